@@ -1,0 +1,1 @@
+"""Explore, cluster, sample and annotate large image corpora."""

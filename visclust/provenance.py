@@ -1,0 +1,135 @@
+"""Say how a result was made: parameters, seed, versions, digest of the inputs, device."""
+
+import hashlib
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["describe_run", "digest_ids", "digest_input"]
+
+_PACKAGES = (
+    "visclust",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "torch",
+    "torchvision",
+    "timm",
+    "pillow",
+    "cuml-cu13",
+    "cuml-cu12",
+)
+
+
+def digest_input(value: Any) -> str:
+    """Digest an array or a table, so that two results can be known to rest on the same input.
+
+    Parameters
+    ----------
+    value : ndarray or DataFrame
+        Arrays are digested by dtype, shape and bytes; tables by column names and values.
+        A CuPy array must be brought to the host first.
+
+    Returns
+    -------
+    str
+        The first 32 hexadecimal digits of a SHA-256.
+
+    Examples
+    --------
+    >>> digest_input(np.zeros(3)) == digest_input(np.zeros(3))
+    True
+    """
+    state = hashlib.sha256()
+    if isinstance(value, pd.DataFrame):
+        state.update("\x1f".join(map(str, value.columns)).encode())
+        for column in value.columns:
+            state.update("\x1f".join(value[column].astype(str)).encode("utf-8", "surrogatepass"))
+            state.update(b"\x1e")
+    else:
+        array = np.ascontiguousarray(value)
+        state.update(f"{array.dtype.str}{array.shape}".encode())
+        state.update(array.data if array.size else b"")
+    return state.hexdigest()[:32]
+
+
+def digest_ids(image_ids: Any) -> str:
+    """Digest a sequence of image ids in their order, as a sidecar records it.
+
+    Parameters
+    ----------
+    image_ids : sequence of str
+        Ids in row order.
+
+    Returns
+    -------
+    str
+        The first 32 hexadecimal digits of a SHA-256.
+
+    Examples
+    --------
+    >>> digest_ids(["a", "b"]) == digest_ids(["b", "a"])
+    False
+    """
+    return hashlib.sha256("\n".join(image_ids).encode()).hexdigest()[:32]
+
+
+def describe_run(
+    function: str,
+    *,
+    parameters: dict[str, Any] | None = None,
+    seed: int | None = None,
+    inputs: dict[str, Any] | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Describe one run of a function for the record that every saved result carries.
+
+    Parameters
+    ----------
+    function : str
+        Name of the function that made the result.
+    parameters : dict, optional
+        Its settings; values that JSON can hold.
+    seed : int, optional
+        The seed, where there is one.
+    inputs : dict, optional
+        Arrays, tables, or digests already made, by name.
+    device : str, default "cpu"
+        Where it ran: "cpu" or "gpu", or a fuller name of the device.
+
+    Returns
+    -------
+    dict
+        Keys ``function, parameters, seed, inputs, device, versions, made_at``; JSON holds it all.
+
+    Examples
+    --------
+    >>> describe_run("draw_stratified_sample", seed=1)["seed"]
+    1
+    """
+    return {
+        "function": function,
+        "parameters": parameters or {},
+        "seed": seed,
+        "inputs": {
+            name: value if isinstance(value, str) else digest_input(value)
+            for name, value in (inputs or {}).items()
+        },
+        "device": device,
+        "versions": {"python": platform.python_version(), **_list_versions()},
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _list_versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

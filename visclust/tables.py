@@ -1,0 +1,254 @@
+"""The tables that pass between notebooks: their columns, checked on reading and on saving.
+
+`TABLES.md` beside this file is the page that documents them for people.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from visclust.files import write_atomically
+
+__all__ = ["TABLES", "check_table", "read_provenance", "read_table", "save_table"]
+
+_PROVENANCE_KEY = b"visclust"
+
+
+class TableKind(NamedTuple):
+    """Columns of one kind of table, and the columns that name its rows (unique together, never missing)."""
+
+    columns: dict[str, str]
+    key: tuple[str, ...]
+
+
+TABLES: dict[str, TableKind] = {
+    "images": TableKind(
+        {
+            "image_id": "text",
+            "path": "text",
+            "status": "text",
+            "reason": "text",
+            "width": "whole",
+            "height": "whole",
+        },
+        ("path",),
+    ),
+    "posts_images": TableKind({"post_id": "text", "image_id": "text"}, ("post_id", "image_id")),
+    "clusters": TableKind(
+        {"image_id": "text", "cluster": "whole", "iteration": "whole", "silhouette": "number"}, ("image_id",)
+    ),
+    "pairs": TableKind(
+        {
+            "pair_id": "text",
+            "image_a": "text",
+            "image_b": "text",
+            "stratum": "text",
+            "inclusion_probability": "number",
+        },
+        ("pair_id",),
+    ),
+    "answers": TableKind(
+        {
+            "item_id": "text",
+            "annotator": "text",
+            "answer": "text",
+            "answered_at": "text",
+            "seconds": "number",
+            "retracts": "text",
+        },
+        (),
+    ),
+    "gold": TableKind(
+        {"pair_id": "text", "image_a": "text", "image_b": "text", "same": "truth"}, ("pair_id",)
+    ),
+    "sample": TableKind(
+        {"image_id": "text", "cluster": "whole", "inclusion_probability": "number", "weight": "number"},
+        ("image_id",),
+    ),
+    "ratings": TableKind(
+        {"respondent": "text", "group": "text", "image_id": "text", "item": "text", "rating": "number"},
+        ("respondent", "image_id", "item"),
+    ),
+}
+
+_TYPE_CHECKS = {
+    "text": pd.api.types.is_string_dtype,
+    "whole": pd.api.types.is_integer_dtype,
+    "number": pd.api.types.is_numeric_dtype,
+    "truth": pd.api.types.is_bool_dtype,
+}
+_TYPE_WORDS = {"text": "text", "whole": "whole numbers", "number": "numbers", "truth": "True or False"}
+
+
+def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Check that a table has the columns and types of its kind, and return it unchanged.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table. Columns beyond those of the kind are allowed.
+    kind : str
+        One of the keys of `TABLES`: images, posts_images, clusters, pairs, answers, gold, sample, ratings.
+
+    Returns
+    -------
+    DataFrame
+        The same object.
+
+    Raises
+    ------
+    TypeError
+        If `table` is not a DataFrame.
+    ValueError
+        If a column is missing or of another type, or if the rows' key is missing or repeated.
+
+    Examples
+    --------
+    >>> links = pd.DataFrame({"post_id": ["p1"], "image_id": ["a"]})
+    >>> check_table(links, "posts_images") is links
+    True
+    """
+    if kind not in TABLES:
+        raise ValueError(f"Expected one of {', '.join(TABLES)} as the kind of table, got {kind!r}.")
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"Expected the {kind} table as a pandas DataFrame, got {type(table).__name__}.")
+    columns, key = TABLES[kind]
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise ValueError(
+            f"The {kind} table needs the columns {', '.join(columns)}; {', '.join(missing)} is missing "
+            f"(it has {', '.join(map(str, table.columns)) or 'none'}). Rename or add it, and try again."
+        )
+    for name, wanted in columns.items():
+        if len(table) and not _has_type(table[name], wanted):
+            raise ValueError(
+                f"Column {name!r} of the {kind} table should hold {_TYPE_WORDS[wanted]}, "
+                f"got dtype {table[name].dtype} (first value {table[name].iloc[0]!r})."
+            )
+    for name in key:
+        if table[name].isna().any():
+            raise ValueError(
+                f"Column {name!r} of the {kind} table names its rows but is missing in some of them."
+            )
+    if key and table.duplicated(list(key)).any():
+        repeated = table.loc[table.duplicated(list(key)), list(key)].iloc[0].tolist()
+        raise ValueError(
+            f"The {kind} table should have one row per {' and '.join(key)}; {repeated} comes twice."
+        )
+    return table
+
+
+def _has_type(column: pd.Series, wanted: str) -> bool:
+    if column.isna().all():
+        return True  # a column with no value yet has whatever dtype the reader gave it
+    if wanted == "text":  # an object column of text with gaps is text too
+        return bool(_TYPE_CHECKS["text"](column.dropna()))
+    if wanted in ("number", "whole") and pd.api.types.is_bool_dtype(column):
+        return False
+    return bool(_TYPE_CHECKS[wanted](column))
+
+
+def save_table(
+    table: pd.DataFrame, path: str | os.PathLike, kind: str, *, provenance: dict[str, Any] | None = None
+) -> Path:
+    """Check a table and save it as Parquet, with the record of how it was made inside the file.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table.
+    path : str or path
+        Where to; conventionally ``<kind>.parquet``.
+    kind : str
+        One of the keys of `TABLES`.
+    provenance : dict, optional
+        What `describe_run` returned for the run that made it.
+
+    Returns
+    -------
+    pathlib.Path
+        The file, written in one step: after a crash it is the old or the new one, never a part.
+
+    Raises
+    ------
+    ValueError
+        If the table is not of its kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> links = pd.DataFrame({"post_id": ["p1"], "image_id": ["a"]})
+    >>> path = save_table(links, Path(tempfile.mkdtemp()) / "posts_images.parquet", "posts_images")
+    >>> read_table(path, "posts_images")
+      post_id image_id
+    0      p1        a
+    """
+    check_table(table, kind)
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    record = json.dumps({"kind": kind, **(provenance or {})})
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), _PROVENANCE_KEY: record.encode()})
+    return write_atomically(path, lambda file: pq.write_table(arrow, file))
+
+
+def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
+    """Read a table saved by `save_table` and check that it is of its kind.
+
+    Parameters
+    ----------
+    path : str or path
+        A Parquet file.
+    kind : str
+        One of the keys of `TABLES`.
+
+    Returns
+    -------
+    DataFrame
+        The table.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the table is not of its kind.
+
+    Examples
+    --------
+    >>> read_table("nowhere.parquet", "images")
+    Traceback (most recent call last):
+    FileNotFoundError: No images table at nowhere.parquet: run the notebook that writes it first.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
+    return check_table(pd.read_parquet(path), kind)
+
+
+def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
+    """Read how a saved table was made.
+
+    Parameters
+    ----------
+    path : str or path
+        A Parquet file written by `save_table`.
+
+    Returns
+    -------
+    dict
+        The record given to `save_table`, with the kind of table; empty for a file from elsewhere.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> links = pd.DataFrame({"post_id": ["p1"], "image_id": ["a"]})
+    >>> path = Path(tempfile.mkdtemp()) / "posts_images.parquet"
+    >>> read_provenance(save_table(links, path, "posts_images", provenance={"seed": 3}))["seed"]
+    3
+    """
+    metadata = pq.read_schema(Path(path)).metadata or {}
+    return json.loads(metadata.get(_PROVENANCE_KEY, b"{}"))
