@@ -1,0 +1,198 @@
+"""Read, merge and reduce the answers that annotators gave."""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from visclust.answer_files import append_answer, name_answer_file, repair_answers
+from visclust.answer_rows import ANSWER_COLUMNS, check_row, read_rows
+from visclust.tables import check_table
+
+__all__ = [
+    "append_answer",
+    "current_answers",
+    "merge_answers",
+    "name_answer_file",
+    "read_answers",
+    "repair_answers",
+]
+
+
+def read_answers(
+    source: str | os.PathLike | Iterable[str | os.PathLike], *, simulated: bool | None = None
+) -> pd.DataFrame:
+    """Read the answers of one or more annotators.
+
+    Parameters
+    ----------
+    source : str, path, or several of them
+        A folder (all its ``.jsonl`` files), a file, or several of either.
+    simulated : bool, optional
+        Read only the simulated answers (True) or only people's (False). Not needed where there is one kind.
+
+    Returns
+    -------
+    DataFrame
+        The answers table: ``item_id, annotator, answer, answered_at, seconds, retracts`` and ``event_id,
+        left, right, note, widget_version, simulated``; one row per event, an undo being a row that names in
+        ``retracts`` what it takes back. An event that was sent twice is one row.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    ValueError
+        If a line is whole but not an answer, if one event_id stands for two different answers, or if people's
+        and simulated answers would be mixed.
+
+    Warns
+    -----
+    UserWarning
+        Naming each line that was cut off while being written. No acknowledged answer is such a line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = name_answer_file(tempfile.mkdtemp(), "ana")
+    >>> row = {"event_id": "e1", "item_id": "p1", "annotator": "ana", "answer": "same",
+    ...        "answered_at": "2026-01-05T10:00:00.000Z", "seconds": 2.5}
+    >>> for _ in range(2):
+    ...     _ = append_answer(path, row)
+    >>> read_answers(path.parent)[["item_id", "answer"]]
+      item_id answer
+    0      p1   same
+    """
+    sources = [source] if isinstance(source, str | os.PathLike) else list(source)
+    rows = [row for path in _list_files(sources) for row in read_rows(path)]
+    if simulated is not None:
+        rows = [row for row in rows if row["simulated"] == simulated]
+    return _make_table(rows)
+
+
+def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataFrame:
+    """Merge answers from several places, each event once however often it comes.
+
+    Parameters
+    ----------
+    paths : sequence of str, path or DataFrame
+        Files, folders, or tables from `read_answers`.
+
+    Returns
+    -------
+    DataFrame
+        One answers table in order of time. Merging it again with any of its parts changes nothing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file or folder does not exist.
+    ValueError
+        As for `read_answers`.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame([{"event_id": "e1", "item_id": "p1", "annotator": "ana", "answer": "same",
+    ...     "answered_at": "2026-01-05T10:00:00.000Z", "seconds": 2.5, "retracts": None}])
+    >>> len(merge_answers([one, one]))
+    1
+    """
+    rows: list[dict[str, Any]] = []
+    for part in paths:
+        if isinstance(part, pd.DataFrame):
+            table = part.astype(object).where(part.notna(), None)
+            rows += [
+                check_row({str(name): value for name, value in row.items()}, "a row of a table")
+                for row in table.to_dict("records")
+            ]
+        else:
+            rows += [row for path in _list_files([part]) for row in read_rows(path)]
+    order = sorted(range(len(rows)), key=lambda at: datetime.fromisoformat(rows[at]["answered_at"]))
+    return _make_table([rows[at] for at in order])
+
+
+def current_answers(answers: pd.DataFrame) -> pd.DataFrame:
+    """Keep the answer that stands for each annotator and item.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        The answers table, as `read_answers` returns it.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `answers`; at most one row per annotator and item: the latest of those not taken back,
+        in the order in which they were given. Where an undo takes back a second thought, the first stands.
+
+    Raises
+    ------
+    ValueError
+        If the table is not an answers table, or has retractions but no ``event_id`` that they could name.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({
+    ...     "item_id": ["p1", "p1", "p2"], "annotator": "ana", "answer": ["same", None, "different"],
+    ...     "answered_at": ["2026-01-05T10:00:00Z", "2026-01-05T10:00:03Z", "2026-01-05T10:00:05Z"],
+    ...     "seconds": 1.0, "retracts": [None, "e1", None], "event_id": ["e1", "e2", "e3"]})
+    >>> current_answers(answers)[["item_id", "answer"]]
+      item_id     answer
+    0      p2  different
+    """
+    check_table(answers, "answers")
+    is_retraction = answers["retracts"].notna() & (answers["retracts"] != "")
+    kept = answers[~is_retraction]
+    if is_retraction.any():
+        if "event_id" not in answers.columns:
+            raise ValueError(
+                "Expected a column event_id, which the column retracts points to; got none. "
+                "Read the answers with read_answers."
+            )
+        undone = set(
+            zip(answers["annotator"][is_retraction], answers["retracts"][is_retraction], strict=True)
+        )
+        named = zip(kept["annotator"], kept["event_id"], strict=True)
+        kept = kept[[pair not in undone for pair in named]]
+    if "event_id" in kept.columns:
+        kept = kept[kept["event_id"].isna() | ~kept.duplicated(["annotator", "event_id"])]
+    kept = kept.reset_index(drop=True)
+    times = pd.to_datetime(kept["answered_at"], utc=True, format="ISO8601")
+    kept = kept.loc[times.sort_values(kind="stable").index]
+    return kept.drop_duplicates(["annotator", "item_id"], keep="last").reset_index(drop=True)
+
+
+def _list_files(sources: Iterable[str | os.PathLike]) -> list[Path]:
+    """List the answer files named or contained in what was given."""
+    files: list[Path] = []
+    for source in map(Path, sources):
+        if not source.exists():
+            raise FileNotFoundError(f"No answers at {source}: label some items first, or correct the path.")
+        files += sorted(source.glob("*.jsonl")) if source.is_dir() else [source]
+    return files
+
+
+def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Put rows into an answers table, each event once."""
+    if len({row["simulated"] for row in rows}) > 1:
+        raise ValueError(
+            "Expected either people's answers or simulated ones, got both. Choose with simulated=False or "
+            "simulated=True in read_answers, or keep them in different folders."
+        )
+    events: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        first = events.setdefault(row["event_id"], row)
+        differing = [
+            name for name in ("item_id", "annotator", "answer", "retracts") if first[name] != row[name]
+        ]
+        if differing:
+            name = differing[0]
+            raise ValueError(
+                f"Expected one answer for event {row['event_id']}, got two that differ in {name}: "
+                f"{first[name]!r} and {row[name]!r}. One of the files was edited: use the original."
+            )
+    table = pd.DataFrame(list(events.values()), columns=list(ANSWER_COLUMNS))
+    return table.astype({"seconds": float, "simulated": bool})
