@@ -1,0 +1,203 @@
+"""Draw the pairs of images that people judge, each with the probability that it was drawn."""
+
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from visclust.backend import to_host
+from visclust.pair_cells import (
+    UNASSIGNED,
+    draw_balanced,
+    draw_simply,
+    find_images,
+    find_neighbours,
+    group_rows,
+    list_cells,
+)
+from visclust.tables import check_table
+
+__all__ = ["PAIR_STRATA", "blind_pairs", "sample_pairs"]
+
+PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
+"""Share of the pairs that each stratum gets unless others are asked for."""
+
+
+def sample_pairs(
+    clusters: pd.DataFrame,
+    x: Any,
+    *,
+    n_pairs: int = 554,
+    strata: Mapping[str, float] = PAIR_STRATA,
+    n_neighbours: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw pairs of images within clusters, between neighbouring clusters and at random, for people to judge.
+
+    The strata split all pairs of the corpus among them, so that a pair can be drawn in one way only:
+    "within" holds the pairs inside one cluster, "neighbouring" those between a cluster and one of its
+    `n_neighbours` nearest (by the distance of their centres), "random" every other pair, those with an
+    unassigned image among them. In the first two, each cluster (or pair of neighbouring clusters) gives
+    the same number of pairs, as far as it has that many, so that large clusters do not dominate; which
+    of them give one more is drawn by lot. The random stratum is a simple random sample of its pairs.
+
+    Parameters
+    ----------
+    clusters : DataFrame, n rows
+        A clusters table. The paper's design is a single k-means with 80 clusters on the pretrained embedding.
+    x : array_like, shape (n, d)
+        The embedding, one row per row of `clusters`, in the same order.
+    n_pairs : int, default 554
+        Pairs to draw; the paper's number.
+    strata : mapping of str to float
+        Share of each stratum, of "within", "neighbouring" and "random"; scaled to sum to 1. Pairs of a
+        stratum without a share are never drawn, and then no weighting can speak for them.
+    n_neighbours : int, default 1
+        Nearest clusters of each cluster that count as its neighbours.
+    seed : int, default 0
+        Seed of the draw, of the order, and of left and right.
+
+    Returns
+    -------
+    DataFrame, n_pairs rows
+        A pairs table in random order, left and right by lot: ``pair_id`` (a digest of the two image ids,
+        so that the same pair has the same id in every sample and the id says nothing of the stratum),
+        ``image_a, image_b, stratum, inclusion_probability`` (exact: the expected number of pairs that the
+        pair's cell gives, over the number that it holds). A stratum with fewer pairs than its share gives
+        them all, and the others give the rest.
+
+    Raises
+    ------
+    ValueError
+        If the tables do not match, a stratum is unknown, or there are fewer pairs than asked for.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett & Wilkerson, "Automated Visual Clustering for Image Corpus Exploration,
+    Stratified Random Sampling, and Annotation Cost Reduction", section on validation. The split into
+    disjoint cells and the inclusion probabilities are ours; see Särndal, Swensson & Wretman (1992),
+    Model Assisted Survey Sampling, chapters 3 and 4.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abcdef"), "cluster": [0, 0, 0, 1, 1, 1],
+    ...                          "iteration": 0, "silhouette": 0.5})
+    >>> pairs = sample_pairs(clusters, np.arange(6.0)[:, None], n_pairs=4,
+    ...                      strata={"within": 0.5, "neighbouring": 0.5}, seed=1)
+    >>> pairs["stratum"].value_counts().to_dict() == {"within": 2, "neighbouring": 2}
+    True
+    >>> pairs.loc[pairs["stratum"] == "within", "inclusion_probability"].round(3).tolist()
+    [0.333, 0.333]
+    """
+    labels = _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
+    shares = _check_strata(strata)
+    rng = np.random.default_rng(seed)
+    members = group_rows(labels)
+    cells = list_cells(members, find_neighbours(to_host(x), members, n_neighbours))
+    available = np.array([cells.capacity[cells.stratum == code].sum() for code in range(len(PAIR_STRATA))])
+    quotas = _split_quota(n_pairs, shares, available)
+    parts = []
+    for code, name in enumerate(PAIR_STRATA):
+        if not quotas[code]:
+            continue
+        inside = np.flatnonzero(cells.stratum == code)
+        if name == "random":
+            cell, rank, probability = draw_simply(cells.capacity[inside], quotas[code], rng)
+        else:
+            cell, rank, probability = draw_balanced(cells.capacity[inside], quotas[code], rng)
+        left, right = find_images(cells, members, inside[cell], rank)
+        parts.append(
+            pd.DataFrame({"a": left, "b": right, "stratum": name, "inclusion_probability": probability})
+        )
+    drawn = pd.concat(parts).iloc[rng.permutation(n_pairs)].reset_index(drop=True)
+    swapped = rng.random(n_pairs) < 0.5
+    image_ids = clusters["image_id"].to_numpy(dtype=object)
+    image_a = image_ids[np.where(swapped, drawn["b"], drawn["a"])]
+    image_b = image_ids[np.where(swapped, drawn["a"], drawn["b"])]
+    pairs = pd.DataFrame(
+        {
+            "pair_id": [_name_pair(*both) for both in zip(image_a, image_b, strict=True)],
+            "image_a": image_a,
+            "image_b": image_b,
+            "stratum": drawn["stratum"],
+            "inclusion_probability": drawn["inclusion_probability"],
+        }
+    )
+    return check_table(pairs, "pairs")
+
+
+def blind_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Keep of a pairs table only what an annotator may see.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        A pairs table.
+
+    Returns
+    -------
+    DataFrame
+        ``pair_id, image_a, image_b``: no stratum, no probability, no cluster.
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"],
+    ...                       "stratum": ["within"], "inclusion_probability": [0.5]})
+    >>> blind_pairs(pairs).columns.tolist()
+    ['pair_id', 'image_a', 'image_b']
+    """
+    return check_table(pairs, "pairs")[["pair_id", "image_a", "image_b"]].reset_index(drop=True)
+
+
+def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: int) -> np.ndarray:
+    check_table(clusters, "clusters")
+    if getattr(x, "ndim", 0) != 2 or x.shape[0] != len(clusters):
+        raise ValueError(
+            f"Expected x of shape (n, d) with one row for each of the {len(clusters)} rows of the clusters "
+            f"table, got shape {getattr(x, 'shape', None)}. Load the embedding of the same images."
+        )
+    if not np.isfinite(to_host(x)).all():
+        raise ValueError("Expected finite numbers in x, got NaN or infinity. Embed those images again.")
+    if n_pairs < 1 or n_neighbours < 1:
+        raise ValueError(f"Expected n_pairs and n_neighbours of 1 or more, got {n_pairs} and {n_neighbours}.")
+    labels = clusters["cluster"].to_numpy(dtype=np.int64)
+    if labels.size and labels.min() < UNASSIGNED:
+        raise ValueError(f"Expected clusters from 0, and -1 for unassigned images, got {labels.min()}.")
+    return labels
+
+
+def _check_strata(strata: Mapping[str, float]) -> np.ndarray:
+    unknown = sorted(set(strata) - set(PAIR_STRATA))
+    shares = np.array([float(strata.get(name, 0)) for name in PAIR_STRATA])
+    if unknown or not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
+        raise ValueError(
+            f"Expected shares of 0 or more for {', '.join(PAIR_STRATA)}, not all 0, got {dict(strata)}."
+        )
+    return shares
+
+
+def _split_quota(n_pairs: int, shares: np.ndarray, available: np.ndarray) -> np.ndarray:
+    """Split the pairs by share (largest remainders); what a stratum lacks goes to those that have more."""
+    within_reach = int(available[shares > 0].sum())
+    if within_reach < n_pairs:
+        raise ValueError(
+            f"Expected at least {n_pairs} pairs of images in the strata asked for, got {within_reach}. "
+            f"Ask for fewer pairs, or for other strata."
+        )
+    quotas = np.zeros(len(shares), dtype=np.int64)
+    while (missing := n_pairs - quotas.sum()) > 0:
+        open_shares = np.where(quotas < available, shares, 0.0)
+        wanted = missing * open_shares / open_shares.sum()
+        extra = np.floor(wanted).astype(np.int64)
+        by_remainder = np.argsort(-(wanted - extra), kind="stable")
+        extra[by_remainder[: missing - extra.sum()]] += 1
+        quotas = np.minimum(quotas + extra, available)
+    return quotas
+
+
+def _name_pair(image_a: str, image_b: str) -> str:
+    # Derived from the images alone: a second sample or a swapped side never gives a pair another name.
+    return hashlib.sha256("\n".join(sorted((image_a, image_b))).encode()).hexdigest()[:16]
