@@ -4,29 +4,25 @@ import importlib.util
 import warnings
 from functools import cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
-    "KMeansFit",
     "describe_device",
     "explain_gpu",
-    "fit_kmeans",
     "get_namespace",
+    "is_on_gpu",
+    "run_lloyd",
     "to_device",
     "to_host",
 ]
 
 
-class KMeansFit(NamedTuple):
-    """Labels from 0 without gaps, centres in that order, and the sum of squared distances to them."""
-
-    labels: Any
-    centers: Any
-    inertia: float
+# Lloyd stops when the centres together move less than this share of the variance (scikit-learn's default).
+_TOLERANCE = 1e-4
 
 
 @cache
@@ -121,7 +117,7 @@ def to_host(x: Any) -> np.ndarray:
     >>> to_host([1, 2])
     array([1, 2])
     """
-    return x.get() if _is_cupy(x) else np.asarray(x)
+    return x.get() if is_on_gpu(x) else np.asarray(x)
 
 
 def get_namespace(x: Any) -> ModuleType:
@@ -142,7 +138,7 @@ def get_namespace(x: Any) -> ModuleType:
     >>> get_namespace(np.zeros(1)).__name__
     'numpy'
     """
-    if _is_cupy(x):
+    if is_on_gpu(x):
         import cupy
 
         return cupy
@@ -167,76 +163,79 @@ def describe_device(x: Any) -> str:
     >>> describe_device(np.zeros(1))
     'cpu'
     """
-    if not _is_cupy(x):
+    if not is_on_gpu(x):
         return "cpu"
     import cupy
 
     return "gpu: " + cupy.cuda.runtime.getDeviceProperties(x.device.id)["name"].decode()
 
 
-def _is_cupy(x: Any) -> bool:
+def is_on_gpu(x: Any) -> bool:
+    """Say whether an array is a CuPy array.
+
+    Parameters
+    ----------
+    x : object
+        The array.
+
+    Returns
+    -------
+    bool
+        True for CuPy arrays; NumPy arrays and anything else are worked on by the CPU.
+
+    Examples
+    --------
+    >>> is_on_gpu(np.zeros(1))
+    False
+    """
     return type(x).__module__.partition(".")[0] == "cupy"
 
 
-def fit_kmeans(x: Any, n_clusters: int, *, seed: int, n_init: int = 1, max_iter: int = 300) -> KMeansFit:
-    """Fit k-means (k-means++ start, Lloyd's iterations) with scikit-learn or cuML, as the array decides.
+def run_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float]:
+    """Run Lloyd's iterations from given centres, with scikit-learn or cuML as the array decides.
 
     Parameters
     ----------
     x : ndarray, shape (n, d), float32 or float64
-        Rows to cluster.
-    n_clusters : int
-        K. Where fewer rows are distinct, fewer clusters come back.
-    seed : int
-        Seed of the start. On the CPU the same seed gives the same labels.
-    n_init : int, default 1
-        Starts tried; the one with the smallest inertia is returned.
-    max_iter : int, default 300
-        Lloyd iterations at most per start.
+        Rows to cluster; a GPU works in float32.
+    centers : ndarray, shape (k, d)
+        First centres.
+    max_iter : int
+        Iterations at most.
 
     Returns
     -------
-    KMeansFit
-        ``labels`` (int array, n), ``centers`` (k, d), ``inertia``.
+    tuple
+        Labels (n,), some of which may be unused; centres (k, d); inertia.
 
     Examples
     --------
-    >>> x = np.array([[0.0], [0.1], [9.0], [9.1]], dtype="float32")
-    >>> fit = fit_kmeans(x, 2, seed=0)
-    >>> bool(fit.labels[0] == fit.labels[1] != fit.labels[2])
-    True
+    >>> x = np.array([[0.0], [1.0], [9.0]])
+    >>> run_lloyd(x, x[[0, 2]], max_iter=10)[0].tolist()
+    [0, 0, 1]
     """
-    if _is_cupy(x):
-        return _fit_kmeans_on_gpu(x, n_clusters, seed=seed, n_init=n_init, max_iter=max_iter)
+    if is_on_gpu(x):
+        return _run_lloyd_on_gpu(x, centers, max_iter=max_iter)
     with warnings.catch_warnings():
-        # Fewer distinct rows than clusters: the labels are compacted below, and callers see the number.
+        # Fewer distinct rows than clusters: the caller drops the clusters left empty and sees the number.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = KMeans(n_clusters, init="k-means++", n_init=n_init, max_iter=max_iter, random_state=seed).fit(
-            x
-        )
-    return _drop_empty(model.labels_, model.cluster_centers_, float(model.inertia_))
+        model = KMeans(len(centers), init=centers, n_init=1, max_iter=max_iter, tol=_TOLERANCE).fit(x)
+    return model.labels_, model.cluster_centers_, float(model.inertia_)
 
 
-def _fit_kmeans_on_gpu(x: Any, n_clusters: int, *, seed: int, n_init: int, max_iter: int) -> KMeansFit:
+def _run_lloyd_on_gpu(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float]:
     import cupy
     from cuml.cluster import KMeans as GpuKMeans
 
     rows = cupy.ascontiguousarray(x, dtype=cupy.float32)
     # cuML's defaults differ from scikit-learn's, so every setting is passed.
     model = GpuKMeans(
-        n_clusters=n_clusters,
-        init="k-means++",
-        n_init=n_init,
+        n_clusters=len(centers),
+        init=cupy.ascontiguousarray(centers, dtype=cupy.float32),
+        n_init=1,
         max_iter=max_iter,
-        tol=1e-4,
-        random_state=seed,
+        tol=_TOLERANCE,
+        random_state=0,
         output_type="cupy",
     ).fit(rows)
-    return _drop_empty(model.labels_, model.cluster_centers_, float(model.inertia_))
-
-
-def _drop_empty(labels: Any, centers: Any, inertia: float) -> KMeansFit:
-    """Renumber the clusters that have members from 0, without gaps."""
-    xp = get_namespace(labels)
-    used, compact = xp.unique(labels, return_inverse=True)
-    return KMeansFit(compact.reshape(-1).astype(xp.int64), centers[used], inertia)
+    return model.labels_, model.cluster_centers_, float(model.inertia_)

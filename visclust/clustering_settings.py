@@ -1,0 +1,110 @@
+"""The settings of iterative clustering; embedding and settings are checked before any work starts."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from visclust.backend import get_namespace
+from visclust.goodness import GOODNESS_MEASURES
+
+__all__ = ["IterativeSettings", "check_embedding", "check_settings"]
+
+# Mean silhouettes of real photographs lie far below: a threshold above it would leave nearly all unassigned.
+_UNUSUAL_THRESHOLD = 0.2
+
+
+def check_embedding(x: Any) -> None:
+    """Check that an embedding is a finite float matrix with a row.
+
+    Parameters
+    ----------
+    x : ndarray
+        The embedding; NumPy or CuPy.
+
+    Raises
+    ------
+    TypeError
+        If it is no array of float32 or float64.
+    ValueError
+        If it has another shape than (n, d), no row or column, or a value that is not finite.
+
+    Examples
+    --------
+    >>> check_embedding(np.array([[np.nan]]))
+    Traceback (most recent call last):
+    ValueError: Expected finite numbers, but 1 of 1 rows holds NaN or infinity (the first is row 0): ...
+    """
+    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
+        raise TypeError(f"Expected an array of shape (n, d), got {type(x).__name__}. Use numpy.asarray.")
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f'Expected dtype float32 or float64, got {x.dtype}. Use x.astype("float32").')
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"Expected shape (n, d) with at least one row and column, got {x.shape}.")
+    xp = get_namespace(x)
+    bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"Expected finite numbers, but {len(bad)} of {len(x)} rows holds NaN or infinity "
+            f"(the first is row {int(bad[0])}): embed those images again or leave them out."
+        )
+
+
+class IterativeSettings(NamedTuple):
+    """The settings of `cluster_iteratively`, which describes them; the defaults are the paper's."""
+
+    step_size: int = 5
+    sample_size: int = 1000
+    convergence_window: int = 3
+    similarity_threshold: float = 0.03
+    stop_size: int = 20
+    goodness_of_fit: str = "silhouette"
+    max_stall: int = 3
+
+
+_LEAST = {"step_size": 1, "sample_size": 3, "convergence_window": 1, "stop_size": 0, "max_stall": 0}
+
+
+def check_settings(settings: IterativeSettings, *, seed: int) -> None:
+    """Check the settings of `cluster_iteratively`.
+
+    Parameters
+    ----------
+    settings : IterativeSettings
+        Whole numbers of at least 1 (step size, window), 3 (sample size) or 0 (stop size, stalls); the
+        similarity threshold between -1 and 1, above 0.2 with a warning; the fit one of
+        `GOODNESS_MEASURES`.
+    seed : int
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        If one is out of range.
+
+    Examples
+    --------
+    >>> check_settings(IterativeSettings(step_size=0), seed=0)
+    Traceback (most recent call last):
+    ValueError: Expected step_size to be a whole number of at least 1, got 0.
+    """
+    for name, least in {**_LEAST, "seed": 0}.items():
+        value = seed if name == "seed" else getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"Expected {name} to be a whole number of at least {least}, got {value!r}.")
+    threshold = settings.similarity_threshold
+    if not -1 <= threshold <= 1:
+        raise ValueError(
+            f"Expected similarity_threshold between -1 and 1 (a mean silhouette), got {threshold!r}."
+        )
+    if settings.goodness_of_fit not in GOODNESS_MEASURES:
+        raise ValueError(
+            f"Expected one of {', '.join(GOODNESS_MEASURES)} as goodness_of_fit, "
+            f"got {settings.goodness_of_fit!r}."
+        )
+    if threshold > _UNUSUAL_THRESHOLD:
+        warnings.warn(
+            f"similarity_threshold={threshold} is far above the 0 to 0.05 of the paper: "
+            "few clusters will reach it, and most images will stay unassigned.",
+            stacklevel=3,
+        )

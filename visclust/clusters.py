@@ -1,0 +1,189 @@
+"""A clustering as a result and as a table; the single k-means baseline; leftovers by nearest centre."""
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.backend import describe_device, get_namespace, to_host
+from visclust.clustering_settings import check_embedding
+from visclust.corpus import select_usable
+from visclust.kmeans import fit_kmeans
+from visclust.provenance import describe_run
+from visclust.silhouettes import silhouette_samples
+from visclust.tables import check_table
+
+__all__ = ["UNASSIGNED", "ClusteringResult", "assign_clusters", "assign_nearest", "cluster_once"]
+
+UNASSIGNED = -1
+
+
+class ClusteringResult(NamedTuple):
+    """Labels (-1 = unassigned), the log, and per image the iteration and the silhouette it came out with."""
+
+    labels: np.ndarray
+    log: pd.DataFrame
+    iterations: np.ndarray
+    silhouettes: np.ndarray
+    stop_reason: str
+    provenance: dict[str, Any]
+
+
+def cluster_once(x: Any, *, n_clusters: int = 80, seed: int = 0, n_init: int = 1) -> ClusteringResult:
+    """Cluster by a single k-means: the baseline that iterative clustering is compared with.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        The embedding; NumPy, or CuPy for a GPU.
+    n_clusters : int, default 80
+        K. Where fewer rows are distinct, fewer clusters come back.
+    seed : int, default 0
+        Seed of the start.
+    n_init : int, default 1
+        Starts; the best by inertia is kept.
+
+    Returns
+    -------
+    ClusteringResult
+        Every image is assigned. The log has one row; silhouettes are NaN where they are not defined
+        (fewer than 2 clusters, or as many as images).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` or a setting is not as described.
+
+    Source
+    ------
+    Casas et al., the single-iteration comparison of Figure 7.
+
+    Examples
+    --------
+    >>> labels = cluster_once(np.array([[0.0], [0.1], [9.0], [9.1]]), n_clusters=2).labels
+    >>> bool(labels[0] == labels[1] != labels[2] == labels[3])
+    True
+    """
+    started = time.perf_counter()
+    check_embedding(x)
+    if not 1 <= n_clusters <= len(x):
+        raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got n_clusters={n_clusters}.")
+    fit = fit_kmeans(x, n_clusters, seed=seed, n_init=n_init)
+    found = len(fit.centers)
+    labels = to_host(fit.labels)
+    silhouettes = (
+        to_host(silhouette_samples(x, fit.labels)) if 2 <= found < len(x) else np.full(len(x), np.nan)
+    )
+    log = pd.DataFrame(
+        {
+            "iteration": [1],
+            "remaining": [len(x)],
+            "k": [n_clusters],
+            "clusters": [found],
+            "silhouette": [float(silhouettes.mean())],
+            "inertia": [fit.inertia],
+            "seed": [seed],
+            "seconds": [time.perf_counter() - started],
+        }
+    )
+    provenance = describe_run(
+        "cluster_once",
+        parameters={"n_clusters": n_clusters, "n_init": n_init},
+        seed=seed,
+        inputs={"x": to_host(x)},
+        device=describe_device(x),
+    )
+    reason = "one k-means" if found == n_clusters else f"one k-means; only {found} distinct images"
+    return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, provenance)
+
+
+def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFrame:
+    """Make the clusters table from a result.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table; its rows with status "ok" are the rows of the embedding, in their order.
+    result : ClusteringResult
+        From `cluster_iteratively` or `cluster_once`.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, cluster, iteration, silhouette``; cluster and iteration are -1, and the silhouette
+        missing, for unassigned images.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many usable images as labels.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["1.jpg", "2.jpg"], "status": "ok",
+    ...                        "reason": "", "width": 4, "height": 3})
+    >>> assign_clusters(images, cluster_once(np.eye(2), n_clusters=1))
+      image_id  cluster  iteration  silhouette
+    0        a        0          1         NaN
+    1        b        0          1         NaN
+    """
+    usable = select_usable(images)
+    if len(usable) != len(result.labels):
+        raise ValueError(
+            f"Expected a label for each of the {len(usable)} usable images, got {len(result.labels)}: "
+            "the embedding was made from another images table. Run the embedding step again."
+        )
+    return check_table(
+        pd.DataFrame(
+            {
+                "image_id": usable["image_id"],
+                "cluster": result.labels,
+                "iteration": result.iterations,
+                "silhouette": result.silhouettes,
+            }
+        ),
+        "clusters",
+    )
+
+
+def assign_nearest(x: Any, labels: Any) -> np.ndarray:
+    """Give each unassigned image the cluster with the nearest centre: a step of its own, never done unasked.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+        The embedding.
+    labels : ndarray of int, shape (n,)
+        Clusters; -1 = unassigned.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+        New labels without -1; those assigned before are unchanged.
+
+    Raises
+    ------
+    ValueError
+        If no image is assigned, or the lengths differ.
+
+    Examples
+    --------
+    >>> assign_nearest(np.array([[0.0], [9.0], [1.0]]), np.array([4, 7, -1])).tolist()
+    [4, 7, 4]
+    """
+    check_embedding(x)
+    labels = to_host(labels)
+    if len(labels) != len(x):
+        raise ValueError(f"Expected a label for each of the {len(x)} rows, got {len(labels)}.")
+    left = np.flatnonzero(labels == UNASSIGNED)
+    clusters = np.unique(labels[labels != UNASSIGNED])
+    if not len(clusters):
+        raise ValueError("Expected at least one assigned image, got none: there is no centre to be near to.")
+    xp = get_namespace(x)
+    x = x - x.mean(axis=0)
+    centers = xp.stack([x[xp.asarray(labels == cluster)].mean(axis=0) for cluster in clusters])
+    squares = (centers * centers).sum(axis=1) - 2 * (x[xp.asarray(left)] @ centers.T)
+    full = labels.copy()
+    full[left] = clusters[to_host(squares.argmin(axis=1))]
+    return full

@@ -1,0 +1,186 @@
+"""Exact Euclidean distances in blocks, in float32 where that is safe and in float64 where it is not."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from visclust.backend import get_namespace, is_on_gpu
+
+__all__ = ["center_rows", "choose_block_size", "map_blocks", "measure_block"]
+
+# Below this share of the squared norms, |a|^2 + |b|^2 - 2ab loses more than about 1e-5 of the distance in
+# float32 (its error is about 1e-7 of the norms), so such pairs are measured again in float64.
+_CANCELLATION = 0.01
+# 512 x 512 float32 is 1 MB: a block and its product stay in a core's own cache.
+_CPU_BLOCK = 512
+
+
+def center_rows(x: Any) -> Any:
+    """Subtract the column means in float64 and give float32: distances stay, large common offsets go.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        The rows.
+
+    Returns
+    -------
+    ndarray, shape (n, d), float32, C order
+        A new array.
+
+    Examples
+    --------
+    >>> center_rows(np.array([[1e6], [1e6 + 1]])).tolist()
+    [[-0.5], [0.5]]
+    """
+    xp = get_namespace(x)
+    mean = x.mean(axis=0, dtype=xp.float64)
+    centered = xp.empty(x.shape, dtype=xp.float32)
+    # In pieces, so that the float64 difference never exists as a whole.
+    for start in range(0, len(x), 4096):
+        centered[start : start + 4096] = x[start : start + 4096] - mean
+    return centered
+
+
+def measure_block(rows: Any, others: Any, norms: Any, other_norms: Any, *, same: bool) -> Any:
+    """Measure all distances between two sets of centred rows.
+
+    Parameters
+    ----------
+    rows, others : ndarray, shape (m, d) and (p, d), float32
+        From `center_rows`.
+    norms, other_norms : ndarray, shape (m,) and (p,), float32
+        Their squared lengths.
+    same : bool
+        Whether the two sets are the same rows: then the diagonal is exactly 0.
+
+    Returns
+    -------
+    ndarray, shape (m, p), float32
+        Distances; exactly 0 between identical rows.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 3.0], [4.0, 0.0]], dtype="float32")
+    >>> measure_block(x, x, (x * x).sum(1), (x * x).sum(1), same=True).tolist()
+    [[0.0, 5.0], [5.0, 0.0]]
+    """
+    xp = get_namespace(rows)
+    block = (rows * np.float32(-2)) @ others.T
+    block += norms[:, None]
+    block += other_norms
+    if same:
+        xp.fill_diagonal(block, np.inf)
+    # One cheap pass tells the ordinary block, which has no close pair at all.
+    if block.size and block.min() < _CANCELLATION * (norms.max() + other_norms.max()):
+        _measure_close_pairs_again(block, rows, others, norms, other_norms)
+    xp.maximum(block, 0, out=block)
+    if same:
+        xp.fill_diagonal(block, 0)
+    return xp.sqrt(block, out=block)
+
+
+def _measure_close_pairs_again(block: Any, rows: Any, others: Any, norms: Any, other_norms: Any) -> None:
+    """Replace the squared distances that float32 cancels, in place, by those of float64."""
+    xp = get_namespace(block)
+    close = block < _CANCELLATION * (norms[:, None] + other_norms)
+    first, second = xp.nonzero(close)
+    if len(first) > block.size // 64:  # many: one product in float64 costs less than the pairs one by one
+        a, b = rows.astype(xp.float64), others.astype(xp.float64)
+        # Centred on this block's own mean, which is where its close pairs are.
+        origin = a.mean(axis=0)
+        a, b = a - origin, b - origin
+        precise = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
+        block[close] = precise[close]
+        # Even float64 leaves a trace between identical rows; at this scale it can only be identity.
+        trace = 1e-13 * ((a * a).sum(axis=1).max() + (b * b).sum(axis=1).max())
+        block[close & (precise < trace)] = 0
+        return
+    for start in range(0, len(first), 4096):
+        i, j = first[start : start + 4096], second[start : start + 4096]
+        difference = rows[i].astype(xp.float64) - others[j]
+        block[i, j] = (difference * difference).sum(axis=1)
+
+
+def choose_block_size(x: Any, *, memory_budget: int) -> int:
+    """Choose how many rows a block has, from the bytes that blocks may take.
+
+    Parameters
+    ----------
+    x : ndarray
+        The rows: on a CPU blocks stay small enough for the cache, on a GPU they are large.
+    memory_budget : int, bytes
+        For all blocks that exist at once.
+
+    Returns
+    -------
+    int
+        At least 16.
+
+    Examples
+    --------
+    >>> choose_block_size(np.zeros((9, 9)), memory_budget=10**9)
+    512
+    """
+    workers = 1 if is_on_gpu(x) else count_threads()
+    # A block of float32, its mask, and the float64 copies that close pairs may need.
+    largest = int((memory_budget / workers / 24) ** 0.5)
+    return max(16, largest if is_on_gpu(x) else min(largest, _CPU_BLOCK))
+
+
+def count_threads() -> int:
+    """Count the threads that this process may use: those its BLAS was given, at most its cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    given = [info["num_threads"] for info in _controller().info() if info["user_api"] == "blas"]
+    return max(1, min([cores, *given]))
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def map_blocks(function: Callable[[Any], Any], items: Iterable[Any], x: Any) -> Iterator[Any]:
+    """Apply a function to each item in threads with one BLAS thread each, and give the results in order.
+
+    The results do not depend on the number of threads, since each block is computed by one of
+    them and the caller adds them up in order.
+
+    Parameters
+    ----------
+    function : callable
+        Work on one block; NumPy lets other threads run meanwhile.
+    items : iterable
+        What to work on.
+    x : ndarray
+        Where it is on a GPU, or one thread is all there is, no threads are made.
+
+    Yields
+    ------
+    object
+        ``function(item)``, in the order of the items.
+
+    Examples
+    --------
+    >>> list(map_blocks(abs, [-1, 2], np.zeros(1)))
+    [1, 2]
+    """
+    items = list(items)
+    threads = 1 if is_on_gpu(x) else min(count_threads(), len(items))
+    if threads <= 1 and is_on_gpu(x):
+        yield from map(function, items)
+        return
+    with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(max(1, threads)) as pool:
+        # A window, so that results which wait to be added up stay few.
+        waiting = []
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 8 * threads:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()

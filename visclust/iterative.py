@@ -1,0 +1,229 @@
+"""Cluster iteratively: find clusters, pull out the cohesive ones, repeat on what remains."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from visclust.backend import describe_device, get_namespace, to_host
+from visclust.choose_k import climb_k
+from visclust.clustering_settings import IterativeSettings, check_embedding, check_settings
+from visclust.clusters import UNASSIGNED, ClusteringResult
+from visclust.iteration_log import LOG_COLUMNS, Iteration, describe_iteration
+from visclust.kmeans import fit_kmeans
+from visclust.provenance import describe_run
+from visclust.silhouettes import average_by_cluster, score_from_sums
+from visclust.workspace import Workspace, open_workspace, recall, sum_distances
+
+__all__ = ["cluster_iteratively", "cluster_workspace"]
+
+
+def cluster_iteratively(
+    x: Any,
+    *,
+    step_size: int = 5,
+    sample_size: int = 1000,
+    convergence_window: int = 3,
+    similarity_threshold: float = 0.03,
+    stop_size: int = 20,
+    goodness_of_fit: str = "silhouette",
+    max_stall: int = 3,
+    seed: int = 0,
+    memory_budget: int | None = None,
+    progress: bool = False,
+) -> ClusteringResult:
+    """Cluster images iteratively: k-means, pull out the cohesive clusters, repeat on the images that remain.
+
+    Each iteration draws one random sample of the remaining images and raises K on it while the moving
+    average of the fit improves; k-means with that K then runs on all remaining images. The clusters whose
+    mean silhouette is strictly above the threshold come out; the others go back.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        The embedding, a row per image; NumPy, or CuPy for a GPU.
+    step_size : int, default 5
+        K starts at max(2, step_size) and grows by this step.
+    sample_size : int, default 1000
+        Images in the sample on which K is chosen; K stays below it and below the number remaining.
+    convergence_window : int, default 3
+        K's in the moving average of the fit. The K with the best moving average is taken.
+    similarity_threshold : float, default 0.03
+        Mean silhouette above which a cluster is cohesive. The paper's are 0 to 0.05 (the 0.4 in its text
+        is a slip for the 0.04 of its figure): a value above 0.2 gives a warning.
+    stop_size : int, default 20
+        Repeat while more than this many images remain.
+    goodness_of_fit : str, default "silhouette"
+        What the choice of K climbs on; see `measure_goodness`.
+    max_stall : int, default 3
+        New seeds tried, one after the other, when no cluster is cohesive.
+    seed : int, default 0
+        The same seed gives the same labels.
+    memory_budget : int, bytes, optional
+        All n x n distances are kept where they fit in it; see `open_workspace`. Never changes a result
+        by more than the rounding of a distance.
+    progress : bool, default False
+        Show how many images are assigned.
+
+    Returns
+    -------
+    ClusteringResult
+        ``labels`` (int array, n; -1 = unassigned, never forced), ``log`` (a row per iteration: remaining,
+        K's tried with their fit, K, cohesive clusters, their mean size and silhouettes, seed, seconds),
+        ``iterations``, ``silhouettes``, ``stop_reason``, ``provenance``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work, if `x` or a setting is not as described.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett and Wilkerson, Figure 3. Its printed STOP condition is inverted there.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = np.repeat(rng.normal(size=(3, 8)), 10, axis=0) + rng.normal(scale=0.05, size=(30, 8))
+    >>> result = cluster_iteratively(x, step_size=1, convergence_window=1, stop_size=5)
+    >>> sorted(pd.Series(result.labels).value_counts().tolist())
+    [10, 10, 10]
+    """
+    check_embedding(x)
+    settings = IterativeSettings(
+        step_size,
+        sample_size,
+        convergence_window,
+        similarity_threshold,
+        stop_size,
+        goodness_of_fit,
+        max_stall,
+    )
+    check_settings(settings, seed=seed)
+    workspace = open_workspace(x, memory_budget=memory_budget)
+    result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
+    provenance = describe_run(
+        "cluster_iteratively",
+        parameters=settings._asdict(),
+        seed=seed,
+        inputs={"x": to_host(x)},
+        device=describe_device(x),
+    )
+    return result._replace(provenance=provenance)
+
+
+def cluster_workspace(
+    workspace: Workspace, *, settings: IterativeSettings, seed: int, progress: bool = False
+) -> ClusteringResult:
+    """Run the iterations on a prepared workspace, re-using what other settings have computed there.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        From `open_workspace`.
+    settings : IterativeSettings
+        The settings, checked.
+    seed : int
+        Seed of the run.
+    progress : bool, default False
+        Show how many images are assigned.
+
+    Returns
+    -------
+    ClusteringResult
+        Its provenance is left empty for the caller to fill.
+
+    Examples
+    --------
+    >>> space = open_workspace(np.zeros((30, 2)))
+    >>> cluster_workspace(space, settings=IterativeSettings(), seed=0).stop_reason
+    'the 30 images that remain cannot be told apart (identical embeddings)'
+    """
+    n = len(workspace.rows)
+    labels = np.full(n, UNASSIGNED, dtype=np.int64)
+    iterations = np.full(n, UNASSIGNED, dtype=np.int64)
+    silhouettes = np.full(n, np.nan)
+    remaining = np.arange(n)
+    log: list[dict[str, Any]] = []
+    stalled = 0
+    reason = ""
+    with tqdm(total=n, desc="Clustering", unit="image", disable=not progress) as bar:
+        while not reason and len(remaining) > settings.stop_size:
+            started = time.perf_counter()
+            found = _search_once(workspace, remaining, settings=settings, seed=seed, round_number=len(log))
+            if found.curve.chosen is None:
+                reason = _explain_why_none(workspace, remaining)
+                if reason:
+                    break
+            out = _number_cohesive(found, settings.similarity_threshold, first=labels.max() + 1)
+            coming = out[found.codes] != UNASSIGNED
+            labels[remaining[coming]] = out[found.codes[coming]]
+            iterations[remaining[coming]] = len(log) + 1
+            silhouettes[remaining[coming]] = found.scores[coming]
+            log.append(describe_iteration(len(log) + 1, found, out, started=started))
+            bar.update(int(coming.sum()))
+            remaining = remaining[~coming]
+            stalled = 0 if coming.any() else stalled + 1
+            if stalled > settings.max_stall:
+                reason = (
+                    f"no cohesive cluster among the {len(remaining)} images that remain, "
+                    f"with {stalled} seeds one after the other"
+                )
+    if not reason:
+        reason = f"{len(remaining)} images remain, which is not above the stop size {settings.stop_size}"
+    table = pd.DataFrame(log, columns=LOG_COLUMNS)
+    return ClusteringResult(labels, table, iterations, silhouettes, reason, {})
+
+
+def _search_once(
+    workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int, round_number: int
+) -> Iteration:
+    """Choose K, fit, and score one iteration: nothing here depends on the similarity threshold."""
+    # The seed of an iteration depends on the run's seed and the iteration's number only, so that
+    # configurations that come to the same state go on with the same draws.
+    round_seed = int(np.random.SeedSequence([seed, round_number]).generate_state(1)[0])
+    # The threshold is left out of the key, since nothing in here depends on it.
+    shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
+    key = (remaining.tobytes(), round_seed, shared)
+
+    def search() -> Iteration:
+        curve = climb_k(workspace, remaining, settings=shared, seed=round_seed)
+        n_clusters = 1
+        if curve.chosen is not None:
+            xp = get_namespace(workspace.rows)
+            fit = fit_kmeans(workspace.rows[xp.asarray(remaining)], curve.chosen, seed=round_seed)
+            n_clusters = len(fit.centers)
+        if not 2 <= n_clusters < len(remaining):  # no silhouette is defined, so nothing can come out
+            nothing = np.zeros(len(remaining), dtype=np.int32)
+            return Iteration(curve, round_seed, nothing, np.full(len(remaining), np.nan), np.array([np.nan]))
+        codes = to_host(fit.labels).astype(np.int32)
+        sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters)
+        scores = to_host(score_from_sums(sums, fit.labels))
+        means = average_by_cluster(scores, codes, n_clusters=n_clusters)
+        return Iteration(curve, round_seed, codes, scores, means)
+
+    return recall(workspace, key, search)
+
+
+def _number_cohesive(found: Iteration, threshold: float, *, first: int) -> np.ndarray:
+    """Give each cohesive cluster its final number, the largest first, and every other one -1."""
+    sizes = np.bincount(found.codes, minlength=len(found.means))
+    # A cluster of one scores 0 by definition, so it says nothing even under a negative threshold.
+    cohesive = np.flatnonzero((found.means > threshold) & (sizes > 1))
+    cohesive = cohesive[np.argsort(-sizes[cohesive], kind="stable")]
+    out = np.full(len(found.means), UNASSIGNED, dtype=np.int64)
+    out[cohesive] = first + np.arange(len(cohesive))
+    return out
+
+
+def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
+    """Tell why no K could be tried, where another sample would not help either."""
+    xp = get_namespace(workspace.rows)
+    rows = workspace.rows[xp.asarray(remaining)]
+    if len(remaining) < 3:
+        return f"{len(remaining)} images remain, too few for two clusters"
+    if bool((rows == rows[0]).all()):
+        return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
+    return ""

@@ -1,0 +1,127 @@
+"""K-means: one k-means++ start in the array's namespace, then Lloyd's iterations by scikit-learn or cuML."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from visclust.backend import get_namespace, run_lloyd
+
+__all__ = ["KMeansFit", "choose_start", "fit_kmeans"]
+
+
+class KMeansFit(NamedTuple):
+    """Labels from 0 without gaps, centres in that order, and the sum of squared distances to them."""
+
+    labels: Any
+    centers: Any
+    inertia: float
+
+
+def fit_kmeans(x: Any, n_clusters: int, *, seed: int, n_init: int = 1, max_iter: int = 300) -> KMeansFit:
+    """Fit k-means (greedy k-means++ start, Lloyd's iterations) on the device that the array is on.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        Rows to cluster.
+    n_clusters : int
+        K. Where fewer rows are distinct, fewer clusters come back.
+    seed : int
+        Seed of the start. On a CPU the same seed and number of threads give the same labels, bit for
+        bit; cuML adds up in an order that varies, so there they agree only nearly.
+    n_init : int, default 1
+        Starts that are really run; the one with the smallest inertia is returned.
+    max_iter : int, default 300
+        Lloyd iterations at most per start.
+
+    Returns
+    -------
+    KMeansFit
+        ``labels`` (int array, n), ``centers`` (k, d), ``inertia``.
+
+    Source
+    ------
+    Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding, SODA '07; the greedy
+    variant with 2 + ln K trials per centre is scikit-learn's.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [0.1], [9.0], [9.1]], dtype="float32")
+    >>> fit = fit_kmeans(x, 2, seed=0)
+    >>> bool(fit.labels[0] == fit.labels[1] != fit.labels[2])
+    True
+    """
+    if not 1 <= n_clusters <= len(x):
+        raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got {n_clusters}.")
+    if n_init < 1:
+        raise ValueError(f"Expected at least one start (n_init), got {n_init}.")
+    rng = np.random.default_rng(seed)
+    best = None
+    for _ in range(n_init):
+        start = x[choose_start(x, n_clusters, rng=rng)]
+        labels, centers, inertia = run_lloyd(x, start, max_iter=max_iter)
+        if best is None or inertia < best[2]:
+            best = labels, centers, inertia
+    assert best is not None
+    labels, centers, inertia = best
+    xp = get_namespace(x)
+    # Clusters without members (fewer distinct rows than K) leave no gap in the numbering.
+    used, compact = xp.unique(labels, return_inverse=True)
+    return KMeansFit(compact.reshape(-1).astype(xp.int64), centers[used], inertia)
+
+
+def choose_start(x: Any, n_clusters: int, *, rng: np.random.Generator) -> Any:
+    """Choose rows as first centres by greedy k-means++.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+        Rows.
+    n_clusters : int
+        K.
+    rng : numpy.random.Generator
+        Drawn from on the host, so that CPU and GPU start alike.
+
+    Returns
+    -------
+    ndarray of int, shape (k,)
+        Row numbers; fewer than K where fewer rows are distinct.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [0.0], [5.0]])
+    >>> sorted(x[choose_start(x, 3, rng=np.random.default_rng(0))].ravel().tolist())
+    [0.0, 5.0]
+    """
+    xp = get_namespace(x)
+    x = x - x.mean(axis=0)  # a large common offset would swamp the distances
+    norms = xp.einsum("ij,ij->i", x, x)
+    trials = 2 + int(np.log(n_clusters))
+    chosen = [int(rng.integers(len(x)))]
+    nearest = _square_distances(x, norms, xp.asarray(chosen))[0]
+    # What float32 leaves between identical rows must not be taken for a distance.
+    trace = 1e-6 * float(norms.max())
+    nearest[nearest < trace] = 0
+    for _ in range(1, n_clusters):
+        cumulative = xp.cumsum(nearest, dtype=xp.float64)
+        total = float(cumulative[-1])
+        if total <= 0:
+            break  # every row coincides with a chosen one
+        draws = xp.asarray(rng.random(trials) * total)
+        candidates = xp.minimum(xp.searchsorted(cumulative, draws, side="right"), len(x) - 1)
+        reached = xp.minimum(_square_distances(x, norms, candidates), nearest)
+        best = int(reached.sum(axis=1, dtype=xp.float64).argmin())
+        chosen.append(int(candidates[best]))
+        nearest = reached[best]
+        nearest[nearest < trace] = 0
+    return xp.asarray(chosen)
+
+
+def _square_distances(x: Any, norms: Any, chosen: Any) -> Any:
+    """Measure squared distances from some rows to all, shape (chosen, n), never below 0."""
+    xp = get_namespace(x)
+    squares = (x[chosen] * x.dtype.type(-2)) @ x.T
+    squares += norms
+    squares += norms[chosen][:, None]
+    xp.maximum(squares, 0, out=squares)
+    return squares

@@ -1,0 +1,179 @@
+"""Exact Euclidean silhouettes without ever holding all distances."""
+
+from typing import Any
+
+import numpy as np
+
+from visclust.backend import get_namespace, to_host
+from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block
+
+__all__ = ["average_by_cluster", "score_from_sums", "silhouette_samples", "sum_by_cluster"]
+
+
+def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27) -> Any:
+    """Compute the exact Euclidean silhouette of every row.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        Rows; NumPy or CuPy.
+    labels : ndarray of int, shape (n,)
+        Cluster of each row.
+    memory_budget : int, bytes, default 128 MB
+        For blocks of distances. Beside it, a centred float32 copy of `x` and one float64 per row and
+        cluster are held.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        (b - a) / max(a, b): a is the mean distance to the others of the own cluster, b the smallest
+        mean distance to another cluster. 0 for the only member of a cluster. The same values, bit for
+        bit, whatever the number of threads.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 or more than n - 1 clusters, or the lengths differ.
+
+    Source
+    ------
+    Rousseeuw (1987), Silhouettes: a graphical aid to the interpretation and validation of cluster
+    analysis, Journal of Computational and Applied Mathematics 20, 53-65.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [1.0], [10.0], [11.0]], dtype="float32")
+    >>> silhouette_samples(x, np.array([0, 0, 1, 1])).round(3).tolist()
+    [0.905, 0.895, 0.895, 0.905]
+    """
+    xp = get_namespace(x)
+    if x.ndim != 2 or len(x) != len(labels):
+        raise ValueError(f"Expected x of shape (n, d) and n labels, got {x.shape} and {len(labels)} labels.")
+    used, codes = np.unique(to_host(labels), return_inverse=True)
+    if not 2 <= len(used) <= len(x) - 1:
+        raise ValueError(
+            f"Silhouettes need at least 2 clusters and at most n - 1 = {len(x) - 1}, got {len(used)}."
+        )
+    sums = sum_by_cluster(center_rows(x), codes, n_clusters=len(used), memory_budget=memory_budget)
+    return score_from_sums(sums, xp.asarray(codes))
+
+
+def sum_by_cluster(centered: Any, codes: np.ndarray, *, n_clusters: int, memory_budget: int = 2**27) -> Any:
+    """Sum the distances from every row to the members of every cluster.
+
+    Parameters
+    ----------
+    centered : ndarray, shape (n, d), float32
+        From `center_rows`.
+    codes : numpy.ndarray of int, shape (n,)
+        Clusters as 0 .. n_clusters - 1.
+    n_clusters : int
+        How many.
+    memory_budget : int, bytes
+        For blocks of distances.
+
+    Returns
+    -------
+    ndarray, shape (n, n_clusters), float64
+        The sums.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [1.0], [3.0]], dtype="float32")
+    >>> sum_by_cluster(x, np.array([0, 0, 1]), n_clusters=2).tolist()
+    [[1.0, 3.0], [1.0, 2.0], [5.0, 0.0]]
+    """
+    xp = get_namespace(centered)
+    # Sorted by cluster, a block of columns spans few clusters, so a narrow 0/1 matrix adds it up.
+    order = np.argsort(codes, kind="stable")
+    device_order = xp.asarray(order)
+    rows, codes = centered[device_order], codes[order]
+    norms = xp.einsum("ij,ij->i", rows, rows)
+    size = choose_block_size(centered, memory_budget=memory_budget)
+    starts = range(0, len(rows), size)
+    members = {start: _mark_members(codes[start : start + size], xp) for start in starts}
+
+    def measure(corner: tuple[int, int]) -> tuple[int, int, Any, Any]:
+        i, j = corner
+        above, beside = slice(i, i + size), slice(j, j + size)
+        block = measure_block(rows[above], rows[beside], norms[above], norms[beside], same=i == j)
+        return i, j, block @ members[j], None if i == j else block.T @ members[i]
+
+    sums = xp.zeros((len(rows), n_clusters))
+    # The matrix is symmetric: the blocks below the diagonal are those above it, read the other way.
+    for i, j, to_right, to_left in map_blocks(
+        measure, ((i, j) for i in starts for j in starts if j >= i), rows
+    ):
+        sums[i : i + size, codes[j] : codes[j] + to_right.shape[1]] += to_right
+        if to_left is not None:
+            sums[j : j + size, codes[i] : codes[i] + to_left.shape[1]] += to_left
+    unsorted = xp.empty_like(sums)
+    unsorted[device_order] = sums
+    return unsorted
+
+
+def _mark_members(codes: np.ndarray, xp: Any) -> Any:
+    """Make a 0/1 matrix, rows by the clusters from the first of these sorted codes to the last."""
+    marks = np.zeros((len(codes), codes[-1] - codes[0] + 1), dtype=np.float32)
+    marks[np.arange(len(codes)), codes - codes[0]] = 1
+    return xp.asarray(marks)
+
+
+def score_from_sums(sums: Any, codes: Any) -> Any:
+    """Turn summed distances per cluster into silhouettes.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (n, k), float64
+        From `sum_by_cluster`.
+    codes : ndarray of int, shape (n,)
+        Clusters as 0 .. k - 1, each with a member.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        Silhouettes.
+
+    Examples
+    --------
+    >>> score_from_sums(np.array([[1.0, 3.0], [1.0, 2.0], [5.0, 0.0]]), np.array([0, 0, 1])).round(3).tolist()
+    [0.667, 0.5, 0.0]
+    """
+    xp = get_namespace(sums)
+    rows = xp.arange(len(sums))
+    sizes = xp.bincount(codes, minlength=sums.shape[1])
+    own_size = sizes[codes]
+    within = sums[rows, codes] / xp.maximum(own_size - 1, 1)
+    means = sums / sizes
+    means[rows, codes] = np.inf
+    between = means.min(axis=1)
+    larger = xp.maximum(within, between)
+    scores = (between - within) / xp.where(larger > 0, larger, 1)
+    return xp.where(own_size > 1, scores, 0.0)
+
+
+def average_by_cluster(values: Any, codes: Any, *, n_clusters: int) -> Any:
+    """Average a value over the rows of each cluster.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        One value per row.
+    codes : ndarray of int, shape (n,)
+        Clusters as 0 .. n_clusters - 1, each with a member.
+    n_clusters : int
+        How many.
+
+    Returns
+    -------
+    ndarray, shape (n_clusters,), float64
+        The means.
+
+    Examples
+    --------
+    >>> average_by_cluster(np.array([1.0, 2.0, 5.0]), np.array([0, 0, 1]), n_clusters=2).tolist()
+    [1.5, 5.0]
+    """
+    xp = get_namespace(values)
+    totals = xp.bincount(codes, weights=values, minlength=n_clusters)
+    return totals / xp.bincount(codes, minlength=n_clusters)

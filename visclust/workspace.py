@@ -1,0 +1,162 @@
+"""What the iterations on one embedding share: centred rows, their distances, and fits already made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from visclust.backend import get_namespace, is_on_gpu
+from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block
+from visclust.memory import memory_at_hand
+from visclust.silhouettes import sum_by_cluster
+
+__all__ = ["Workspace", "open_workspace", "recall", "sum_distances"]
+
+# Rows added up in float32 at a time, before float64 takes over: keeps the rounding below 1e-6.
+_ADDED_IN_FLOAT32 = 256
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Centred rows on their device, all distances where they fit, and results by what they depend on."""
+
+    rows: Any
+    distances: Any | None
+    memory_budget: int
+    results: dict[Any, Any] = field(default_factory=dict)
+
+
+def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
+    """Prepare what every iteration on an embedding needs.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        The embedding.
+    memory_budget : int, bytes, optional
+        All n x n distances are held in float32 where they fit in it, and computed anew in blocks where
+        not. By default a third of the memory at hand; on a GPU, a third of its free memory.
+
+    Returns
+    -------
+    Workspace
+        Give it to `sum_distances` and `recall`.
+
+    Examples
+    --------
+    >>> open_workspace(np.array([[0.0], [3.0]])).distances.tolist()
+    [[0.0, 3.0], [3.0, 0.0]]
+    """
+    budget = memory_at_hand() // 3 if memory_budget is None else memory_budget
+    rows = center_rows(x)
+    fits = not is_on_gpu(x) and len(rows) ** 2 * rows.itemsize <= budget
+    return Workspace(rows, _measure_all(rows, memory_budget=budget) if fits else None, budget)
+
+
+def _measure_all(rows: np.ndarray, *, memory_budget: int) -> np.ndarray:
+    """Measure all distances, each pair once."""
+    size = choose_block_size(rows, memory_budget=memory_budget)
+    norms = np.einsum("ij,ij->i", rows, rows)
+    distances = np.empty((len(rows), len(rows)), dtype=np.float32)
+    starts = range(0, len(rows), size)
+
+    def measure(corner: tuple[int, int]) -> None:
+        above, beside = (slice(start, start + size) for start in corner)
+        same = above == beside
+        block = measure_block(rows[above], rows[beside], norms[above], norms[beside], same=same)
+        distances[above, beside] = block
+        if not same:
+            distances[beside, above] = block.T
+
+    for _ in map_blocks(measure, ((i, j) for i in starts for j in starts if j >= i), rows):
+        pass
+    return distances
+
+
+def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray, *, n_clusters: int) -> Any:
+    """Sum the distances from each remaining row to the members of each cluster.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        From `open_workspace`.
+    remaining : numpy.ndarray of int, shape (m,)
+        Numbers of the rows that take part.
+    codes : numpy.ndarray of int, shape (m,)
+        Their clusters as 0 .. n_clusters - 1.
+    n_clusters : int
+        How many.
+
+    Returns
+    -------
+    ndarray, shape (m, n_clusters), float64
+        The sums.
+
+    Examples
+    --------
+    >>> space = open_workspace(np.array([[0.0], [1.0], [3.0], [50.0]]))
+    >>> sum_distances(space, np.array([0, 1, 2]), np.array([0, 0, 1]), n_clusters=2).tolist()
+    [[1.0, 3.0], [1.0, 2.0], [5.0, 0.0]]
+    """
+    if workspace.distances is None:
+        xp = get_namespace(workspace.rows)
+        return sum_by_cluster(
+            workspace.rows[xp.asarray(remaining)],
+            codes,
+            n_clusters=n_clusters,
+            memory_budget=min(workspace.memory_budget, 2**27),
+        )
+    # Each piece of a cluster adds up whole rows of the (symmetric) matrix: no distance is copied.
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes, minlength=n_clusters)
+    pieces = [
+        (code, order[start : min(start + _ADDED_IN_FLOAT32, end)])
+        for code, end, size in zip(range(n_clusters), np.cumsum(sizes), sizes, strict=True)
+        for start in range(end - size, end, _ADDED_IN_FLOAT32)
+    ]
+    groups = np.array_split(np.arange(len(pieces)), min(len(pieces), 64))
+
+    def add_up(group: np.ndarray) -> np.ndarray:
+        members = [remaining[pieces[piece][1]] for piece in group]
+        columns = np.concatenate(members)
+        ends = np.cumsum([len(rows) for rows in members])
+        marks = sparse.csr_array(
+            (np.ones(len(columns), dtype=np.float32), columns, np.concatenate([[0], ends])),
+            shape=(len(group), len(workspace.rows)),
+        )
+        return (marks @ workspace.distances)[:, remaining]
+
+    sums = np.zeros((n_clusters, len(remaining)))
+    for group, added in zip(groups, map_blocks(add_up, groups, workspace.rows), strict=True):
+        np.add.at(sums, [pieces[piece][0] for piece in group], added)
+    return sums.T
+
+
+def recall(workspace: Workspace, key: Any, make: Callable[[], Any]) -> Any:
+    """Give the result that was made for this key, or make and keep it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        From `open_workspace`.
+    key : hashable
+        Everything that the result depends on, beside the rows.
+    make : callable
+        Makes it.
+
+    Returns
+    -------
+    object
+        The result.
+
+    Examples
+    --------
+    >>> space = open_workspace(np.zeros((2, 1)))
+    >>> recall(space, "one", lambda: 1), recall(space, "one", lambda: 2)
+    (1, 1)
+    """
+    if key not in workspace.results:
+        workspace.results[key] = make()
+    return workspace.results[key]
