@@ -1,0 +1,65 @@
+"""What several tests share: the array module under test, and small embeddings with structure."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from visclust.backend import explain_gpu, to_device
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def xp(request):
+    """Put a NumPy array on the device under test: the same tests run for NumPy and for CuPy."""
+    if request.param == "gpu" and explain_gpu():
+        pytest.skip(explain_gpu())
+    return lambda x: to_device(np.asarray(x), device=request.param)
+
+
+@pytest.fixture
+def blobs():
+    """Make tight groups around far centres: (x, group of each row)."""
+
+    def make(sizes, *, d=8, spread=0.05, seed=0):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        centers = rng.normal(size=(len(sizes), d))
+        x = centers[groups] + rng.normal(scale=spread, size=(len(groups), d))
+        return x.astype("float32"), groups
+
+    return make
+
+
+@pytest.fixture
+def make_images():
+    """Make an images table of usable images from their ids."""
+
+    def make(image_ids):
+        return pd.DataFrame(
+            {
+                "image_id": list(image_ids),
+                "path": [f"{image_id}.jpg" for image_id in image_ids],
+                "status": "ok",
+                "reason": "",
+                "width": 4,
+                "height": 3,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_clusters():
+    """Make a clusters table from labels; images are called 0, 1, 2, …"""
+
+    def make(labels):
+        return pd.DataFrame(
+            {
+                "image_id": [str(i) for i in range(len(labels))],
+                "cluster": np.asarray(labels, dtype="int64"),
+                "iteration": np.where(np.asarray(labels) < 0, -1, 1),
+                "silhouette": np.where(np.asarray(labels) < 0, np.nan, 0.1),
+            }
+        )
+
+    return make

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from sklearn.metrics import silhouette_samples as sklearn_silhouettes
+
+from visclust.backend import to_host
+from visclust.distances import center_rows, choose_block_size, count_threads, measure_block
+from visclust.silhouettes import silhouette_samples, sum_by_cluster
+from visclust.workspace import open_workspace, recall, sum_distances
+
+
+def compare(xp, x, labels, **options):
+    """Largest difference from scikit-learn, which is given float64."""
+    ours = to_host(silhouette_samples(xp(x), xp(labels), **options))
+    return np.abs(ours - sklearn_silhouettes(x.astype("float64"), labels)).max()
+
+
+def test_silhouettes_are_those_of_scikit_learn(xp):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1300, 32)).astype("float32")
+    # 1e-5: float32 products are good to about 1e-6 of a distance; means over members are better still.
+    assert compare(xp, x, rng.integers(0, 40, 1300)) < 1e-5
+
+
+def test_double_precision_rows_are_taken_too(xp):
+    x = np.random.default_rng(1).normal(size=(80, 5))
+    assert compare(xp, x, np.arange(80) % 7) < 1e-5  # as above: distances are float32
+
+
+def test_tight_clusters_far_apart_keep_their_digits(xp, blobs):
+    x, groups = blobs([40, 40, 40], spread=1e-3)
+    labels = groups * 2 + np.arange(120) % 2
+    # 1e-5: close pairs are measured again in float64, so cancellation costs nothing.
+    assert compare(xp, x, labels) < 1e-5
+
+
+def test_a_large_common_offset_does_no_harm(xp, blobs):
+    x, groups = blobs([30, 30, 30], spread=0.5)
+    # 1e-3: at an offset of 1e4 float32 input itself is rounded to about 1e-3; both sides see the same input.
+    assert compare(xp, x + np.float32(1e4), groups) < 1e-3
+
+
+@pytest.mark.parametrize("copies", [2, 60])
+def test_exact_duplicates_are_at_distance_zero(xp, copies):
+    x = np.repeat(np.random.default_rng(2).normal(size=(9, 16)).astype("float32"), copies, axis=0)
+    labels = np.repeat(np.arange(9), copies)
+    scores = to_host(silhouette_samples(xp(x), xp(labels)))
+    assert (scores == 1).all()
+
+
+def test_duplicates_in_different_clusters_score_as_in_scikit_learn(xp):
+    x = np.repeat(np.random.default_rng(3).normal(size=(20, 16)).astype("float32"), 5, axis=0)
+    assert compare(xp, x, np.arange(100) % 3) < 1e-3  # the issue's bound; means over near-zero distances
+
+
+def test_the_only_member_of_a_cluster_scores_zero(xp):
+    x = np.array([[0.0], [1.0], [5.0]], dtype="float32")
+    assert to_host(silhouette_samples(xp(x), xp([0, 0, 1])))[2] == 0
+
+
+def test_labels_may_skip_numbers_and_be_negative(xp):
+    x = np.random.default_rng(4).normal(size=(30, 3)).astype("float32")
+    labels = np.array([-1, 7, 100])[np.arange(30) % 3]
+    assert compare(xp, x, labels) < 1e-5
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
+def test_one_cluster_or_as_many_as_rows_is_an_error(xp, labels):
+    with pytest.raises(ValueError, match="at least 2 clusters and at most n - 1 = 2"):
+        silhouette_samples(xp(np.eye(3, dtype="float32")), xp(labels))
+
+
+def test_labels_of_another_length_are_an_error(xp):
+    with pytest.raises(ValueError, match="got \\(3, 3\\) and 2 labels"):
+        silhouette_samples(xp(np.eye(3, dtype="float32")), xp([0, 1]))
+
+
+def test_a_small_memory_budget_changes_nothing_but_rounding(xp):
+    rng = np.random.default_rng(5)
+    x, labels = rng.normal(size=(300, 8)).astype("float32"), rng.integers(0, 5, 300)
+    large = to_host(silhouette_samples(xp(x), xp(labels)))
+    small = to_host(silhouette_samples(xp(x), xp(labels), memory_budget=20_000))
+    np.testing.assert_allclose(small, large, atol=1e-6)  # float32 sums in another order
+
+
+def test_the_number_of_threads_changes_nothing_at_all(monkeypatch):
+    rng = np.random.default_rng(6)
+    x, labels = rng.normal(size=(1500, 16)).astype("float32"), rng.integers(0, 9, 1500)
+    found = []
+    for threads in (1, 2, 4):
+        monkeypatch.setattr("visclust.distances.count_threads", lambda threads=threads: threads)
+        found.append(silhouette_samples(x, labels, memory_budget=2**27))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+def test_the_arguments_are_left_as_they_are():
+    x = np.ones((6, 2), dtype="float32") * np.arange(6, dtype="float32")[:, None]
+    labels = np.array([1, 0, 1, 0, 1, 0])
+    silhouette_samples(x, labels)
+    assert x[3, 0] == 3
+    assert labels.tolist() == [1, 0, 1, 0, 1, 0]
+
+
+def test_blocks_respect_the_budget_and_the_cache():
+    x = np.zeros((2, 2), dtype="float32")
+    assert choose_block_size(x, memory_budget=10**12) == 512
+    assert choose_block_size(x, memory_budget=1) == 16
+    assert count_threads() >= 1
+
+
+def test_many_close_pairs_and_few_close_pairs_agree():
+    rng = np.random.default_rng(7)
+    rows = (rng.normal(size=(64, 8)) * 1e-3 + 5).astype("float32")
+    few = np.concatenate([rows[:1], -rows[1:] * np.arange(1, 64)[:, None]]).astype("float32")
+    for others in (rows, few):
+        norms, other_norms = (rows * rows).sum(1), (others * others).sum(1)
+        block = measure_block(rows, others, norms, other_norms, same=False)
+        exact = np.sqrt(((rows[:, None].astype("float64") - others) ** 2).sum(2))
+        # 2e-5: what the threshold for measuring again leaves of float32's cancellation.
+        np.testing.assert_allclose(block, exact, rtol=2e-5, atol=1e-12)
+
+
+def test_distances_held_and_distances_recomputed_agree(xp, blobs):
+    x, _ = blobs([300, 20, 3], spread=0.7)
+    remaining = np.flatnonzero(np.arange(323) % 5 != 0)
+    codes = np.arange(len(remaining)) % 4
+    held = open_workspace(xp(x), memory_budget=2**30)
+    blocks = open_workspace(xp(x), memory_budget=10_000)
+    assert blocks.distances is None
+    np.testing.assert_allclose(
+        to_host(sum_distances(held, remaining, codes, n_clusters=4)),
+        to_host(sum_distances(blocks, remaining, codes, n_clusters=4)),
+        rtol=1e-6,  # float32 sums of at most 512 distances, in another order
+    )
+
+
+def test_sums_by_cluster_are_those_of_the_distance_matrix(xp):
+    x = np.random.default_rng(8).normal(size=(50, 4))
+    codes = np.arange(50) % 6
+    exact = np.sqrt(((x[:, None] - x) ** 2).sum(2)) @ np.eye(6)[codes]
+    sums = to_host(sum_by_cluster(center_rows(xp(x)), codes, n_clusters=6))
+    np.testing.assert_allclose(sums, exact, rtol=1e-5)  # float32 distances
+
+
+def test_a_result_is_made_once_per_key():
+    workspace = open_workspace(np.zeros((2, 1)))
+    calls = []
+    for _ in range(2):
+        recall(workspace, "key", lambda: calls.append(1))
+    assert calls == [1]

@@ -1,0 +1,179 @@
+"""Draw images, stratified by cluster or simply at random, with inclusion probabilities and weights."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import hypergeom
+
+from visclust.clusters import UNASSIGNED
+from visclust.tables import check_table
+
+__all__ = ["compare_samples", "draw_random_sample", "draw_stratified_sample"]
+
+
+def draw_stratified_sample(
+    clusters: pd.DataFrame,
+    *,
+    max_per_cluster: int = 5,
+    keep_singletons: bool = False,
+    n_unassigned: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw min(max_per_cluster, N - 1) images at random from every cluster of N images.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table.
+    max_per_cluster : int, default 5
+        Images from a cluster at most. Smaller clusters give all but one, so clusters of one give none.
+    keep_singletons : bool, default False
+        Take the only image of a cluster of one.
+    n_unassigned : int, default 0
+        Images from the unassigned, as a stratum of their own (cluster -1), or all where they are fewer.
+    seed : int, default 0
+        Seed of the draw.
+
+    Returns
+    -------
+    DataFrame
+        The sample table, by cluster: ``image_id, cluster, inclusion_probability`` (drawn / N) and
+        ``weight`` (its inverse: how many images of the cluster each stands for).
+
+    Raises
+    ------
+    ValueError
+        If it is no clusters table, a number is out of range, or nothing can be drawn.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett and Wilkerson, sampling section: five images per cluster, N - 1 from
+    smaller ones.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abcdefgh"), "cluster": [0] * 7 + [1], "iteration": 1,
+    ...                          "silhouette": 0.1})
+    >>> draw_stratified_sample(clusters)["inclusion_probability"].round(3).tolist()
+    [0.714, 0.714, 0.714, 0.714, 0.714]
+    """
+    check_table(clusters, "clusters")
+    if max_per_cluster < 1 or n_unassigned < 0:
+        raise ValueError(
+            "Expected max_per_cluster of at least 1 and n_unassigned of at least 0, "
+            f"got {max_per_cluster} and {n_unassigned}."
+        )
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for cluster, members in clusters.groupby("cluster", sort=True):
+        size = len(members)
+        if cluster == UNASSIGNED:
+            take = min(n_unassigned, size)
+        elif size == 1:
+            take = int(keep_singletons)
+        else:
+            take = min(max_per_cluster, size - 1)
+        rows = np.sort(rng.choice(size, take, replace=False))
+        drawn.append(members.iloc[rows][["image_id", "cluster"]].assign(inclusion_probability=take / size))
+    sample = pd.concat(drawn, ignore_index=True)
+    if sample.empty:
+        raise ValueError(
+            "Nothing can be drawn: every cluster has one image, or none is assigned. "
+            "Use keep_singletons=True or n_unassigned=…, or cluster with a lower threshold."
+        )
+    return check_table(sample.assign(weight=1 / sample["inclusion_probability"]), "sample")
+
+
+def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> pd.DataFrame:
+    """Draw a simple random sample of all images, the unassigned among them.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table.
+    size : int
+        Images to draw.
+    seed : int, default 0
+        Seed of the draw.
+
+    Returns
+    -------
+    DataFrame
+        The sample table; every image has the inclusion probability size / n.
+
+    Raises
+    ------
+    ValueError
+        If there are not that many images.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abcd"), "cluster": [0, 0, 1, -1], "iteration": 1,
+    ...                          "silhouette": 0.1})
+    >>> draw_random_sample(clusters, size=2)["weight"].tolist()
+    [2.0, 2.0]
+    """
+    check_table(clusters, "clusters")
+    if not 1 <= size <= len(clusters):
+        raise ValueError(f"Expected a sample of 1 to {len(clusters)} images, got size={size}.")
+    rows = np.sort(np.random.default_rng(seed).choice(len(clusters), size, replace=False))
+    sample = clusters.iloc[rows][["image_id", "cluster"]].reset_index(drop=True)
+    probability = size / len(clusters)
+    return check_table(sample.assign(inclusion_probability=probability, weight=1 / probability), "sample")
+
+
+def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Set a stratified sample beside one simple random sample of the same size, cluster by cluster.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table that the sample was drawn from.
+    sample : DataFrame
+        From `draw_stratified_sample`.
+    seed : int, default 0
+        Seed of the random sample.
+
+    Returns
+    -------
+    DataFrame
+        A row per cluster (the unassigned left out), the largest first: ``cluster``, ``size`` (images),
+        ``stratified`` and ``random`` (images drawn), and ``chance_missed``: the exact probability that a
+        simple random sample of this size holds no image of the cluster.
+
+    Raises
+    ------
+    ValueError
+        If a sampled image is not in the clusters table.
+
+    Source
+    ------
+    The chance is hypergeometric; the comparison is that of Casas et al. on stratified sampling.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abcdef"), "cluster": [0, 0, 0, 0, 1, 1],
+    ...                          "iteration": 1, "silhouette": 0.1})
+    >>> compare_samples(clusters, draw_stratified_sample(clusters))[["size", "stratified", "chance_missed"]]
+       size  stratified  chance_missed
+    0     4           3       0.000000
+    1     2           1       0.066667
+    """
+    check_table(clusters, "clusters")
+    check_table(sample, "sample")
+    unknown = ~sample["image_id"].isin(clusters["image_id"])
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
+            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
+        )
+    random = draw_random_sample(clusters, size=len(sample), seed=seed)
+    assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"]
+    sizes = assigned.value_counts().rename_axis("cluster").rename("size").reset_index()
+    drawn = {
+        name: sizes["cluster"].map(table["cluster"].value_counts()).fillna(0).astype("int64")
+        for name, table in (("stratified", sample), ("random", random))
+    }
+    missed = hypergeom.pmf(0, len(clusters), sizes["size"], len(sample))
+    return sizes.assign(**drawn, chance_missed=missed).sort_values(
+        ["size", "cluster"], ascending=[False, True], ignore_index=True
+    )
