@@ -111,13 +111,15 @@ def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     return complete
 
 
-def read_rows(path: str | os.PathLike) -> list[dict[str, Any]]:
+def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]]:
     """Read the rows of one file in the order in which they were appended.
 
     Parameters
     ----------
     path : str or path
         An annotator's file.
+    start : int, default 0
+        Byte to start from, the beginning of a line: for reading what was added since.
 
     Returns
     -------
@@ -144,10 +146,13 @@ def read_rows(path: str | os.PathLike) -> list[dict[str, Any]]:
     """
     path = Path(path)
     rows = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = file.read().split(b"\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        where = f"line {number} of {path.name}"
+        where = f"line {number} of {path.name}" + (f" after byte {start}" if start else "")
         try:
             row = json.loads(line)
         except ValueError:

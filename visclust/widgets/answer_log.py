@@ -1,0 +1,139 @@
+"""One annotator's labelling joined to their file: an answer changes the state only once it is on disk."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from visclust.answer_files import append_answer, name_answer_file, repair_answers
+from visclust.answer_rows import check_row, clean_name, read_rows
+from visclust.widgets.labelling import Event, Labelling, answer, resume, start, undo
+
+__all__ = ["AnswerLog", "RefusedAnswerError"]
+
+_NOTE_LENGTH = 2000
+
+
+class RefusedAnswerError(ValueError):
+    """What a browser sent is not an answer that this widget can give."""
+
+
+class AnswerLog:
+    """The state of one annotator's labelling, kept equal to what their file holds.
+
+    Parameters
+    ----------
+    items : sequence of str
+        Ids of the items, in the order in which they are shown.
+    annotator : str
+        The annotator's name.
+    save_to : str or path
+        Folder of the study's answers.
+    accepts : callable
+        Tells whether a text is an answer that the widget can give.
+    describe_item : callable
+        Gives the columns that the row of an item has besides the answer: ``left``, ``right``.
+    widget_version : str
+        Recorded with every answer.
+    revisit_skipped : bool, default False
+        Show skipped items once more at the end.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[str],
+        *,
+        annotator: str,
+        save_to: str | os.PathLike,
+        accepts: Callable[[str], bool],
+        describe_item: Callable[[str], Mapping[str, str]],
+        widget_version: str,
+        revisit_skipped: bool = False,
+    ) -> None:
+        self.annotator = clean_name(annotator)
+        self.path: Path = name_answer_file(save_to, self.annotator).absolute()
+        self.state: Labelling = start(items, revisit_skipped=revisit_skipped)
+        self._size: int
+        self._offset: int
+        self._known: set[str]
+        self._accepts = accepts
+        self._describe_item = describe_item
+        self._widget_version = widget_version
+        self._forget()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.message = repair_answers(self.path)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Take in what another kernel, or an import, has written to the file since the last look."""
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size == self._size:
+            return
+        if size < self._size:  # the file was moved away or put back from a copy: it says what stands
+            self._forget()
+        rows = read_rows(self.path, start=self._offset) if size else []
+        rows = [row for row in rows if row["event_id"] not in self._known]
+        self._size = size
+        self._offset = size if _ends_line(self.path, size) else self._offset
+        self._known.update(row["event_id"] for row in rows)
+        events = [_make_event(row) for row in rows if row["annotator"] == self.annotator]
+        if any(event.item_id in self.state.places for event in events):
+            self.state = resume(self.state, events)
+
+    def _forget(self) -> None:
+        """Go back to where nothing of the file has been read."""
+        self.state = start(self.state.items, revisit_skipped=self.state.revisit_skipped)
+        self._size = self._offset = 0  # bytes read, and of them those up to the last whole line
+        self._known = set()
+
+    def record(self, sent: Mapping[str, Any]) -> None:
+        """Append what a browser sent, an answer or an undo, and then change the state.
+
+        An event that is on file already is not written again. An answer to an item of another list, one that
+        the browser kept from an earlier version of this study, is kept too. `RefusedAnswerError` says that
+        it is no answer; OSError, and ValueError for a file that somebody edited, that it may be sent again.
+        """
+        event, row = self._check(sent)
+        self.catch_up()
+        if event.event_id in self._known:
+            return
+        append_answer(self.path, row)
+        self._known.add(event.event_id)
+        if event.item_id in self.state.places:
+            self.state = answer(self.state, event) if event.retracts is None else undo(self.state, event)
+        # The size is left as it was: the next look at the file reads this row again, with any that another
+        # kernel wrote meanwhile, and finds it known.
+
+    def _check(self, sent: Mapping[str, Any]) -> tuple[Event, dict[str, Any]]:
+        """Check what the browser sent, and complete it to a row; it is outside, whoever sits before it."""
+        retracts = sent.get("retracts")
+        said = sent.get("answer") if retracts is None else None
+        if retracts is None and not (isinstance(said, str) and self._accepts(said)):
+            raise RefusedAnswerError(f"Expected one of this widget's answers, got {said!r}.")
+        row = {
+            **{name: sent.get(name) for name in Event.__dataclass_fields__},
+            **self._describe_item(str(sent.get("item_id"))),
+            "answer": said,
+            "note": str(sent["note"])[:_NOTE_LENGTH] if sent.get("note") else None,
+            "annotator": self.annotator,
+            "widget_version": self._widget_version,
+        }
+        try:
+            row = check_row(row, "what the browser sent")
+        except ValueError as error:
+            raise RefusedAnswerError(str(error)) from error
+        return _make_event(row), row
+
+
+def _ends_line(path: Path, size: int) -> bool:
+    """Tell whether the first `size` bytes of a file end with a newline."""
+    if not size:
+        return True
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        return file.read(1) == b"\n"
+
+
+def _make_event(row: Mapping[str, Any]) -> Event:
+    """Take the fields of an event from a row of the file."""
+    return Event(**{name: row[name] for name in Event.__dataclass_fields__})

@@ -1,0 +1,79 @@
+"""The JavaScript and CSS of the widgets, joined into the one module that a browser loads."""
+
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["load_page_script", "load_page_template", "load_style", "load_widget_script"]
+
+
+def load_widget_script() -> str:
+    """Load the ES module that Jupyter runs.
+
+    Returns
+    -------
+    str
+        JavaScript with a default export, as anywidget expects it.
+
+    Examples
+    --------
+    >>> "export default" in load_widget_script()
+    True
+    """
+    return _join(
+        "labelling_transports.js", "labelling_controls.js", "labelling_view.js", "labelling_kernel.js"
+    )
+
+
+def load_page_script() -> str:
+    """Load the script of a page that keeps its answers itself.
+
+    Returns
+    -------
+    str
+        JavaScript without exports.
+
+    Examples
+    --------
+    >>> "mountPage" in load_page_script()
+    True
+    """
+    return _join("labelling_transports.js", "labelling_controls.js", "labelling_view.js", "labelling_page.js")
+
+
+def load_style() -> str:
+    """Load the style sheet of the widgets and pages.
+
+    Returns
+    -------
+    str
+        CSS; every class in it starts with ``visclust-``.
+
+    Examples
+    --------
+    >>> ".visclust-labeller" in load_style()
+    True
+    """
+    return _join("labelling.css")
+
+
+def load_page_template() -> str:
+    """Load the HTML around a page that keeps its answers itself.
+
+    Returns
+    -------
+    str
+        HTML with the marks ``{{title}}``, ``{{style}}``, ``{{data}}`` and ``{{script}}``.
+
+    Examples
+    --------
+    >>> "{{data}}" in load_page_template()
+    True
+    """
+    return _join("page.html")
+
+
+@cache
+def _join(*names: str) -> str:
+    """Join files of this folder."""
+    folder = files("visclust.widgets")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
