@@ -6,7 +6,7 @@ import numpy as np
 
 from visclust.backend import get_namespace, to_host
 from visclust.clustering_settings import IterativeSettings
-from visclust.goodness import measure_goodness
+from visclust.goodness import REQUIRED_GAIN, measure_goodness
 from visclust.kmeans import fit_kmeans
 from visclust.workspace import Workspace, sum_distances
 
@@ -60,7 +60,7 @@ def climb_k(
     >>> climb_k(open_workspace(x), np.arange(12), settings=settings, seed=0).chosen
     3
     """
-    window = settings.convergence_window
+    window, gain = settings.convergence_window, REQUIRED_GAIN[settings.goodness_of_fit]
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(remaining, min(settings.sample_size, len(remaining)), replace=False))
     xp = get_namespace(workspace.rows)
@@ -77,7 +77,7 @@ def climb_k(
         tried.append(k)
         fits.append(measure_goodness(rows, found.labels, sums=sums, name=settings.goodness_of_fit))
         averages.append(float(np.mean(fits[-window:])) if len(fits) >= window else np.nan)
-        if len(averages) > window and not averages[-1] > averages[-2]:
+        if len(averages) > window and not averages[-1] > averages[-2] + gain:
             break
         if n_clusters < k:  # the sample has no more distinct rows: a larger K finds the same clusters
             break

@@ -8,7 +8,10 @@ import numpy as np
 from visclust.backend import get_namespace
 from visclust.silhouettes import average_by_cluster, score_from_sums
 
-__all__ = ["GOODNESS_MEASURES", "measure_goodness"]
+__all__ = ["GOODNESS_MEASURES", "REQUIRED_GAIN", "measure_goodness"]
+
+# Inertia falls with every K, so rising at all says nothing: its moving average must still gain 1% per step.
+REQUIRED_GAIN = {"silhouette": 0.0, "macro_silhouette": 0.0, "calinski_harabasz": 0.0, "inertia": 0.01}
 
 
 def measure_goodness(x: Any, codes: Any, *, sums: Any, name: str = "silhouette") -> float:
@@ -25,7 +28,8 @@ def measure_goodness(x: Any, codes: Any, *, sums: Any, name: str = "silhouette")
     name : {"silhouette", "macro_silhouette", "calinski_harabasz", "inertia"}
         Mean silhouette over rows (the paper's); mean over clusters of their mean silhouettes, which large
         clusters do not dominate; the ratio of variances between and within clusters; or minus the log of
-        the sum of squared distances to the centres, so that a difference is a relative improvement.
+        the sum of squared distances to the centres, so that a difference is a
+        relative improvement; one below 1% from K to K ends the climb.
 
     Returns
     -------
