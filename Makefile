@@ -1,0 +1,44 @@
+# make run: the whole series on the example corpus. make test: every check. Both install into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
+# Installs Debian packages where apt and root are there: $(call apt,packages)
+apt = { command -v apt-get >/dev/null && $(AS_ROOT) true 2>/dev/null && $(AS_ROOT) apt-get update -qq \
+	&& $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }
+.PHONY: run lab example test test-gpu bench chromium
+
+run: .venv/.lab
+	$(BIN)/python -m visclust.notebook_run notebooks --to results
+
+lab: .venv/.lab
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+
+test: .venv/.test chromium
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not gpu"
+
+test-gpu: .venv/.test,gpu
+	$(BIN)/pytest -m gpu
+
+bench: .venv/.test
+	for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
+
+example: .venv/.lab
+	$(BIN)/python -m visclust.example_data.build_images
+	$(BIN)/python -m visclust.example_data.build_posts
+
+# Installed again only when pyproject.toml changed.
+.venv/.lab .venv/.test .venv/.test,gpu: .venv/.%: pyproject.toml
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || $(call apt,python3 python3-venv) \
+		|| { echo "Missing: Python with venv. Install it (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
+		|| { echo "Needs Python 3.11 or newer: name one with, for example, make PYTHON=python3.12."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@touch $@ .venv/.lab
+
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || $(call apt,chromium fonts-dejavu-core) \
+		|| echo "Missing: chromium. The browser tests cannot run: install it (Debian: apt install chromium)."
