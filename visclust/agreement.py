@@ -1,0 +1,230 @@
+"""Measure how far annotators agree, and list what they disagree about."""
+
+from typing import NamedTuple
+
+import krippendorff
+import numpy as np
+import pandas as pd
+from sklearn.metrics import cohen_kappa_score
+
+from visclust.agreement_measures import (
+    compute_alpha,
+    compute_kappa,
+    compute_percent_agreement,
+    count_coincidences,
+)
+from visclust.answers import current_answers
+from visclust.bootstrap import find_interval, resample_sums
+from visclust.simulated_answers import refuse_mixture
+
+__all__ = ["ANSWERS", "Agreement", "agreement", "spread_answers"]
+
+ANSWERS = ("same", "different", "unsure", "skip")
+"""The answers that an annotator can give to a pair."""
+
+
+class Agreement(NamedTuple):
+    """Agreement between annotators: the measures, what they disagree about, and each one's answers."""
+
+    measures: pd.DataFrame
+    disagreements: pd.DataFrame
+    prevalence: pd.DataFrame
+
+
+def agreement(
+    answers: pd.DataFrame,
+    *,
+    unsure: str = "missing",
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Agreement:
+    """Measure how far annotators agree beyond chance, with intervals, and list what to adjudicate.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        An answers table, raw: of each annotator's answers to a pair, the latest one not taken back counts.
+    unsure : {"missing", "answer"}, default "missing"
+        Whether "unsure" counts as no answer, or as a third answer beside "same" and "different". "skip" is
+        never an answer.
+    n_bootstrap : int, default 2000
+        Resamples of the pairs.
+    level : float, default 0.95
+        Confidence level of the percentile intervals.
+    seed : int, default 0
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Agreement
+        ``measures``: ``measure`` (percent_agreement, 0 to 100, over every two answers to the same pair;
+        cohens_kappa, for two annotators; krippendorffs_alpha, nominal), ``estimate, low, high``,
+        ``n_pairs`` (those with two answers or more), ``n_annotators, note``.
+        ``disagreements``: ``item_id`` and a column per annotator with the answer given (missing where there
+        is none), for pairs that some call same and others different.
+        ``prevalence``: per ``annotator`` the number of each answer and ``prevalence``, the share of "same"
+        among "same" and "different".
+
+    Raises
+    ------
+    ValueError
+        If an answer is none of the four, or simulated answers stand among people's.
+
+    Source
+    ------
+    Cohen (1960), Educational and Psychological Measurement 20, 37-46; Krippendorff (2011), Computing
+    Krippendorff's Alpha-Reliability. The paper (Casas et al.) reports percent agreement and kappa of two
+    annotators. Estimates are those of the packages scikit-learn and krippendorff; the bootstrap uses the same
+    formulas on resampled counts.
+
+    Notes
+    -----
+    Kappa and alpha depend on how common "same" is, and `sample_pairs` makes it commoner than in the corpus:
+    they describe the labelling of these pairs. Leave out the answers of an adjudicator, who sees only the
+    pairs that others disagree about.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({"item_id": ["p", "q", "r"] * 2, "annotator": ["ana"] * 3 + ["ben"] * 3,
+    ...     "answer": ["same", "same", "different", "same", "different", "different"],
+    ...     "answered_at": "2026-01-05T10:00:00Z", "seconds": 1.0, "retracts": None})
+    >>> found = agreement(answers)
+    >>> found.measures.set_index("measure")["estimate"].round(2).to_dict()
+    {'percent_agreement': 66.67, 'cohens_kappa': 0.4, 'krippendorffs_alpha': 0.44}
+    >>> found.disagreements["item_id"].tolist()
+    ['q']
+    """
+    if unsure not in ("missing", "answer"):
+        raise ValueError(f'Expected unsure="missing" or "answer", got {unsure!r}.')
+    wide = spread_answers(answers)
+    values = list(ANSWERS[: 2 if unsure == "missing" else 3])
+    # Code of each answer, items by annotators; -1 where there is none that counts.
+    codes = np.column_stack(
+        [pd.Index(values).get_indexer(pd.Index(wide[name])) for name in wide.columns]
+        or [np.empty((len(wide), 0), dtype=np.intp)]
+    )
+    left_out = int(((codes < 0) & wide.notna().to_numpy(dtype=bool)).sum())
+    codes = codes[(codes >= 0).sum(axis=1) >= 2]
+    measures = _measure(codes, len(values), n_bootstrap=n_bootstrap, level=level, seed=seed)
+    if left_out:
+        kinds = "unsure or skipped" if unsure == "missing" else "skipped"
+        notes = measures["note"].where(measures["note"] == "", measures["note"] + "; ")
+        measures["note"] = notes + f"{left_out} answers {kinds} count as missing"
+    conflicting = (wide == "same").any(axis=1) & (wide == "different").any(axis=1)
+    return Agreement(measures, wide[conflicting].reset_index(), _count_answers(wide))
+
+
+def spread_answers(answers: pd.DataFrame) -> pd.DataFrame:
+    """Spread the answers that stand into a table of items by annotators.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        An answers table, raw.
+
+    Returns
+    -------
+    DataFrame
+        Index ``item_id`` in the order in which items first come; one column per annotator, by name; missing
+        where an annotator gave no answer.
+
+    Raises
+    ------
+    ValueError
+        If an answer is none of the four, or simulated answers stand among people's.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({"item_id": ["p", "p"], "annotator": ["ben", "ana"],
+    ...                         "answer": ["same", "skip"], "answered_at": "2026-01-05T10:00:00Z",
+    ...                         "seconds": 1.0, "retracts": None})
+    >>> spread_answers(answers).loc["p"].to_dict()
+    {'ana': 'skip', 'ben': 'same'}
+    """
+    standing = current_answers(answers)
+    refuse_mixture(standing)
+    unknown = standing.loc[~standing["answer"].isin(ANSWERS), "answer"]
+    if len(unknown):
+        raise ValueError(
+            f"Expected the answers {', '.join(ANSWERS)}, got {unknown.iloc[0]!r} ({len(unknown)} such rows). "
+            f"Read the answers to pairs only, and leave other items out."
+        )
+    first_seen = answers.loc[answers["item_id"].isin(standing["item_id"]), "item_id"].drop_duplicates()
+    wide = standing.pivot(index="item_id", columns="annotator", values="answer").reindex(first_seen)
+    wide = wide.astype(object)
+    return wide.rename_axis(columns=None)
+
+
+def _measure(codes: np.ndarray, n_values: int, *, n_bootstrap: int, level: float, seed: int) -> pd.DataFrame:
+    """Compute the measures and their intervals from the coded answers, items by annotators."""
+    n_items, n_annotators = codes.shape
+    counts = np.stack([(codes == value).sum(axis=1) for value in range(n_values)], axis=1)
+    sizes = counts.sum(axis=1)
+    agreeing = np.column_stack([(counts * (counts - 1) // 2).sum(axis=1), sizes * (sizes - 1) // 2])
+    coincidences = count_coincidences(counts).reshape(n_items, n_values**2)
+    parts = [agreeing, coincidences]
+    if n_annotators == 2:
+        parts.append(np.eye(n_values**2)[codes[:, 0] * n_values + codes[:, 1]])
+    several_values = (counts.sum(axis=0) > 0).sum() > 1
+    estimates = {"percent_agreement": np.nan, "cohens_kappa": np.nan, "krippendorffs_alpha": np.nan}
+    notes = dict.fromkeys(estimates, "undefined: no pair has two answers")
+    intervals = dict.fromkeys(estimates, (np.nan, np.nan))
+    if n_items:
+        square = (n_bootstrap, n_values, n_values)
+        sums = resample_sums(np.column_stack(parts), n_bootstrap=n_bootstrap, seed=seed)
+        replicates = {
+            "percent_agreement": compute_percent_agreement(sums[:, :2]),
+            "krippendorffs_alpha": compute_alpha(sums[:, 2 : 2 + n_values**2].reshape(square)),
+        }
+        estimates["percent_agreement"] = float(compute_percent_agreement(agreeing.sum(axis=0)))
+        one_value = (
+            "" if several_values else "undefined: all answers are the same one, so that chance explains all"
+        )
+        notes = dict.fromkeys(estimates, one_value) | {"percent_agreement": ""}
+        if several_values:
+            estimates["krippendorffs_alpha"] = float(
+                krippendorff.alpha(value_counts=counts, level_of_measurement="nominal")
+            )
+        if n_annotators != 2:
+            notes["cohens_kappa"] = (
+                f"undefined: it compares two annotators, and there are {n_annotators}: keep two"
+            )
+        elif several_values:
+            replicates["cohens_kappa"] = compute_kappa(sums[:, -(n_values**2) :].reshape(square))
+            estimates["cohens_kappa"] = float(
+                cohen_kappa_score(codes[:, 0], codes[:, 1], labels=range(n_values))
+            )
+        for name, values in replicates.items():
+            if np.isnan(estimates[name]):
+                continue
+            low, high = find_interval(values, level=level)
+            intervals[name] = (float(low), float(high))
+            if n_undefined := int(np.isnan(values).sum()):
+                notes[name] = (
+                    f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
+                )
+            elif low == high:
+                notes[name] = "every resample gives the same, so that the interval shows no uncertainty"
+    return pd.DataFrame(
+        {
+            "measure": list(estimates),
+            "estimate": list(estimates.values()),
+            "low": [intervals[name][0] for name in estimates],
+            "high": [intervals[name][1] for name in estimates],
+            "n_pairs": n_items,
+            "n_annotators": n_annotators,
+            "note": [notes[name] for name in estimates],
+        }
+    )
+
+
+def _count_answers(wide: pd.DataFrame) -> pd.DataFrame:
+    """Count each annotator's answers by kind."""
+    rows = []
+    for name in wide.columns:
+        counts = {answer: int((wide[name] == answer).sum()) for answer in ANSWERS}
+        decided = counts["same"] + counts["different"]
+        prevalence = counts["same"] / decided if decided else np.nan
+        rows.append({"annotator": name, **counts, "prevalence": prevalence})
+    return pd.DataFrame(rows, columns=["annotator", *ANSWERS, "prevalence"])
