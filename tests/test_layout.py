@@ -1,0 +1,236 @@
+"""The shape of the repository: its files, who imports what, and conda environments within pyproject's bounds."""
+
+import ast
+import re
+import shutil
+import subprocess
+import tomllib
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MODULES = sorted((ROOT / "visclust").rglob("*.py"))
+
+# Where conda's name differs from pip's.
+CONDA_NAMES = {"pytorch-gpu": "torch", "pytorch-cpu": "torch", "cuml": "cuml-cu13"}
+ENVIRONMENTS = {"environment.yml": ("lab", "gpu"), "binder/environment.yml": ("lab",)}
+
+FILES = [
+    "notebooks",
+    "visclust",
+    "tests",
+    "benchmarks",
+    "binder",
+    "environment.yml",
+    "pyproject.toml",
+    "Makefile",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    ".pre-commit-config.yaml",
+    ".ci/run",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_top_level_holds(name):
+    assert (ROOT / name).exists()
+
+
+def test_ci_calls_make_test_and_nothing_else():
+    lines = (ROOT / ".ci/run").read_text().splitlines()
+    assert [line for line in lines if not line.startswith(("#", "set ", "cd "))] == ["make test"]
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def list_imports(path):
+    """Give the dotted names that a file imports anywhere, `from a import b` as a and a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_only_the_backend_imports_cupy_and_cuml():
+    found = {
+        path.name
+        for path in MODULES
+        if {name.partition(".")[0] for name in list_imports(path)} & {"cupy", "cuml"}
+    }
+    assert found == {"backend.py"}
+
+
+def test_imports_run_one_way():
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in MODULES
+        if path.name != "__init__.py"
+    }
+    graph = {name: list_imports(path) & names.keys() for name, path in names.items()}
+    assert list(TopologicalSorter(graph).static_order())  # a circle raises CycleError and names its modules
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT)) for path in MODULES])
+def test_a_module_stays_short(path):
+    # "Under about 250 lines": a tenth is the leeway of "about".
+    assert len(path.read_text().splitlines()) <= 275
+
+
+def list_tracked_texts():
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: which files are tracked cannot be told")
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        content = (ROOT / name).read_bytes() if (ROOT / name).exists() else b""
+        if b"\0" not in content:
+            yield name, content.decode("utf-8", "replace")
+
+
+def test_nothing_names_a_path_of_one_machine_or_the_host_of_a_registry():
+    # Put together here, so that this file does not name them either.
+    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
+    hosts += [".".join(parts) for parts in (("conda", "anaconda", "org"), ("deb", "debian", "org"))]
+    machine = [rf"(?<![\w./])/{folder}/" for folder in ("work", "root", "home")]
+    pattern = re.compile("|".join([*map(re.escape, hosts), *machine]))
+    found = {name: match.group() for name, text in list_tracked_texts() if (match := pattern.search(text))}
+    assert found == {}
+
+
+def read_requirements(*extras):
+    """Give the bounds of pyproject.toml by name: core and the extras named."""
+    wanted = list(PROJECT["dependencies"])
+    for extra in extras:
+        wanted += PROJECT["optional-dependencies"][extra]
+    found = {}
+    for each in map(Requirement, wanted):
+        found.setdefault(canonicalize_name(each.name), each.specifier)
+    return found
+
+
+def read_environment(name):
+    """Give the bounds of a conda environment by pip's names, those of its pip section among them."""
+    found = {}
+    for entry in yaml.safe_load((ROOT / name).read_text())["dependencies"]:
+        for line in entry["pip"] if isinstance(entry, dict) else [entry]:
+            if line.startswith("-e "):
+                continue
+            package, bounds = re.fullmatch(r"([\w.-]+)(.*)", line).groups()
+            # conda's "=26.10" means any 26.10.
+            bounds = re.sub(r"^=(?!=)(.*)", r"==\1.*", bounds)
+            found[canonicalize_name(CONDA_NAMES.get(package, package))] = SpecifierSet(bounds)
+    return found
+
+
+def find_bounds(specifiers):
+    """Give the lowest version admitted and the first above all that are; None where open."""
+    floors = [
+        Version(each.version.removesuffix(".*")) for each in specifiers if each.operator in (">=", "==")
+    ]
+    ceilings = [Version(each.version) for each in specifiers if each.operator == "<"]
+    for each in specifiers:
+        if each.operator == "==":
+            *start, last = each.version.removesuffix(".*").split(".")
+            ceilings.append(Version(".".join([*start, str(int(last) + 1)])))
+    return max(floors, default=None), min(ceilings, default=None)
+
+
+def is_within(inner, outer):
+    (floor, ceiling), (outer_floor, outer_ceiling) = find_bounds(inner), find_bounds(outer)
+    return (outer_floor is None or (floor is not None and floor >= outer_floor)) and (
+        outer_ceiling is None or (ceiling is not None and ceiling <= outer_ceiling)
+    )
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "expected"),
+    [
+        (">=5.5,<6", ">=5.5,<6", True),
+        (">=5.6,<5.9", ">=5.5,<6", True),
+        (">=5.4,<6", ">=5.5,<6", False),
+        (">=5.5", ">=5.5,<6", False),
+        (">=5.5,<7", ">=5.5,<6", False),
+        ("==26.10.*", ">=26.6,<27", True),
+        ("==26.10.*", ">=26.11", False),
+        ("", ">=1", False),
+    ],
+)
+def test_bounds_are_compared_by_their_ends(inner, outer, expected):
+    assert is_within(SpecifierSet(inner), SpecifierSet(outer)) is expected
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_conda_environment_admits_no_version_that_pyproject_does_not(name):
+    environment = read_environment(name)
+    wanted = read_requirements(*ENVIRONMENTS[name])
+    assert sorted(wanted.keys() - environment.keys()) == []
+    assert {
+        each: f"{environment[each]} against {bounds}"
+        for each, bounds in wanted.items()
+        if not is_within(environment[each], bounds)
+    } == {}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_conda_environment_has_a_python_that_pyproject_admits(name):
+    floor, _ = find_bounds(read_environment(name)["python"])
+    assert floor in SpecifierSet(PROJECT["requires-python"])
+
+
+def test_the_gpu_environment_asks_rapidsai_before_conda_forge():
+    assert yaml.safe_load((ROOT / "environment.yml").read_text())["channels"] == ["rapidsai", "conda-forge"]
+
+
+def test_binder_installs_visclust_and_replaces_nothing():
+    script = ROOT / "binder/postBuild"
+    assert script.stat().st_mode & 0o111
+    assert "pip install --no-deps -e ." in script.read_text()
+
+
+def read_pages():
+    """Give the text of the pages that may carry badges: 00_start_here and the README, those that exist."""
+    notebook = ROOT / "notebooks/00_start_here.ipynb"
+    pages = {"README.md": (ROOT / "README.md").read_text()}
+    if notebook.exists():
+        pages[notebook.stem] = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells)
+    return pages
+
+
+def test_badges_lead_to_this_repository():
+    owner_and_name = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+    starts = (
+        rf"https://mybinder\.org/v2/gh/{owner_and_name}/HEAD\?urlpath=lab/tree/notebooks/",
+        rf"https://colab\.research\.google\.com/github/{owner_and_name}/blob/main/notebooks/",
+    )
+    for page, text in read_pages().items():
+        links = re.findall(
+            r"\]\((https://(?:mybinder\.org/v2|colab\.research\.google\.com/github)[^)]*)\)", text
+        )
+        assert [link for link in links if not re.match("|".join(starts), link)] == [], page
+        for link in links:
+            assert (ROOT / "notebooks" / link.rpartition("/notebooks/")[2]).exists(), link
+        if page == "00_start_here":
+            assert all(any(re.match(start, link) for link in links) for start in starts), page
+
+
+def test_colab_installs_from_this_repository_before_it_imports_visclust():
+    text = read_pages().get("00_start_here")
+    if text is None:
+        pytest.skip("00_start_here is not written yet")
+    assert f"%pip install -q --no-deps git+{PROJECT['urls']['Repository']}" in text
+    assert '"google.colab" in sys.modules' in text
+    assert text.index("--no-deps git+") < text.index("import visclust")
