@@ -1,4 +1,4 @@
-"""The shape of the repository: its files, who imports what, and conda environments within pyproject's bounds."""
+"""The shape of the repository: its files, who imports what, and conda environments held to pyproject.toml."""
 
 import ast
 import re

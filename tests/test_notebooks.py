@@ -1,4 +1,4 @@
-"""The notebook series: its form, and one headless run of it all, since later ones read earlier ones' files."""
+"""The notebook series: its form, and one headless run of all, since later ones read files of earlier ones."""
 
 import re
 from pathlib import Path
