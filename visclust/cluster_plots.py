@@ -3,7 +3,9 @@
 import altair as alt
 import pandas as pd
 
-__all__ = ["plot_iterations", "plot_k_curve", "plot_sample_coverage"]
+from visclust.clusters import UNASSIGNED
+
+__all__ = ["plot_cluster_sizes", "plot_iterations", "plot_k_curve", "plot_sample_coverage"]
 
 _GRAY, _ORANGE = "#9e9e9e", "#e6780a"
 
@@ -158,3 +160,45 @@ def plot_sample_coverage(
         draw("stratified", "Stratified by cluster (triangles: clusters without an image)"),
         draw("random", "Simple random sample of the same size"),
     ).resolve_scale(y="shared")
+
+
+def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.LayerChart:
+    """Draw the sizes of the clusters, the largest first, and name the number of unassigned images.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `summarize_clusters`.
+    width, height : int, pixels
+        Size.
+
+    Returns
+    -------
+    altair.Chart
+        One panel.
+
+    Examples
+    --------
+    >>> summary = pd.DataFrame({"cluster": [0, -1], "size": [4, 2], "silhouette": [0.1, None]})
+    >>> type(plot_cluster_sizes(summary)).__name__
+    'LayerChart'
+    """
+    unassigned = f"datum.cluster === {UNASSIGNED}"
+    base = alt.Chart(summary[["cluster", "size", "silhouette"]])
+    bars = (
+        base.transform_filter(f"!({unassigned})")
+        .transform_window(rank="row_number()")
+        .mark_bar(color=_GRAY)
+        .encode(
+            x=alt.X("rank:Q", title="Clusters, the largest first", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("size:Q", title="Images"),
+            tooltip=["cluster:Q", "size:Q", alt.Tooltip("silhouette:Q", format=".3f")],
+        )
+    )
+    note = (
+        base.transform_filter(unassigned)
+        .transform_calculate(note="datum.size + ' images are unassigned'")
+        .mark_text(align="right", baseline="top", color=_ORANGE)
+        .encode(x=alt.value(width - 5), y=alt.value(5), text="note:N")
+    )
+    return (bars + note).properties(width=width, height=height, title="Sizes of the clusters")
