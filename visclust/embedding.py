@@ -1,0 +1,253 @@
+"""Turn images into a matrix of features with a pretrained network, in chunks that survive a killed run."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from visclust.embedding_chunks import open_chunk_folder, read_chunk, write_chunk
+from visclust.encoders import Encoder, EncoderChoice, load_encoder
+from visclust.image_batches import ImageFile, choose_workers, iterate_batches
+from visclust.provenance import describe_run, digest_ids
+from visclust.tables import check_table
+from visclust.torch_device import describe_torch_device
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Embedding", "embed_images"]
+
+_BATCHES_PER_CHUNK = 16
+
+
+class Embedding(NamedTuple):
+    """Features ``x`` (n, d), the images of its rows in order, and the record of how they were made."""
+
+    x: np.ndarray
+    image_ids: list[str]
+    provenance: dict[str, Any]
+
+
+def embed_images(
+    images: pd.DataFrame,
+    *,
+    encoder: str | EncoderChoice | Encoder = "resnet18",
+    weights: str | os.PathLike | None = None,
+    batch_size: int = 32,
+    device: str = "auto",
+    cache: str | os.PathLike | None = None,
+    chunk_size: int | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Embedding:
+    """Embed images: one row of features per unique readable image, from a pretrained network.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table. Its rows with status "ok" are embedded, in their order.
+    encoder : str, EncoderChoice or Encoder, default "resnet18"
+        A name from `list_encoders` or of a timm model, what `choose_encoder` gave, or a loaded encoder.
+    weights : str or path, optional
+        A file of weights instead of the published ones, as in `load_encoder`.
+    batch_size : int, default 32
+        Images that go through the network together.
+    device : {"auto", "cpu", "gpu"}, default "auto"
+        Where the network runs; "gpu" without a GPU is an error, "auto" says once that there is none. A
+        loaded encoder runs where it is.
+    cache : str or path, optional
+        Folder for finished chunks. A run that was killed continues from them, with the same bytes as if it
+        had not been; chunks of other settings are never used. The folder may be deleted at any time.
+    chunk_size : int, optional
+        Images per chunk, a multiple of `batch_size`; by default 16 batches.
+    workers : int, optional
+        Threads that decode images; by default one per core, fewer where memory is short. 0 decodes between
+        the batches. The result does not depend on it.
+    progress : bool, default True
+        Show a bar with images per second and the time left.
+
+    Returns
+    -------
+    Embedding
+        ``x`` (float32, n rows by d features), ``image_ids`` (list of n), ``provenance``.
+
+    Raises
+    ------
+    ValueError
+        If the table is not an images table or has no usable row, if a setting is wrong, or if a file has
+        changed since the table was made.
+    FileNotFoundError
+        If image files are missing; says how many.
+    WeightsUnreachableError
+        If the encoder's weights are neither on this machine nor reachable.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett and Wilkerson: each image is represented by the 512 values of the global
+    average pool of a pretrained ResNet-18.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from visclust.corpus import index_images
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (40, 30), "red").save(folder / "red.png")
+    >>> images = index_images(folder, progress=False)
+    >>> embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False).x.shape
+    (1, 1280)
+    """
+    chunk_size = _check_sizes(batch_size, chunk_size, workers)
+    files = _list_files(images)
+    loaded, reason = _load(encoder, weights, device)
+    target = next(loaded.module.parameters()).device
+    image_ids = [file.image_id for file in files]
+    settings = _describe_settings(loaded, batch_size, target)
+    folder = open_chunk_folder(cache, settings) if cache is not None else None
+    x = np.empty((len(files), loaded.dimension), dtype=np.float32)
+    starts = range(0, len(files), chunk_size)
+    finished = _fill_from_cache(x, image_ids, starts, chunk_size, folder)
+    todo = [start for start in starts if start not in finished]
+    batches = iterate_batches(
+        [file for start in todo for file in files[start : start + chunk_size]],
+        batch_size=batch_size,
+        transform=loaded.transform,
+        min_side=loaded.min_side,
+        workers=choose_workers() if workers is None else workers,
+    )
+    done = sum(len(files[start : start + chunk_size]) for start in finished)
+    with tqdm(
+        total=len(files), initial=done, desc=f"Embedding ({loaded.name})", unit="image", disable=not progress
+    ) as bar:
+        for start in todo:
+            stop = min(start + chunk_size, len(files))
+            for first in range(start, stop, batch_size):
+                rows = _encode(loaded, next(batches), target)
+                x[first : first + len(rows)] = rows
+                bar.update(len(rows))
+            _check_finite(x[start:stop], files[start:stop])
+            if folder is not None:
+                write_chunk(folder, image_ids[start:stop], x[start:stop])
+    provenance = describe_run(
+        "embed_images",
+        parameters={
+            **loaded.source,
+            "encoder_reason": reason,
+            "batch_size": batch_size,
+            "settings": settings,
+        },
+        inputs={"images": digest_ids(image_ids)},
+        device=describe_torch_device(target),
+    )
+    return Embedding(x, image_ids, provenance)
+
+
+def _check_sizes(batch_size: int, chunk_size: int | None, workers: int | None) -> int:
+    """Check the settings that are whole numbers, and give the chunk size."""
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"Expected a whole number of 1 or more as batch_size, got {batch_size!r}.")
+    if workers is not None and (not isinstance(workers, int) or workers < 0):
+        raise ValueError(f"Expected a whole number of 0 or more as workers, or None, got {workers!r}.")
+    if chunk_size is None:
+        return _BATCHES_PER_CHUNK * batch_size
+    if not isinstance(chunk_size, int) or chunk_size < 1 or chunk_size % batch_size:
+        raise ValueError(
+            f"Expected a multiple of batch_size ({batch_size}) as chunk_size, so that batches end where "
+            f"chunks do; got {chunk_size!r}."
+        )
+    return chunk_size
+
+
+def _list_files(images: pd.DataFrame) -> list[ImageFile]:
+    check_table(images, "images")
+    usable = images[images["status"] == "ok"]
+    if usable.empty:
+        counts = images["status"].value_counts().to_dict()
+        raise ValueError(
+            f"Expected at least one image with status 'ok', got {counts or 'an empty table'}. See the column "
+            "'reason', and run index_images on a folder with readable images."
+        )
+    if usable["image_id"].duplicated().any():
+        repeated = usable.loc[usable["image_id"].duplicated(), "image_id"].iloc[0]
+        raise ValueError(
+            f"Expected one row with status 'ok' per image, but image_id {repeated!r} has several. "
+            "Make the table with index_images, which marks further copies as 'duplicate'."
+        )
+    missing = [path for path in usable["path"] if not Path(path).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"Expected {len(usable)} image files, but {len(missing)} of them are not there; the first is "
+            f"{missing[0]}. Put them back, or run index_images again on the folder where they are now."
+        )
+    return [ImageFile(*row) for row in zip(usable["image_id"], usable["path"], strict=True)]
+
+
+def _load(
+    encoder: str | EncoderChoice | Encoder, weights: str | os.PathLike | None, device: str
+) -> tuple[Encoder, str]:
+    """Load the encoder, and say why it was chosen."""
+    if isinstance(encoder, Encoder):
+        if weights is not None:
+            raise ValueError("Expected weights with the name of an encoder, got them with a loaded encoder.")
+        return encoder, "given"
+    name, reason = encoder if isinstance(encoder, EncoderChoice) else (encoder, "asked for by name")
+    if not isinstance(name, str):
+        raise TypeError(
+            f"Expected the name of an encoder, an EncoderChoice or an Encoder, got {type(name).__name__}."
+        )
+    return load_encoder(name, weights=weights, device=device), reason
+
+
+def _describe_settings(encoder: Encoder, batch_size: int, device: "torch.device") -> dict[str, Any]:
+    """List what the values depend on besides the images, to the last bit."""
+    import torch
+
+    versions = describe_run("embed_images")["versions"]
+    packages = ("visclust", "torch", "torchvision", "timm", "pillow")
+    return {
+        "encoder": encoder.source,
+        "min_side": encoder.min_side,
+        "batch_size": batch_size,
+        "device": describe_torch_device(device),
+        # Sums are split by threads and by instruction set, which moves the last bits.
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "versions": {name: versions[name] for name in packages if name in versions},
+    }
+
+
+def _fill_from_cache(
+    x: np.ndarray, image_ids: list[str], starts: range, chunk_size: int, folder: Path | None
+) -> set[int]:
+    """Copy finished chunks into their rows, and give where they start."""
+    finished: set[int] = set()
+    if folder is None:
+        return finished
+    for start in starts:
+        rows = read_chunk(folder, image_ids[start : start + chunk_size], x.shape[1])
+        if rows is not None:
+            x[start : start + len(rows)] = rows
+            finished.add(start)
+    return finished
+
+
+def _encode(encoder: Encoder, batch: "torch.Tensor", device: "torch.device") -> np.ndarray:
+    import torch
+
+    # On a GPU the same input must take the same algorithm each time, or a resumed run would differ.
+    repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with torch.inference_mode(), repeatable:
+        features = encoder.module(batch.to(device, memory_format=torch.channels_last))
+        return features.to(dtype=torch.float32, device="cpu").numpy()
+
+
+def _check_finite(rows: np.ndarray, files: list[ImageFile]) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"Expected finite features, but the encoder gave others for {len(bad)} images; the first is "
+            f"{files[bad[0]].path}. The weights are probably damaged, or their training diverged."
+        )

