@@ -85,7 +85,7 @@ def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     ValueError: Expected text in item_id in line 3 of ana.jsonl, got None: this is not a row that ...
     """
     complete: dict[str, Any] = dict.fromkeys(ANSWER_COLUMNS)
-    complete |= {name: value for name, value in row.items() if name in complete}
+    complete |= {name: _mend(value) for name, value in row.items() if name in complete}
     unknown = [str(name) for name in row if name not in complete]
     if unknown:
         raise ValueError(
@@ -166,6 +166,13 @@ def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]
             raise ValueError(f"Expected an answer in {where}, got {row!r}. Is this an annotator's file?")
         rows.append(check_row(row, where))
     return rows
+
+
+def _mend(value: Any) -> Any:
+    """Replace halves of characters, which a browser can send and no table or file can hold."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _check_seconds(value: Any, where: str) -> float | None:
