@@ -168,7 +168,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", help="folder for the tables they write (default: the same)")
     parser.add_argument("--timeout", type=float, default=900, help="seconds allowed for one cell")
     options = parser.parse_args(arguments)
-    runs = run_notebooks(options.folder, to=options.to, work=options.work, timeout=options.timeout)
+    try:
+        runs = run_notebooks(options.folder, to=options.to, work=options.work, timeout=options.timeout)
+    except FileNotFoundError as error:
+        parser.error(str(error))
     to = Path(options.to).resolve()
     executed = runs.loc[runs.status != "not run", "notebook"]
     page = write_index([to / "notebooks" / f"{name}.ipynb" for name in executed], to=to)
