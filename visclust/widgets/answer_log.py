@@ -101,7 +101,7 @@ class AnswerLog:
         self._known.add(event.event_id)
         if event.item_id in self.state.places:
             self.state = answer(self.state, event) if event.retracts is None else undo(self.state, event)
-        self.catch_up()  # reads this row again and finds it known, with any that another kernel wrote meanwhile
+        self.catch_up()  # this row is known; another kernel may have written one just before it
 
     def _check(self, sent: Mapping[str, Any]) -> tuple[Event, dict[str, Any]]:
         """Check what the browser sent, and complete it to a row; it is outside, whoever sits before it."""

@@ -244,7 +244,7 @@ function mountLabeller(root, settings, transport) {
     const oldest = Math.max(0, ...[...pending.values()].map((entry) => performance.now() - entry.since));
     parts.saved.textContent = pending.size
       ? `${pending.size} not saved yet`
-      : state ? "All answers are saved" : "Waiting for the kernel: run this cell";
+      : state ? "All answers are saved" : "Waiting for the kernel";
     parts.saved.classList.toggle("visclust-unsaved", pending.size > 0);
     if (state) {
       parts.bar.max = state.progress.total;
@@ -254,7 +254,7 @@ function mountLabeller(root, settings, transport) {
     let message = failed || state?.message || "";
     if (!failed && oldest > RESEND_AFTER) {
       message = "The last answer is not confirmed. It is kept in this browser and sent again. If another cell is "
-        + "running, wait for it; if the kernel was restarted, run this cell again.";
+        + "running, wait for it; if the kernel was restarted, run this cell again (or reload the page).";
     }
     if (parts.message.textContent !== message) parts.message.textContent = message;
     parts.message.classList.toggle("visclust-alarm", Boolean(failed) || oldest > RESEND_AFTER);
