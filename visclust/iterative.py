@@ -1,5 +1,6 @@
 """Cluster iteratively: find clusters, pull out the cohesive ones, repeat on what remains."""
 
+import hashlib
 import time
 from typing import Any
 
@@ -186,7 +187,7 @@ def _search_once(
     round_seed = int(np.random.SeedSequence([seed, round_number]).generate_state(1)[0])
     # The threshold is left out of the key, since nothing in here depends on it.
     shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
-    key = (remaining.tobytes(), round_seed, shared)
+    key = (hashlib.sha256(remaining.tobytes()).digest(), round_seed, shared)
 
     def search() -> Iteration:
         curve = climb_k(workspace, remaining, settings=shared, seed=round_seed)

@@ -1,0 +1,200 @@
+"""Search the settings: every configuration on every embedding, sharing what they have in common."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from visclust.clustering_settings import IterativeSettings, check_embedding, check_settings
+from visclust.clusters import UNASSIGNED, ClusteringResult
+from visclust.grid_runs import Configuration, ConfigurationRunner
+
+__all__ = ["GridResult", "grid_search"]
+
+PAPER_STEPS = (3, 5)
+PAPER_THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+
+
+class GridResult(NamedTuple):
+    """The table, a row per configuration, and each configuration's result by its name."""
+
+    table: pd.DataFrame
+    results: dict[str, ClusteringResult]
+
+
+def grid_search(
+    embeddings: Mapping[str, Any],
+    *,
+    step_sizes: Sequence[int] = PAPER_STEPS,
+    similarity_thresholds: Sequence[float] = PAPER_THRESHOLDS,
+    seeds: Sequence[int] = (0,),
+    baselines: Sequence[int] = (80,),
+    matched_baselines: bool = True,
+    cache: str | os.PathLike | None = None,
+    memory_budget: int | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> GridResult:
+    """Cluster every embedding under every setting, and by single k-means beside it.
+
+    Configurations on one embedding share its distances, and every iteration that starts from the same
+    remaining images with the same seed and step size. Labels are those of each configuration run alone.
+
+    Parameters
+    ----------
+    embeddings : mapping of str to ndarray, shape (n, d)
+        Embeddings by name; NumPy, or CuPy for a GPU.
+    step_sizes : sequence of int, default (3, 5)
+        Steps of K.
+    similarity_thresholds : sequence of float, default (0, .01, .02, .03, .04, .05)
+        Mean silhouettes above which clusters come out.
+    seeds : sequence of int, default (0,)
+        Every configuration runs with each.
+    baselines : sequence of int, default (80,)
+        K's of single k-means. Beside them, single k-means runs with the K that the first iteration selects.
+    matched_baselines : bool, default True
+        Single k-means with as many clusters as each iterative configuration has found.
+    cache : str or path, optional
+        Folder in which each finished configuration is saved. A search that was interrupted goes on from
+        there and gives the same table.
+    memory_budget : int, bytes, optional
+        See `open_workspace`; for one embedding at a time.
+    progress : bool, default True
+        Show one progress bar over all configurations, with the time left.
+    **settings
+        Other settings of `cluster_iteratively`, the same for all configurations.
+
+    Returns
+    -------
+    GridResult
+        ``table``: ``configuration, embedding, method`` ("iterative" or "single"), ``step_size,
+        similarity_threshold, seed, baseline`` (why this K: "selected", "fixed" or "matched"), ``clusters,
+        coverage`` (share of images assigned), ``iterations, silhouette`` (mean over assigned images),
+        ``seconds`` (less where work was shared), ``stop_reason``. ``results``: by ``configuration``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work, if an embedding or a setting is not as described.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett and Wilkerson, Figures 5 and 7: three embeddings, two step sizes and six
+    thresholds.
+
+    Examples
+    --------
+    >>> x = np.repeat(np.eye(4), 8, axis=0) + np.linspace(0, 0.1, 32)[:, None]
+    >>> found = grid_search({"toy": x}, step_sizes=[2], similarity_thresholds=[0.0], baselines=[3],
+    ...                     matched_baselines=False, progress=False)
+    >>> found.table["method"].tolist()
+    ['iterative', 'single', 'single']
+    """
+    grid = [
+        IterativeSettings(**{**settings, "step_size": step, "similarity_threshold": threshold})
+        for step in step_sizes
+        for threshold in similarity_thresholds
+    ]
+    _check_grid(embeddings, grid, seeds, baselines)
+    per_run = len(grid) * (2 if matched_baselines else 1) + len(step_sizes) + len(baselines)
+    finished: list[tuple[Configuration, ClusteringResult]] = []
+    with tqdm(
+        total=len(embeddings) * len(seeds) * per_run, unit="configuration", disable=not progress
+    ) as bar:
+        for name, x in embeddings.items():
+            runner = ConfigurationRunner(x, memory_budget=memory_budget, cache=cache)
+            for seed in seeds:
+                iterative = list(_run_iterative(runner, name, grid, seed, bar))
+                ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
+                finished += iterative
+                finished += _run_single(runner, name, ks, seed)
+                bar.update(per_run - len(grid))
+    rows = [_describe(configuration, result) for configuration, result in finished]
+    results = {configuration.name: result for configuration, result in finished}
+    return GridResult(pd.DataFrame(rows), results)
+
+
+def _check_grid(
+    embeddings: Mapping[str, Any],
+    grid: list[IterativeSettings],
+    seeds: Sequence[int],
+    baselines: Sequence[int],
+) -> None:
+    if not embeddings or not grid or not seeds:
+        raise ValueError("Expected at least one embedding, step size, similarity threshold and seed.")
+    lengths = {}
+    for name, x in embeddings.items():
+        check_embedding(x)
+        lengths[name] = len(x)
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"Expected embeddings of the same images, got different numbers of rows: {lengths}.")
+    for settings in grid:
+        for seed in seeds:
+            check_settings(settings, seed=seed)
+    n = next(iter(lengths.values()))
+    for k in baselines:
+        if not 1 <= k <= n:
+            raise ValueError(f"Expected baselines between 1 and n = {n} clusters, got {k}.")
+
+
+def _run_iterative(
+    runner: ConfigurationRunner, embedding: str, grid: list[IterativeSettings], seed: int, bar: Any
+) -> Iterator[tuple[Configuration, ClusteringResult]]:
+    for settings in grid:
+        threshold = f"{settings.similarity_threshold:g}"
+        name = f"{embedding}, step {settings.step_size}, threshold {threshold}, seed {seed}"
+        configuration = Configuration(name, embedding, "iterative", settings._asdict(), seed)
+        bar.set_description(name)
+        yield configuration, runner.run(configuration)
+        bar.update()
+
+
+def _list_single_ks(
+    iterative: list[tuple[Configuration, ClusteringResult]], baselines: Sequence[int], *, matched: bool
+) -> dict[int, str]:
+    """List the K's of the single k-means, each once, with the reason that names it first."""
+    ks: dict[int, str] = {}
+    for _, result in iterative:
+        if len(result.log) and result.log["k"].notna().iloc[0]:
+            ks.setdefault(int(result.log["k"].iloc[0]), "selected")
+    for k in baselines:
+        ks.setdefault(int(k), "fixed")
+    if matched:
+        for _, result in iterative:
+            if result.labels.max() > 0:
+                ks.setdefault(int(result.labels.max()) + 1, "matched")
+    return ks
+
+
+def _run_single(
+    runner: ConfigurationRunner, embedding: str, ks: dict[int, str], seed: int
+) -> list[tuple[Configuration, ClusteringResult]]:
+    found = []
+    for k, why in ks.items():
+        name = f"{embedding}, single k-means, K = {k} ({why}), seed {seed}"
+        configuration = Configuration(name, embedding, "single", {"n_clusters": k}, seed)
+        found.append((configuration, runner.run(configuration)))
+    return found
+
+
+def _describe(configuration: Configuration, result: ClusteringResult) -> dict[str, Any]:
+    assigned = result.labels != UNASSIGNED
+    iterative = configuration.method == "iterative"
+    return {
+        "configuration": configuration.name,
+        "embedding": configuration.embedding,
+        "method": configuration.method,
+        "step_size": configuration.settings["step_size"] if iterative else pd.NA,
+        "similarity_threshold": configuration.settings["similarity_threshold"] if iterative else np.nan,
+        "seed": configuration.seed,
+        "baseline": "" if iterative else configuration.name.partition("(")[2].partition(")")[0],
+        "clusters": int(result.labels.max()) + 1,
+        "coverage": float(assigned.mean()),
+        "iterations": len(result.log),
+        "silhouette": float(result.silhouettes[assigned].mean()) if assigned.any() else np.nan,
+        "seconds": float(result.log["seconds"].sum()),
+        "stop_reason": result.stop_reason,
+    }
