@@ -1,0 +1,214 @@
+"""Choose among clusterings by cross-validation, and score the winner without the luck of its choice."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.comparison import compare_configurations
+from visclust.configuration_grid import check_measure, count_grid, join_settings
+from visclust.pair_counts import SCORES, compute_scores
+from visclust.pair_folds import assign_folds, find_sharing_pairs
+
+__all__ = ["CrossValidation", "cross_validate"]
+
+
+class CrossValidation(NamedTuple):
+    """What cross-validation says of each configuration, of the winner, and of how well both are known."""
+
+    configurations: pd.DataFrame
+    folds: pd.DataFrame
+    selections: pd.DataFrame
+    winner: pd.DataFrame
+    comparison: pd.DataFrame
+    note: str
+
+
+def cross_validate(
+    grid: Mapping[str, pd.DataFrame],
+    gold: pd.DataFrame,
+    *,
+    folds: int = 5,
+    group_by_image: bool = True,
+    settings: pd.DataFrame | None = None,
+    measure: str = "f1",
+    weights: Any = None,
+    unassigned: str = "different",
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> CrossValidation:
+    """Cross-validate a grid of clusterings on the pairs that people judged.
+
+    A clustering is made without the judgements, so that nothing is fitted on the folds: they show (a) how
+    scores vary between them, as in the paper, and (b) what choosing the best of many costs. For (b) the
+    configuration is selected on the other folds together and scored on the one held out.
+
+    Parameters
+    ----------
+    grid : mapping of str to DataFrame
+        A clusters table for each configuration, by name.
+    gold : DataFrame, n rows
+        A gold table.
+    folds : int, default 5
+        Number of folds.
+    group_by_image : bool, default True
+        Keep pairs with a common image together. Where too many are linked for one fold, they are spread, and
+        the pairs that share an image with the held-out ones are left out of the selection; `note` says so.
+    settings : DataFrame, optional
+        ``configuration`` and its settings, such as embedding, threshold and step.
+    measure : str, default "f1"
+        Measure to select by: "precision", "recall", "f1" or "mean_precision_recall". Where it is undefined,
+        a configuration ranks as if it were 0.
+    weights, unassigned
+        As for `score_pairs`; all scores are then design-weighted.
+    n_bootstrap, level
+        As for `compare_configurations`.
+    seed : int, default 0
+        Seed of the folds and of the bootstrap.
+
+    Returns
+    -------
+    CrossValidation
+        ``configurations``: best first, ``configuration``, its settings, ``…_mean`` and ``…_sd`` (n - 1 in the
+        denominator) of each measure over the folds where it is defined, and ``n_folds``, the folds where
+        `measure` is.
+        ``folds``: ``configuration, fold`` (from 1), ``n_pairs`` and each measure.
+        ``selections``: per ``fold`` the ``configuration`` selected on the others, ``n_selection`` (pairs
+        that it was selected on), ``n_left_out`` (pairs of the other folds that share an image with this
+        one), ``selection_score``, and on the fold ``n_pairs`` and each measure.
+        ``winner``: one row, ``configuration`` (the best mean), ``measure, weighting, mean, sd``,
+        ``honest_mean, honest_sd`` (of the held-out scores in ``selections``), ``honest_pooled`` (all held-out
+        pairs together), ``optimism`` (mean minus honest mean), ``times_selected``.
+        ``comparison``: what `compare_configurations` gives with the winner as the reference: which
+        configurations cannot be told apart from the best.
+        ``note``: what stood in the way of keeping images together, or "".
+
+    Raises
+    ------
+    ValueError
+        If the tables do not match, there are fewer groups of pairs than folds, or `measure` is undefined
+        for all configurations.
+
+    Source
+    ------
+    Casas et al., "Automated Visual Clustering …", section on validation, for (a); Varma & Simon (2006), Bias
+    in error estimation when using cross-validation for model selection, BMC Bioinformatics 7:91, for (b).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abcdefgh"), "cluster": [0, 0, 1, 1, 2, 2, 3, 3],
+    ...                       "iteration": 0, "silhouette": 0.5})
+    >>> gold = pd.DataFrame({"pair_id": list("pqrs"), "image_a": list("aceg"), "image_b": list("bdfh"),
+    ...                      "same": [True, True, True, True]})
+    >>> grid = {"pairs": table, "halves": table.assign(cluster=[0, 1, 1, 1, 2, 2, 2, 3])}
+    >>> cross_validate(grid, gold, folds=2, n_bootstrap=50).winner["configuration"].item()
+    'pairs'
+    """
+    place = check_measure(measure)
+    counts = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    names = np.array(list(grid), dtype=object)
+    fold, note = assign_folds(gold, folds=folds, group_by_image=group_by_image, seed=seed)
+    # Scores of every configuration on every fold: configurations by folds by measures.
+    scores = np.stack([compute_scores(counts[:, fold == f].sum(axis=1)) for f in range(folds)], axis=1)
+    if np.isnan(scores[:, :, place]).all():
+        raise ValueError(
+            f"Expected a configuration whose {measure} is defined on some fold, got none: no clustering puts "
+            f"a judged pair into one cluster, or people call none the same. Label more pairs within clusters."
+        )
+    ranking = np.nan_to_num(scores[:, :, place]).mean(axis=1)
+    order = np.argsort(-ranking, kind="stable")
+    best = int(order[0])
+    selections, held_out_sums = _select(
+        counts, gold, fold, place=place, names=names, group_by_image=group_by_image
+    )
+    n_pairs = np.bincount(fold, minlength=folds)
+    by_fold = {"configuration": np.repeat(names, folds), "fold": np.tile(np.arange(1, folds + 1), len(names))}
+    by_fold |= {"n_pairs": np.tile(n_pairs, len(names))}
+    by_fold |= {name: scores[:, :, i].ravel() for i, name in enumerate(SCORES)}
+    held_out = selections[measure]
+    mean, sd = _average(scores[best, :, place])
+    honest_mean, honest_sd = _average(held_out.to_numpy())
+    winner = {
+        "configuration": names[best],
+        "measure": measure,
+        "weighting": "raw" if weights is None else "design-weighted",
+        "mean": mean,
+        "sd": sd,
+        "honest_mean": honest_mean,
+        "honest_sd": honest_sd,
+        "honest_pooled": compute_scores(held_out_sums)[place],
+        "optimism": mean - honest_mean,
+        "times_selected": int((selections["configuration"] == names[best]).sum()),
+    }
+    comparison = compare_configurations(
+        grid, gold, settings=settings, reference=str(names[best]), measure=measure, weights=weights,
+        unassigned=unassigned, n_bootstrap=n_bootstrap, level=level, seed=seed,
+    )  # fmt: skip
+    return CrossValidation(
+        join_settings(_average_folds(scores, names, place).iloc[order].reset_index(drop=True), settings),
+        pd.DataFrame(by_fold),
+        selections,
+        pd.DataFrame([winner]),
+        # The winner of the folds, so that all tables speak of the same one.
+        comparison.assign(winner=comparison["configuration"] == names[best]),
+        note,
+    )
+
+
+def _select(
+    counts: np.ndarray,
+    gold: pd.DataFrame,
+    fold: np.ndarray,
+    *,
+    place: int,
+    names: np.ndarray,
+    group_by_image: bool,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Select on all folds but one and score on that one, in turn; the sums of all held-out pairs too."""
+    rows = []
+    total = np.zeros(counts.shape[2])
+    for f in range(int(fold.max()) + 1):
+        held_out = fold == f
+        left_out = find_sharing_pairs(gold, held_out) if group_by_image else np.zeros(len(fold), dtype=bool)
+        chosen_on = ~held_out & ~left_out
+        selection = compute_scores(counts[:, chosen_on].sum(axis=1))[:, place]
+        if np.isnan(selection).all():
+            raise ValueError(
+                f"Expected a score to select by outside fold {f + 1}, got none on its {int(chosen_on.sum())} "
+                f"pairs. Label more pairs, or ask for fewer folds."
+            )
+        best = int(np.nanargmax(selection))
+        sums = counts[best, held_out].sum(axis=0)
+        total += sums
+        rows.append(
+            {
+                "fold": f + 1,
+                "configuration": names[best],
+                "n_selection": int(chosen_on.sum()),
+                "n_left_out": int(left_out.sum()),
+                "selection_score": selection[best],
+                "n_pairs": int(held_out.sum()),
+                **dict(zip(SCORES, compute_scores(sums), strict=True)),
+            }
+        )
+    return pd.DataFrame(rows), total
+
+
+def _average_folds(scores: np.ndarray, names: np.ndarray, place: int) -> pd.DataFrame:
+    """Average every measure over folds, configuration by configuration."""
+    table: dict[str, Any] = {"configuration": names}
+    for i, name in enumerate(SCORES):
+        averages = [_average(row) for row in scores[:, :, i]]
+        table[f"{name}_mean"] = [mean for mean, _ in averages]
+        table[f"{name}_sd"] = [sd for _, sd in averages]
+    table["n_folds"] = (~np.isnan(scores[:, :, place])).sum(axis=1)
+    return pd.DataFrame(table)
+
+
+def _average(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of the defined values; NaN where there are too few."""
+    defined = values[~np.isnan(values)]
+    mean = float(defined.mean()) if len(defined) else np.nan
+    return mean, float(defined.std(ddof=1)) if len(defined) > 1 else np.nan

@@ -1,0 +1,147 @@
+"""Score a clustering against people's judgements of pairs, as drawn and weighted to the whole corpus."""
+
+import numpy as np
+import pandas as pd
+
+from visclust.bootstrap import find_interval, resample_sums
+from visclust.pair_counts import SCORES, compute_scores, count_pairs, find_strata, predict_same, read_weights
+from visclust.tables import check_table
+
+__all__ = ["score_pairs"]
+
+
+def score_pairs(
+    clusters: pd.DataFrame,
+    gold: pd.DataFrame,
+    *,
+    weights: pd.DataFrame | pd.Series | np.ndarray | str | None = None,
+    unassigned: str = "different",
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score a clustering by the pairs that people judged: precision, recall, F1, their mean, coverage.
+
+    Raw scores describe the pairs as drawn. Where pairs were drawn with unequal probabilities they are
+    biased for the corpus, and the design-weighted ones, in which each pair counts by the inverse of its
+    inclusion probability, are not (up to the small bias of any ratio of two estimated sums).
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        A clusters table with a row for every image of the pairs.
+    gold : DataFrame, n rows
+        A gold table: ``pair_id, image_a, image_b, same``. If it has a column ``stratum`` (or the pairs table
+        given as `weights` has), pairs are resampled within strata, as they were drawn.
+    weights : DataFrame, str, Series or ndarray, optional
+        The pairs table that `sample_pairs` gave; or "inclusion_probability" for that column of `gold`; or
+        the weights themselves, one per row of `gold`. Adds the design-weighted rows.
+    unassigned : {"different", "drop"}, default "different"
+        Whether a pair with an unassigned image counts as predicted different, or not at all. Coverage is of
+        all pairs in either case.
+    n_bootstrap : int, default 2000
+        Resamples of the pairs.
+    level : float, default 0.95
+        Confidence level of the percentile intervals.
+    seed : int, default 0
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per measure, first raw, then design-weighted: ``measure`` (precision; recall; f1;
+        mean_precision_recall, the paper's "average"; coverage, the share of pairs whose two images both have
+        a cluster), ``weighting`` ("raw" or "design-weighted"), ``estimate, low, high``, ``n`` (pairs that the
+        measure rests on: those predicted same for precision, called same by people for recall, else all
+        that count) and ``reason`` (why a number is missing, or is less sure than its interval looks).
+
+    Raises
+    ------
+    ValueError
+        If the tables do not match, there is no gold pair, or a weight is missing.
+
+    Source
+    ------
+    Casas et al., "Automated Visual Clustering …", section on validation and Figure 4; the weights are those
+    of Hájek's estimator of a ratio (Särndal, Swensson & Wretman 1992, section 5.7).
+
+    Notes
+    -----
+    Pairs left without a gold answer (unresolved or not judged) are taken as missing at random. Pairs that
+    share an image are resampled as if they did not, which makes intervals a little narrow where few images
+    carry many pairs.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1],
+    ...                          "iteration": 0, "silhouette": 0.5})
+    >>> gold = pd.DataFrame({"pair_id": list("pqr"), "image_a": list("aab"), "image_b": list("bcc"),
+    ...                      "same": [True, True, False]})
+    >>> score_pairs(clusters, gold)[["measure", "estimate"]].round(3).head(3)
+         measure  estimate
+    0  precision     1.000
+    1     recall     0.500
+    2         f1     0.667
+    """
+    check_table(gold, "gold")
+    if not len(gold):
+        raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
+    prediction = predict_same(clusters, gold)
+    same = gold["same"].to_numpy(dtype=bool)
+    strata = find_strata(gold, weights)
+    weightings = {"raw": np.ones(len(gold))}
+    if weights is not None:
+        weightings["design-weighted"] = read_weights(gold, weights)
+    # Counts of pairs say what a measure rests on, whatever their weights.
+    support = count_pairs(prediction, same, np.ones(len(gold)), unassigned=unassigned).sum(axis=0)
+    kept = int(prediction.assigned.sum()) if unassigned == "drop" else len(gold)
+    n_of = {"precision": int(support[1]), "recall": int(support[2]), "coverage": len(gold)}
+    rows = []
+    for name, weight in weightings.items():
+        counts = count_pairs(prediction, same, weight, unassigned=unassigned)
+        estimates = compute_scores(counts.sum(axis=0))
+        sums = resample_sums(counts, n_bootstrap=n_bootstrap, seed=seed, strata=strata)
+        replicates = compute_scores(sums)
+        low, high = find_interval(replicates, level=level)
+        n_undefined = np.isnan(replicates).sum(axis=0)
+        for i, measure in enumerate(SCORES):
+            row = {"measure": measure, "weighting": name, "estimate": estimates[i]}
+            n = n_of.get(measure, kept)
+            if np.isnan(estimates[i]):
+                row |= {"low": np.nan, "high": np.nan, "n": n, "reason": _explain_missing(support)}
+            else:
+                reason = _explain_interval(
+                    measure,
+                    n,
+                    low=low[i],
+                    high=high[i],
+                    n_undefined=int(n_undefined[i]),
+                    n_bootstrap=n_bootstrap,
+                )
+                row |= {"low": low[i], "high": high[i], "n": n, "reason": reason}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _explain_missing(support: np.ndarray) -> str:
+    reasons = []
+    if not support[1]:
+        reasons.append("the clustering puts no judged pair into one cluster")
+    if not support[2]:
+        reasons.append("people call no judged pair the same")
+    return "undefined: " + " and ".join(reasons)
+
+
+def _explain_interval(
+    measure: str, n: int, *, low: float, high: float, n_undefined: int, n_bootstrap: int
+) -> str:
+    reasons = []
+    if low == high and low in (0.0, 1.0) and measure != "coverage":
+        reasons.append(f"every resample gives {low:g}, so that the interval shows no uncertainty")
+        if measure in ("precision", "recall"):
+            reasons.append(f"by the rule of three the true value may be off by {min(1.0, 3 / n):.3f}")
+    if n_undefined:
+        reasons.append(
+            f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
+        )
+    return "; ".join(reasons)
