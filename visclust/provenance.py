@@ -48,7 +48,7 @@ def digest_input(value: Any) -> str:
     if isinstance(value, pd.DataFrame):
         state.update("\x1f".join(map(str, value.columns)).encode())
         for column in value.columns:
-            state.update("\x1f".join(value[column].astype(str)).encode("utf-8", "surrogatepass"))
+            state.update("\x1f".join(map(str, value[column])).encode("utf-8", "surrogatepass"))
             state.update(b"\x1e")
     else:
         array = np.ascontiguousarray(value)

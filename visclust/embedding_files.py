@@ -1,0 +1,180 @@
+"""Save and load embeddings: a matrix, and beside it the ids of its rows and how it was made."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from visclust.embedding import Embedding
+from visclust.files import write_atomically
+from visclust.provenance import digest_ids, digest_input
+
+__all__ = ["list_embeddings", "load_embedding", "save_embedding"]
+
+
+def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str) -> Path:
+    """Save an embedding as ``<name>.npy`` with its sidecar ``<name>.json``.
+
+    Parameters
+    ----------
+    embedding : Embedding
+        From `embed_images`.
+    folder : str or path
+        Conventionally ``embeddings``.
+    name : str
+        Letters, digits, ``_``, ``-`` and ``.``.
+
+    Returns
+    -------
+    pathlib.Path
+        The matrix's file. The sidecar is written last and holds the matrix's digest, so that a matrix and
+        a sidecar that do not belong together are noticed.
+
+    Raises
+    ------
+    ValueError
+        If the name cannot be a file name, or ids and rows differ in number.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> embedding = Embedding(np.zeros((2, 3), dtype="float32"), ["a", "b"], {})
+    >>> save_embedding(embedding, folder, name="toy").name
+    'toy.npy'
+    >>> load_embedding(folder, name="toy", image_ids=["a", "b"]).x.shape
+    (2, 3)
+    """
+    matrix = _name_file(folder, name)
+    x = np.ascontiguousarray(embedding.x)
+    ids = list(embedding.image_ids)
+    if x.ndim != 2 or len(ids) != len(x):
+        raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
+    sidecar = {
+        "name": name,
+        "shape": list(x.shape),
+        "dtype": str(x.dtype),
+        "digest": digest_input(x),
+        "ids_digest": digest_ids(ids),
+        "provenance": embedding.provenance,
+        "image_ids": ids,
+    }
+    write_atomically(matrix, lambda file: np.save(file, x, allow_pickle=False))
+    write_atomically(
+        matrix.with_suffix(".json"), lambda file: file.write(json.dumps(sidecar, indent=1).encode())
+    )
+    return matrix
+
+
+def load_embedding(
+    folder: str | os.PathLike, *, name: str, image_ids: Sequence[str] | pd.Series | None = None
+) -> Embedding:
+    """Load an embedding, and refuse one whose rows are not the images asked for.
+
+    Parameters
+    ----------
+    folder : str or path
+        Where `save_embedding` put it.
+    name : str
+        Its name.
+    image_ids : sequence of str, optional
+        Ids that its rows must have, in this order; not checked if left out.
+
+    Returns
+    -------
+    Embedding
+        ``x, image_ids, provenance``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such embedding.
+    ValueError
+        If ids differ, or matrix and sidecar do not belong together.
+
+    Examples
+    --------
+    >>> load_embedding("nowhere", name="toy")
+    Traceback (most recent call last):
+    FileNotFoundError: No embedding 'toy' in nowhere: toy.npy is missing. Run the notebook that ...
+    """
+    matrix = _name_file(folder, name)
+    for path in (matrix, matrix.with_suffix(".json")):
+        if not path.exists():
+            raise FileNotFoundError(
+                f"No embedding {name!r} in {folder}: {path.name} is missing. "
+                "Run the notebook that writes it first."
+            )
+    x = np.load(matrix, allow_pickle=False)
+    sidecar = json.loads(matrix.with_suffix(".json").read_text())
+    if digest_input(x) != sidecar["digest"]:
+        raise ValueError(
+            f"{matrix.name} is not the matrix that {name}.json describes (their digests differ): "
+            "embed the images again."
+        )
+    ids = sidecar["image_ids"]
+    if len(ids) != len(x):
+        raise ValueError(f"Expected {len(x)} ids in {name}.json, got {len(ids)}: embed the images again.")
+    if image_ids is not None:
+        _check_ids(ids, list(image_ids), name)
+    return Embedding(x, ids, sidecar["provenance"])
+
+
+def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
+    if found == wanted:
+        return
+    if set(found) == set(wanted):
+        reason = "it has the same images in another order"
+    else:
+        reason = (
+            f"{len(set(wanted) - set(found))} images are not in it, and "
+            f"{len(set(found) - set(wanted))} of its rows are other images"
+        )
+    raise ValueError(
+        f"The embedding {name!r} has {len(found)} rows and does not match the {len(wanted)} images given: "
+        f"{reason}. Embed the images again, or load the images table it was made from."
+    )
+
+
+def list_embeddings(folder: str | os.PathLike) -> pd.DataFrame:
+    """List the embeddings saved in a folder.
+
+    Parameters
+    ----------
+    folder : str or path
+        Conventionally ``embeddings``.
+
+    Returns
+    -------
+    DataFrame
+        ``name, images, dimension, encoder, device, made_at``, by name; no rows where there is no folder.
+
+    Examples
+    --------
+    >>> len(list_embeddings("nowhere"))
+    0
+    """
+    rows = []
+    for path in sorted(Path(folder).glob("*.json")):
+        sidecar = json.loads(path.read_text())
+        made = sidecar["provenance"]
+        rows.append(
+            {
+                "name": sidecar["name"],
+                "images": sidecar["shape"][0],
+                "dimension": sidecar["shape"][1],
+                "encoder": made.get("parameters", {}).get("encoder", ""),
+                "device": made.get("device", ""),
+                "made_at": made.get("made_at", ""),
+            }
+        )
+    return pd.DataFrame(rows, columns=["name", "images", "dimension", "encoder", "device", "made_at"])
+
+
+def _name_file(folder: str | os.PathLike, name: str) -> Path:
+    if not name or name != Path(name).name or name.startswith(".") or set(name) & set('\\/:*?"<>|\0'):
+        raise ValueError(f"Expected the name of an embedding as a plain file name, got {name!r}.")
+    return Path(folder) / f"{name}.npy"
