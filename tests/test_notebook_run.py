@@ -122,6 +122,18 @@ def test_a_caption_goes_to_the_first_picture_after_it():
     assert [picture.caption for picture in find_pictures(notebook)] == ["One link", ""]
 
 
+def test_a_caption_is_one_line_per_paragraph_and_list_entry():
+    text = nbformat.v4.new_markdown_cell("## Rows\n\nRead along\na row:\n\n- one\n- two")
+    (picture,) = find_pictures(nbformat.v4.new_notebook(cells=[text, make_cell({"image/png": PIXEL})]))
+    assert picture.caption == "Rows\n\nRead along a row:\n\n- one\n- two"
+
+
+def test_thumbnails_are_all_there_when_the_page_is_printed(tmp_path):
+    cells = [make_cell({"text/html": '<img loading="lazy" src="data:,">'})]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "00_x.ipynb")
+    assert "lazy" not in write_index([tmp_path / "00_x.ipynb"], to=tmp_path).read_text()
+
+
 def test_the_page_lets_no_script_run(tmp_path):
     cells = [make_cell({"text/html": "<img src='data:,'><script>alert(1)</script>"})]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "00_x.ipynb")

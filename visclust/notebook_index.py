@@ -130,7 +130,7 @@ def _save(path: Path, content: bytes) -> Path:
 
 
 def _draw_figure(picture: Picture, name: str) -> str:
-    shown = picture.html
+    shown = picture.html.replace('loading="lazy"', "")  # or a printed page lacks what was not scrolled to
     if picture.png:
         address = "data:image/png;base64," + base64.b64encode(picture.png).decode()
         width = f' width="{picture.width}"' if picture.width else ""
@@ -155,6 +155,7 @@ def _strip_marks(markdown: str) -> str:
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", markdown)  # images, badges among them
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"^#+ +", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<!\n)\n(?=[^\n|\-\d])", " ", text)  # lines wrapped within a paragraph
     return re.sub(r"[*`]", "", text).strip()
 
 
