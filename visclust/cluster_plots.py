@@ -55,7 +55,7 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
                 "kind:N",
                 title=None,
                 scale=alt.Scale(domain=["All (K)", "Cohesive"], range=[_GRAY, _ORANGE]),
-                legend=alt.Legend(orient="top"),
+                legend=alt.Legend(orient="bottom"),
             ),
         )
         .properties(width=width, height=height, title="Clusters found")
@@ -65,7 +65,7 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
         .encode(y=alt.Y("mean_cohesive_size:Q", title="Images per cohesive cluster, mean"))
         .properties(width=width, height=height, title="Size of the cohesive")
     )
-    return alt.hconcat(remaining, clusters, sizes, spacing=30)
+    return alt.hconcat(remaining, clusters, sizes, spacing=30).resolve_scale(color="independent")
 
 
 def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) -> alt.LayerChart:
@@ -95,7 +95,7 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     'LayerChart'
     """
     base = alt.Chart(curve).encode(x=alt.X("k:Q", title="Number of clusters K"))
-    fit = base.mark_circle(color=_GRAY, size=40).encode(
+    fit = base.mark_circle(color=_GRAY, size=50, opacity=1).encode(
         y=alt.Y("fit:Q", title="Goodness of fit on the sample", scale=alt.Scale(zero=False)),
         tooltip=["k", alt.Tooltip("fit:Q", format=".4f")],
     )
@@ -104,8 +104,8 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     name = (
         base.transform_filter("datum.chosen")
         .transform_calculate(name="'K = ' + datum.k")
-        .mark_text(align="right", dx=-6, baseline="top", color=_ORANGE, fontWeight="bold")
-        .encode(y=alt.value(2), text="name:N")
+        .mark_text(align="right", dx=-6, baseline="bottom", color=_ORANGE, fontWeight="bold")
+        .encode(y=alt.value(height - 4), text="name:N")
     )
     return (chosen + average + fit + name).properties(
         width=width, height=height, title="Fit (dots), its moving average (line), the K taken"
