@@ -151,7 +151,7 @@ def test_the_configurations_come_best_first_and_the_clearly_best_one_wins():
 
 
 def test_the_winner_of_many_equals_looks_better_than_it_is_and_its_honest_score_does_not():
-    # 60 clusterings, equally good but for chance, over 25 corpora. The seeds of grids and gold differ, so that
+    # 60 clusterings, equally good but for chance, over 25 corpora. Seeds of grids and gold differ, so that
     # errors and pairs are drawn independently.
     naive, honest, fresh = [], [], []
     for seed in range(25):

@@ -1,0 +1,137 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from visclust.comparison import compare_configurations
+from visclust.iterative_comparison import compare_iterative_with_single
+from visclust.pair_toy import score_pair_toy
+from visclust.validation_plots import plot_iterative_against_single, plot_pair_toy, plot_precision_recall
+
+
+def make_clusters(labels):
+    return pd.DataFrame({"image_id": list("abcdef"), "cluster": labels, "iteration": 0, "silhouette": 0.5})
+
+
+GOLD = pd.DataFrame(
+    {
+        "pair_id": list("pqrst"),
+        "image_a": list("abcda"),
+        "image_b": list("bcdef"),
+        "same": [True, True, False, True, False],
+    }
+)
+GRID = {
+    "good": make_clusters([0, 0, 0, 1, 1, 1]),
+    "poor": make_clusters([0, 0, 1, 1, 2, 2]),
+    "k = 2": make_clusters([0, 0, 0, 0, 1, 1]),
+}
+SETTINGS = pd.DataFrame(
+    {
+        "configuration": list(GRID),
+        "method": ["iterative", "iterative", "single"],
+        "embedding": "<b>resnet18</b>",
+        "threshold": [0.03, 0.04, np.nan],
+        "step": [5, 10, np.nan],
+    }
+)
+
+
+def compare():
+    return compare_iterative_with_single(GRID, GOLD, settings=SETTINGS, n_bootstrap=50)
+
+
+def make_comparison():
+    return compare_configurations(GRID, GOLD, settings=SETTINGS, n_bootstrap=50)
+
+
+def get_rows(chart):
+    """The data rows of a chart, all its panels and layers together."""
+    return [row for rows in chart.to_dict()["datasets"].values() for row in rows]
+
+
+def is_picture(chart, path):
+    chart.save(path, ppi=72)
+    return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_toy_shows_ten_images_three_times_with_their_scores():
+    toy = score_pair_toy()
+    assert toy.groupby("clustering", sort=False).size().to_dict() == {
+        "Perfect": 10,
+        "One cluster": 10,
+        "Each letter split": 10,
+    }
+    titles = [panel["title"]["subtitle"] for panel in plot_pair_toy(toy).to_dict()["hconcat"]]
+    assert titles == ["Precision 1, recall 1", "Precision 0.444, recall 1", "Precision 1, recall 0.4"]
+
+
+def test_every_configuration_is_a_point_and_the_winner_is_circled():
+    table = make_comparison()
+    chart = plot_precision_recall(table).to_dict()
+    rows = get_rows(plot_precision_recall(table))
+    assert {row["configuration"]: row["winner"] for row in rows} == {
+        "good": True,
+        "poor": False,
+        "k = 2": False,
+    }
+    rings = [layer for layer in chart["layer"] if layer.get("transform") == [{"filter": "datum.winner"}]]
+    assert len(rings) == 1
+
+
+def test_intervals_show_when_a_point_is_pointed_at():
+    chart = plot_precision_recall(make_comparison()).to_dict()
+    (selection,) = chart["params"]
+    assert (selection["select"]["on"], selection["select"]["fields"]) == ("pointerover", ["configuration"])
+    rules = [layer for layer in chart["layer"] if layer["mark"]["type"] == "rule"]
+    assert {layer["encoding"]["x"]["field"] for layer in rules} == {"recall_low", "recall"}
+    for layer in rules:
+        assert layer["encoding"]["opacity"]["condition"]["param"] == selection["name"]
+        assert layer["encoding"]["opacity"]["value"] == 0  # hidden until then
+
+
+def test_a_missing_setting_is_that_of_a_single_k_means():
+    rows = {row["configuration"]: row for row in get_rows(plot_precision_recall(make_comparison()))}
+    assert rows["k = 2"]["threshold"] == "none (single k-means)"
+    assert (rows["good"]["threshold"], rows["good"]["step"]) == ("0.03", "5")
+
+
+def test_iterative_points_stand_against_the_baseline_with_the_share_above():
+    found = compare()
+    panel = plot_iterative_against_single(found.points, summary=found.summary).to_dict()["hconcat"][0]
+    # F1 is 1 for "good", 2 / 5 for "poor", and 4 / 6 for the single k-means.
+    assert found.points.set_index("configuration")["above"].to_dict() == {"good": True, "poor": False}
+    assert panel["title"]["subtitle"][0] == "1 of 2 (50%) above single k-means"
+    assert panel["title"]["subtitle"][1] == "Dashed: 0.667, k = 2"
+
+
+def test_every_figure_becomes_a_picture(tmp_path):
+    found = compare()
+    assert is_picture(plot_pair_toy(score_pair_toy()), tmp_path / "toy.png")
+    assert is_picture(plot_precision_recall(make_comparison()), tmp_path / "grid.png")
+    chart = plot_iterative_against_single(found.points, summary=found.summary)
+    assert is_picture(chart, tmp_path / "iterative.png")
+
+
+def test_a_figure_leaves_its_table_as_it_was():
+    table, found = make_comparison(), compare()
+    before = table.copy(), found.points.copy()
+    plot_precision_recall(table)
+    plot_iterative_against_single(found.points, summary=found.summary)
+    pd.testing.assert_frame_equal(table, before[0])
+    pd.testing.assert_frame_equal(found.points, before[1])
+
+
+def test_one_setting_may_be_shown_in_two_ways():
+    chart = plot_precision_recall(make_comparison(), shape="embedding", size="threshold")
+    assert get_rows(chart)[0]["embedding"] == "<b>resnet18</b>"
+
+
+def test_a_table_without_settings_is_refused_with_what_is_missing():
+    with pytest.raises(ValueError, match="embedding, threshold, step is missing"):
+        plot_precision_recall(make_comparison().drop(columns=["embedding", "threshold", "step"]))
+
+
+def test_an_unknown_measure_is_refused():
+    found = compare()
+    with pytest.raises(ValueError, match="got 'accuracy'"):
+        plot_iterative_against_single(found.points, summary=found.summary, measure="accuracy")
