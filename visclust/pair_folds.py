@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
-from sklearn.model_selection import StratifiedGroupKFold
 
 __all__ = ["PairFolds", "assign_folds", "find_sharing_pairs"]
 
@@ -66,13 +65,7 @@ def assign_folds(
             f"Expected at least {folds} groups of pairs without a common image, got {n_groups}. Ask for "
             f"fewer folds, or label more pairs."
         )
-    same = gold["same"].to_numpy(dtype=bool)
-    # Where one answer is rarer than folds, there is no share to keep even.
-    classes = same if min(same.sum(), (~same).sum()) >= folds else np.zeros(n, dtype=bool)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    fold = np.empty(n, dtype=np.int64)
-    for number, (_, held_out) in enumerate(splitter.split(np.zeros(n), classes, groups)):
-        fold[held_out] = number
+    fold = _deal_groups(groups, gold["same"].to_numpy(dtype=bool), folds, np.random.default_rng(seed))
     return PairFolds(fold, note)
 
 
@@ -100,6 +93,23 @@ def find_sharing_pairs(gold: pd.DataFrame, chosen: np.ndarray) -> np.ndarray:
     images = set(gold.loc[chosen, "image_a"]) | set(gold.loc[chosen, "image_b"])
     shares = gold["image_a"].isin(images) | gold["image_b"].isin(images)
     return shares.to_numpy(dtype=bool) & ~chosen
+
+
+def _deal_groups(groups: np.ndarray, same: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Deal groups to folds, the largest first, each to where its answers are rarest so far."""
+    number = np.unique(groups, return_inverse=True)[1]
+    content = np.stack([np.bincount(number, weights=same), np.bincount(number, weights=~same)], axis=1)
+    shares = content / np.maximum(content.sum(axis=0), 1)
+    order = rng.permutation(len(content))
+    order = order[np.argsort(-content.sum(axis=1)[order], kind="stable")]
+    fold_of, held, size = np.empty(len(content), dtype=np.int64), np.zeros((folds, 2)), np.zeros(folds)
+    for group in order:
+        # An empty fold comes before all others, so that none stays empty.
+        fold = int(np.lexsort((size, held @ shares[group]))[0])
+        fold_of[group] = fold
+        held[fold] += shares[group]
+        size[fold] += content[group].sum()
+    return fold_of[number]
 
 
 def _group_linked(gold: pd.DataFrame, *, limit: int) -> tuple[np.ndarray, str]:
