@@ -128,8 +128,9 @@ def test_a_caption_is_one_line_per_paragraph_and_list_entry():
     assert picture.caption == "Rows\n\nRead along a row:\n\n- one\n- two"
 
 
-def test_thumbnails_are_all_there_when_the_page_is_printed(tmp_path):
-    cells = [make_cell({"text/html": '<img loading="lazy" src="data:,">'})]
+@pytest.mark.parametrize("attribute", ['loading="lazy"', "loading='lazy'", "loading=lazy"])
+def test_thumbnails_are_all_there_when_the_page_is_printed(tmp_path, attribute):
+    cells = [make_cell({"text/html": f"<img {attribute} src='data:,'>"})]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "00_x.ipynb")
     assert "lazy" not in write_index([tmp_path / "00_x.ipynb"], to=tmp_path).read_text()
 

@@ -130,7 +130,8 @@ def _save(path: Path, content: bytes) -> Path:
 
 
 def _draw_figure(picture: Picture, name: str) -> str:
-    shown = picture.html.replace('loading="lazy"', "")  # or a printed page lacks what was not scrolled to
+    # Images that load when scrolled to would be missing from a printed page.
+    shown = re.sub(r"""loading=(["']?)lazy\1""", "", picture.html)
     if picture.png:
         address = "data:image/png;base64," + base64.b64encode(picture.png).decode()
         width = f' width="{picture.width}"' if picture.width else ""
