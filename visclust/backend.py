@@ -1,28 +1,21 @@
 """The only file that imports CuPy or cuML: where arrays live, and what computes on them."""
 
 import importlib.util
-import warnings
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "describe_device",
     "explain_gpu",
     "get_namespace",
     "is_on_gpu",
-    "run_lloyd",
+    "run_gpu_lloyd",
     "to_device",
     "to_host",
 ]
-
-
-# Lloyd stops when the centres together move less than this share of the variance (scikit-learn's default).
-_TOLERANCE = 1e-4
 
 
 @cache
@@ -191,13 +184,13 @@ def is_on_gpu(x: Any) -> bool:
     return type(x).__module__.partition(".")[0] == "cupy"
 
 
-def run_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float]:
-    """Run Lloyd's iterations from given centres, with scikit-learn or cuML as the array decides.
+def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float] | None:
+    """Run Lloyd's iterations by cuML, where the array is on a GPU and cuML is installed.
 
     Parameters
     ----------
-    x : ndarray, shape (n, d), float32 or float64
-        Rows to cluster; a GPU works in float32.
+    x : ndarray, shape (n, d)
+        Rows.
     centers : ndarray, shape (k, d)
         First centres.
     max_iter : int
@@ -205,37 +198,36 @@ def run_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float]:
 
     Returns
     -------
-    tuple
-        Labels (n,), some of which may be unused; centres (k, d); inertia.
+    tuple or None
+        Labels (n,), some of which may be unused; centres (k, d); inertia. None where cuML has no part in
+        it: for NumPy arrays, and where only CuPy is installed, which is said once.
 
     Examples
     --------
-    >>> x = np.array([[0.0], [1.0], [9.0]])
-    >>> run_lloyd(x, x[[0, 2]], max_iter=10)[0].tolist()
-    [0, 0, 1]
+    >>> run_gpu_lloyd(np.zeros((2, 1)), np.zeros((1, 1)), max_iter=10) is None
+    True
     """
-    if is_on_gpu(x):
-        return _run_lloyd_on_gpu(x, centers, max_iter=max_iter)
-    with warnings.catch_warnings():
-        # Fewer distinct rows than clusters: the caller drops the clusters left empty and sees the number.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = KMeans(len(centers), init=centers, n_init=1, max_iter=max_iter, tol=_TOLERANCE).fit(x)
-    return model.labels_, model.cluster_centers_, float(model.inertia_)
-
-
-def _run_lloyd_on_gpu(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float]:
+    if not is_on_gpu(x):
+        return None
+    if importlib.util.find_spec("cuml") is None:
+        _announce_own_lloyd()
+        return None
     import cupy
-    from cuml.cluster import KMeans as GpuKMeans
+    from cuml.cluster import KMeans
 
-    rows = cupy.ascontiguousarray(x, dtype=cupy.float32)
-    # cuML's defaults differ from scikit-learn's, so every setting is passed.
-    model = GpuKMeans(
+    # cuML works in float32 and C order; its defaults differ from scikit-learn's, so every setting is passed.
+    model = KMeans(
         n_clusters=len(centers),
         init=cupy.ascontiguousarray(centers, dtype=cupy.float32),
         n_init=1,
         max_iter=max_iter,
-        tol=_TOLERANCE,
+        tol=1e-4,
         random_state=0,
         output_type="cupy",
-    ).fit(rows)
+    ).fit(cupy.ascontiguousarray(x, dtype=cupy.float32))
     return model.labels_, model.cluster_centers_, float(model.inertia_)
+
+
+@cache
+def _announce_own_lloyd() -> None:
+    print("cuML is not installed: k-means runs on CuPy alone, by visclust's own code.")

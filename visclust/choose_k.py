@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from visclust.backend import get_namespace, to_host
+from visclust.backend import to_host
 from visclust.clustering_settings import IterativeSettings
 from visclust.goodness import REQUIRED_GAIN, measure_goodness
 from visclust.kmeans import fit_kmeans
-from visclust.workspace import Workspace, sum_distances
+from visclust.workspace import Workspace, measure_squares, narrow_workspace, sum_distances
 
 __all__ = ["KCurve", "choose_from_curve", "climb_k"]
 
@@ -63,19 +63,24 @@ def climb_k(
     window, gain = settings.convergence_window, REQUIRED_GAIN[settings.goodness_of_fit]
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(remaining, min(settings.sample_size, len(remaining)), replace=False))
-    xp = get_namespace(workspace.rows)
-    rows = workspace.rows[xp.asarray(sample)]
+    narrow = narrow_workspace(workspace, sample)
+    everyone = np.arange(len(sample))
     tried: list[int] = []
     fits: list[float] = []
     averages: list[float] = []
     for k in range(max(2, settings.step_size), len(sample), settings.step_size):
-        found = fit_kmeans(rows, k, seed=int(rng.integers(2**31)))
+        found = fit_kmeans(
+            narrow.rows,
+            k,
+            seed=int(rng.integers(2**31)),
+            measure=measure_squares(narrow, everyone),
+        )
         n_clusters = len(found.centers)
         if n_clusters < 2:
             break
-        sums = sum_distances(workspace, sample, to_host(found.labels), n_clusters=n_clusters)
+        sums = sum_distances(narrow, everyone, to_host(found.labels), n_clusters=n_clusters)
         tried.append(k)
-        fits.append(measure_goodness(rows, found.labels, sums=sums, name=settings.goodness_of_fit))
+        fits.append(measure_goodness(narrow.rows, found.labels, sums=sums, name=settings.goodness_of_fit))
         averages.append(float(np.mean(fits[-window:])) if len(fits) >= window else np.nan)
         if len(averages) > window and not averages[-1] > averages[-2] + gain:
             break

@@ -16,7 +16,7 @@ from visclust.iteration_log import LOG_COLUMNS, Iteration, describe_iteration
 from visclust.kmeans import fit_kmeans
 from visclust.provenance import describe_run
 from visclust.silhouettes import average_by_cluster, score_from_sums
-from visclust.workspace import Workspace, open_workspace, recall, sum_distances
+from visclust.workspace import Workspace, measure_squares, open_workspace, recall, sum_distances
 
 __all__ = ["cluster_iteratively", "cluster_workspace"]
 
@@ -194,7 +194,12 @@ def _search_once(
         n_clusters = 1
         if curve.chosen is not None:
             xp = get_namespace(workspace.rows)
-            fit = fit_kmeans(workspace.rows[xp.asarray(remaining)], curve.chosen, seed=round_seed)
+            fit = fit_kmeans(
+                workspace.rows[xp.asarray(remaining)],
+                curve.chosen,
+                seed=round_seed,
+                measure=measure_squares(workspace, remaining),
+            )
             n_clusters = len(fit.centers)
         if not 2 <= n_clusters < len(remaining):  # no silhouette is defined, so nothing can come out
             nothing = np.zeros(len(remaining), dtype=np.int32)

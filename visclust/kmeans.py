@@ -1,10 +1,12 @@
-"""K-means: one k-means++ start in the array's namespace, then Lloyd's iterations by scikit-learn or cuML."""
+"""K-means: a k-means++ start and Lloyd's iterations in the array's namespace, or cuML's on a GPU."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from visclust.backend import get_namespace, run_lloyd
+from visclust.backend import get_namespace, run_gpu_lloyd
+from visclust.lloyd import iterate_lloyd
 
 __all__ = ["KMeansFit", "choose_start", "fit_kmeans"]
 
@@ -17,7 +19,15 @@ class KMeansFit(NamedTuple):
     inertia: float
 
 
-def fit_kmeans(x: Any, n_clusters: int, *, seed: int, n_init: int = 1, max_iter: int = 300) -> KMeansFit:
+def fit_kmeans(
+    x: Any,
+    n_clusters: int,
+    *,
+    seed: int,
+    n_init: int = 1,
+    max_iter: int = 300,
+    measure: Callable[[Any], Any] | None = None,
+) -> KMeansFit:
     """Fit k-means (greedy k-means++ start, Lloyd's iterations) on the device that the array is on.
 
     Parameters
@@ -33,6 +43,9 @@ def fit_kmeans(x: Any, n_clusters: int, *, seed: int, n_init: int = 1, max_iter:
         Starts that are really run; the one with the smallest inertia is returned.
     max_iter : int, default 300
         Lloyd iterations at most per start.
+    measure : callable, optional
+        Gives the squared distances from some rows, by number, to all: shape (rows, n). Where they are held
+        already, the start costs next to nothing.
 
     Returns
     -------
@@ -56,10 +69,13 @@ def fit_kmeans(x: Any, n_clusters: int, *, seed: int, n_init: int = 1, max_iter:
     if n_init < 1:
         raise ValueError(f"Expected at least one start (n_init), got {n_init}.")
     rng = np.random.default_rng(seed)
+    mean = x.mean(axis=0)
+    rows = x - mean  # a large common offset would swamp the distances
     best = None
     for _ in range(n_init):
-        start = x[choose_start(x, n_clusters, rng=rng)]
-        labels, centers, inertia = run_lloyd(x, start, max_iter=max_iter)
+        start = rows[choose_start(rows, n_clusters, rng=rng, measure=measure)]
+        found = run_gpu_lloyd(rows, start, max_iter=max_iter) or iterate_lloyd(rows, start, max_iter=max_iter)
+        labels, centers, inertia = found
         if best is None or inertia < best[2]:
             best = labels, centers, inertia
     assert best is not None
@@ -67,20 +83,24 @@ def fit_kmeans(x: Any, n_clusters: int, *, seed: int, n_init: int = 1, max_iter:
     xp = get_namespace(x)
     # Clusters without members (fewer distinct rows than K) leave no gap in the numbering.
     used, compact = xp.unique(labels, return_inverse=True)
-    return KMeansFit(compact.reshape(-1).astype(xp.int64), centers[used], inertia)
+    return KMeansFit(compact.reshape(-1).astype(xp.int64), centers[used] + mean, inertia)
 
 
-def choose_start(x: Any, n_clusters: int, *, rng: np.random.Generator) -> Any:
+def choose_start(
+    x: Any, n_clusters: int, *, rng: np.random.Generator, measure: Callable[[Any], Any] | None = None
+) -> Any:
     """Choose rows as first centres by greedy k-means++.
 
     Parameters
     ----------
     x : ndarray, shape (n, d)
-        Rows.
+        Rows, near the origin.
     n_clusters : int
         K.
     rng : numpy.random.Generator
         Drawn from on the host, so that CPU and GPU start alike.
+    measure : callable, optional
+        See `fit_kmeans`.
 
     Returns
     -------
@@ -94,11 +114,11 @@ def choose_start(x: Any, n_clusters: int, *, rng: np.random.Generator) -> Any:
     [0.0, 5.0]
     """
     xp = get_namespace(x)
-    x = x - x.mean(axis=0)  # a large common offset would swamp the distances
     norms = xp.einsum("ij,ij->i", x, x)
     trials = 2 + int(np.log(n_clusters))
     chosen = [int(rng.integers(len(x)))]
-    nearest = _square_distances(x, norms, xp.asarray(chosen))[0]
+    measure = measure or (lambda rows: _square_distances(x, norms, rows))
+    nearest = measure(xp.asarray(chosen))[0]
     # What float32 leaves between identical rows must not be taken for a distance.
     trace = 1e-6 * float(norms.max())
     nearest[nearest < trace] = 0
@@ -109,7 +129,7 @@ def choose_start(x: Any, n_clusters: int, *, rng: np.random.Generator) -> Any:
             break  # every row coincides with a chosen one
         draws = xp.asarray(rng.random(trials) * total)
         candidates = xp.minimum(xp.searchsorted(cumulative, draws, side="right"), len(x) - 1)
-        reached = xp.minimum(_square_distances(x, norms, candidates), nearest)
+        reached = xp.minimum(measure(candidates), nearest)
         best = int(reached.sum(axis=1, dtype=xp.float64).argmin())
         chosen.append(int(candidates[best]))
         nearest = reached[best]

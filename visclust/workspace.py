@@ -12,7 +12,10 @@ from visclust.distances import center_rows, choose_block_size, map_blocks, measu
 from visclust.memory import memory_at_hand
 from visclust.silhouettes import sum_by_cluster
 
-__all__ = ["Workspace", "open_workspace", "recall", "sum_distances"]
+__all__ = ["Workspace", "measure_squares", "narrow_workspace", "open_workspace", "recall", "sum_distances"]
+
+# Up to here one dense product adds up the distances faster than anything that avoids it.
+_SMALL = 2048
 
 # Rows added up in float32 at a time, before float64 takes over: keeps the rounding below 1e-6.
 _ADDED_IN_FLOAT32 = 256
@@ -108,6 +111,10 @@ def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray
             n_clusters=n_clusters,
             memory_budget=min(workspace.memory_budget, 2**27),
         )
+    if len(workspace.rows) == len(remaining) <= _SMALL:
+        marks = np.zeros((len(codes), n_clusters), dtype=np.float32)
+        marks[np.arange(len(codes)), codes] = 1
+        return (workspace.distances @ marks).astype(np.float64)
     # Each piece of a cluster adds up whole rows of the (symmetric) matrix: no distance is copied.
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes, minlength=n_clusters)
@@ -132,6 +139,65 @@ def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray
     for group, added in zip(groups, map_blocks(add_up, groups, workspace.rows), strict=True):
         np.add.at(sums, [pieces[piece][0] for piece in group], added)
     return sums.T
+
+
+def narrow_workspace(workspace: Workspace, some: np.ndarray) -> Workspace:
+    """Make a workspace of some of the rows, with their distances if they are few.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        From `open_workspace`.
+    some : numpy.ndarray of int, shape (m,)
+        Numbers of the rows.
+
+    Returns
+    -------
+    Workspace
+        Of m rows.
+
+    Examples
+    --------
+    >>> space = open_workspace(np.array([[0.0], [3.0], [9.0]]))
+    >>> narrow_workspace(space, np.array([0, 2])).distances.tolist()
+    [[0.0, 9.0], [9.0, 0.0]]
+    """
+    xp = get_namespace(workspace.rows)
+    rows = workspace.rows[xp.asarray(some)]
+    if workspace.distances is not None:
+        distances = workspace.distances[np.ix_(some, some)]
+    elif not is_on_gpu(rows) and len(rows) <= _SMALL:
+        distances = _measure_all(rows, memory_budget=workspace.memory_budget)
+    else:
+        distances = None
+    return Workspace(rows, distances, workspace.memory_budget)
+
+
+def measure_squares(workspace: Workspace, remaining: np.ndarray) -> Callable[[Any], Any] | None:
+    """Give the squared distances that k-means++ asks for, where all distances are held.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        From `open_workspace`.
+    remaining : numpy.ndarray of int, shape (m,)
+        Numbers of the rows that take part.
+
+    Returns
+    -------
+    callable or None
+        From row numbers among the remaining to squared distances, shape (rows, m).
+
+    Examples
+    --------
+    >>> space = open_workspace(np.array([[0.0], [3.0], [9.0]]))
+    >>> measure_squares(space, np.array([0, 2]))(np.array([1])).tolist()
+    [[81.0, 0.0]]
+    """
+    held = workspace.distances
+    if held is None:
+        return None
+    return lambda chosen: held[np.ix_(remaining[chosen], remaining)] ** 2
 
 
 def recall(workspace: Workspace, key: Any, make: Callable[[], Any]) -> Any:
