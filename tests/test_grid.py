@@ -1,0 +1,127 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from visclust import grid_runs
+from visclust.clusters import cluster_once
+from visclust.grid import grid_search
+from visclust.iterative import cluster_iteratively
+
+SMALL = {"step_sizes": (2, 3), "similarity_thresholds": (0.0, 0.05, 0.1), "baselines": (4,), "stop_size": 5}
+
+
+@pytest.fixture
+def embeddings(blobs):
+    return {name: blobs([12] * 10, spread=0.9, seed=seed)[0] for seed, name in enumerate(["one", "two"])}
+
+
+@pytest.mark.parametrize("memory_budget", [2**30, 20_000])
+def test_labels_are_those_of_each_configuration_run_alone(embeddings, memory_budget):
+    found = grid_search(embeddings, **SMALL, memory_budget=memory_budget, progress=False)
+    iterative = found.table[found.table["method"] == "iterative"]
+    assert len(iterative) == 2 * 2 * 3
+    for row in iterative.itertuples():
+        alone = cluster_iteratively(
+            embeddings[row.embedding],
+            step_size=int(row.step_size),
+            similarity_threshold=row.similarity_threshold,
+            stop_size=5,
+            seed=row.seed,
+            memory_budget=memory_budget,
+        )
+        assert np.array_equal(found.results[row.configuration].labels, alone.labels)
+
+
+def test_single_k_means_runs_with_the_selected_the_fixed_and_the_matched_k(embeddings):
+    found = grid_search(embeddings, **SMALL, progress=False)
+    single = found.table[(found.table["method"] == "single") & (found.table["embedding"] == "one")]
+    assert {"selected", "fixed", "matched"} >= set(single["baseline"]) >= {"fixed"}
+    iterative = found.table[(found.table["method"] == "iterative") & (found.table["embedding"] == "one")]
+    assert set(iterative["clusters"]) <= set(single["clusters"])
+    selected = {int(found.results[name].log["k"].iloc[0]) for name in iterative["configuration"]}
+    assert selected <= set(single["clusters"])
+    row = single[single["clusters"] == 4].iloc[0]
+    alone = cluster_once(embeddings["one"], n_clusters=4, seed=0)
+    assert np.array_equal(found.results[row["configuration"]].labels, alone.labels)
+
+
+def test_the_table_describes_the_labels(embeddings):
+    found = grid_search(embeddings, **SMALL, progress=False)
+    for row in found.table.itertuples():
+        labels = found.results[row.configuration].labels
+        assert row.clusters == len(set(labels) - {-1})
+        assert row.coverage == pytest.approx((labels >= 0).mean())
+
+
+def without_seconds(table):
+    return table.drop(columns="seconds")
+
+
+def test_a_second_search_comes_from_the_cache_and_computes_nothing(embeddings, tmp_path, monkeypatch):
+    first = grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
+    monkeypatch.setattr(grid_runs, "open_workspace", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(grid_runs, "cluster_once", lambda *_, **__: pytest.fail("computed again"))
+    second = grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(first.table, second.table)
+
+
+def test_other_data_settings_or_seeds_do_not_come_from_the_cache(embeddings, tmp_path):
+    grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
+    saved = len(list(tmp_path.iterdir()))
+    grid_search({"one": embeddings["one"] + 1}, **SMALL, cache=tmp_path, progress=False)
+    more = len(list(tmp_path.iterdir()))
+    grid_search({"one": embeddings["one"]}, **SMALL, seeds=(1,), cache=tmp_path, progress=False)
+    assert saved < more < len(list(tmp_path.iterdir()))
+
+
+SEARCH = """
+import sys, numpy as np, visclust as vc
+rng = np.random.default_rng(0)
+x = (np.repeat(rng.normal(size=(30, 16)), 40, axis=0) + rng.normal(size=(1200, 16))).astype("float32")
+vc.grid_search({"x": x}, step_sizes=(2, 3), cache=sys.argv[1], progress=False).table.to_csv(sys.argv[2])
+"""
+
+
+def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
+    command = [sys.executable, "-c", SEARCH]
+    cache = tmp_path / "killed"
+    running = subprocess.Popen([*command, cache, tmp_path / "never.csv"])
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(list(cache.glob("*.npz"))) < 3:
+        time.sleep(0.01)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    saved = {path.name: path.stat().st_mtime_ns for path in cache.glob("*.npz")}
+    assert saved
+    assert not (tmp_path / "never.csv").exists()
+    subprocess.run([*command, cache, tmp_path / "resumed.csv"], check=True)
+    subprocess.run([*command, tmp_path / "fresh", tmp_path / "whole.csv"], check=True)
+    resumed, whole = (without_seconds(pd.read_csv(tmp_path / f"{name}.csv")) for name in ("resumed", "whole"))
+    pd.testing.assert_frame_equal(resumed, whole)
+    # What was finished before the kill was not computed again.
+    assert {name: (cache / name).stat().st_mtime_ns for name in saved} == saved
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"step_sizes": ()}, "at least one embedding"),
+        ({"similarity_thresholds": (2,)}, "similarity_threshold"),
+        ({"baselines": (0,)}, "baselines between 1 and n = 120"),
+        ({"seeds": (-1,)}, "seed"),
+    ],
+)
+def test_a_wrong_grid_is_an_error_before_any_work(embeddings, changes, message):
+    with pytest.raises(ValueError, match=message):
+        grid_search(embeddings, **{**SMALL, **changes}, progress=False)
+
+
+def test_embeddings_of_different_images_are_an_error(embeddings):
+    with pytest.raises(ValueError, match="different numbers of rows"):
+        grid_search({**embeddings, "three": np.eye(3)}, progress=False)
