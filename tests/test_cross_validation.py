@@ -235,6 +235,14 @@ def test_design_weights_reach_every_score():
     assert row["precision"] == pytest.approx(expected, abs=1e-12)  # rounding of floats
 
 
+def test_a_weighted_comparison_that_hangs_on_one_pair_says_so():
+    probability = np.where(np.arange(len(GOLD)) == 0, 0.001, 1.0)
+    gold = GOLD.assign(inclusion_probability=probability)
+    for weights, said in ((None, False), ("inclusion_probability", True)):
+        reasons = compare_configurations(GRID, gold, weights=weights, n_bootstrap=50)["reason"]
+        assert reasons.str.contains("intervals are likely too narrow").all() == said
+
+
 def test_settings_are_joined_to_every_configuration():
     settings = pd.DataFrame({"configuration": list(GRID), "threshold": [0.03, 0.04, 0.05]})
     found = cross_validate(GRID, GOLD, settings=settings, n_bootstrap=10)

@@ -217,6 +217,26 @@ def test_design_weights_recover_the_population_where_raw_scores_are_biased():
         assert abs(weighted_bias) < 4 * error["design-weighted", measure]
 
 
+def test_weighted_scores_that_hang_on_one_pair_say_so_and_raw_ones_do_not():
+    gold = judge_all_pairs(LETTERS).assign(inclusion_probability=[0.01] + [1.0] * 44)
+    scores = score_pairs(make_clusters([0] * 9 + [1]), gold, weights="inclusion_probability")
+    reasons = scores.set_index(["weighting", "measure"])["reason"]
+    # One pair weighs 100 of the 135 of those predicted same.
+    assert reasons["design-weighted", "precision"].startswith(
+        "one pair of large weight moves it by up to 74%"
+    )
+    assert reasons["raw", "precision"] == reasons["design-weighted", "coverage"] == ""
+
+
+def test_the_effective_number_of_pairs_is_that_of_kish():
+    gold = judge_all_pairs(LETTERS).assign(inclusion_probability=[0.1] + [1.0] * 44)
+    scores = score_pairs(make_clusters([0] * 10), gold, weights="inclusion_probability", n_bootstrap=10)
+    found = scores.set_index(["weighting", "measure"])["n_effective"]
+    assert found["raw", "precision"] == 45
+    # (10 + 44)^2 / (100 + 44), up to rounding of floats.
+    assert found["design-weighted", "precision"] == pytest.approx(54**2 / 144, abs=1e-12)
+
+
 def test_the_same_seed_gives_the_same_intervals_and_the_input_stays_as_it_was():
     clusters, gold = make_clusters([0, 0, 1, 1]), judge_all_pairs("AABB")
     before = clusters.copy(), gold.copy()

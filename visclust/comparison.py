@@ -8,7 +8,8 @@ import pandas as pd
 
 from visclust.bootstrap import find_interval, resample_sums
 from visclust.configuration_grid import check_measure, count_grid, join_settings
-from visclust.pair_counts import SCORES, compute_scores, find_strata
+from visclust.pair_counts import SCORES, compute_scores
+from visclust.pair_weights import HEAVY, find_heaviest, find_strata
 
 __all__ = ["compare_configurations"]
 
@@ -112,6 +113,7 @@ def compare_configurations(
     difference_low, difference_high = find_interval(paired, level=level)
     missing = np.isnan(difference)
     n_undefined = np.isnan(paired).sum(axis=0)
+    heaviest = [0.0 if weights is None else find_heaviest(one)[place] for one in counts]
     table |= {
         "winner": np.arange(n_configurations) == best,
         "reference": names[against],
@@ -120,16 +122,21 @@ def compare_configurations(
         "difference_high": np.where(missing, np.nan, difference_high),
         "cannot_be_told_apart": ~missing & (difference_low <= 0) & (difference_high >= 0),
         "reason": [
-            _explain(measure, missing=bool(gone), n_undefined=int(n), n_bootstrap=n_bootstrap)
-            for gone, n in zip(missing, n_undefined, strict=True)
+            _explain(measure, missing=bool(gone), n_undefined=int(n), n_bootstrap=n_bootstrap, heaviest=share)
+            for gone, n, share in zip(missing, n_undefined, heaviest, strict=True)
         ],
     }
     return join_settings(pd.DataFrame(table), settings)
 
 
-def _explain(measure: str, *, missing: bool, n_undefined: int, n_bootstrap: int) -> str:
+def _explain(measure: str, *, missing: bool, n_undefined: int, n_bootstrap: int, heaviest: float) -> str:
     if missing:
         return f"{measure} is undefined: no judged pair in one cluster, or none called the same"
+    reasons = []
+    if heaviest > HEAVY:
+        reasons.append(f"one pair can carry {heaviest:.0%} of the weight: intervals are likely too narrow")
     if n_undefined:
-        return f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
-    return ""
+        reasons.append(
+            f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
+        )
+    return "; ".join(reasons)

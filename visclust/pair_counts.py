@@ -7,15 +7,7 @@ import pandas as pd
 
 from visclust.tables import check_table
 
-__all__ = [
-    "SCORES",
-    "PairPrediction",
-    "compute_scores",
-    "count_pairs",
-    "find_strata",
-    "predict_same",
-    "read_weights",
-]
+__all__ = ["SCORES", "PairPrediction", "compute_scores", "count_pairs", "predict_same"]
 
 SCORES = ("precision", "recall", "f1", "mean_precision_recall", "coverage")
 """The measures, in the order of the last axis of what `compute_scores` returns."""
@@ -75,86 +67,6 @@ def predict_same(clusters: pd.DataFrame, pairs: pd.DataFrame) -> PairPrediction:
     left, right = labels[rows[0]], labels[rows[1]]
     assigned = (left >= 0) & (right >= 0)
     return PairPrediction(assigned & (left == right), assigned)
-
-
-def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndarray | str) -> np.ndarray:
-    """Find the design weight of each gold pair: the inverse of its inclusion probability.
-
-    Parameters
-    ----------
-    gold : DataFrame, n rows
-        A gold table.
-    weights : DataFrame, str, Series or ndarray
-        The pairs table that `sample_pairs` gave; or "inclusion_probability" for that column of `gold`; or the
-        weights themselves, one per row of `gold` (a Series must have the index of `gold`).
-
-    Returns
-    -------
-    float array, shape (n,)
-        Weights above 0.
-
-    Raises
-    ------
-    ValueError
-        If a pair has no weight, or one that is not above 0.
-
-    Examples
-    --------
-    >>> gold = pd.DataFrame({"pair_id": ["p", "q"], "inclusion_probability": [0.5, 0.1]})
-    >>> read_weights(gold, "inclusion_probability").tolist()
-    [2.0, 10.0]
-    """
-    if isinstance(weights, pd.DataFrame):
-        check_table(weights, "pairs")
-        found = weights.set_index("pair_id")["inclusion_probability"].reindex(gold["pair_id"])
-        return _invert(found.to_numpy(dtype=np.float64), gold)
-    if isinstance(weights, str):
-        if weights != "inclusion_probability" or weights not in gold.columns:
-            raise ValueError(
-                f'Expected the pairs table, an array of weights, or "inclusion_probability" where the gold '
-                f"table has that column (it has {', '.join(map(str, gold.columns))}), got {weights!r}."
-            )
-        return _invert(gold[weights].to_numpy(dtype=np.float64), gold)
-    if isinstance(weights, pd.Series) and not weights.index.equals(gold.index):
-        raise ValueError(
-            "Expected a Series of weights with the index of the gold table, got another index. "
-            "Make it from the gold table's own columns, or give the pairs table instead."
-        )
-    values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (len(gold),) or not np.isfinite(values).all() or (values <= 0).any():
-        raise ValueError(
-            f"Expected {len(gold)} finite weights above 0, one per gold pair, got shape {values.shape}"
-            + (f" with smallest value {values.min()}." if values.size else ".")
-        )
-    return values
-
-
-def find_strata(gold: pd.DataFrame, weights: object = None) -> np.ndarray | None:
-    """Find the stratum that each gold pair was drawn from, where that is known.
-
-    Parameters
-    ----------
-    gold : DataFrame, n rows
-        A gold table, with or without a column ``stratum``.
-    weights : object, optional
-        If a pairs table, its strata are taken where `gold` has none.
-
-    Returns
-    -------
-    str array, shape (n,), or None
-        Strata, to resample within; None where they are not known.
-
-    Examples
-    --------
-    >>> find_strata(pd.DataFrame({"pair_id": ["p"], "stratum": ["within"]})).tolist()
-    ['within']
-    """
-    if "stratum" in gold.columns:
-        return gold["stratum"].astype(str).to_numpy(dtype=str)
-    if isinstance(weights, pd.DataFrame) and "stratum" in weights.columns:
-        found = weights.drop_duplicates("pair_id").set_index("pair_id")["stratum"].reindex(gold["pair_id"])
-        return found.astype(str).to_numpy(dtype=str)
-    return None
 
 
 def count_pairs(
@@ -222,16 +134,3 @@ def compute_scores(sums: np.ndarray) -> np.ndarray:
         f1 = np.where((predicted > 0) & (same > 0), 2 * both / (predicted + same), np.nan)
         coverage = assigned / total
     return np.stack([precision, recall, f1, (precision + recall) / 2, coverage], axis=-1)
-
-
-def _invert(probability: np.ndarray, gold: pd.DataFrame) -> np.ndarray:
-    # Written so that NaN is caught too.
-    wrong = ~((probability > 0) & (probability <= 1))
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
-        raise ValueError(
-            f"Expected an inclusion probability above 0 and at most 1 for every gold pair, got "
-            f"{probability[at]} for {gold['pair_id'].iloc[at]!r} ({int(wrong.sum())} such pairs). "
-            f"Give the pairs table that these gold pairs were drawn with."
-        )
-    return 1 / probability

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from visclust.bootstrap import find_interval, resample_sums
-from visclust.pair_counts import SCORES, compute_scores, count_pairs, find_strata, predict_same, read_weights
+from visclust.pair_counts import SCORES, compute_scores, count_pairs, predict_same
+from visclust.pair_weights import HEAVY, count_effective, find_heaviest, find_strata, read_weights
 from visclust.tables import check_table
 
 __all__ = ["score_pairs"]
@@ -53,7 +54,9 @@ def score_pairs(
         mean_precision_recall, the paper's "average"; coverage, the share of pairs whose two images both have
         a cluster), ``weighting`` ("raw" or "design-weighted"), ``estimate, low, high``, ``n`` (pairs that the
         measure rests on: those predicted same for precision, called same by people for recall, else all
-        that count) and ``reason`` (why a number is missing, or is less sure than its interval looks).
+        that count), ``n_effective`` (Kish's effective number: how many of equal weight would tell as much; of
+        the mean the smaller of its two) and ``reason`` (why a number is missing, or is less sure than its
+        interval looks).
 
     Raises
     ------
@@ -63,10 +66,15 @@ def score_pairs(
     Source
     ------
     Casas et al., "Automated Visual Clustering …", section on validation and Figure 4; the weights are those
-    of Hájek's estimator of a ratio (Särndal, Swensson & Wretman 1992, section 5.7).
+    of Hájek's estimator of a ratio (Särndal, Swensson & Wretman 1992, section 5.7), the effective number is
+    from Kish (1965), Survey Sampling, section 11.7.
 
     Notes
     -----
+    A few random pairs stand for nearly all pairs of a corpus, so that design-weighted scores, precision above
+    all, can hang on a handful of them; percentile intervals are then too narrow. `reason` says so where one
+    pair could carry more than a thirtieth of the weight: give the random stratum a larger share.
+
     Pairs left without a gold answer (unresolved or not judged) are taken as missing at random. Pairs that
     share an image are resampled as if they did not, which makes intervals a little narrow where few images
     carry many pairs.
@@ -104,22 +112,29 @@ def score_pairs(
         replicates = compute_scores(sums)
         low, high = find_interval(replicates, level=level)
         n_undefined = np.isnan(replicates).sum(axis=0)
+        n_effective = count_effective(counts)
+        heaviest = find_heaviest(counts) if name != "raw" else np.zeros(len(SCORES))
         for i, measure in enumerate(SCORES):
-            row = {"measure": measure, "weighting": name, "estimate": estimates[i]}
-            n = n_of.get(measure, kept)
-            if np.isnan(estimates[i]):
-                row |= {"low": np.nan, "high": np.nan, "n": n, "reason": _explain_missing(support)}
-            else:
-                reason = _explain_interval(
-                    measure,
-                    n,
-                    low=low[i],
-                    high=high[i],
-                    n_undefined=int(n_undefined[i]),
-                    n_bootstrap=n_bootstrap,
-                )
-                row |= {"low": low[i], "high": high[i], "n": n, "reason": reason}
-            rows.append(row)
+            missing = bool(np.isnan(estimates[i]))
+            rows.append(
+                {
+                    "measure": measure,
+                    "weighting": name,
+                    "estimate": estimates[i],
+                    "low": np.nan if missing else low[i],
+                    "high": np.nan if missing else high[i],
+                    "n": n_of.get(measure, kept),
+                    "n_effective": n_effective[i],
+                    "reason": _explain_missing(support)
+                    if missing
+                    else "; ".join(
+                        [
+                            *_doubt_interval(measure, low[i], high[i], n_effective[i], heaviest[i]),
+                            *_report_undefined(int(n_undefined[i]), n_bootstrap),
+                        ]
+                    ),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -132,16 +147,25 @@ def _explain_missing(support: np.ndarray) -> str:
     return "undefined: " + " and ".join(reasons)
 
 
-def _explain_interval(
-    measure: str, n: int, *, low: float, high: float, n_undefined: int, n_bootstrap: int
-) -> str:
+def _doubt_interval(measure: str, low: float, high: float, n_effective: float, heaviest: float) -> list[str]:
+    """Say why an interval may look surer than it is."""
+    if measure == "coverage":
+        return []
     reasons = []
-    if low == high and low in (0.0, 1.0) and measure != "coverage":
+    if low == high and low in (0.0, 1.0):
         reasons.append(f"every resample gives {low:g}, so that the interval shows no uncertainty")
         if measure in ("precision", "recall"):
-            reasons.append(f"by the rule of three the true value may be off by {min(1.0, 3 / n):.3f}")
-    if n_undefined:
+            may_be_off = min(1.0, 3 / n_effective)
+            reasons.append(f"by the rule of three the true value may be off by {may_be_off:.3f}")
+    if heaviest > HEAVY:
         reasons.append(
-            f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
+            f"one pair of large weight moves it by up to {min(1.0, heaviest):.0%}, so that the interval is "
+            f"likely too narrow: label more random pairs"
         )
-    return "; ".join(reasons)
+    return reasons
+
+
+def _report_undefined(n_undefined: int, n_bootstrap: int) -> list[str]:
+    if not n_undefined:
+        return []
+    return [f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"]

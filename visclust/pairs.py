@@ -74,6 +74,12 @@ def sample_pairs(
     ValueError
         If the tables do not match, a stratum is unknown, or there are fewer pairs than asked for.
 
+    Notes
+    -----
+    The default shares are made for raw scores: they show people many pairs that a clustering might join. For
+    design-weighted scores give the random stratum more, such as 0.6, since its few pairs stand for nearly all
+    pairs of the corpus; `score_pairs` says where too much hangs on one of them.
+
     Source
     ------
     Casas, Webb Williams, Aslett & Wilkerson, "Automated Visual Clustering for Image Corpus Exploration,
