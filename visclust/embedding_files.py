@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,11 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
 
 
 def load_embedding(
-    folder: str | os.PathLike, *, name: str, image_ids: Sequence[str] | pd.Series | None = None
+    folder: str | os.PathLike,
+    *,
+    name: str,
+    image_ids: Sequence[str] | pd.Series | None = None,
+    mmap: bool = False,
 ) -> Embedding:
     """Load an embedding, and refuse one whose rows are not the images asked for.
 
@@ -82,6 +87,9 @@ def load_embedding(
         Its name.
     image_ids : sequence of str, optional
         Ids that its rows must have, in this order; not checked if left out.
+    mmap : bool, default False
+        Leave the matrix on disk and read the rows that are used, for matrices larger than memory; they
+        cannot be written to. Checking the digest reads the file once all the same.
 
     Returns
     -------
@@ -108,8 +116,8 @@ def load_embedding(
                 f"No embedding {name!r} in {folder}: {path.name} is missing. "
                 "Run the notebook that writes it first."
             )
-    x = np.load(matrix, allow_pickle=False)
-    sidecar = json.loads(matrix.with_suffix(".json").read_text())
+    x = np.load(matrix, allow_pickle=False, mmap_mode="r" if mmap else None)
+    sidecar = _read_sidecar(folder, name)
     if digest_input(x) != sidecar["digest"]:
         raise ValueError(
             f"{matrix.name} is not the matrix that {name}.json describes (their digests differ): "
@@ -118,6 +126,8 @@ def load_embedding(
     ids = sidecar["image_ids"]
     if len(ids) != len(x):
         raise ValueError(f"Expected {len(x)} ids in {name}.json, got {len(ids)}: embed the images again.")
+    if digest_ids(ids) != sidecar["ids_digest"]:
+        raise ValueError(f"The ids in {name}.json have changed since it was written: embed the images again.")
     if image_ids is not None:
         _check_ids(ids, list(image_ids), name)
     return Embedding(x, ids, sidecar["provenance"])
@@ -133,6 +143,9 @@ def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
             f"{len(set(wanted) - set(found))} images are not in it, and "
             f"{len(set(found) - set(wanted))} of its rows are other images"
         )
+    row = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), None)
+    if row is not None:
+        reason += f"; the first difference is row {row}: {found[row]!r} instead of {wanted[row]!r}"
     raise ValueError(
         f"The embedding {name!r} has {len(found)} rows and does not match the {len(wanted)} images given: "
         f"{reason}. Embed the images again, or load the images table it was made from."
@@ -159,7 +172,7 @@ def list_embeddings(folder: str | os.PathLike) -> pd.DataFrame:
     """
     rows = []
     for path in sorted(Path(folder).glob("*.json")):
-        sidecar = json.loads(path.read_text())
+        sidecar = _read_sidecar(folder, path.stem)
         made = sidecar["provenance"]
         rows.append(
             {
@@ -178,3 +191,15 @@ def _name_file(folder: str | os.PathLike, name: str) -> Path:
     if not name or name != Path(name).name or name.startswith(".") or set(name) & set('\\/:*?"<>|\0'):
         raise ValueError(f"Expected the name of an embedding as a plain file name, got {name!r}.")
     return Path(folder) / f"{name}.npy"
+
+
+def _read_sidecar(folder: str | os.PathLike, name: str) -> dict[str, Any]:
+    path = _name_file(folder, name).with_suffix(".json")
+    wanted = {"name", "shape", "dtype", "digest", "ids_digest", "provenance", "image_ids"}
+    try:
+        sidecar = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): embed the images again.") from error
+    if not isinstance(sidecar, dict) or not wanted <= sidecar.keys():
+        raise ValueError(f"{path} is not the sidecar of an embedding: it needs {', '.join(sorted(wanted))}.")
+    return sidecar

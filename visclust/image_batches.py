@@ -9,13 +9,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pandas as pd
+
 from visclust.image_reading import UnreadableImageError, read_image
 from visclust.memory import memory_at_hand
+from visclust.tables import check_table
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ImageFile", "choose_workers", "iterate_batches"]
+__all__ = ["ImageFile", "choose_workers", "iterate_batches", "list_files"]
 
 _LITTLE_MEMORY = 3 * 2**30
 
@@ -42,6 +45,56 @@ def choose_workers() -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if memory_at_hand() < _LITTLE_MEMORY else min(cores, 16)
+
+
+def list_files(images: pd.DataFrame) -> list[ImageFile]:
+    """List the files to embed, after checking that the table has some and that all of them are there.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table.
+
+    Returns
+    -------
+    list of ImageFile
+        One per row with status "ok", in their order.
+
+    Raises
+    ------
+    ValueError
+        If it is not an images table, has no row with status "ok", or several for the same image.
+    FileNotFoundError
+        If files are missing; says how many.
+
+    Examples
+    --------
+    >>> columns = ["image_id", "path", "status", "reason", "width", "height"]
+    >>> list_files(pd.DataFrame(columns=columns))
+    Traceback (most recent call last):
+    ValueError: Expected at least one image with status 'ok', got an empty table. ...
+    """
+    check_table(images, "images")
+    usable = images[images["status"] == "ok"]
+    if usable.empty:
+        counts = images["status"].value_counts().to_dict()
+        raise ValueError(
+            f"Expected at least one image with status 'ok', got {counts or 'an empty table'}. See the column "
+            "'reason', and run index_images on a folder with readable images."
+        )
+    if usable["image_id"].duplicated().any():
+        repeated = usable.loc[usable["image_id"].duplicated(), "image_id"].iloc[0]
+        raise ValueError(
+            f"Expected one row with status 'ok' per image, but image_id {repeated!r} has several. "
+            "Make the table with index_images, which marks further copies as 'duplicate'."
+        )
+    missing = [path for path in usable["path"] if not Path(path).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"Expected {len(usable)} image files, but {len(missing)} of them are not there; the first is "
+            f"{missing[0]}. Put them back, or run index_images again on the folder where they are now."
+        )
+    return [ImageFile(*row) for row in zip(usable["image_id"], usable["path"], strict=True)]
 
 
 def iterate_batches(
