@@ -1,0 +1,143 @@
+"""How close `embed_images` comes to the bare forward pass on tensors that are ready.
+
+The two run in turns, so that other work on the machine touches both alike; the ratio is taken per turn. On a
+busy machine the wall clock says little, since a program with more threads gets more of the cores: the ratio
+of processor time, which other work hardly touches, stands beside it.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from visclust.corpus import index_images
+from visclust.embedding import embed_images
+from visclust.encoder_networks import TORCHVISION_ENCODERS
+from visclust.encoders import Encoder, load_encoder
+from visclust.image_batches import ImageFile, iterate_batches
+from visclust.image_reading import read_image
+
+
+def make_jpegs(folder: Path, count: int, width: int, height: int) -> None:
+    """Write JPEGs whose spectrum falls as 1/f, and with little colour, like photographs."""
+    generator = np.random.default_rng(0)
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
+    falling = 1 / np.maximum(np.hypot(rows, columns), 1 / max(width, height))
+    for number in range(count):
+        planes = []
+        for strength in (45, 12, 12):
+            noise = generator.normal(size=falling.shape) + 1j * generator.normal(size=falling.shape)
+            plane = np.fft.irfft2(noise * falling, s=(height, width))
+            planes.append(128 + strength * plane / plane.std())
+        pixels = np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels, "YCbCr").convert("RGB").save(folder / f"{number:04}.jpg", quality=85)
+
+
+def prepare_encoder(name: str, folder: Path) -> Encoder:
+    """Load the encoder; torchvision's with random weights, since the time does not depend on their values."""
+    if name not in TORCHVISION_ENCODERS:
+        return load_encoder(name)
+    from torchvision import models
+
+    torch.manual_seed(0)
+    path = folder / f"{name}.pth"
+    torch.save(models.get_model(name, weights=None).state_dict(), path)
+    return load_encoder(name, weights=path)
+
+
+def read_only(encoder: Encoder, path: str) -> None:
+    read_image(path, min_side=encoder.min_side)
+
+
+def read_and_transform(encoder: Encoder, path: str) -> None:
+    encoder.transform(read_image(path, min_side=encoder.min_side))
+
+
+def run_bare(encoder: Encoder, batches: list[torch.Tensor]) -> None:
+    with torch.inference_mode():
+        for batch in batches:
+            encoder.module(batch)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--size", type=int, nargs=2, default=(1024, 768), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--encoders", nargs="+", default=["resnet18", "efficientnet_lite0"])
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--workers", type=int, nargs="+", default=[-1], help="-1: what embed_images chooses")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_jpegs(folder, options.images, *options.size)
+        images = index_images(folder, progress=False)
+        kilobytes = statistics.mean(path.stat().st_size for path in folder.glob("*.jpg")) / 1024
+        print(
+            f"{len(images)} JPEGs of {options.size[0]} x {options.size[1]} ({kilobytes:.0f} kB each), "
+            f"{os.cpu_count()} cores, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}"
+        )
+        for encoder_name in options.encoders:
+            compare(prepare_encoder(encoder_name, folder), images, options)
+
+
+def compare(encoder: Encoder, images, options: argparse.Namespace) -> None:
+    files = [ImageFile(*row) for row in zip(images["image_id"], images["path"], strict=True)]
+    steps = {"batch_size": 32, "transform": encoder.transform, "min_side": encoder.min_side, "workers": 2}
+    # The same 128 ready tensors again and again: all of them at once would not fit a small machine.
+    ready = [
+        batch.contiguous(memory_format=torch.channels_last) for batch in iterate_batches(files[:128], **steps)
+    ]
+    batches = [ready[number % len(ready)] for number in range(-(-len(files) // 32))]
+    batches[-1] = batches[-1][: len(files) % 32 or 32]
+    run_bare(encoder, batches[:2])
+
+    start = time.perf_counter()
+    for file in files[:100]:
+        encoder.transform(read_image(file.path, min_side=encoder.min_side))
+    print(
+        f"{encoder.name}: reading and resizing {10 * (time.perf_counter() - start):.1f} ms per image and core"
+    )
+
+    for workers in options.workers:
+        turns = []
+        for _ in range(options.turns):
+            bare = measure(lambda: run_bare(encoder, batches))
+            whole = measure(
+                lambda workers=workers: embed_images(
+                    images, encoder=encoder, workers=None if workers < 0 else workers, progress=False
+                )
+            )
+            turns.append(
+                (bare[0] / whole[0], bare[1] / whole[1], len(files) / bare[0], len(files) / whole[0])
+            )
+        wall, processor, bare_speed, whole_speed = zip(*turns, strict=True)
+        print(
+            f"{encoder.name}, workers {'default' if workers < 0 else workers}, {options.turns} turns: "
+            f"wall-clock ratio {spread(wall)}; processor-time ratio {spread(processor)}; "
+            f"images/s bare {spread(bare_speed)}, end to end {spread(whole_speed)}",
+            flush=True,
+        )
+
+
+def measure(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds on the wall clock, and seconds of processor time over all threads."""
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def spread(values: Sequence[float]) -> str:
+    digits = 2 if max(values) < 10 else 1
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:.{digits}f} (min {low:.{digits}f}, max {high:.{digits}f})"
+
+
+if __name__ == "__main__":
+    main()
