@@ -72,14 +72,17 @@ def test_an_only_member_never_comes_out_even_under_a_negative_threshold():
 
 
 def test_silhouettes_are_those_over_all_that_remained(blobs):
-    x, _ = blobs([20, 20, 20, 20], spread=0.5)
-    result = cluster(x, step_size=4, convergence_window=1, similarity_threshold=0)
-    out_first = result.iterations == 1
-    if out_first.all():  # every cluster came out at once: scikit-learn sees the same clusters
-        exact = silhouette_samples(x.astype("float64"), result.labels)
-        np.testing.assert_allclose(result.silhouettes, exact, atol=1e-5)  # float32 distances
-    assert np.isfinite(result.silhouettes[out_first]).all()
-    assert np.isnan(result.silhouettes[result.labels == UNASSIGNED]).all()
+    x, groups = blobs([20, 20, 20, 20])
+    result = cluster(x, step_size=4, convergence_window=1)
+    assert (result.iterations == 1).all()
+    exact = silhouette_samples(x.astype("float64"), groups)
+    np.testing.assert_allclose(result.silhouettes, exact, atol=1e-5)  # float32 distances
+
+
+def test_unassigned_images_have_no_silhouette(blobs):
+    x, _ = blobs([20, 20, 3])
+    result = cluster(x, step_size=1, convergence_window=1, stop_size=20)
+    assert (np.isnan(result.silhouettes) == (result.labels == UNASSIGNED)).all()
 
 
 def test_no_cohesive_cluster_ends_after_the_allowed_seeds(blobs):

@@ -7,6 +7,7 @@ import numpy as np
 
 from visclust.backend import get_namespace
 from visclust.goodness import GOODNESS_MEASURES
+from visclust.silhouette_variants import SILHOUETTES
 
 __all__ = ["IterativeSettings", "check_embedding", "check_settings"]
 
@@ -60,6 +61,7 @@ class IterativeSettings(NamedTuple):
     stop_size: int = 20
     goodness_of_fit: str = "silhouette"
     max_stall: int = 3
+    silhouette: str = "exact"
 
 
 _LEAST = {"step_size": 1, "sample_size": 3, "convergence_window": 1, "stop_size": 0, "max_stall": 0}
@@ -73,7 +75,7 @@ def check_settings(settings: IterativeSettings, *, seed: int) -> None:
     settings : IterativeSettings
         Whole numbers of at least 1 (step size, window), 3 (sample size) or 0 (stop size, stalls); the
         similarity threshold between -1 and 1, above 0.2 with a warning; the fit one of
-        `GOODNESS_MEASURES`.
+        `GOODNESS_MEASURES`, the silhouette one of `SILHOUETTES`.
     seed : int
         At least 0.
 
@@ -101,6 +103,10 @@ def check_settings(settings: IterativeSettings, *, seed: int) -> None:
         raise ValueError(
             f"Expected one of {', '.join(GOODNESS_MEASURES)} as goodness_of_fit, "
             f"got {settings.goodness_of_fit!r}."
+        )
+    if settings.silhouette not in SILHOUETTES:
+        raise ValueError(
+            f"Expected one of {', '.join(SILHOUETTES)} as silhouette, got {settings.silhouette!r}."
         )
     if threshold > _UNUSUAL_THRESHOLD:
         warnings.warn(

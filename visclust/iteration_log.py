@@ -85,8 +85,8 @@ def describe_iteration(
         "cohesive": int(cohesive.sum()),
         "images_out": int(coming.sum()),
         "mean_cohesive_size": float(coming.sum() / cohesive.sum()) if cohesive.any() else np.nan,
-        "silhouette": float(found.scores.mean()),
-        "cohesive_silhouette": float(found.scores[coming].mean()) if coming.any() else np.nan,
+        "silhouette": float(np.nanmean(found.scores)) if not np.isnan(found.scores).all() else np.nan,
+        "cohesive_silhouette": float(np.nanmean(found.scores[coming])) if coming.any() else np.nan,
         "seed": found.seed,
         "seconds": time.perf_counter() - started,
     }

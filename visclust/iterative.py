@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from visclust.backend import describe_device, get_namespace, to_host
 from visclust.choose_k import climb_k
+from visclust.cluster_scores import announce_cost, score_rows
 from visclust.clustering_settings import IterativeSettings, check_embedding, check_settings
 from visclust.clusters import UNASSIGNED, ClusteringResult
 from visclust.iteration_log import LOG_COLUMNS, Iteration, describe_iteration
@@ -31,6 +32,7 @@ def cluster_iteratively(
     stop_size: int = 20,
     goodness_of_fit: str = "silhouette",
     max_stall: int = 3,
+    silhouette: str = "exact",
     seed: int = 0,
     memory_budget: int | None = None,
     progress: bool = False,
@@ -60,6 +62,9 @@ def cluster_iteratively(
         What the choice of K climbs on; see `measure_goodness`.
     max_stall : int, default 3
         New seeds tried, one after the other, when no cluster is cohesive.
+    silhouette : {"exact", "sampled", "simplified", "squared"}, default "exact"
+        The kind of silhouette that decides which clusters come out; see `score_clusters`. The choice of K
+        on the sample is always exact. Exact is never replaced unasked: where it takes long, that is said.
     seed : int, default 0
         The same seed gives the same labels.
     memory_budget : int, bytes, optional
@@ -101,9 +106,12 @@ def cluster_iteratively(
         stop_size,
         goodness_of_fit,
         max_stall,
+        silhouette,
     )
     check_settings(settings, seed=seed)
     workspace = open_workspace(x, memory_budget=memory_budget)
+    if silhouette == "exact" and workspace.distances is None:
+        announce_cost(workspace.rows)
     result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
     provenance = describe_run(
         "cluster_iteratively",
@@ -194,8 +202,9 @@ def _search_once(
         n_clusters = 1
         if curve.chosen is not None:
             xp = get_namespace(workspace.rows)
+            rows = workspace.rows[xp.asarray(remaining)]
             fit = fit_kmeans(
-                workspace.rows[xp.asarray(remaining)],
+                rows,
                 curve.chosen,
                 seed=round_seed,
                 measure=measure_squares(workspace, remaining),
@@ -205,9 +214,14 @@ def _search_once(
             nothing = np.zeros(len(remaining), dtype=np.int32)
             return Iteration(curve, round_seed, nothing, np.full(len(remaining), np.nan), np.array([np.nan]))
         codes = to_host(fit.labels).astype(np.int32)
-        sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters)
-        scores = to_host(score_from_sums(sums, fit.labels))
-        means = average_by_cluster(scores, codes, n_clusters=n_clusters)
+        if settings.silhouette == "exact":
+            sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters)
+            scores = to_host(score_from_sums(sums, fit.labels))
+        else:
+            kind = settings.silhouette
+            scores = score_rows(rows, codes, n_clusters=n_clusters, silhouette=kind, seed=round_seed)
+        counted = ~np.isnan(scores)
+        means = average_by_cluster(scores[counted], codes[counted], n_clusters=n_clusters)
         return Iteration(curve, round_seed, codes, scores, means)
 
     return recall(workspace, key, search)

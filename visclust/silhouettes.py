@@ -119,7 +119,7 @@ def _mark_members(codes: np.ndarray, xp: Any) -> Any:
     return xp.asarray(marks)
 
 
-def score_from_sums(sums: Any, codes: Any) -> Any:
+def score_from_sums(sums: Any, codes: Any, *, sizes: Any | None = None) -> Any:
     """Turn summed distances per cluster into silhouettes.
 
     Parameters
@@ -128,6 +128,8 @@ def score_from_sums(sums: Any, codes: Any) -> Any:
         From `sum_by_cluster`.
     codes : ndarray of int, shape (n,)
         Clusters as 0 .. k - 1, each with a member.
+    sizes : ndarray of int, shape (k,), optional
+        Members of each cluster, where the rows here are not all of them.
 
     Returns
     -------
@@ -141,7 +143,8 @@ def score_from_sums(sums: Any, codes: Any) -> Any:
     """
     xp = get_namespace(sums)
     rows = xp.arange(len(sums))
-    sizes = xp.bincount(codes, minlength=sums.shape[1])
+    if sizes is None:
+        sizes = xp.bincount(codes, minlength=sums.shape[1])
     own_size = sizes[codes]
     within = sums[rows, codes] / xp.maximum(own_size - 1, 1)
     means = sums / sizes

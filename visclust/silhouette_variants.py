@@ -1,0 +1,218 @@
+"""Silhouettes by other definitions than the exact Euclidean one, for corpora past the memory or patience."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from visclust.backend import get_namespace
+from visclust.distances import choose_block_size, count_threads, map_blocks, measure_block
+from visclust.silhouettes import score_from_sums
+
+__all__ = [
+    "SILHOUETTES",
+    "estimate_seconds",
+    "sample_silhouettes",
+    "simplify_silhouettes",
+    "square_silhouettes",
+]
+
+SILHOUETTES = ("exact", "sampled", "simplified", "squared")
+
+
+def sample_silhouettes(
+    centered: Any, codes: np.ndarray, *, n_clusters: int, per_cluster: int = 30, seed: int = 0
+) -> Any:
+    """Compute the exact silhouettes of some images of each cluster, drawn at random; the others are NaN.
+
+    The mean over a cluster's drawn images estimates its mean without bias; its standard error is in
+    `score_clusters`. Costs O(k per_cluster n d).
+
+    Parameters
+    ----------
+    centered : ndarray, shape (n, d), float32
+        From `center_rows`.
+    codes : numpy.ndarray of int, shape (n,)
+        Clusters as 0 .. n_clusters - 1.
+    n_clusters : int
+        How many.
+    per_cluster : int, default 30
+        Images drawn from each cluster; all of a smaller one.
+    seed : int, default 0
+        Seed of the draw.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        Silhouettes of the drawn, NaN elsewhere.
+
+    Examples
+    --------
+    >>> x = np.array([[-5.0], [-4.0], [4.0], [5.0]], dtype="float32")
+    >>> found = sample_silhouettes(x, np.array([0, 0, 1, 1]), n_clusters=2, per_cluster=1)
+    >>> int(np.isnan(found).sum())
+    2
+    """
+    xp = get_namespace(centered)
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(codes))
+    # Rank of each row within its cluster, in a random order: the first ones are the draw.
+    by_cluster = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    sizes = np.bincount(codes, minlength=n_clusters)
+    rank = np.arange(len(codes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    drawn = np.sort(by_cluster[rank < per_cluster])
+    sums = _sum_from(centered, drawn, codes, n_clusters)
+    scores = xp.full(len(codes), np.nan)
+    scores[xp.asarray(drawn)] = score_from_sums(sums, xp.asarray(codes[drawn]), sizes=xp.asarray(sizes))
+    return scores
+
+
+def _sum_from(centered: Any, drawn: np.ndarray, codes: np.ndarray, n_clusters: int) -> Any:
+    """Sum the distances from the drawn rows to the members of each cluster."""
+    xp = get_namespace(centered)
+    norms = xp.einsum("ij,ij->i", centered, centered)
+    size = choose_block_size(centered, memory_budget=2**27)
+    starts = [(i, j) for i in range(0, len(drawn), size) for j in range(0, len(codes), size)]
+
+    def measure(corner: tuple[int, int]) -> tuple[int, Any]:
+        i, j = corner
+        some = xp.asarray(drawn[i : i + size])
+        beside = slice(j, j + size)
+        block = measure_block(centered[some], centered[beside], norms[some], norms[beside], same=False)
+        marks = xp.zeros((block.shape[1], n_clusters), dtype=xp.float32)
+        marks[xp.arange(block.shape[1]), xp.asarray(codes[beside])] = 1
+        return i, block @ marks
+
+    sums = xp.zeros((len(drawn), n_clusters))
+    for i, added in map_blocks(measure, starts, centered):
+        sums[i : i + size] += added
+    return sums
+
+
+def simplify_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
+    """Compute simplified silhouettes: distances to cluster centres in the place of mean distances. O(n k d).
+
+    Parameters
+    ----------
+    centered : ndarray, shape (n, d), float32
+        From `center_rows`.
+    codes : numpy.ndarray of int, shape (n,)
+        Clusters as 0 .. n_clusters - 1, each with a member.
+    n_clusters : int
+        How many.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        Larger than the exact ones in general: not to be compared with them, nor with their thresholds.
+        0 for the only member of a cluster.
+
+    Source
+    ------
+    Hruschka, de Castro and Campello (2004), Evolutionary algorithms for clustering gene-expression data,
+    ICDM '04.
+
+    Examples
+    --------
+    >>> x = np.array([[-5.0], [-4.0], [4.0], [5.0]], dtype="float32")
+    >>> simplify_silhouettes(x, np.array([0, 0, 1, 1]), n_clusters=2).round(3).tolist()
+    [0.947, 0.941, 0.941, 0.947]
+    """
+    xp = get_namespace(centered)
+    sizes, totals, norms = _summarize(centered, codes, n_clusters)
+    centers = totals / sizes[:, None]
+    squares = norms[:, None] + (centers * centers).sum(axis=1) - 2 * (centered @ centers.T)
+    return _compare(xp.sqrt(xp.maximum(squares, 0)), xp.asarray(codes), sizes)
+
+
+def square_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
+    """Compute the silhouettes for squared Euclidean distances, exactly, in closed form. O(n k d).
+
+    Parameters
+    ----------
+    centered : ndarray, shape (n, d), float32
+        From `center_rows`.
+    codes : numpy.ndarray of int, shape (n,)
+        Clusters as 0 .. n_clusters - 1, each with a member.
+    n_clusters : int
+        How many.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        Exact for the squared metric, whose means differ from those of the Euclidean one.
+
+    Source
+    ------
+    The sum of squared distances from a point to a set follows from the set's size, sum and sum of squares.
+
+    Examples
+    --------
+    >>> x = np.array([[-5.0], [-4.0], [4.0], [5.0]], dtype="float32")
+    >>> square_silhouettes(x, np.array([0, 0, 1, 1]), n_clusters=2).round(3).tolist()
+    [0.989, 0.986, 0.986, 0.989]
+    """
+    xp = get_namespace(centered)
+    sizes, totals, norms = _summarize(centered, codes, n_clusters)
+    device_codes = xp.asarray(codes)
+    square_sums = xp.bincount(device_codes, weights=norms, minlength=n_clusters)
+    sums = sizes * norms[:, None] + square_sums - 2 * (centered @ totals.T)
+    return score_from_sums(xp.maximum(sums, 0), device_codes)
+
+
+def _summarize(centered: Any, codes: np.ndarray, n_clusters: int) -> tuple[Any, Any, Any]:
+    """Give sizes, sums and squared lengths in float64."""
+    xp = get_namespace(centered)
+    device_codes = xp.asarray(codes)
+    marks = xp.zeros((n_clusters, len(codes)), dtype=xp.float32)
+    marks[device_codes, xp.arange(len(codes))] = 1
+    sizes = xp.bincount(device_codes, minlength=n_clusters)
+    norms = xp.einsum("ij,ij->i", centered, centered).astype(xp.float64)
+    return sizes, (marks @ centered).astype(xp.float64), norms
+
+
+def _compare(distances: Any, codes: Any, sizes: Any) -> Any:
+    """Compare the distance to the own cluster with the smallest to another."""
+    xp = get_namespace(distances)
+    rows = xp.arange(len(distances))
+    within = distances[rows, codes].copy()
+    others = distances.copy()
+    others[rows, codes] = np.inf
+    between = others.min(axis=1)
+    larger = xp.maximum(within, between)
+    scores = (between - within) / xp.where(larger > 0, larger, 1)
+    return xp.where(sizes[codes] > 1, scores, 0.0)
+
+
+def estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int = 30) -> dict[str, float]:
+    """Estimate how long each kind of silhouette takes once, from the time of one block on this machine.
+
+    Parameters
+    ----------
+    centered : ndarray, shape (n, d), float32
+        From `center_rows`.
+    n_clusters, per_cluster : int
+        Clusters, and images drawn from each, to plan for.
+
+    Returns
+    -------
+    dict
+        Seconds by kind: exact, sampled, simplified, squared.
+
+    Examples
+    --------
+    >>> sorted(estimate_seconds(np.zeros((600, 4), dtype="float32")))
+    ['exact', 'sampled', 'simplified', 'squared']
+    """
+    n = len(centered)
+    some = centered[: min(n, 512)]
+    norms = get_namespace(centered).einsum("ij,ij->i", some, some)
+    started = time.perf_counter()
+    float(measure_block(some, some, norms, norms, same=True)[0, 0])  # waits for a GPU to finish
+    per_pair = (time.perf_counter() - started) / len(some) ** 2 / count_threads()
+    return {
+        "exact": per_pair * n * n / 2,
+        "sampled": per_pair * min(n, n_clusters * per_cluster) * n,
+        "simplified": per_pair * n * n_clusters,
+        "squared": per_pair * n * n_clusters,
+    }
