@@ -6,6 +6,9 @@ from importlib.resources import files
 __all__ = ["load_page_script", "load_page_template", "load_style", "load_widget_script"]
 
 
+_SHARED = ("labelling_transports.js", "labelling_frame.js", "labelling_controls.js", "labelling_view.js")
+
+
 def load_widget_script() -> str:
     """Load the ES module that Jupyter runs.
 
@@ -37,7 +40,7 @@ def load_page_script() -> str:
     >>> "mountPage" in load_page_script()
     True
     """
-    return _join("labelling_transports.js", "labelling_controls.js", "labelling_view.js", "labelling_page.js")
+    return _join(*_SHARED, "labelling_page.js")
 
 
 def load_style() -> str:
