@@ -22,9 +22,7 @@ def load_widget_script() -> str:
     >>> "export default" in load_widget_script()
     True
     """
-    return _join(
-        "labelling_transports.js", "labelling_controls.js", "labelling_view.js", "labelling_kernel.js"
-    )
+    return _join(*_SHARED, "labelling_kernel.js")
 
 
 def load_page_script() -> str:
