@@ -98,12 +98,11 @@ def compare(encoder: Encoder, images, options: argparse.Namespace) -> None:
     batches[-1] = batches[-1][: len(files) % 32 or 32]
     run_bare(encoder, batches[:2])
 
-    start = time.perf_counter()
-    for file in files[:100]:
-        encoder.transform(read_image(file.path, min_side=encoder.min_side))
-    print(
-        f"{encoder.name}: reading and resizing {10 * (time.perf_counter() - start):.1f} ms per image and core"
-    )
+    for word, step in (("decoding", read_only), ("decoding and transforming", read_and_transform)):
+        _, processor = measure(lambda step=step: [step(encoder, file.path) for file in files[:100]])
+        print(
+            f"{encoder.name}: {word} takes {1000 * processor / len(files[:100]):.1f} ms of one core per image"
+        )
 
     for workers in options.workers:
         turns = []

@@ -13,6 +13,7 @@ from visclust.encoder_weights import read_weights
 from visclust.encoders import choose_encoder, list_encoders, load_encoder
 from visclust.example import load_example
 from visclust.image_reading import read_image
+from visclust.image_transforms import speed_up_transform
 from visclust.weights_download import WeightsUnreachableError, fetch_weights
 
 # What the model of the package efficientnet_lite_pytorch 0.1.0 gives for the pattern below with the weights
@@ -120,6 +121,30 @@ def test_efficientnet_lite0_knows_what_plain_photographs_show(name, content):
     transform = load_encoder("efficientnet_lite0").transform
     classes = models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
     assert classes[int(lite0_logits(transform(image).unsqueeze(0)).argmax())] == content
+
+
+def test_transforms_give_the_tensors_of_torchvision_and_timm_to_the_last_bit(tmp_path):
+    import timm
+
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    save_random_weights("resnet18", tmp_path / "a.pth")
+    published = models.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    ours = load_encoder("resnet18", weights=tmp_path / "a.pth").transform
+    assert torch.equal(ours(image), published(image))
+    for changed in ({}, {"interpolation": "bilinear", "crop_pct": 0.95, "input_size": (3, 192, 192)}):
+        config = {"input_size": (3, 224, 224), "interpolation": "bicubic", "crop_pct": 0.875, **changed}
+        theirs = timm.data.create_transform(**config)
+        assert speed_up_transform(theirs) is not theirs
+        assert torch.equal(speed_up_transform(theirs)(image), theirs(image))
+
+
+def test_a_transform_with_other_last_steps_is_left_as_it_is():
+    assert speed_up_transform(to_pixels) is to_pixels
+
+
+def to_pixels(image):
+    return torch.from_numpy(np.asarray(image).copy())
 
 
 def test_efficientnet_lite0_scales_pixels_as_its_training_did():

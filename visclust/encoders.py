@@ -15,6 +15,7 @@ from visclust.encoder_networks import (
     build_timm,
     build_torchvision,
 )
+from visclust.image_transforms import speed_up_transform
 from visclust.torch_device import pick_torch_device
 from visclust.weights_download import WeightsUnreachableError, locate_weights
 
@@ -111,16 +112,17 @@ def load_encoder(name: str, *, weights: str | os.PathLike | None = None, device:
     network.module.requires_grad_(requires_grad=False)
     # The layout that convolutions are fastest in, measured on CPU and GPU; features do not depend on it.
     module = network.module.to(target).to(memory_format=torch.channels_last)
-    dimension = _find_dimension(name, network, target)
+    transform = speed_up_transform(network.transform)
+    dimension = _find_dimension(name, module, transform)
     source = {
         "encoder": name,
         "weights": network.origin,
         "weights_digest": network.weights.digest,
         "training": network.weights.training,
         "dimension": dimension,
-        "transform": " ".join(str(network.transform).split()),
+        "transform": " ".join(str(transform).split()),
     }
-    return Encoder(name, module, network.transform, dimension, network.min_side, source)
+    return Encoder(name, module, transform, dimension, network.min_side, source)
 
 
 def _build_network(name: str, weights: str | os.PathLike | None) -> Network:
@@ -139,14 +141,14 @@ def _build_network(name: str, weights: str | os.PathLike | None) -> Network:
     raise ValueError(f"Expected the name of an encoder or of a timm model, got {name!r}. {advice}")
 
 
-def _find_dimension(name: str, network: Network, device: "torch.device") -> int:
+def _find_dimension(name: str, module: "torch.nn.Module", transform: Callable[..., "torch.Tensor"]) -> int:
     """Count the features of one black image; this also shows that the network gives one row per image."""
     import torch
     from PIL import Image
 
-    black = network.transform(Image.new("RGB", (64, 64))).unsqueeze(0).to(device)
+    black = transform(Image.new("RGB", (64, 64))).unsqueeze(0)
     with torch.inference_mode():
-        features = network.module(black)
+        features = module(black.to(next(module.parameters()).device))
     if not isinstance(features, torch.Tensor) or features.ndim != 2:
         raise ValueError(f"Expected a network that gives one row of features per image; {name!r} does not.")
     return int(features.shape[1])
