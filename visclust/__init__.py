@@ -8,30 +8,111 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "backend": ("describe_device", "to_device", "to_host"),
+    "agreement": ("agreement",),
+    "answer_pages": (
+        "export_pair_page",
+        "import_answers",
+    ),
+    "answers": (
+        "current_answers",
+        "merge_answers",
+        "read_answers",
+    ),
+    "backend": (
+        "describe_device",
+        "to_device",
+        "to_host",
+    ),
     "charts": ("show_charts",),
-    "cluster_plots": ("plot_cluster_sizes", "plot_iterations", "plot_k_curve", "plot_sample_coverage"),
-    "cluster_tables": ("list_k_curve", "pick_cluster_rows", "summarize_clusters"),
-    "clusters": ("assign_clusters", "assign_nearest", "cluster_once"),
-    "corpus": ("index_images", "link_posts", "select_usable"),
+    "cluster_plots": (
+        "plot_cluster_sizes",
+        "plot_iterations",
+        "plot_k_curve",
+        "plot_sample_coverage",
+    ),
+    "cluster_scores": ("score_clusters",),
+    "cluster_tables": (
+        "list_k_curve",
+        "pick_cluster_rows",
+        "summarize_clusters",
+    ),
+    "clusters": (
+        "assign_clusters",
+        "assign_nearest",
+        "cluster_once",
+    ),
+    "comparison": ("compare_configurations",),
+    "corpus": (
+        "index_images",
+        "link_posts",
+        "select_usable",
+    ),
+    "cross_validation": ("cross_validate",),
     "embedding": ("embed_images",),
-    "embedding_files": ("list_embeddings", "load_embedding", "save_embedding"),
-    "encoders": ("choose_encoder", "list_encoders", "load_encoder"),
+    "embedding_files": (
+        "list_embeddings",
+        "load_embedding",
+        "save_embedding",
+    ),
+    "encoders": (
+        "choose_encoder",
+        "list_encoders",
+        "load_encoder",
+    ),
     "example": ("load_example",),
     "files": ("write_atomically",),
     "goodness": ("measure_goodness",),
     "grid": ("grid_search",),
-    "image_uses": ("count_image_uses", "plot_image_uses"),
+    "grid_plots": ("plot_grid",),
+    "image_uses": (
+        "count_image_uses",
+        "plot_image_uses",
+    ),
     "iterative": ("cluster_iteratively",),
+    "iterative_comparison": ("compare_iterative_with_single",),
     "kmeans": ("fit_kmeans",),
     "known_groups": ("score_against_groups",),
-    "launch": ("install_missing", "results_folder", "suggest_settings"),
+    "launch": (
+        "install_missing",
+        "results_folder",
+        "suggest_settings",
+    ),
     "neighbours": ("list_neighbours",),
+    "pair_scores": ("score_pairs",),
+    "pair_toy": (
+        "plot_pair_toy",
+        "score_pair_toy",
+    ),
+    "pairs": (
+        "blind_pairs",
+        "sample_pairs",
+    ),
     "provenance": ("describe_run",),
-    "sampling": ("compare_samples", "draw_random_sample", "draw_stratified_sample"),
+    "resolution": ("resolve",),
+    "sampling": (
+        "compare_samples",
+        "draw_random_sample",
+        "draw_stratified_sample",
+    ),
+    "scan": (
+        "plot_k_scan",
+        "scan_k",
+        "suggest_knee",
+    ),
     "silhouettes": ("silhouette_samples",),
-    "tables": ("check_table", "read_provenance", "read_table", "save_table"),
+    "simulated_answers": ("simulate_answers",),
+    "tables": (
+        "check_table",
+        "read_provenance",
+        "read_table",
+        "save_table",
+    ),
     "thumbnail_rows": ("show_thumbnail_rows",),
+    "validation_plots": (
+        "plot_iterative_against_single",
+        "plot_precision_recall",
+    ),
+    "widgets.label_pairs": ("label_pairs",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -7,6 +7,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser_tools import (
     MARKUP,
@@ -25,6 +26,11 @@ from browser_tools import (
 )
 
 from visclust.answers import current_answers, read_answers
+from visclust.corpus import select_usable
+from visclust.embedding import Embedding
+from visclust.embedding_files import save_embedding
+from visclust.example import load_example
+from visclust.tables import read_table, save_table
 
 pytestmark = pytest.mark.browser
 
@@ -254,16 +260,42 @@ def test_a_full_disk_is_shown_and_the_answer_saved_once_there_is_room(page, open
     assert read_answers(answers)["answer"].tolist() == ["different"]
 
 
-@pytest.mark.skipif(not OWN_NOTEBOOK.exists(), reason="notebooks/05_label_pairs.ipynb is not there yet")
-def test_the_projects_own_notebook_opens_a_labeller(page, tmp_path):
+@pytest.fixture
+def series_folder(tmp_path, monkeypatch):
+    """Copy the project's own notebook beside the files that earlier notebooks leave for it."""
+    monkeypatch.setenv("VISCLUST_RESULTS", str(tmp_path / "results"))
+    example = load_example()
+    save_table(example.images, tmp_path / "results" / "images.parquet", "images")
+    ids = select_usable(example.images)["image_id"].tolist()
+    x = np.random.default_rng(0).normal(size=(len(ids), 8)).astype("float32")  # no network is needed to label
+    save_embedding(Embedding(x, ids, {}), tmp_path / "results" / "embeddings", name="pretrained")
     shutil.copy(OWN_NOTEBOOK, tmp_path / OWN_NOTEBOOK.name)
-    with start_jupyterlab(tmp_path) as address:
+    return tmp_path
+
+
+def test_the_projects_own_notebook_labels_resumes_after_a_restart_and_keeps_exactly_these_rows(
+    page, series_folder
+):
+    with start_jupyterlab(series_folder) as address:
         open_notebook(page, address, OWN_NOTEBOOK.name)
         labeller = run_all(page)
-        done = read_done(labeller)
-        answer(page, labeller, ["s", "d", "u"], by="key")
+        answer(page, labeller, KEYS, by="key")
+        answer(page, labeller, ["same", "different", "unsure", "skip", "same"], by="click")
         labeller.press("z")
-        wait_until(lambda: read_done(labeller) == done + 2, what="the undo")
+        wait_until(lambda: read_done(labeller) == 11, what="the undo")
         labeller.scroll_into_view_if_needed()
         save_screenshot(page, "05_label_pairs.png")
         assert re.search(r"\d+ left", labeller.locator(".visclust-progress").inner_text())
+
+        restart_kernel(page, address)
+        labeller = run_all(page)
+        wait_until(lambda: read_done(labeller) == 11, what="the labeller to resume")
+        answer(page, labeller, ["d"] * 9, by="key")
+
+    (path,) = (series_folder / "results" / "answers").iterdir()
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    first = [*KEYS.values(), "same", "different", "unsure", "skip", "same"]
+    pairs = read_table(series_folder / "results" / "pairs.parquet", "pairs")["pair_id"].tolist()
+    assert [row["answer"] for row in rows] == [*first, None, *["different"] * 9]
+    assert [row["item_id"] for row in rows] == [*pairs[:12], pairs[11], *pairs[11:20]]
+    assert current_answers(read_answers(path))["answer"].tolist() == [*first[:11], *["different"] * 9]
