@@ -5,13 +5,18 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 # Installs Debian packages where apt and root are there: $(call apt,packages)
 apt = { command -v apt-get >/dev/null && $(AS_ROOT) true 2>/dev/null && $(AS_ROOT) apt-get update -qq \
 	&& $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }
-.PHONY: run lab example test test-gpu bench chromium
+.PHONY: run lab annotate example test test-gpu bench chromium
 
 run: .venv/.lab
 	$(BIN)/python -m visclust.notebook_run notebooks --to results
 
 lab: .venv/.lab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+
+# Labelling without code, for a room on one server: make annotate OPTIONS="--address 0.0.0.0"
+annotate: .venv/.lab
+	$(BIN)/python -m visclust.widgets.annotate_app --pairs results/pairs.parquet \
+		--images results/images.parquet --answers results/answers $(OPTIONS)
 
 test: .venv/.test chromium
 	$(BIN)/ruff check .
@@ -23,7 +28,8 @@ test-gpu: .venv/.test,gpu
 	$(BIN)/pytest -m gpu
 
 bench: .venv/.test
-	for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
+	$(BIN)/pip install --quiet --disable-pip-version-check faiss-cpu fastkmeans
+	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done
 
 example: .venv/.lab
 	$(BIN)/python -m visclust.example_data.build_images

@@ -174,7 +174,7 @@ def _run_single(
 ) -> list[tuple[Configuration, ClusteringResult]]:
     found = []
     for k, why in ks.items():
-        name = f"{embedding}, single k-means, K = {k} ({why}), seed {seed}"
+        name = f"K = {k} ({why}), {embedding}, seed {seed}"
         configuration = Configuration(name, embedding, "single", {"n_clusters": k}, seed)
         found.append((configuration, runner.run(configuration)))
     return found
