@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics import silhouette_samples as sklearn_silhouettes
 
-from visclust.backend import to_host
+from visclust.backend import explain_gpu, to_device, to_host
 from visclust.distances import center_rows, choose_block_size, count_threads, measure_block
+from visclust.kmeans import fit_kmeans
 from visclust.silhouettes import silhouette_samples, sum_by_cluster
 from visclust.workspace import open_workspace, recall, sum_distances
 
@@ -148,3 +150,34 @@ def test_a_result_is_made_once_per_key():
     for _ in range(2):
         recall(workspace, "key", lambda: calls.append(1))
     assert calls == [1]
+
+
+def test_an_unknown_engine_and_cuml_without_a_gpu_are_errors():
+    x, labels = np.eye(4, dtype="float32"), np.array([0, 0, 1, 1])
+    with pytest.raises(ValueError, match="got 'magic'"):
+        silhouette_samples(x, labels, engine="magic")
+    with pytest.raises(RuntimeError, match="need a CuPy array"):
+        silhouette_samples(x, labels, engine="cuml")
+
+
+@pytest.mark.gpu
+def test_ours_on_a_gpu_and_cumls_kernel_agree():
+    if explain_gpu():
+        pytest.skip(explain_gpu())
+    pytest.importorskip("cuml")
+    rng = np.random.default_rng(0)
+    x = to_device(rng.normal(size=(3000, 64)).astype("float32"), device="gpu")
+    labels = to_device(rng.integers(0, 25, 3000), device="gpu")
+    ours, theirs = (to_host(silhouette_samples(x, labels, engine=engine)) for engine in ("blocks", "cuml"))
+    # 1e-4: cuML adds up in float32 by atomic additions, in an order that varies.
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_k_means_on_a_gpu_is_as_good_as_on_the_cpu(blobs):
+    if explain_gpu():
+        pytest.skip(explain_gpu())
+    x, _ = blobs([200, 150, 100], d=32, spread=0.3)
+    there, here = (fit_kmeans(to_device(x, device=d), 3, seed=0) for d in ("gpu", "cpu"))
+    assert adjusted_rand_score(to_host(there.labels), here.labels) == 1  # the groups are clear
+    assert there.inertia == pytest.approx(here.inertia, rel=1e-3)  # float32 sums, another order

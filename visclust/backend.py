@@ -13,6 +13,7 @@ __all__ = [
     "get_namespace",
     "is_on_gpu",
     "run_gpu_lloyd",
+    "score_by_cuml",
     "to_device",
     "to_host",
 ]
@@ -226,6 +227,47 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
         output_type="cupy",
     ).fit(cupy.ascontiguousarray(x, dtype=cupy.float32))
     return model.labels_, model.cluster_centers_, float(model.inertia_)
+
+
+def score_by_cuml(x: Any, codes: Any) -> Any:
+    """Compute silhouettes by cuML's own kernel: a cross-check of ours on a GPU.
+
+    Parameters
+    ----------
+    x : cupy.ndarray, shape (n, d)
+        Rows.
+    codes : cupy.ndarray of int, shape (n,)
+        Clusters as 0 .. k - 1, where 2 <= k <= n - 1: the caller has checked it, cuML does not.
+
+    Returns
+    -------
+    cupy.ndarray, shape (n,), float32
+        Silhouettes.
+
+    Raises
+    ------
+    RuntimeError
+        If the array is not on a GPU, or cuML is not installed.
+    ValueError
+        If n x k passes 2**31, where cuML's counters overflow.
+
+    Examples
+    --------
+    >>> score_by_cuml(np.zeros((3, 1)), np.array([0, 0, 1]))
+    Traceback (most recent call last):
+    RuntimeError: Silhouettes by cuML need a CuPy array and cuML: use engine='blocks'.
+    """
+    if not is_on_gpu(x) or importlib.util.find_spec("cuml") is None:
+        raise RuntimeError("Silhouettes by cuML need a CuPy array and cuML: use engine='blocks'.")
+    import cupy
+    from cuml.metrics.cluster import silhouette_samples
+
+    n_clusters = int(codes.max()) + 1
+    if len(x) * n_clusters >= 2**31:
+        raise ValueError(f"cuML overflows at n x k = {len(x)} x {n_clusters}: use engine='blocks'.")
+    # It takes float32 only: other types it may score wrongly without a word.
+    rows = cupy.ascontiguousarray(x, dtype=cupy.float32)
+    return silhouette_samples(rows, codes.astype(cupy.int32), metric="euclidean", chunksize=8192)
 
 
 @cache

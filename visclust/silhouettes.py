@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from visclust.backend import get_namespace, to_host
+from visclust.backend import get_namespace, score_by_cuml, to_host
 from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block
 
 __all__ = ["average_by_cluster", "score_from_sums", "silhouette_samples", "sum_by_cluster"]
 
 
-def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27) -> Any:
+def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engine: str = "blocks") -> Any:
     """Compute the exact Euclidean silhouette of every row.
 
     Parameters
@@ -22,6 +22,8 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27) -> An
     memory_budget : int, bytes, default 128 MB
         For blocks of distances. Beside it, a centred float32 copy of `x` and one float64 per row and
         cluster are held.
+    engine : {"blocks", "cuml"}, default "blocks"
+        "blocks" is ours, on CPU and GPU alike. "cuml" is cuML's kernel, for CuPy arrays: a cross-check.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27) -> An
     Raises
     ------
     ValueError
-        If there are fewer than 2 or more than n - 1 clusters, or the lengths differ.
+        If there are fewer than 2 or more than n - 1 clusters, the lengths differ, or the engine is unknown.
 
     Source
     ------
@@ -54,6 +56,10 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27) -> An
         raise ValueError(
             f"Silhouettes need at least 2 clusters and at most n - 1 = {len(x) - 1}, got {len(used)}."
         )
+    if engine == "cuml":
+        return score_by_cuml(x, xp.asarray(codes))
+    if engine != "blocks":
+        raise ValueError(f'Expected engine "blocks" or "cuml", got {engine!r}.')
     sums = sum_by_cluster(center_rows(x), codes, n_clusters=len(used), memory_budget=memory_budget)
     return score_from_sums(sums, xp.asarray(codes))
 
