@@ -1,6 +1,7 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +29,9 @@ def test_importing_the_package_imports_no_library():
     libraries = {"numpy", "pandas", "torch", "cupy", "cuml"}
     code = f"import sys, visclust; print(sorted({libraries} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_no_name_is_that_of_a_module_which_would_take_its_place():
+    folder = Path(visclust.__file__).parent
+    modules = {path.stem for path in [*folder.glob("*.py"), *folder.glob("*/__init__.py")]}
+    assert not modules & set(visclust.__all__)

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "agreement": ("agreement",),
+    "annotator_agreement": ("agreement",),
     "answer_pages": (
         "export_pair_page",
         "import_answers",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.agreement import spread_answers
+from visclust.annotator_agreement import spread_answers
 from visclust.simulated_answers import refuse_mixture
 from visclust.tables import check_table
 
