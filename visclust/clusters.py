@@ -1,6 +1,7 @@
 """A clustering as a result and as a table; the single k-means baseline; leftovers by nearest centre."""
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,14 @@ class ClusteringResult(NamedTuple):
     provenance: dict[str, Any]
 
 
-def cluster_once(x: Any, *, n_clusters: int = 80, seed: int = 0, n_init: int = 1) -> ClusteringResult:
+def cluster_once(
+    x: Any,
+    *,
+    n_clusters: int = 80,
+    seed: int = 0,
+    n_init: int = 1,
+    score: Callable[[np.ndarray, int], Any] | None = None,
+) -> ClusteringResult:
     """Cluster by a single k-means: the baseline that iterative clustering is compared with.
 
     Parameters
@@ -43,6 +51,8 @@ def cluster_once(x: Any, *, n_clusters: int = 80, seed: int = 0, n_init: int = 1
         Seed of the start.
     n_init : int, default 1
         Starts; the best by inertia is kept.
+    score : callable, optional
+        Gives the silhouettes from the labels and their number, where distances are held already.
 
     Returns
     -------
@@ -72,9 +82,9 @@ def cluster_once(x: Any, *, n_clusters: int = 80, seed: int = 0, n_init: int = 1
     fit = fit_kmeans(x, n_clusters, seed=seed, n_init=n_init)
     found = len(fit.centers)
     labels = to_host(fit.labels)
-    silhouettes = (
-        to_host(silhouette_samples(x, fit.labels)) if 2 <= found < len(x) else np.full(len(x), np.nan)
-    )
+    silhouettes = np.full(len(x), np.nan)
+    if 2 <= found < len(x):
+        silhouettes = to_host(score(labels, found) if score else silhouette_samples(x, fit.labels))
     log = pd.DataFrame(
         {
             "iteration": [1],

@@ -4,13 +4,16 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from visclust.backend import describe_device, to_host
+import numpy as np
+
+from visclust.backend import describe_device, get_namespace, to_host
 from visclust.clustering_settings import IterativeSettings
 from visclust.clusters import ClusteringResult, cluster_once
 from visclust.grid_files import load_configuration, name_configuration, save_configuration
 from visclust.iterative import cluster_workspace
 from visclust.provenance import describe_run, digest_input
-from visclust.workspace import Workspace, open_workspace
+from visclust.silhouettes import score_from_sums
+from visclust.workspace import Workspace, open_workspace, sum_distances
 
 __all__ = ["Configuration", "ConfigurationRunner"]
 
@@ -50,7 +53,7 @@ class ConfigurationRunner:
         if saved is not None:
             return saved
         if method == "single":
-            result = cluster_once(self.x, seed=configuration.seed, **settings)
+            result = cluster_once(self.x, seed=configuration.seed, score=self._score, **settings)
         else:
             result = cluster_workspace(
                 self.workspace, settings=IterativeSettings(**settings), seed=configuration.seed
@@ -65,3 +68,9 @@ class ConfigurationRunner:
             result = result._replace(provenance=provenance)
         save_configuration(self._cache, key, result)
         return result
+
+    def _score(self, labels: np.ndarray, n_clusters: int) -> Any:
+        """Compute silhouettes from the distances that the workspace shares."""
+        everyone = np.arange(len(labels))
+        sums = sum_distances(self.workspace, everyone, labels, n_clusters=n_clusters)
+        return score_from_sums(sums, get_namespace(sums).asarray(labels))

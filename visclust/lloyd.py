@@ -11,6 +11,8 @@ __all__ = ["iterate_lloyd"]
 
 # Stop when the centres together move less than this share of the mean variance (scikit-learn's rule).
 _TOLERANCE = 1e-4
+# Up to so many marks a dense product is done before a sparse matrix is even made.
+_FEW = 2**15
 
 
 def iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float]:
@@ -44,7 +46,8 @@ def iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float
     """
     xp = get_namespace(x)
     norms = xp.einsum("ij,ij->i", x, x)
-    tolerance = _TOLERANCE * float(x.var(axis=0).mean())
+    variance = (norms.mean() - (x.mean(axis=0) ** 2).sum()) / x.shape[1]
+    tolerance = _TOLERANCE * float(variance)
     k = len(start)
     centers = start
     sums = xp.zeros((k, x.shape[1]))
@@ -88,7 +91,7 @@ def _assign(x: Any, centers: Any) -> tuple[Any, Any]:
 def _sum_rows(x: Any, rows: Any, labels: Any, k: int) -> Any:
     """Sum the given rows by their labels, in float64 across clusters."""
     xp = get_namespace(x)
-    if is_on_gpu(x):
+    if is_on_gpu(x) or k * len(rows) <= _FEW:
         marks = xp.zeros((k, len(rows)), dtype=x.dtype)
         marks[labels, xp.arange(len(rows))] = 1
         return (marks @ x[rows]).astype(xp.float64)

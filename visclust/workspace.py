@@ -137,7 +137,8 @@ def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray
 
     sums = np.zeros((n_clusters, len(remaining)))
     for group, added in zip(groups, map_blocks(add_up, groups, workspace.rows), strict=True):
-        np.add.at(sums, [pieces[piece][0] for piece in group], added)
+        for piece, row in zip(group, added, strict=True):
+            sums[pieces[piece][0]] += row
     return sums.T
 
 
