@@ -158,7 +158,7 @@ def map_blocks(function: Callable[[Any], Any], items: Iterable[Any], x: Any) -> 
     items : iterable
         What to work on.
     x : ndarray
-        Where it is on a GPU, or one thread is all there is, no threads are made.
+        Where it is on a GPU, no threads are made.
 
     Yields
     ------
@@ -171,10 +171,10 @@ def map_blocks(function: Callable[[Any], Any], items: Iterable[Any], x: Any) -> 
     [1, 2]
     """
     items = list(items)
-    threads = 1 if is_on_gpu(x) else min(count_threads(), len(items))
-    if threads <= 1 and is_on_gpu(x):
+    if is_on_gpu(x):
         yield from map(function, items)
         return
+    threads = min(count_threads(), len(items))
     with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(max(1, threads)) as pool:
         # A window, so that results which wait to be added up stay few.
         waiting = []

@@ -7,7 +7,7 @@ import numpy as np
 
 from visclust.backend import get_namespace
 from visclust.distances import choose_block_size, count_threads, map_blocks, measure_block
-from visclust.silhouettes import score_from_sums
+from visclust.silhouettes import compare_with_nearest, score_from_sums
 
 __all__ = [
     "SILHOUETTES",
@@ -178,10 +178,7 @@ def _compare(distances: Any, codes: Any, sizes: Any) -> Any:
     within = distances[rows, codes].copy()
     others = distances.copy()
     others[rows, codes] = np.inf
-    between = others.min(axis=1)
-    larger = xp.maximum(within, between)
-    scores = (between - within) / xp.where(larger > 0, larger, 1)
-    return xp.where(sizes[codes] > 1, scores, 0.0)
+    return compare_with_nearest(within, others, own_size=sizes[codes])
 
 
 def estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int = 30) -> dict[str, float]:

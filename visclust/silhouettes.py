@@ -7,7 +7,13 @@ import numpy as np
 from visclust.backend import get_namespace, score_by_cuml, to_host
 from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block
 
-__all__ = ["average_by_cluster", "score_from_sums", "silhouette_samples", "sum_by_cluster"]
+__all__ = [
+    "average_by_cluster",
+    "compare_with_nearest",
+    "score_from_sums",
+    "silhouette_samples",
+    "sum_by_cluster",
+]
 
 
 def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engine: str = "blocks") -> Any:
@@ -155,9 +161,35 @@ def score_from_sums(sums: Any, codes: Any, *, sizes: Any | None = None) -> Any:
     within = sums[rows, codes] / xp.maximum(own_size - 1, 1)
     means = sums / sizes
     means[rows, codes] = np.inf
-    between = means.min(axis=1)
-    larger = xp.maximum(within, between)
-    scores = (between - within) / xp.where(larger > 0, larger, 1)
+    return compare_with_nearest(within, means, own_size=own_size)
+
+
+def compare_with_nearest(within: Any, between: Any, *, own_size: Any) -> Any:
+    """Compare the distance to the own cluster with the smallest to another: (b - a) / max(a, b).
+
+    Parameters
+    ----------
+    within : ndarray, shape (n,)
+        Distance of each row to its own cluster.
+    between : ndarray, shape (n, k)
+        Its distances to all clusters, infinite for its own.
+    own_size : ndarray of int, shape (n,)
+        Members of its own cluster; the only member scores 0.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Silhouettes.
+
+    Examples
+    --------
+    >>> compare_with_nearest(np.array([1.0]), np.array([[np.inf, 4.0, 2.0]]), own_size=np.array([5])).tolist()
+    [0.5]
+    """
+    xp = get_namespace(within)
+    nearest = between.min(axis=1)
+    larger = xp.maximum(within, nearest)
+    scores = (nearest - within) / xp.where(larger > 0, larger, 1)
     return xp.where(own_size > 1, scores, 0.0)
 
 
