@@ -1,88 +1,20 @@
-"""The tables that pass between notebooks: their columns, checked on reading and on saving.
-
-`TABLES.md` beside this file is the page that documents them for people.
-"""
+"""The tables that pass between notebooks: their columns, checked on reading and on saving."""
 
 import json
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.files import write_atomically
+from visclust.table_kinds import TABLES, TYPE_CHECKS, TYPE_WORDS
 
 __all__ = ["TABLES", "check_table", "read_provenance", "read_table", "save_table"]
 
 _PROVENANCE_KEY = b"visclust"
-
-
-class TableKind(NamedTuple):
-    """Columns of one kind of table, and the columns that name its rows (unique together, never missing)."""
-
-    columns: dict[str, str]
-    key: tuple[str, ...]
-
-
-TABLES: dict[str, TableKind] = {
-    "images": TableKind(
-        {
-            "image_id": "text",
-            "path": "text",
-            "status": "text",
-            "reason": "text",
-            "width": "whole",
-            "height": "whole",
-        },
-        ("path",),
-    ),
-    "posts_images": TableKind({"post_id": "text", "image_id": "text"}, ("post_id", "image_id")),
-    "clusters": TableKind(
-        {"image_id": "text", "cluster": "whole", "iteration": "whole", "silhouette": "number"}, ("image_id",)
-    ),
-    "pairs": TableKind(
-        {
-            "pair_id": "text",
-            "image_a": "text",
-            "image_b": "text",
-            "stratum": "text",
-            "inclusion_probability": "number",
-        },
-        ("pair_id",),
-    ),
-    "answers": TableKind(
-        {
-            "item_id": "text",
-            "annotator": "text",
-            "answer": "text",
-            "answered_at": "text",
-            "seconds": "number",
-            "retracts": "text",
-        },
-        (),
-    ),
-    "gold": TableKind(
-        {"pair_id": "text", "image_a": "text", "image_b": "text", "same": "truth"}, ("pair_id",)
-    ),
-    "sample": TableKind(
-        {"image_id": "text", "cluster": "whole", "inclusion_probability": "number", "weight": "number"},
-        ("image_id",),
-    ),
-    "ratings": TableKind(
-        {"respondent": "text", "group": "text", "image_id": "text", "item": "text", "rating": "number"},
-        ("respondent", "image_id", "item"),
-    ),
-}
-
-_TYPE_CHECKS = {
-    "text": pd.api.types.is_string_dtype,
-    "whole": pd.api.types.is_integer_dtype,
-    "number": pd.api.types.is_numeric_dtype,
-    "truth": pd.api.types.is_bool_dtype,
-}
-_TYPE_WORDS = {"text": "text", "whole": "whole numbers", "number": "numbers", "truth": "True or False"}
 
 
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -93,7 +25,8 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     table : DataFrame
         The table. Columns beyond those of the kind are allowed.
     kind : str
-        One of the keys of `TABLES`: images, posts_images, clusters, pairs, answers, gold, sample, ratings.
+        One of the keys of `TABLES`: images, posts, posts_images, clusters, pairs, answers, gold, labels,
+        frames, sample, assignment, ratings.
 
     Returns
     -------
@@ -127,7 +60,7 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     for name, wanted in columns.items():
         if len(table) and not _has_type(table[name], wanted):
             raise ValueError(
-                f"Column {name!r} of the {kind} table should hold {_TYPE_WORDS[wanted]}, "
+                f"Column {name!r} of the {kind} table should hold {TYPE_WORDS[wanted]}, "
                 f"got dtype {table[name].dtype} (first value {table[name].iloc[0]!r})."
             )
     for name in key:
@@ -144,13 +77,13 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def _has_type(column: pd.Series, wanted: str) -> bool:
-    if column.isna().all():
+    if wanted != "list" and column.isna().all():
         return True  # a column with no value yet has whatever dtype the reader gave it
     if wanted == "text":  # an object column of text with gaps is text too
-        return bool(_TYPE_CHECKS["text"](column.dropna()))
+        return bool(TYPE_CHECKS["text"](column.dropna()))
     if wanted in ("number", "whole") and pd.api.types.is_bool_dtype(column):
         return False
-    return bool(_TYPE_CHECKS[wanted](column))
+    return bool(TYPE_CHECKS[wanted](column))
 
 
 def save_table(
