@@ -18,6 +18,11 @@ _EXPORTS = {
         "merge_answers",
         "read_answers",
     ),
+    "assignment": ("assign_respondents",),
+    "assignment_checks": (
+        "check_assignment",
+        "describe_assignment",
+    ),
     "backend": (
         "describe_device",
         "to_device",
