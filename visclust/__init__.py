@@ -65,10 +65,15 @@ _EXPORTS = {
         "load_encoder",
     ),
     "example": ("load_example",),
+    "feature_labels": ("aggregate_labels",),
     "files": ("write_atomically",),
     "goodness": ("measure_goodness",),
     "grid": ("grid_search",),
     "grid_plots": ("plot_grid",),
+    "image_pages": (
+        "export_feature_page",
+        "export_rating_page",
+    ),
     "image_uses": (
         "count_image_uses",
         "plot_image_uses",
@@ -93,6 +98,7 @@ _EXPORTS = {
         "sample_pairs",
     ),
     "provenance": ("describe_run",),
+    "rating_answers": ("read_rating_answers",),
     "resolution": ("resolve",),
     "sampling": (
         "compare_samples",
@@ -106,6 +112,7 @@ _EXPORTS = {
     ),
     "silhouettes": ("silhouette_samples",),
     "simulated_answers": ("simulate_answers",),
+    "simulated_features": ("simulate_features",),
     "tables": (
         "check_table",
         "read_provenance",
@@ -117,7 +124,9 @@ _EXPORTS = {
         "plot_iterative_against_single",
         "plot_precision_recall",
     ),
+    "widgets.label_features": ("label_features",),
     "widgets.label_pairs": ("label_pairs",),
+    "widgets.rate_images": ("rate_images",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -1,26 +1,18 @@
 """Label without a server: a page that keeps its own answers, and its answers taken back in."""
 
 import csv
-import hashlib
-import json
 import os
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from visclust.answer_files import append_answer, name_answer_file
-from visclust.answer_rows import ANSWER_COLUMNS, check_row, read_rows
-from visclust.files import write_atomically
-from visclust.image_reading import UnreadableImageError
-from visclust.thumbnails import encode_data_url
-from visclust.widgets.assets import load_page_script, load_page_template, load_style
+from visclust.answer_rows import check_row, read_rows
+from visclust.labelling_pages import write_labelling_page
 from visclust.widgets.pair_items import PAIR_QUESTION, describe_pair_view, find_pair_files
 
 __all__ = ["ImportedAnswers", "export_pair_page", "import_answers"]
-
-_REMIND_EVERY = 50  # answers; a lost laptop then costs a quarter of an hour
 
 
 class ImportedAnswers(NamedTuple):
@@ -96,30 +88,14 @@ def export_pair_page(
     settings = describe_pair_view(
         annotator=annotator, save_to=save_to, question=question, construct=construct, prefetch=4
     )
-    stem = name_answer_file(save_to, annotator).stem
-    described = json.dumps([settings["annotator"], items.sides])
-    settings |= {
-        "revisit_skipped": revisit_skipped,
-        "autofocus": True,
-        "remind_every": _REMIND_EVERY,
-        # A page made again for the same person and pairs goes on where the first one stopped.
-        "storage_key": hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:16],
-        "downloads": [
-            {"format": "jsonl", "label": "Download answers"},
-            {"format": "csv", "label": "Download as CSV"},
-        ],
-    }
-    page = {
-        "settings": settings,
-        "file_stem": stem,
-        "columns": list(ANSWER_COLUMNS),
-        "items": [{"id": pair, "images": list(sides)} for pair, sides in items.sides.items()],
-        "images": {image: _encode(image, path, max_side) for image, path in items.files.items()},
-    }
-    html = _fill_template(
-        title=f"{question} – {settings['annotator']}", data=json.dumps(page), script=load_page_script()
+    return write_labelling_page(
+        settings | {"revisit_skipped": revisit_skipped},
+        items.sides,
+        items.files,
+        save_to=save_to,
+        study=[settings["annotator"], items.sides],
+        max_side=max_side,
     )
-    return write_atomically(Path(save_to) / f"{stem}.html", lambda file: file.write(html.encode()))
 
 
 def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> ImportedAnswers:
@@ -148,6 +124,7 @@ def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> Impor
     Examples
     --------
     >>> import tempfile
+    >>> import json
     >>> folder = Path(tempfile.mkdtemp())
     >>> row = {"event_id": "e1", "item_id": "p1", "annotator": "Ana", "answer": "same",
     ...        "answered_at": "2026-01-05T10:00:00.000Z"}
@@ -175,34 +152,6 @@ def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> Impor
             known[target].add(row["event_id"])
             added += 1
     return ImportedAnswers(added, len(rows) - added, tuple(known))
-
-
-def _encode(image: str, path: Path, max_side: int) -> str:
-    """Encode an image for the page, or say which one it was."""
-    try:
-        return encode_data_url(path, max_side=max_side)
-    except UnreadableImageError as error:
-        raise ValueError(
-            f"Expected every image of the pairs to be readable, got {error} for image {image!r} at {path}. "
-            "Restore the file, or leave its pairs out."
-        ) from error
-
-
-def _fill_template(*, title: str, data: str, script: str) -> str:
-    """Put the parts of a page together, each escaped for its place."""
-    # In a script element only "<" could end it or open a comment; JSON may spell it otherwise.
-    parts = {
-        "title": escape(title),
-        "style": load_style(),
-        "data": data.replace("<", "\\u003c"),
-        "script": script,
-    }
-    pieces = load_page_template().split("{{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        name, rest = piece.split("}}", 1)
-        filled += [parts[name], rest]
-    return "".join(filled)
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-__all__ = ["refuse_mixture", "simulate_answers"]
+__all__ = ["check_simulated_names", "make_simulated_rows", "refuse_mixture", "simulate_answers"]
 
 _PREFIX = "simulated"
 # A placeholder: nobody answered at any time, but the answer files ask for one.
@@ -56,13 +56,7 @@ def simulate_answers(
     """
     if not 0 <= error_rate <= 1:
         raise ValueError(f"Expected an error_rate between 0 and 1, got {error_rate!r}.")
-    if isinstance(annotators, str) or len(set(annotators)) < max(1, len(annotators)):
-        raise ValueError(f"Expected a list of different annotators' names, got {annotators!r}.")
-    wrong = [name for name in annotators if not name.startswith(_PREFIX)]
-    if wrong:
-        raise ValueError(
-            f"Expected names that start with {_PREFIX!r}, so that nobody takes them for people, got {wrong}."
-        )
+    check_simulated_names(annotators)
     group_of = dict(groups)
     images = pd.concat([pairs["image_a"], pairs["image_b"]])
     unknown = sorted({image for image in images if pd.isna(group_of.get(image))})
@@ -79,23 +73,87 @@ def simulate_answers(
     parts = []
     for name in annotators:
         says_same = same ^ (rng.random(len(same)) < error_rate)
+        said = np.where(says_same, "same", "different").astype(object)
         parts.append(
-            pd.DataFrame(
-                {
-                    "item_id": pairs["pair_id"].to_numpy(dtype=object),
-                    "annotator": name,
-                    "answer": np.where(says_same, "same", "different").astype(object),
-                    "answered_at": _NO_TIME,
-                    "seconds": np.nan,
-                    "retracts": None,
-                    "event_id": [f"{name}:{pair}" for pair in pairs["pair_id"]],
-                    "left": pairs["image_a"].to_numpy(dtype=object),
-                    "right": pairs["image_b"].to_numpy(dtype=object),
-                    "simulated": True,
-                }
-            )
+            make_simulated_rows(name, pairs["pair_id"], said, left=pairs["image_a"], right=pairs["image_b"])
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def check_simulated_names(annotators: Sequence[str]) -> None:
+    """Check the names of made-up annotators.
+
+    Parameters
+    ----------
+    annotators : sequence of str
+        The names.
+
+    Raises
+    ------
+    ValueError
+        If two are the same, or one does not start with "simulated".
+
+    Examples
+    --------
+    >>> check_simulated_names(["Ana"])
+    Traceback (most recent call last):
+    ValueError: Expected names that start with 'simulated', so that nobody takes them for people, got ['Ana'].
+    """
+    if isinstance(annotators, str) or len(set(annotators)) < max(1, len(annotators)):
+        raise ValueError(f"Expected a list of different annotators' names, got {annotators!r}.")
+    wrong = [name for name in annotators if not name.startswith(_PREFIX)]
+    if wrong:
+        raise ValueError(
+            f"Expected names that start with {_PREFIX!r}, so that nobody takes them for people, got {wrong}."
+        )
+
+
+def make_simulated_rows(
+    annotator: str,
+    items: pd.Series,
+    said: Sequence[str] | np.ndarray,
+    *,
+    left: pd.Series | None = None,
+    right: pd.Series | None = None,
+) -> pd.DataFrame:
+    """Make one made-up annotator's rows of an answers table.
+
+    Parameters
+    ----------
+    annotator : str
+        The name.
+    items : Series, n
+        Ids of the items.
+    said : sequence of n str
+        The answer to each.
+    left, right : Series, n, optional
+        Image ids as shown, for pairs.
+
+    Returns
+    -------
+    DataFrame, n rows
+        Marked as simulated, without a time taken, and at a placeholder for the time.
+
+    Examples
+    --------
+    >>> make_simulated_rows("simulated-1", pd.Series(["x"]), ["same"])[["item_id", "answer", "simulated"]]
+      item_id answer  simulated
+    0       x   same       True
+    """
+    return pd.DataFrame(
+        {
+            "item_id": items.to_numpy(dtype=object),
+            "annotator": annotator,
+            "answer": said,
+            "answered_at": _NO_TIME,
+            "seconds": np.nan,
+            "retracts": None,
+            "event_id": [f"{annotator}:{item}" for item in items],
+            "left": None if left is None else left.to_numpy(dtype=object),
+            "right": None if right is None else right.to_numpy(dtype=object),
+            "simulated": True,
+        }
+    )
 
 
 def refuse_mixture(answers: pd.DataFrame) -> bool:

@@ -73,12 +73,23 @@ class AnswerLog:
             self._forget()
         rows = read_rows(self.path, start=self._offset) if size else []
         rows = [row for row in rows if row["event_id"] not in self._known]
+        events = [_make_event(row) for row in rows if row["annotator"] == self.annotator]
+        self._refuse_other_questions(events)
         self._size = size
         self._offset = size if _ends_line(self.path, size) else self._offset
         self._known.update(row["event_id"] for row in rows)
-        events = [_make_event(row) for row in rows if row["annotator"] == self.annotator]
         if any(event.item_id in self.state.places for event in events):
             self.state = resume(self.state, events)
+
+    def _refuse_other_questions(self, events: Iterable[Event]) -> None:
+        """Refuse a file in which these items have answers to another question: they would count as done."""
+        for event in events:
+            if event.item_id in self.state.places and event.answer and not self._accepts(event.answer):
+                raise ValueError(
+                    f"Expected answers of this widget in {self.path.name}, got {event.answer!r} for item "
+                    f"{event.item_id!r}: another question, or another list of features or items, was asked "
+                    "there. Give save_to a folder of its own for each question."
+                )
 
     def _forget(self) -> None:
         """Go back to where nothing of the file has been read."""

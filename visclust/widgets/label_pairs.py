@@ -13,6 +13,7 @@ from visclust.widgets.pair_items import (
     find_pair_files,
     name_sides,
 )
+from visclust.widgets.view_settings import check_whole_number
 
 __all__ = ["label_pairs"]
 
@@ -99,12 +100,15 @@ def label_pairs(
     >>> widget.labelling.current
     'p1'
     """
-    for name, value, least in (("max_side", max_side, 32), ("max_unsaved", max_unsaved, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"Expected {name} as a whole number, {least} or more, got {value!r}.")
+    check_whole_number("max_side", max_side, least=32)
     settings = describe_pair_view(
-        annotator=annotator, save_to=save_to, question=question, construct=construct, prefetch=prefetch
-    ) | {"max_unsaved": max_unsaved}
+        annotator=annotator,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
     items = find_pair_files(pairs, images, folder=images_folder)
     log = AnswerLog(
         items.sides,

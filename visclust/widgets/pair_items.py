@@ -1,6 +1,5 @@
 """What a labeller of pairs needs of the tables: the files of each pair, blind to everything else."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-import visclust
-from visclust.answer_files import name_answer_file
-from visclust.answer_rows import clean_name
 from visclust.tables import check_table
+from visclust.widgets.view_settings import describe_view
 
 __all__ = [
     "PAIR_ANSWERS",
@@ -95,7 +92,13 @@ def find_pair_files(
 
 
 def describe_pair_view(
-    *, annotator: str, save_to: str | os.PathLike, question: str, construct: str, prefetch: int
+    *,
+    annotator: str,
+    save_to: str | os.PathLike,
+    question: str,
+    construct: str,
+    prefetch: int,
+    max_unsaved: int = 0,
 ) -> dict[str, Any]:
     """Describe to a view what it draws: nothing about the images, and no path.
 
@@ -109,6 +112,8 @@ def describe_pair_view(
         Texts above the images.
     prefetch : int
         Pairs whose images are fetched ahead.
+    max_unsaved : int, default 0
+        Answers that may be on their way to the disk when the next pair shows.
 
     Returns
     -------
@@ -127,28 +132,17 @@ def describe_pair_view(
     >>> view["n_images"]
     2
     """
-    if not isinstance(question, str) or not question.strip():
-        raise ValueError(f"Expected the question that annotators answer as text, got {question!r}.")
-    if not isinstance(construct, str):
-        raise ValueError(f"Expected the construct as text (empty for none), got {construct!r}.")
-    if isinstance(prefetch, bool) or not isinstance(prefetch, int) or prefetch < 0:
-        raise ValueError(f"Expected prefetch as a whole number of pairs, 0 or more, got {prefetch!r}.")
-    study = str(name_answer_file(save_to, annotator).absolute())
-    return {
-        "annotator": clean_name(annotator),
-        "question": question,
-        "construct": construct,
-        "controls": "choices",
-        "choices": [dict(choice) for choice in _CHOICES],
-        "downloads": [{"format": "jsonl", "label": "Download answers"}],
-        "n_images": 2,
-        "prefetch": prefetch,
-        "max_unsaved": 0,
-        "revisit_skipped": False,
-        "autofocus": False,
-        "widget_version": f"pairs {getattr(visclust, '__version__', '0.1.0')}",
-        "storage_key": hashlib.sha256(study.encode("utf-8", "surrogatepass")).hexdigest()[:16],
-    }
+    shared = describe_view(
+        "pairs",
+        annotator=annotator,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
+    choices = [dict(choice) for choice in _CHOICES]
+    return shared | {"controls": "choices", "choices": choices, "n_images": 2}
 
 
 def name_sides(items: PairItems, pair_id: str) -> Mapping[str, str]:

@@ -1,0 +1,131 @@
+"""What every labelling view is told: who answers, the texts, how far ahead to fetch. No path among it."""
+
+import hashlib
+import os
+from typing import Any
+
+import visclust
+from visclust.answer_files import name_answer_file
+from visclust.answer_rows import clean_name
+
+__all__ = ["check_whole_number", "describe_view", "digest_text"]
+
+
+def check_whole_number(name: str, value: int, *, least: int) -> int:
+    """Check an option that counts something.
+
+    Parameters
+    ----------
+    name : str
+        The option, for the error.
+    value : int
+        What came.
+    least : int
+        The smallest number allowed.
+
+    Returns
+    -------
+    int
+        The same number.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+
+    Examples
+    --------
+    >>> check_whole_number("prefetch", 4, least=0)
+    4
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"Expected {name} as a whole number, {least} or more, got {value!r}.")
+    return value
+
+
+def digest_text(text: str) -> str:
+    """Digest a text to 16 hexadecimal digits, under which a browser keeps what belongs to it.
+
+    Parameters
+    ----------
+    text : str
+        Any text, halves of characters included.
+
+    Returns
+    -------
+    str
+        The digits.
+
+    Examples
+    --------
+    >>> digest_text("answers/ana.jsonl")
+    'ad5e98aafbbf518a'
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def describe_view(
+    kind: str,
+    *,
+    annotator: str,
+    save_to: str | os.PathLike,
+    question: str,
+    construct: str,
+    prefetch: int,
+    max_unsaved: int = 0,
+) -> dict[str, Any]:
+    """Describe what all labelling views share.
+
+    Parameters
+    ----------
+    kind : str
+        "pairs", "features" or "ratings": recorded with every answer, and keeps apart in one browser what
+        one person does in two views of one study.
+    annotator : str
+        Who answers.
+    save_to : str or path
+        Folder of the study; only a digest of it reaches the browser, to tell studies apart there.
+    question, construct : str
+        Texts above the images.
+    prefetch : int
+        Items whose images are fetched ahead.
+    max_unsaved : int, default 0
+        Answers that may be on their way to the disk when the next item shows.
+
+    Returns
+    -------
+    dict
+        Settings that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If a text or number is not usable.
+
+    Examples
+    --------
+    >>> view = describe_view("pairs", annotator=" Ana ", save_to="answers", question="Same?", construct="",
+    ...                      prefetch=4)
+    >>> view["annotator"], view["max_unsaved"]
+    ('Ana', 0)
+    """
+    if not isinstance(question, str) or not question.strip():
+        raise ValueError(f"Expected the question that annotators answer as text, got {question!r}.")
+    if not isinstance(construct, str):
+        raise ValueError(f"Expected the construct as text (empty for none), got {construct!r}.")
+    study = str(name_answer_file(save_to, annotator).absolute())
+    return {
+        "annotator": clean_name(annotator),
+        "person": "Annotator",
+        "question": question,
+        "construct": construct,
+        "downloads": [{"format": "jsonl", "label": "Download answers"}],
+        "note": True,
+        "unit": "labels",
+        "prefetch": check_whole_number("prefetch", prefetch, least=0),
+        "max_unsaved": check_whole_number("max_unsaved", max_unsaved, least=0),
+        "revisit_skipped": False,
+        "autofocus": False,
+        "widget_version": f"{kind} {getattr(visclust, '__version__', '0.1.0')}",
+        "storage_key": digest_text(study if kind == "pairs" else f"{study} {kind}"),
+    }
