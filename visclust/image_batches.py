@@ -18,7 +18,7 @@ from visclust.tables import check_table
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ImageFile", "choose_workers", "iterate_batches", "list_files"]
+__all__ = ["ImageFile", "choose_workers", "iterate_batches", "list_files", "map_ahead", "read_unchanged"]
 
 _LITTLE_MEMORY = 3 * 2**30
 
@@ -141,7 +141,7 @@ def iterate_batches(
     import torch
 
     def prepare(file: ImageFile) -> "torch.Tensor":
-        return transform(_read_unchanged(file, min_side))
+        return transform(read_unchanged(file, min_side))
 
     images: Iterator[Any]
     if workers == 0:
@@ -150,7 +150,7 @@ def iterate_batches(
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="visclust-decode")
     try:
-        images = _map_ahead(pool, prepare, files, ahead=2 * batch_size)
+        images = map_ahead(pool, prepare, files, ahead=2 * batch_size)
         yield from _stack_batches(images, batch_size, torch.stack)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -161,10 +161,33 @@ def _stack_batches(images: Iterator[Any], batch_size: int, stack: Callable[..., 
         yield stack(batch)
 
 
-def _map_ahead(
+def map_ahead(
     pool: ThreadPoolExecutor, function: Callable[..., Any], items: Sequence[Any], *, ahead: int
 ) -> Iterator[Any]:
-    """Map in order with only so many items under way, so that memory does not grow with their number."""
+    """Map in order with only so many items under way, so that memory does not grow with their number.
+
+    Parameters
+    ----------
+    pool : ThreadPoolExecutor
+        Its threads call the function.
+    function : callable
+        Of one item.
+    items : sequence
+        The items.
+    ahead : int
+        Results at most that are made before they are asked for.
+
+    Yields
+    ------
+    object
+        The function's results, in the order of the items.
+
+    Examples
+    --------
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     list(map_ahead(pool, abs, [-1, -2, -3], ahead=1))
+    [1, 2, 3]
+    """
     waiting: deque[Future] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))
@@ -174,7 +197,32 @@ def _map_ahead(
         yield waiting.popleft().result()
 
 
-def _read_unchanged(file: ImageFile, min_side: int | None) -> Any:
+def read_unchanged(file: ImageFile, min_side: int | None) -> Any:
+    """Read an image after checking that its bytes still give its image id.
+
+    Parameters
+    ----------
+    file : ImageFile
+        The file and the id.
+    min_side : int or None
+        As in `read_image`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The image in RGB.
+
+    Raises
+    ------
+    ValueError
+        If the file has changed, or can no longer be read.
+
+    Examples
+    --------
+    >>> read_unchanged(ImageFile("a", "none.png"), None)
+    Traceback (most recent call last):
+    ValueError: Expected none.png to be readable as it was when ...
+    """
     advice = "Run index_images again, and then this; finished chunks in the cache are kept."
     try:
         with Path(file.path).open("rb") as opened:
