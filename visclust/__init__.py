@@ -53,6 +53,8 @@ _EXPORTS = {
         "select_usable",
     ),
     "cross_validation": ("cross_validate",),
+    "duplicate_groups": ("map_to_representatives",),
+    "duplicates": ("find_duplicates",),
     "embedding": ("embed_images",),
     "embedding_files": (
         "list_embeddings",
@@ -97,6 +99,7 @@ _EXPORTS = {
         "blind_pairs",
         "sample_pairs",
     ),
+    "perceptual_hashes": ("hash_images",),
     "provenance": ("describe_run",),
     "rating_answers": ("read_rating_answers",),
     "resolution": ("resolve",),

@@ -45,6 +45,20 @@ TABLES: dict[str, TableKind] = {
         ("post_id",),
     ),
     "posts_images": TableKind({"post_id": "text", "image_id": "text"}, ("post_id", "image_id")),
+    "duplicates": TableKind(
+        {
+            "image_id": "text",
+            "path": "text",
+            "group": "whole",
+            "representative": "text",
+            "is_representative": "truth",
+            "distance": "number",
+            "size": "whole",
+            "radius": "number",
+            "status": "text",
+        },
+        ("path",),
+    ),
     "clusters": TableKind(
         {"image_id": "text", "cluster": "whole", "iteration": "whole", "silhouette": "number"}, ("image_id",)
     ),

@@ -1,0 +1,187 @@
+"""Find all pairs of 64-bit hashes within a Hamming distance without comparing all pairs."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Plan", "iterate_close_hashes", "plan_search"]
+
+_BITS = 64
+# Candidates that are verified together: a few arrays of 16 MB.
+_BLOCK = 2**21
+# Rows and candidates cost about as much as this many comparisons in order, measured on one core.
+_COST_OF_CANDIDATE = 12
+_COST_OF_PROBE = 25
+_MOST_PROBES = 5000
+_SAMPLE = 1500
+
+
+class Plan(NamedTuple):
+    """How to search: per chunk its lowest bit, its width, and the distance within it that makes a candidate.
+
+    Without chunks all pairs are compared.
+    """
+
+    chunks: tuple[tuple[int, int, int], ...]
+    candidates: float
+
+
+def iterate_close_hashes(
+    hashes: np.ndarray, *, threshold: int, plan: Plan | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give all pairs of hashes that differ in at most so many bits, in blocks.
+
+    The hashes are cut into chunks. Two hashes that differ in few bits must agree, or nearly agree, in one of
+    the chunks (pigeonhole principle), so that only pairs which do are candidates; each candidate's distance
+    is then computed. No pair is missed. Where hashes are so alike that chunks tell little apart, all pairs
+    are compared instead, which is then faster; `plan_search` decides.
+
+    Parameters
+    ----------
+    hashes : numpy.ndarray, shape (n,), uint64
+        Different from one another: collapse copies first, of which there may be very many.
+    threshold : int
+        Hamming distance at most, from 0 to 63.
+    plan : Plan, optional
+        From `plan_search`, which is asked by default.
+
+    Yields
+    ------
+    tuple of numpy.ndarray
+        Positions of the first and of the second of each pair. A pair may come more than once.
+
+    Source
+    ------
+    Norouzi, Punjani and Fleet (2012), Fast search in Hamming space with multi-index hashing, CVPR.
+
+    Examples
+    --------
+    >>> hashes = np.array([0, 3, 2**64 - 1], dtype="uint64")
+    >>> [(i.tolist(), j.tolist()) for i, j in iterate_close_hashes(hashes, threshold=2)]
+    [([0], [1])]
+    """
+    plan = plan or plan_search(hashes, threshold=threshold)
+    if not plan.chunks:
+        yield from _compare_all(hashes, threshold)
+    for first_bit, width, radius in plan.chunks:
+        values = (hashes >> np.uint64(first_bit)) & np.uint64(2**width - 1)
+        order = np.argsort(values, kind="stable")
+        ordered = hashes[order]
+        for left, start, count in _iterate_probes(values[order], width, radius):
+            for i, j in _expand(left, start, count):
+                close = np.bitwise_count(ordered[i] ^ ordered[j]) <= threshold
+                if close.any():
+                    yield order[i[close]], order[j[close]]
+
+
+def plan_search(hashes: np.ndarray, *, threshold: int) -> Plan:
+    """Choose the chunks that make the fewest candidates, by counting them on a sample of the hashes.
+
+    Parameters
+    ----------
+    hashes : numpy.ndarray, shape (n,), uint64
+        The hashes.
+    threshold : int
+        Hamming distance at most.
+
+    Returns
+    -------
+    Plan
+        The chunks, and about how many candidates they make.
+
+    Examples
+    --------
+    >>> plan_search(np.arange(3, dtype="uint64"), threshold=2)
+    Plan(chunks=(), candidates=3.0)
+    """
+    n = len(hashes)
+    n_pairs = n * (n - 1) / 2
+    best, least = Plan((), n_pairs), n_pairs
+    if n <= _SAMPLE:
+        return best
+    sample = np.random.default_rng(0).choice(hashes, _SAMPLE, replace=False)
+    first, second = np.triu_indices(_SAMPLE, 1)
+    differences = sample[first] ^ sample[second]
+    for m in range(2, min(threshold + 1, 16) + 1):
+        chunks = _cut(m, threshold)
+        probes = sum(_count_probes(width, radius) for _, width, radius in chunks)
+        if probes > _MOST_PROBES:
+            continue
+        share = sum(
+            float(
+                (np.bitwise_count((differences >> np.uint64(bit)) & np.uint64(2**width - 1)) <= radius).mean()
+            )
+            for bit, width, radius in chunks
+        )
+        # Each probe looks every different value up once.
+        cost = share * n_pairs * _COST_OF_CANDIDATE + probes * n * _COST_OF_PROBE
+        if cost < least:
+            best, least = Plan(chunks, share * n_pairs), cost
+    return best
+
+
+def _cut(m: int, threshold: int) -> tuple[tuple[int, int, int], ...]:
+    """Cut 64 bits into m chunks: first bit, width, and radius of each chunk that must be searched."""
+    edges = np.linspace(0, _BITS, m + 1).round().astype(int)
+    least, extra = divmod(threshold, m)
+    # Were all of the first extra + 1 chunks further than `least` and all others further than `least` - 1, the
+    # distance would be (extra + 1)(least + 1) + (m - extra - 1) least = threshold + 1 at the least.
+    radii = [least if chunk <= extra else least - 1 for chunk in range(m)]
+    return tuple(
+        (int(low), int(high - low), radius)
+        for low, high, radius in zip(edges[:-1], edges[1:], radii, strict=True)
+        if radius >= 0
+    )
+
+
+def _count_probes(width: int, radius: int) -> int:
+    return sum(comb(width, bits) for bits in range(radius + 1))
+
+
+def _iterate_probes(
+    ordered: np.ndarray, width: int, radius: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Give, for each way that two values may differ, which rows meet which run of rows.
+
+    Each answer is three arrays: a row, the first row that it meets, and how many it meets from there.
+    """
+    rows = np.arange(len(ordered))
+    used, starts, counts = np.unique(ordered, return_index=True, return_counts=True)
+    run = np.repeat(np.arange(len(used)), counts)
+    yield rows, rows + 1, (starts + counts)[run] - rows - 1
+    for bits in range(1, radius + 1):
+        for places in combinations(range(width), bits):
+            sought = used ^ np.uint64(sum(1 << place for place in places))
+            at = np.minimum(np.searchsorted(used, sought), len(used) - 1)
+            # From the smaller value to the larger, so that each pair of values meets once.
+            meets = (used[at] == sought) & (sought > used)
+            if meets.any():
+                left = rows[meets[run]]
+                yield left, starts[at[run[left]]], counts[at[run[left]]]
+
+
+def _expand(
+    left: np.ndarray, start: np.ndarray, count: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Turn rows and the runs they meet into pairs of rows, a block at a time."""
+    ends = np.cumsum(count)
+    total = int(ends[-1]) if len(ends) else 0
+    for low in range(0, total, _BLOCK):
+        pair = np.arange(low, min(low + _BLOCK, total))
+        row = np.searchsorted(ends, pair, side="right")
+        yield left[row], start[row] + pair - (ends[row] - count[row])
+
+
+def _compare_all(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    step = max(1, _BLOCK // max(1, len(hashes)))
+    for low in range(0, len(hashes), step):
+        rows = hashes[low : low + step]
+        # Only what comes later in the order: the rest was compared before.
+        close = np.bitwise_count(rows[:, None] ^ hashes[low:]) <= threshold
+        i, j = np.nonzero(close)
+        later = i < j
+        if later.any():
+            yield i[later] + low, j[later] + low

@@ -1,0 +1,163 @@
+"""Perceptual hashes of images: 64 bits that change little when an image is saved anew or made smaller."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+from tqdm.auto import tqdm
+
+from visclust.files import write_atomically
+from visclust.image_batches import choose_workers
+from visclust.image_reading import UnreadableImageError, read_image
+from visclust.tables import check_table
+
+__all__ = ["hash_images", "pack_hashes"]
+
+# The hash looks at 32 x 32 pixels; JPEGs of photographs may be decoded smaller as long as this much is left.
+_MIN_SIDE = 256
+# Gray levels between the darkest and the lightest of those pixels, below which there is nothing to compare:
+# the hash of a plain black and that of a plain white image are the same 64 bits.
+_FLAT_RANGE = 8
+_CACHE_KEY = b"visclust_hashes"
+
+
+def hash_images(
+    images: pd.DataFrame, *, cache: str | os.PathLike | None = None, progress: bool = True
+) -> pd.DataFrame:
+    """Hash each unique image by its lowest frequencies (pHash of the imagehash package, 64 bits).
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table. The files of its rows with status "ok" are read, in threads.
+    cache : str or path, optional
+        A Parquet file of hashes made before, by image id: only what is missing is hashed, and the file is
+        written anew. Hashes of another version of imagehash or Pillow are not used.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, hash`` (16 hexadecimal digits; missing where there is none), ``status`` ("ok";
+        "flat": one colour all over, so that there is nothing to compare; "unreadable") and ``reason``, a
+        row per row of `images` with status "ok".
+
+    Raises
+    ------
+    ValueError
+        If it is no images table, or `cache` is some other file.
+
+    Source
+    ------
+    Zauner (2010), Implementation and benchmarking of perceptual image hash functions, section 3.2 (the hash
+    by the discrete cosine transform), as the imagehash package computes it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.corpus import index_images
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.linear_gradient("L").save(folder / "gradient.png")
+    >>> Image.new("RGB", (40, 30), "red").save(folder / "red.png")
+    >>> hashes = hash_images(index_images(folder, progress=False), progress=False)
+    >>> hashes["status"].tolist(), hashes["hash"].dropna().tolist()
+    (['ok', 'flat'], ['8000800080008000'])
+    """
+    check_table(images, "images")
+    usable = images.loc[images["status"].eq("ok"), ["image_id", "path"]].drop_duplicates("image_id")
+    known = _read_cache(cache)
+    todo = usable.loc[~usable["image_id"].isin(known["image_id"])]
+    with ThreadPoolExecutor(choose_workers()) as pool:
+        made = list(
+            tqdm(
+                pool.map(_hash_file, todo["image_id"], todo["path"]),
+                total=len(todo),
+                desc="Hashing",
+                unit="image",
+                disable=not progress,
+            )
+        )
+    fresh = pd.DataFrame(made, columns=["image_id", "hash", "status", "reason"])
+    found = pd.concat([known, fresh], ignore_index=True) if len(known) else fresh
+    if cache is not None and len(fresh):
+        # A file that cannot be read today may be readable tomorrow.
+        _write_cache(cache, found.loc[found["status"].ne("unreadable")])
+    return usable[["image_id"]].merge(found, on="image_id", how="left")
+
+
+def pack_hashes(hashes: Iterable[str]) -> np.ndarray:
+    """Turn hashes from hexadecimal digits into whole numbers.
+
+    Parameters
+    ----------
+    hashes : iterable of str
+        16 hexadecimal digits each.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,), uint64
+        The 64 bits of each.
+
+    Examples
+    --------
+    >>> pack_hashes(["00000000000000ff"])
+    array([255], dtype=uint64)
+    """
+    return np.array([int(each, 16) for each in hashes], dtype=np.uint64)
+
+
+def _hash_file(image_id: str, path: str) -> tuple[str, str | None, str, str]:
+    # imagehash brings SciPy's transforms with it, which importing the package should not wait for.
+    import imagehash
+
+    try:
+        with Path(path).open("rb") as file:
+            if not hashlib.file_digest(file, "sha256").hexdigest().startswith(image_id):
+                return image_id, None, "unreadable", "changed since the images table was made"
+        gray = read_image(path, min_side=_MIN_SIDE).convert("L")
+    except OSError as error:
+        return image_id, None, "unreadable", f"cannot be opened: {error.strerror}"
+    except UnreadableImageError as error:
+        return image_id, None, "unreadable", str(error)
+    small = np.asarray(gray.resize((32, 32), Image.Resampling.LANCZOS))
+    if int(small.max()) - int(small.min()) < _FLAT_RANGE:
+        return image_id, None, "flat", "one colour all over: nothing to compare"
+    return image_id, str(imagehash.phash(gray)), "ok", ""
+
+
+def _describe_hashes() -> dict[str, Any]:
+    """Say what the hashes depend on besides the files: hashes of other settings are not comparable."""
+    versions = {name: metadata.version(name) for name in ("imagehash", "pillow")}
+    return {"hash": "phash", "bits": 64, "min_side": _MIN_SIDE, "flat_range": _FLAT_RANGE, **versions}
+
+
+def _read_cache(cache: str | os.PathLike | None) -> pd.DataFrame:
+    nothing = pd.DataFrame(columns=["image_id", "hash", "status", "reason"])
+    if cache is None or not Path(cache).exists():
+        return nothing
+    advice = "Name another file, or remove this one."
+    try:
+        record = (pq.read_schema(Path(cache)).metadata or {}).get(_CACHE_KEY)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"Expected a Parquet file of hashes at {cache}, but it is none. {advice}") from error
+    if record is None:
+        raise ValueError(f"Expected hashes in {cache}, but that file holds something else. {advice}")
+    return pd.read_parquet(cache) if json.loads(record) == _describe_hashes() else nothing
+
+
+def _write_cache(cache: str | os.PathLike, hashes: pd.DataFrame) -> None:
+    arrow = pa.Table.from_pandas(hashes, preserve_index=False)
+    record = {_CACHE_KEY: json.dumps(_describe_hashes()).encode()}
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **record})
+    write_atomically(cache, lambda file: pq.write_table(arrow, file))
