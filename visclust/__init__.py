@@ -54,6 +54,7 @@ _EXPORTS = {
     ),
     "cross_validation": ("cross_validate",),
     "duplicate_groups": ("map_to_representatives",),
+    "duplicate_scores": ("score_duplicates",),
     "duplicates": ("find_duplicates",),
     "embedding": ("embed_images",),
     "embedding_files": (

@@ -145,7 +145,10 @@ def list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
     """
     table = images[["image_id", "path"]].reset_index(drop=True)
     known = standing.set_index("image_id")
-    representative = table["image_id"].map(known["representative"]).fillna(table["image_id"])
+    text = table["image_id"].dtype
+    # As objects meanwhile: where nothing is known, `map` gives a column of numbers that takes no text.
+    representative = table["image_id"].map(known["representative"]).astype("object").fillna(table["image_id"])
+    representative = representative.astype(text)
     table["group"] = pd.factorize(representative)[0]
     table["representative"] = representative
     # Of several files with the bytes of the representative the one that its own row came from: the first.
@@ -156,7 +159,8 @@ def list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
     table["size"] = by_group["image_id"].transform("size")
     table["radius"] = by_group["distance"].transform("max")
     status = images["status"].reset_index(drop=True).replace("duplicate", "ok")
-    table["status"] = table["image_id"].map(known["status"]).fillna(status)
+    found = table["image_id"].map(known["status"]).astype("object")
+    table["status"] = found.fillna(status).astype(text)
     return table
 
 

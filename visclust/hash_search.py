@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Plan", "iterate_close_hashes", "plan_search"]
+__all__ = ["Plan", "cut_bits", "iterate_close_hashes", "plan_search"]
 
 _BITS = 64
 # Candidates that are verified together: a few arrays of 16 MB.
 _BLOCK = 2**21
-# Rows and candidates cost about as much as this many comparisons in order, measured on one core.
+# A candidate, and a probe of one value, cost about as much as this many comparisons of rows in their order.
 _COST_OF_CANDIDATE = 12
 _COST_OF_PROBE = 25
 _MOST_PROBES = 5000
@@ -106,7 +106,7 @@ def plan_search(hashes: np.ndarray, *, threshold: int) -> Plan:
     first, second = np.triu_indices(_SAMPLE, 1)
     differences = sample[first] ^ sample[second]
     for m in range(2, min(threshold + 1, 16) + 1):
-        chunks = _cut(m, threshold)
+        chunks = cut_bits(m, threshold=threshold)
         probes = sum(_count_probes(width, radius) for _, width, radius in chunks)
         if probes > _MOST_PROBES:
             continue
@@ -123,8 +123,26 @@ def plan_search(hashes: np.ndarray, *, threshold: int) -> Plan:
     return best
 
 
-def _cut(m: int, threshold: int) -> tuple[tuple[int, int, int], ...]:
-    """Cut 64 bits into m chunks: first bit, width, and radius of each chunk that must be searched."""
+def cut_bits(m: int, *, threshold: int) -> tuple[tuple[int, int, int], ...]:
+    """Cut 64 bits into chunks, and say how near two hashes within the threshold must be in one of them.
+
+    Parameters
+    ----------
+    m : int
+        Number of chunks.
+    threshold : int
+        Hamming distance at most.
+
+    Returns
+    -------
+    tuple of tuple
+        First bit, width, and distance within the chunk, of each chunk that must be searched.
+
+    Examples
+    --------
+    >>> cut_bits(4, threshold=5)
+    ((0, 16, 1), (16, 16, 1), (32, 16, 0), (48, 16, 0))
+    """
     edges = np.linspace(0, _BITS, m + 1).round().astype(int)
     least, extra = divmod(threshold, m)
     # Were all of the first extra + 1 chunks further than `least` and all others further than `least` - 1, the

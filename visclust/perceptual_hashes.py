@@ -89,7 +89,8 @@ def hash_images(
             )
         )
     fresh = pd.DataFrame(made, columns=["image_id", "hash", "status", "reason"])
-    found = pd.concat([known, fresh], ignore_index=True) if len(known) else fresh
+    # Without empty tables, whose columns would turn text into objects.
+    found = pd.concat([table for table in (known, fresh) if len(table)] or [fresh], ignore_index=True)
     if cache is not None and len(fresh):
         # A file that cannot be read today may be readable tomorrow.
         _write_cache(cache, found.loc[found["status"].ne("unreadable")])

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from visclust.hash_search import Plan, cut_bits, iterate_close_hashes, plan_search
+
+
+def list_pairs(blocks):
+    return {tuple(sorted(pair)) for i, j in blocks for pair in zip(i.tolist(), j.tolist(), strict=True)}
+
+
+def compare_all(hashes, threshold):
+    close = np.bitwise_count(hashes[:, None] ^ hashes) <= threshold
+    return {(int(i), int(j)) for i, j in zip(*np.nonzero(np.triu(close, 1)), strict=True)}
+
+
+@pytest.fixture
+def crowded():
+    """Random hashes, each with near copies, in which distances of 1 to 12 bits all occur."""
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 2**64, 1500, dtype=np.uint64)
+    for bits in range(1, 13):
+        rows = rng.integers(0, len(hashes), 100)
+        masks = [sum(1 << int(place) for place in rng.choice(64, bits, replace=False)) for _ in rows]
+        hashes = np.concatenate([hashes, hashes[rows] ^ np.array(masks, dtype=np.uint64)])
+    return np.unique(hashes)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "m"), [(1, 2), (3, 4), (5, 3), (6, 4), (6, 7), (8, 4), (8, 5), (11, 6), (12, 4)]
+)
+def test_the_search_by_chunks_misses_no_pair_and_invents_none(crowded, threshold, m):
+    plan = Plan(cut_bits(m, threshold=threshold), 0.0)
+    found = list_pairs(iterate_close_hashes(crowded, threshold=threshold, plan=plan))
+    assert found == compare_all(crowded, threshold)
+
+
+@pytest.mark.parametrize("threshold", [0, 2, 6, 10])
+def test_the_plan_that_is_chosen_finds_the_same(crowded, threshold):
+    found = list_pairs(iterate_close_hashes(crowded, threshold=threshold))
+    assert found == compare_all(crowded, threshold)
+    assert bool(plan_search(crowded, threshold=6).chunks)
+
+
+def test_comparing_all_pairs_finds_the_same(crowded):
+    found = list_pairs(iterate_close_hashes(crowded, threshold=6, plan=Plan((), 0.0)))
+    assert found == compare_all(crowded, 6)
+
+
+@pytest.mark.parametrize("bits", range(7))
+def test_a_pair_is_found_wherever_its_bits_differ(bits):
+    rng = np.random.default_rng(bits)
+    plan = plan_search(rng.integers(0, 2**64, 5000, dtype=np.uint64), threshold=6)
+    assert plan.chunks
+    for _ in range(200):
+        mask = sum(1 << int(place) for place in rng.choice(64, bits, replace=False))
+        pair = np.array([0, mask], dtype=np.uint64) ^ rng.integers(0, 2**64, dtype=np.uint64)
+        assert list_pairs(iterate_close_hashes(pair, threshold=6, plan=plan)) == {(0, 1)}
+
+
+def test_a_pair_just_beyond_the_threshold_is_not_found():
+    pair = np.array([0, 0b1111111], dtype=np.uint64)
+    assert list_pairs(iterate_close_hashes(pair, threshold=6)) == set()
+
+
+def test_hashes_that_chunks_cannot_tell_apart_are_compared_in_order():
+    # All bits but the last twelve agree: nearly every chunk is the same in all of them.
+    hashes = np.arange(4096, dtype=np.uint64)
+    assert plan_search(hashes, threshold=6).chunks == ()
+
+
+def test_no_hash_and_one_hash_have_no_pair():
+    for n in (0, 1):
+        assert list_pairs(iterate_close_hashes(np.zeros(n, dtype=np.uint64), threshold=6)) == set()
