@@ -1,0 +1,222 @@
+"""Estimate what holds for the corpus from what was seen in a sample, with standard errors."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from visclust.sample_design import SampleDesign, find_design
+from visclust.sample_values import join_domains, join_values
+from visclust.stratified_variance import measure_variance
+
+__all__ = ["estimate_corpus"]
+
+_STATISTICS = ("mean", "total", "proportion")
+
+
+def estimate_corpus(
+    sample: pd.DataFrame,
+    value: str | pd.Series | pd.DataFrame,
+    *,
+    clusters: pd.DataFrame,
+    statistic: str = "mean",
+    estimator: str = "hajek",
+    by: str | pd.Series | None = None,
+    missing: str = "error",
+    design: str = "auto",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Estimate means, totals or proportions over the corpus from a sample of its images.
+
+    Clusters that cannot enter the sample (of one image, or the unassigned, unless asked for) are not
+    covered: the table says for how many images an estimate speaks.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        From `draw_stratified_sample` or `draw_random_sample`, whole.
+    value : str, Series or DataFrame
+        What was seen: a numeric, true-or-false or (for proportions) any column of `sample`; a Series
+        indexed by image id; or a table with ``image_id`` and one or more columns of values.
+    clusters : DataFrame
+        The clusters table that the sample was drawn from.
+    statistic : {"mean", "total", "proportion"}, default "mean"
+        "proportion" gives a row per category of the value.
+    estimator : {"hajek", "horvitz-thompson"}, default "hajek"
+        Horvitz-Thompson: sums weighted by inverse inclusion probabilities, for a mean divided by the known
+        number of images. Hájek: the weighted mean, divided by the sum of weights; its total is that mean
+        times the number of images. The two are equal unless `by` cuts across the clusters.
+    by : str or Series, optional
+        Estimate within each domain: a column of `sample` or `clusters`, or a Series by image id.
+    missing : {"error", "adjust"}, default "error"
+        What to do with sampled images without a value. "adjust" takes those with a value for a random part
+        of their cluster and weighs them up; clusters left without any are no longer covered.
+    design : {"auto", "stratified", "random"}, default "auto"
+        How the sample was drawn. "auto" reads it from the probabilities; where they fit both, it says
+        stratified, so name "random" if a random sample should happen to be in proportion to all clusters.
+    level : float, default 0.95
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        A row per value, domain and category: ``value``; ``domain`` and ``category`` where asked for;
+        ``estimate, standard_error, low, high``; ``n``, images seen; ``n_effective``, the size of a simple
+        random sample with the same standard error; ``design_effect``, the variance over that of a simple
+        random sample of n; ``degrees_of_freedom`` (Satterthwaite); ``strata_collapsed``, clusters with one
+        seen image of several, whose variance rests on pairs of clusters of like size; ``covered`` and
+        ``corpus``: images of the clusters that the estimate rests on, for which it speaks, and all images.
+
+    Raises
+    ------
+    ValueError
+        If the sample was not drawn from these clusters or is not whole, a value is missing or of the wrong
+        kind, or a Horvitz-Thompson mean of a domain of unknown size is asked for.
+
+    Source
+    ------
+    Särndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, sections 2.8, 3.7, 5.6 to 5.8 and
+    10.3; Hájek (1971). Intervals for proportions: Wilson's with the effective sample size of Korn and
+    Graubard (1998), Survey Methodology 24, as compared by Franco et al. (2019), Journal of Survey
+    Statistics and Methodology 7; all others: Student's t. Variance: `measure_variance`.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abcdefg"), "cluster": [0] * 4 + [1] * 3, "iteration": 1,
+    ...                          "silhouette": 0.1})
+    >>> from visclust.sampling import draw_stratified_sample
+    >>> sample = draw_stratified_sample(clusters, max_per_cluster=2).assign(crowd=[1, 0, 1, 1])
+    >>> estimate_corpus(sample, "crowd", clusters=clusters)[["estimate", "low", "high", "covered"]].round(2)
+       estimate   low  high  covered
+    0      0.71 -1.85  3.28        7
+    """
+    _check_choice("statistic", statistic, _STATISTICS)
+    _check_choice("estimator", estimator, ("hajek", "horvitz-thompson"))
+    _check_choice("missing", missing, ("error", "adjust"))
+    _check_choice("design", design, ("auto", "stratified", "random"))
+    if not 0 < level < 1:
+        raise ValueError(f"Expected a level between 0 and 1, such as 0.95, got {level!r}.")
+    plan = find_design(sample, clusters, design=design)
+    values = join_values(sample, value, numeric=statistic != "proportion")
+    domains, known = join_domains(sample, by, clusters)
+    if by is not None and known is None and (statistic, estimator) == ("mean", "horvitz-thompson"):
+        raise ValueError(
+            "The Horvitz-Thompson mean of a domain needs the domain's size, which is only known if `by` is a "
+            "column of the clusters table. Use estimator='hajek', or statistic='total'."
+        )
+    rows = []
+    for name, column in values.items():
+        seen = column.notna().to_numpy()
+        if not seen.all() and missing == "error":
+            raise ValueError(
+                f"{(~seen).sum()} of {len(seen)} sampled images have no value of {name!r}. Complete them, or "
+                "take those seen for a random part of their cluster with missing='adjust'."
+            )
+        part = plan.narrow(seen)
+        present = column[seen].reset_index(drop=True)
+        categories: list[Any] = sorted(present.unique(), key=str) if statistic == "proportion" else [None]
+        for domain in [None] if domains is None else pd.unique(domains[seen]):
+            mine, rows_kept, inside, size = _enter_domain(part, domain, known, domains, seen)
+            for category in categories:
+                y = present.eq(category) if statistic == "proportion" else present
+                found = _estimate(
+                    y.to_numpy(float)[rows_kept], inside, mine, size, statistic, estimator, level
+                )
+                head: dict[str, Any] = {"value": name}
+                head |= {} if domains is None else {"domain": domain}
+                head |= {} if category is None else {"category": category}
+                rows.append(head | found | {"covered": mine.covered, "corpus": plan.corpus})
+    return pd.DataFrame(rows)
+
+
+def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise ValueError(f"Expected {name} to be one of {', '.join(allowed)}, got {given!r}.")
+
+
+def _enter_domain(
+    part: SampleDesign, domain: Any, known: Any, domains: Any, seen: np.ndarray
+) -> tuple[SampleDesign, np.ndarray, np.ndarray, float | None]:
+    """Leave out the strata known to lie outside a domain; give the rest, its rows, which are in, its size."""
+    everything = np.ones(len(part.strata), dtype=bool)
+    if domain is None:
+        return part, everything, everything, part.covered
+    inside = domains[seen] == domain
+    if known is None:
+        return part, everything, inside, None
+    members = part.stratum_of_corpus[(known == domain) & part.covers]
+    kept = np.isin(part.strata, members)
+    return part.narrow(kept), kept, inside[kept], len(members)
+
+
+def _estimate(
+    y: np.ndarray,
+    inside: np.ndarray,
+    part: SampleDesign,
+    size: float | None,
+    statistic: str,
+    estimator: str,
+    level: float,
+) -> dict[str, float]:
+    """Estimate one number: the point, its linearised values, their variance, and what follows from it."""
+    weights = part.weights
+    in_domain = weights * inside
+    total, weighed = float((in_domain * y).sum()), float(in_domain.sum())
+    mean = total / weighed
+    if statistic == "total":
+        # The sum of all weights is the number of images covered, so that both estimators agree.
+        estimate, linear, scale = total, inside * y, weighed
+    elif estimator == "hajek":
+        estimate, linear, scale = mean, inside * (y - mean) / weighed, 1.0
+    else:
+        assert size is not None
+        estimate, linear, scale = total / size, inside * y / size, 1.0
+    variance, freedom, collapsed = measure_variance(linear, part.strata, part.sizes)
+    n = int(inside.sum())
+    if n == 1 and statistic != "total" and weighed > 1:
+        variance = freedom = math.nan  # one image lies on its own mean and tells nothing about spread
+    spread = float((in_domain * (y - mean) ** 2).sum()) / weighed * n / (n - 1) if n > 1 else math.nan
+    simple = max(0.0, 1 - n / weighed) * spread / n * scale**2
+    relative = variance / scale**2
+    effective = spread / (relative + spread / weighed) if spread > 0 else math.nan
+    bounds = _find_bounds(estimate, variance, freedom, level)
+    if statistic == "proportion":
+        kish = weighed**2 / float((in_domain**2).sum())
+        bounds = _find_wilson(estimate, variance, freedom, n, kish, level)
+    return {
+        "estimate": estimate,
+        "standard_error": math.sqrt(variance),
+        "low": bounds[0],
+        "high": bounds[1],
+        "n": n,
+        "n_effective": effective,
+        "design_effect": variance / simple if simple > 0 else math.nan,
+        "degrees_of_freedom": freedom,
+        "strata_collapsed": collapsed,
+    }
+
+
+def _find_bounds(estimate: float, variance: float, freedom: float, level: float) -> tuple[float, float]:
+    """Give Student's interval."""
+    half = stats.t.ppf((1 + level) / 2, freedom) * math.sqrt(variance)
+    return estimate - half, estimate + half
+
+
+def _find_wilson(
+    p: float, variance: float, freedom: float, n: int, kish: float, level: float
+) -> tuple[float, float]:
+    """Give Wilson's interval for the number of independent images that would have this variance."""
+    if math.isnan(variance):
+        return math.nan, math.nan
+    p = min(max(p, 0.0), 1.0)
+    # Without any variance in the sample, what the weights leave of its size is the best known.
+    size = p * (1 - p) / variance if variance > 0 and 0 < p < 1 else kish
+    tail = (1 + level) / 2
+    if n > 1 and math.isfinite(freedom):
+        size *= (stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, freedom)) ** 2
+    z2 = stats.norm.ppf(tail) ** 2
+    middle = (p + z2 / (2 * size)) / (1 + z2 / size)
+    half = math.sqrt(z2 * (p * (1 - p) / size + z2 / (4 * size**2))) / (1 + z2 / size)
+    return max(0.0, middle - half), min(1.0, middle + half)
