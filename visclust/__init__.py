@@ -29,6 +29,7 @@ _EXPORTS = {
         "to_host",
     ),
     "charts": ("show_charts",),
+    "cluster_notes": ("read_cluster_notes",),
     "cluster_plots": (
         "plot_cluster_sizes",
         "plot_iterations",
@@ -130,6 +131,7 @@ _EXPORTS = {
         "plot_iterative_against_single",
         "plot_precision_recall",
     ),
+    "widgets.browse_clusters": ("browse_clusters",),
     "widgets.label_features": ("label_features",),
     "widgets.label_pairs": ("label_pairs",),
     "widgets.rate_images": ("rate_images",),

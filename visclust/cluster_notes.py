@@ -1,0 +1,257 @@
+"""What a researcher said of clusters: names, frames, noise, notes, tied to the images of each cluster."""
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from visclust.answers import current_answers, read_answers
+from visclust.clusters import UNASSIGNED
+from visclust.provenance import digest_ids
+from visclust.tables import check_table
+
+__all__ = [
+    "ClusterNote",
+    "ClusterNotes",
+    "check_note",
+    "fold_notes",
+    "key_clusters",
+    "read_cluster_notes",
+    "tabulate_notes",
+]
+
+_PREFIX = "cluster:"
+_YES_NO = ("yes", "no")
+_TEXT = ("written", "cleared")  # the text itself is in the column `note`, so that any text can be told apart
+_ANSWERS = {"name": _TEXT, "note": _TEXT, "noise": _YES_NO, "frame": _YES_NO}
+
+
+@dataclass(frozen=True)
+class ClusterNote:
+    """What stands for one cluster."""
+
+    name: str = ""
+    frames: tuple[str, ...] = ()
+    noise: bool = False
+    note: str = ""
+
+
+class ClusterNotes(NamedTuple):
+    """The tables of what was said: ``names`` (cluster, name, noise, note) and ``frames`` (cluster, frame)."""
+
+    names: pd.DataFrame
+    frames: pd.DataFrame
+
+
+def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:
+    """Give each cluster a key made of its images, under which notes on it are kept.
+
+    A cluster of another clustering with the same images, under whatever number, has the same key; one image
+    more or less makes another key, so that no note is carried to images that the researcher did not see.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table.
+
+    Returns
+    -------
+    dict of int to str
+        16 hexadecimal digits for each cluster; the unassigned are no cluster and have no key.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("ab"), "cluster": [0, -1], "iteration": [1, -1],
+    ...                          "silhouette": [0.1, None]})
+    >>> key_clusters(clusters)
+    {0: 'ca978112ca1bbdca'}
+    """
+    check_table(clusters, "clusters")
+    assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED)]
+    groups = assigned.groupby("cluster")["image_id"]
+    return {int(str(cluster)): digest_ids(sorted(ids))[:16] for cluster, ids in groups}
+
+
+def check_note(item_id: Any, answer: Any) -> bool:
+    """Tell whether a text is an item that a note can be on, and another one what can be said of it.
+
+    Parameters
+    ----------
+    item_id : str
+        ``cluster:<key>:name``, ``:note``, ``:noise`` or ``:frame:<frame>``.
+    answer : str
+        "written" or "cleared" for a name or note, whose text is the answer's note; "yes" or "no" otherwise.
+
+    Returns
+    -------
+    bool
+        Whether both are as described.
+
+    Examples
+    --------
+    >>> check_note("cluster:ca978112ca1bbdca:frame:justice", "yes")
+    True
+    """
+    parts = item_id.split(":", 3) if isinstance(item_id, str) else []
+    if len(parts) < 3 or parts[0] != _PREFIX.rstrip(":") or not parts[1]:
+        return False
+    named = len(parts) == 4 and bool(parts[3])
+    return answer in _ANSWERS.get(parts[2], ()) and named == (parts[2] == "frame")
+
+
+def fold_notes(rows: Iterable[Mapping[Any, Any]], keys: Mapping[int, str]) -> dict[int, ClusterNote]:
+    """Put together what stands for each cluster.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Answers (``item_id, answer, note``) of one researcher that were not taken back, oldest first.
+    keys : mapping of int to str
+        From `key_clusters`. Rows on other clusters are left alone.
+
+    Returns
+    -------
+    dict of int to ClusterNote
+        For the clusters of which something was said.
+
+    Examples
+    --------
+    >>> row = {"item_id": "cluster:k:frame:justice", "answer": "yes", "note": None}
+    >>> fold_notes([row], {7: "k"})
+    {7: ClusterNote(name='', frames=('justice',), noise=False, note='')}
+    """
+    clusters = {key: cluster for cluster, key in keys.items()}
+    notes: dict[int, ClusterNote] = {}
+    for row in rows:
+        parts = str(row["item_id"]).split(":", 3)
+        if not check_note(row["item_id"], row["answer"]) or parts[1] not in clusters:
+            continue
+        cluster, field = clusters[parts[1]], parts[2]
+        note = notes.get(cluster, ClusterNote())
+        if field == "frame":
+            others = tuple(frame for frame in note.frames if frame != parts[3])
+            notes[cluster] = replace(note, frames=(*others, parts[3]) if row["answer"] == "yes" else others)
+        elif field == "noise":
+            notes[cluster] = replace(note, noise=row["answer"] == "yes")
+        else:
+            text = str(row["note"] or "") if row["answer"] == "written" else ""
+            notes[cluster] = replace(note, name=text) if field == "name" else replace(note, note=text)
+    return notes
+
+
+def tabulate_notes(notes: Mapping[int, ClusterNote], keys: Mapping[int, str]) -> ClusterNotes:
+    """Make tables of what stands.
+
+    Parameters
+    ----------
+    notes : mapping of int to ClusterNote
+        From `fold_notes`.
+    keys : mapping of int to str
+        From `key_clusters`: the clusters to list.
+
+    Returns
+    -------
+    ClusterNotes
+        ``names`` has a row per cluster, with empty text where nothing was said; ``frames`` is a table of
+        that kind.
+
+    Examples
+    --------
+    >>> tabulate_notes({7: ClusterNote("marches", ("justice",))}, {3: "j", 7: "k"}).names
+       cluster     name  noise note
+    0        3           False
+    1        7  marches  False
+    """
+    rows = [
+        (cluster, note.name, note.noise, note.note)
+        for cluster in sorted(keys)
+        for note in [notes.get(cluster, ClusterNote())]
+    ]
+    ticked = [
+        (cluster, frame)
+        for cluster in sorted(keys)
+        for frame in sorted(notes.get(cluster, ClusterNote()).frames)
+    ]
+    names = pd.DataFrame(rows, columns=["cluster", "name", "noise", "note"])
+    frames = pd.DataFrame(ticked, columns=["cluster", "frame"])
+    return ClusterNotes(
+        names.astype({"cluster": "int64", "noise": bool}),
+        check_table(frames.astype({"cluster": "int64", "frame": "str"}), "frames"),
+    )
+
+
+def read_cluster_notes(
+    save_to: str | os.PathLike, clusters: pd.DataFrame, *, researcher: str | None = None
+) -> ClusterNotes:
+    """Read the names, frames and notes that `browse_clusters` keeps, without a widget.
+
+    Parameters
+    ----------
+    save_to : str or path
+        The folder given to `browse_clusters`.
+    clusters : DataFrame
+        The clusters table that was browsed. A note belongs to the images of a cluster and not to its number:
+        it comes back for a cluster with exactly those images, and for no other.
+    researcher : str, optional
+        Whose notes; needed only where several people have notes on these clusters.
+
+    Returns
+    -------
+    ClusterNotes
+        ``names`` (``cluster, name, noise, note``; a row per cluster, empty text where nothing was said) and
+        ``frames`` (``cluster, frame``; a row per frame ticked, a table of the kind "frames").
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If several people have notes on these clusters and `researcher` does not say whose to read, or if
+        that person has none.
+
+    Warns
+    -----
+    UserWarning
+        If there are notes on clusters with other images: this is another clustering than the one browsed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.answer_files import append_answer, name_answer_file
+    >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": [1], "silhouette": [0.1]})
+    >>> path = name_answer_file(tempfile.mkdtemp(), "ana")
+    >>> row = {"event_id": "e1", "item_id": "cluster:ca978112ca1bbdca:name", "annotator": "ana",
+    ...        "answer": "written", "note": "marches", "answered_at": "2026-01-05T10:00:00.000Z"}
+    >>> _ = append_answer(path, row)
+    >>> read_cluster_notes(path.parent, clusters).names["name"].tolist()
+    ['marches']
+    """
+    keys = key_clusters(clusters)
+    answers = read_answers(save_to, simulated=False)
+    rows = current_answers(answers[answers["item_id"].str.startswith(_PREFIX) | answers["retracts"].notna()])
+    rows = rows[rows["item_id"].str.startswith(_PREFIX)]
+    known = rows["item_id"].str.split(":").str[1].isin(keys.values())
+    people = sorted(rows["annotator"].unique() if researcher else rows["annotator"][known].unique())
+    if researcher is not None and researcher not in people:
+        raise ValueError(
+            f"Expected one of {', '.join(people) or 'nobody'} as researcher, got {researcher!r}: "
+            f"only they have notes in {save_to}."
+        )
+    if researcher is None and len(people) > 1:
+        raise ValueError(
+            f"Expected notes of one person, got those of {', '.join(people)}: say whose with researcher=."
+        )
+    if people:
+        mine = rows["annotator"].eq(researcher or people[0])
+        rows, known = rows[mine], known[mine]
+    others = rows.loc[~known, "item_id"].str.split(":").str[1].nunique()
+    if others:
+        warnings.warn(
+            f"{others} clusters with notes in {save_to} have other images than those of this clustering; "
+            "what was said of them is not used. It stays in the file.",
+            stacklevel=2,
+        )
+    return tabulate_notes(fold_notes(rows[known].to_dict("records"), keys), keys)

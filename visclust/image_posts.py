@@ -1,0 +1,97 @@
+"""The posts that show an image, and the images whose posts have some words."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from visclust.tables import check_table
+
+__all__ = ["ImagePosts"]
+
+
+class ImagePosts:
+    """Posts by image, looked up as they are asked for.
+
+    Parameters
+    ----------
+    image_ids : sequence of str
+        The images; results speak of them by their position here.
+    posts : DataFrame, optional
+        ``post_id, text`` and, where there are any, ``author, posted_at``.
+    links : DataFrame, optional
+        The posts_images table; needed where there are posts.
+
+    Raises
+    ------
+    ValueError
+        If one of the two tables is missing, or a column of them.
+
+    Examples
+    --------
+    >>> posts = pd.DataFrame({"post_id": ["p"], "text": ["Families belong together"], "author": ["ana"]})
+    >>> links = pd.DataFrame({"post_id": ["p", "p"], "image_id": ["b", "gone"]})
+    >>> found = ImagePosts(["a", "b"], posts, links)
+    >>> found.find_images("FAMILIES")
+    frozenset({1})
+    >>> found.list_posts(1, limit=5)
+    [{'author': 'ana', 'posted_at': '', 'text': 'Families belong together'}]
+    """
+
+    def __init__(
+        self, image_ids: Any, posts: pd.DataFrame | None = None, links: pd.DataFrame | None = None
+    ) -> None:
+        if (posts is None) != (links is None):
+            raise ValueError(
+                "Expected posts and links together, got one of them. The table posts_images says which post "
+                "shows which image: give it as links=."
+            )
+        self.given = posts is not None
+        if posts is None or links is None:
+            posts = pd.DataFrame({"post_id": [], "text": []}, dtype=str)
+            links = pd.DataFrame({"post_id": [], "image_id": []}, dtype=str)
+        check_table(links, "posts_images")
+        missing = [name for name in ("post_id", "text") if name not in posts.columns]
+        if missing:
+            raise ValueError(f"The posts need the columns post_id and text; {' and '.join(missing)} missing.")
+        text = posts["text"].astype(object).where(posts["text"].notna(), "").map(str)
+        self._posts = pd.DataFrame(
+            {
+                "author": posts["author"].map(str) if "author" in posts else "",
+                "posted_at": posts["posted_at"].map(_write_time) if "posted_at" in posts else "",
+                "text": text,
+            }
+        )
+        self._folded = text.str.casefold()
+        image_positions = pd.Series(np.arange(len(image_ids)), index=pd.Index(image_ids))
+        post_positions = pd.Series(np.arange(len(posts)), index=pd.Index(posts["post_id"]))
+        pairs = pd.DataFrame(
+            {"image": links["image_id"].map(image_positions), "post": links["post_id"].map(post_positions)}
+        ).dropna()
+        # By time within an image, so that the first post shown is the first that used it.
+        pairs = pairs.astype("int64").assign(
+            at=lambda table: self._posts["posted_at"].to_numpy()[table["post"]]
+        )
+        pairs = pairs.sort_values(["image", "at", "post"], kind="stable")
+        self._images, self._of_image = pairs["image"].to_numpy(), pairs["post"].to_numpy()
+
+    def count_posts(self, image: int) -> int:
+        """Count the posts that show an image."""
+        start, stop = np.searchsorted(self._images, [image, image + 1])
+        return int(stop - start)
+
+    def list_posts(self, image: int, *, limit: int) -> list[dict[str, str]]:
+        """List the posts that show an image, the earliest first."""
+        start, stop = np.searchsorted(self._images, [image, image + 1])
+        shown = self._posts.iloc[self._of_image[start : min(stop, start + limit)]]
+        return [{str(name): value for name, value in row.items()} for row in shown.to_dict("records")]
+
+    def find_images(self, words: str) -> frozenset[int]:
+        """Find the images of which some post has these words, side by side, in capitals or not."""
+        has = self._folded.str.contains(words.casefold(), regex=False).to_numpy(dtype=bool)
+        return frozenset(self._images[has[self._of_image]].tolist()) if len(has) else frozenset()
+
+
+def _write_time(value: Any) -> str:
+    """Write a time for a person; nothing where there is none."""
+    return "" if pd.isna(value) else pd.Timestamp(value).strftime("%Y-%m-%d %H:%M")

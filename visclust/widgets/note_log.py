@@ -1,0 +1,121 @@
+"""One researcher's notes on clusters joined to their file: a note counts only once it is on disk."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from visclust.answer_files import append_answer, name_answer_file, repair_answers
+from visclust.answer_rows import check_row, clean_name, read_rows
+from visclust.cluster_notes import ClusterNote, check_note, fold_notes
+from visclust.widgets.answer_log import RefusedAnswerError
+
+__all__ = ["NoteLog"]
+
+_SENT = ("event_id", "item_id", "answered_at", "retracts", "note")
+_TEXT_LENGTH = 2000
+
+
+class NoteLog:
+    """What a researcher said of the clusters, kept equal to what their file holds.
+
+    Parameters
+    ----------
+    keys : mapping of int to str
+        The clusters and their keys, from `visclust.cluster_notes.key_clusters`.
+    researcher : str
+        Whose file.
+    save_to : str or path
+        Folder of the study's answers.
+    widget_version : str
+        Recorded with every note.
+    """
+
+    def __init__(
+        self,
+        keys: Mapping[int, str],
+        *,
+        researcher: str,
+        save_to: str | os.PathLike,
+        widget_version: str,
+    ) -> None:
+        self.researcher = clean_name(researcher)
+        self.path: Path = name_answer_file(save_to, self.researcher).absolute()
+        self._keys = keys
+        self._prefixes = {f"cluster:{key}" for key in keys.values()}
+        self._widget_version = widget_version
+        self._size = self._offset = 0  # bytes read, and of them those up to the last whole line
+        self._known: set[str] = set()
+        self._standing: list[dict[str, Any]] = []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.message = repair_answers(self.path)
+        self.catch_up()
+
+    @property
+    def notes(self) -> dict[int, ClusterNote]:
+        """What stands, by cluster."""
+        return fold_notes(self._standing, self._keys)
+
+    @property
+    def undoable(self) -> dict[str, Any] | None:
+        """The latest row on these clusters that an undo would take back."""
+        mine = (row for row in reversed(self._standing) if self._is_here(row["item_id"]))
+        return next(mine, None)
+
+    def catch_up(self) -> bool:
+        """Take in what was written to the file since the last look, and tell whether there was anything."""
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size == self._size:
+            return False
+        if size < self._size:  # the file was moved away or put back from a copy: it says what stands
+            self._offset, self._known, self._standing = 0, set(), []
+        rows = read_rows(self.path, start=self._offset) if size else []
+        self._size = size
+        self._offset = size if _ends_line(self.path, size) else self._offset
+        for row in rows:
+            if row["event_id"] in self._known:
+                continue
+            self._known.add(row["event_id"])
+            if row["retracts"] is not None:
+                self._standing = [one for one in self._standing if one["event_id"] != row["retracts"]]
+            elif row["annotator"] == self.researcher and check_note(row["item_id"], row["answer"]):
+                self._standing.append(row)
+        return True
+
+    def record(self, sent: Mapping[str, Any]) -> None:
+        """Append what a browser sent, a note or an undo, and then change what stands.
+
+        A note on a cluster of another clustering, one that the browser kept from an earlier visit, is kept
+        too. `RefusedAnswerError` says that it is no note; OSError, and ValueError for a file that somebody
+        edited, that it may be sent again.
+        """
+        retracts = sent.get("retracts")
+        if retracts is None and not check_note(sent.get("item_id"), sent.get("answer")):
+            raise RefusedAnswerError(f"Expected a note on a cluster, got {sent.get('answer')!r}.")
+        row = {name: sent.get(name) for name in _SENT} | {
+            "answer": None if retracts is not None else sent.get("answer"),
+            "annotator": self.researcher,
+            "widget_version": self._widget_version,
+        }
+        row["note"] = str(row["note"])[:_TEXT_LENGTH] if row["note"] else None
+        try:
+            row = check_row(row, "what the browser sent")
+        except ValueError as error:
+            raise RefusedAnswerError(str(error)) from error
+        self.catch_up()
+        if row["event_id"] not in self._known:
+            append_answer(self.path, row)
+            self.catch_up()
+
+    def _is_here(self, item_id: str) -> bool:
+        """Tell whether an item belongs to a cluster of this clustering."""
+        return ":".join(item_id.split(":", 2)[:2]) in self._prefixes
+
+
+def _ends_line(path: Path, size: int) -> bool:
+    """Tell whether the first `size` bytes of a file end with a newline."""
+    if not size:
+        return True
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        return file.read(1) == b"\n"
