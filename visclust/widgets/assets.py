@@ -6,7 +6,14 @@ from importlib.resources import files
 __all__ = ["load_page_script", "load_page_template", "load_style", "load_widget_script"]
 
 
-_SHARED = ("labelling_transports.js", "labelling_frame.js", "labelling_controls.js", "labelling_view.js")
+_SHARED = (
+    "labelling_transports.js",
+    "labelling_frame.js",
+    "labelling_controls.js",
+    "labelling_toggles.js",
+    "labelling_ratings.js",
+    "labelling_view.js",
+)
 
 
 def load_widget_script() -> str:
@@ -54,7 +61,7 @@ def load_style() -> str:
     >>> ".visclust-labeller" in load_style()
     True
     """
-    return _join("labelling.css")
+    return _join("labelling.css", "labelling_single.css")
 
 
 def load_page_template() -> str:

@@ -28,7 +28,7 @@ function matchesKey(event, key) {
 }
 
 function buildFrame(root, settings) {
-  root.className = "visclust-labeller";
+  root.className = `visclust-labeller${settings.n_images === 1 ? " visclust-single" : ""}`;
   root.tabIndex = 0;
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", settings.question);
@@ -38,6 +38,7 @@ function buildFrame(root, settings) {
     question: makeElement("p", "visclust-question", settings.question),
     images: makeElement("div", "visclust-images"),
     controls: makeElement("div", "visclust-controls"),
+    body: makeElement("div", "visclust-body"), // a single image has its controls beside it
     note: makeElement("input", "visclust-note"),
     bar: makeElement("progress", "visclust-bar"),
     progress: makeElement("span", "visclust-progress"),
@@ -47,26 +48,28 @@ function buildFrame(root, settings) {
     zoom: makeElement("dialog", "visclust-zoom"),
   };
   parts.construct.hidden = !settings.construct;
+  parts.note.hidden = !settings.note;
   parts.note.type = "text";
   parts.note.maxLength = 2000;
   parts.note.placeholder = "Note on this item (optional; Esc to leave)";
   parts.note.setAttribute("aria-label", "Note on this item");
   parts.message.setAttribute("role", "status");
   const head = makeElement("div", "visclust-head");
-  head.append(makeElement("span", "visclust-annotator", `Annotator: ${settings.annotator}`), parts.hint);
+  head.append(makeElement("span", "visclust-annotator", `${settings.person}: ${settings.annotator}`), parts.hint);
   const status = makeElement("div", "visclust-status");
   status.append(parts.bar, parts.progress, parts.saved);
+  parts.body.append(parts.images, parts.controls);
   root.replaceChildren(
-    head, parts.construct, parts.question, parts.images, parts.controls, parts.note, status, parts.message, parts.zoom,
+    head, parts.construct, parts.question, parts.body, parts.note, status, parts.message, parts.zoom,
   );
   return parts;
 }
 
-function describePace(progress) {
+function describePace(progress, unit) {
   const words = [`${progress.done} of ${progress.total} done`, `${progress.left} left`];
   if (progress.per_minute) {
     const minutes = progress.minutes_left;
-    words.push(`${progress.per_minute.toFixed(progress.per_minute < 10 ? 1 : 0)} labels per minute`);
+    words.push(`${progress.per_minute.toFixed(progress.per_minute < 10 ? 1 : 0)} ${unit} per minute`);
     if (progress.left) words.push(minutes < 1 ? "less than a minute left" : `about ${Math.round(minutes)} min left`);
   }
   return words.join(" · ");

@@ -43,6 +43,10 @@ function pageTransport(page, settings) {
   let undone = null;
   let receive = () => {};
 
+  function nameSide(item, side) {
+    return settings.n_images > 1 ? places.get(item)?.images[side] ?? null : null; // one image has no sides
+  }
+
   function listEvents() {
     const events = hasStorage ? drawer.list() : [...unsaved.values()];
     return events.sort((a, b) => (a.answered_at < b.answered_at ? -1 : 1));
@@ -99,8 +103,8 @@ function pageTransport(page, settings) {
       seconds: event.seconds,
       retracts: event.retracts,
       event_id: event.event_id,
-      left: places.get(event.item_id)?.images[0] ?? null,
-      right: places.get(event.item_id)?.images[1] ?? null,
+      left: nameSide(event.item_id, 0),
+      right: nameSide(event.item_id, 1),
       note: event.note,
       widget_version: settings.widget_version,
       simulated: false,

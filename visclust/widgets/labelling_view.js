@@ -7,6 +7,7 @@ const KEPT_ITEMS = 24; // items whose decoded images stay in memory
 function mountLabeller(root, settings, transport) {
   const parts = buildFrame(root, settings);
   const media = new Map(); // item id -> {images, requested}
+  const given = new Map(); // item id -> the answer given here: an undo brings it back to be corrected
   const pending = new Map(); // event id -> {message, since, sent}
   let state = null;
   let shown = null; // id of the item on the screen, once chosen
@@ -40,6 +41,7 @@ function mountLabeller(root, settings, transport) {
       note: parts.note.value.trim() || null,
     };
     shownAt = null;
+    given.set(shown, answer);
     send({ kind: "answer", event });
     redraw();
   }
@@ -104,7 +106,8 @@ function mountLabeller(root, settings, transport) {
     parts.images.replaceChildren(...images.map((image, side) => {
       const frame = makeElement("button", "visclust-frame");
       frame.type = "button";
-      frame.setAttribute("aria-label", `Enlarge image ${side + 1} of ${images.length}`);
+      const which = images.length > 1 ? `image ${side + 1} of ${images.length}` : "the image";
+      frame.setAttribute("aria-label", `Enlarge ${which}`);
       if (!image) frame.textContent = "This image could not be read. Skip this item.";
       else frame.append(image);
       frame.addEventListener("mousedown", (event) => event.preventDefault());
@@ -146,7 +149,7 @@ function mountLabeller(root, settings, transport) {
       shown = next;
       shownAt = null;
       parts.note.value = "";
-      controls.reset(shown);
+      controls.reset(shown, given.get(shown));
       if (shown === null) parts.images.replaceChildren(makeElement("p", "visclust-done", describeEnd()));
       else if (!media.get(shown)?.images) drawPlaceholders();
       drawImages();
@@ -177,7 +180,7 @@ function mountLabeller(root, settings, transport) {
     if (state) {
       parts.bar.max = state.progress.total;
       parts.bar.value = state.progress.done;
-      parts.progress.textContent = describePace(state.progress);
+      parts.progress.textContent = describePace(state.progress, settings.unit);
     }
     let message = failed || state?.message || "";
     if (!failed && oldest > RESEND_AFTER) {
@@ -228,6 +231,8 @@ function mountLabeller(root, settings, transport) {
   parts.zoom.addEventListener("click", closeZoom);
   parts.zoom.addEventListener("cancel", (event) => { event.preventDefault(); closeZoom(); });
   root.addEventListener("click", (event) => {
+    // Who goes from switch to switch by Tab and presses one by key stays there.
+    if (event.detail === 0 && event.target.closest("[aria-pressed], [role=radio]")) return;
     if (event.target !== parts.note && !parts.zoom.open) root.focus({ preventScroll: true });
   });
   const stop = transport.listen(receive);
