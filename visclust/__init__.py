@@ -75,6 +75,7 @@ _EXPORTS = {
     "goodness": ("measure_goodness",),
     "grid": ("grid_search",),
     "grid_plots": ("plot_grid",),
+    "group_contrasts": ("compare_groups",),
     "image_pages": (
         "export_feature_page",
         "export_rating_page",
@@ -106,6 +107,10 @@ _EXPORTS = {
     "posts": ("read_posts",),
     "provenance": ("describe_run",),
     "rating_answers": ("read_rating_answers",),
+    "rating_model": (
+        "RatingModel",
+        "draw_cluster_effects",
+    ),
     "resolution": ("resolve",),
     "sampling": (
         "compare_samples",
@@ -119,6 +124,10 @@ _EXPORTS = {
     ),
     "silhouettes": ("silhouette_samples",),
     "simulated_answers": ("simulate_answers",),
+    "simulated_ratings": (
+        "expect_contrasts",
+        "simulate_ratings",
+    ),
     "simulated_features": ("simulate_features",),
     "tables": (
         "check_table",

@@ -1,0 +1,205 @@
+"""What groups of respondents feel about a corpus, and by how much they differ."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from statsmodels.stats.multitest import multipletests
+
+from visclust.bootstrap import find_interval
+from visclust.constructs import EMOTIONS
+from visclust.crossed_bootstrap import resample_crossed, resample_pigeonhole, split_crossed
+from visclust.crossed_designs import WEIGHTINGS, list_designs, weigh_images
+from visclust.rating_tables import RatingEvents, spread_ratings
+
+__all__ = ["GroupComparison", "choose_reference", "compare_groups"]
+
+
+class GroupComparison(NamedTuple):
+    """Means of each group, and differences from the reference group."""
+
+    means: pd.DataFrame
+    differences: pd.DataFrame
+
+
+def compare_groups(
+    ratings: pd.DataFrame,
+    sample: pd.DataFrame,
+    *,
+    weightings: Sequence[str] | None = None,
+    reference: str | None = None,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    groups: str = "group",
+    method: str = "crossed",
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> GroupComparison:
+    """Compare what groups feel, per emotion and per dimension, with intervals for new respondents and images.
+
+    A group's mean is a weighted mean over images of the mean of the group's ratings of that image. So all
+    groups are compared on the same images, however many ratings one of them gave. Images that a group did not
+    rate are left out for all.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The ratings table.
+    sample : DataFrame
+        The sample table that the survey was made from (``image_id, cluster, weight``). For other weightings
+        than "corpus" a clusters or assignment table will do.
+    weightings : sequence of str, optional
+        Which images count how much. "clusters": each cluster alike, and each of its images alike (the
+        paper's; unassigned images do not count). "images": each rated image alike. "corpus": by the
+        sample's weights, so that the mean speaks for all images of the corpus. By default all that the
+        sample allows.
+    reference : str, optional
+        Group that the others are compared with; by default the last in alphabetical order.
+    dimensions : mapping of str to sequence of str, default EMOTIONS
+        Items by dimension; a dimension's rating is the mean of its items.
+    groups : str, default "group"
+        Column of the ratings table with the groups.
+    method : {"crossed", "pigeonhole"}, default "crossed"
+        "crossed" resamples images within clusters and respondents within groups, and counts each rating's own
+        error once. "pigeonhole" is Owen's bootstrap, which is wider than it need be.
+    n_bootstrap : int, default 2000
+        Resamples.
+    level : float, default 0.95
+        Confidence level.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    GroupComparison
+        ``means``: a row per weighting, outcome and group: ``weighting, level, dimension, item, group,
+        estimate, standard_error, low, high, ratings, images, simulated``. ``differences``: a row per
+        weighting, outcome and group but the reference, with ``reference``, ``p`` (normal, two-sided) and
+        ``p_adjusted`` (Benjamini-Hochberg among the emotions or the dimensions of one weighting) besides.
+
+        The clusters count as given, images as drawn from them (each as if from very many, which is
+        conservative where most of a cluster was rated), respondents as drawn from their groups.
+
+    Raises
+    ------
+    ValueError
+        If a table is not of its kind, simulated ratings are mixed with real ones, there are fewer than two
+        groups, or no image was rated by all of them.
+
+    Source
+    ------
+    Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: see `split_crossed`. Benjamini &
+    Hochberg (1995).
+
+    Examples
+    --------
+    >>> sample = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "inclusion_probability": [0.5, 0.1],
+    ...                        "weight": [2.0, 10.0]})
+    >>> ratings = pd.DataFrame({"respondent": ["r", "s", "r", "s"], "group": ["D", "R"] * 2,
+    ...     "image_id": ["a", "a", "b", "b"], "item": "proud", "rating": [5.0, 1.0, 4.0, 3.0],
+    ...     "simulated": True})
+    >>> compared = compare_groups(ratings, sample, dimensions={}, n_bootstrap=10)
+    >>> compared.differences[["weighting", "group", "reference", "estimate"]]
+      weighting group reference  estimate
+    0  clusters     D         R       2.5
+    1    images     D         R       2.5
+    2    corpus     D         R       1.5
+    """
+    if method not in ("crossed", "pigeonhole"):
+        raise ValueError(f'Expected the method "crossed" or "pigeonhole", got {method!r}.')
+    possible = WEIGHTINGS if "weight" in sample.columns else WEIGHTINGS[:2]
+    wanted = tuple(possible if weightings is None else weightings)
+    if set(wanted) - set(possible):
+        raise ValueError(
+            f"Expected weightings among {', '.join(possible)}, got {', '.join(wanted)}. The weighting "
+            f'"corpus" needs the sample table with its weights.'
+        )
+    spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
+    names = sorted(spread.events["group"].unique())
+    reference = choose_reference(names, reference)
+    means, differences = [], []
+    for design in list_designs(spread, sample):
+        for weighting in wanted:
+            weights = weigh_images(design, sample, weighting)
+            options: dict[str, Any] = {**design.codes, "seed": seed}
+            parts = split_crossed(design.values, weights, strata=design.clusters, **options)
+            if method == "crossed":
+                replicates = resample_crossed(parts, n_bootstrap=n_bootstrap, seed=seed)
+            else:
+                replicates = resample_pigeonhole(design.values, weights, n_bootstrap=n_bootstrap, **options)
+            described = spread.outcomes.iloc[design.columns].assign(
+                weighting=weighting, ratings=len(design.values), images=int((weights > 0).sum())
+            )
+            against = names.index(reference)
+            for number, name in enumerate(names):
+                rows = described.assign(group=name)
+                means.append(_estimate(rows, parts.means[number], replicates[:, number], level))
+                if number != against:
+                    apart = parts.means[number] - parts.means[against]
+                    drawn = replicates[:, number] - replicates[:, against]
+                    differences.append(_estimate(rows.assign(reference=reference), apart, drawn, level))
+    return GroupComparison(
+        _arrange(means, spread, wanted, ["group"]),
+        _test(_arrange(differences, spread, wanted, ["group", "reference"])),
+    )
+
+
+def choose_reference(names: Sequence[str], reference: str | None) -> str:
+    """Choose the group that the others are compared with.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The groups.
+    reference : str or None
+        One of them; by default the last.
+
+    Returns
+    -------
+    str
+        The reference.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups, or the reference is none of them.
+
+    Examples
+    --------
+    >>> choose_reference(["Democrat", "Republican"], None)
+    'Republican'
+    """
+    if len(names) < 2:
+        raise ValueError(f"Expected ratings by at least two groups, got {', '.join(map(str, names))} only.")
+    if reference is not None and reference not in names:
+        raise ValueError(f"Expected one of the groups {', '.join(names)} as reference, got {reference!r}.")
+    return names[-1] if reference is None else reference
+
+
+def _estimate(rows: pd.DataFrame, estimate: np.ndarray, drawn: np.ndarray, level: float) -> pd.DataFrame:
+    low, high = find_interval(drawn, level=level)
+    return rows.assign(estimate=estimate, standard_error=drawn.std(axis=0, ddof=1), low=low, high=high)
+
+
+def _arrange(
+    parts: list[pd.DataFrame], spread: RatingEvents, wanted: tuple[str, ...], names: list[str]
+) -> pd.DataFrame:
+    table = pd.concat(parts)
+    table = table.assign(
+        order=table["weighting"].map(wanted.index), outcome=table.index, simulated=spread.simulated
+    )
+    columns = ["weighting", *spread.outcomes.columns, *names, "estimate", "standard_error", "low", "high"]
+    table = table.sort_values(["order", "outcome", "group"], ignore_index=True)
+    return table[[*columns, "ratings", "images", "simulated"]]
+
+
+def _test(table: pd.DataFrame) -> pd.DataFrame:
+    """Add p values, and those adjusted within a family: emotions or dimensions of one weighting."""
+    p = pd.Series(2 * norm.sf((table["estimate"] / table["standard_error"]).abs()), index=table.index)
+    family = p.groupby([table["weighting"], table["level"]])
+    adjusted = family.transform(lambda part: multipletests(part, method="fdr_bh")[1])
+    order = [name for name in table.columns if name not in ("ratings", "images", "simulated")]
+    columns = [*order, "p", "p_adjusted", "ratings", "images", "simulated"]
+    return table.assign(p=p, p_adjusted=adjusted)[columns]
