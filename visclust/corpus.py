@@ -11,27 +11,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from visclust.image_reading import UnreadableImageError, check_image
+from visclust.media_addresses import IMAGE_ENDINGS, is_address, match_addresses
 from visclust.tables import check_table
 
 __all__ = ["index_images", "link_posts", "select_usable"]
-
-IMAGE_ENDINGS = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".webp",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-    }
-)
 
 
 def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.DataFrame:
@@ -166,6 +149,9 @@ def link_posts(
     ----------
     posts : DataFrame
         Columns ``post_id`` (text) and ``media``: per post a list of paths, one path as text, or nothing.
+        An address (https://…) stands for the file of that name, wherever it is:
+        ``https://pbs.twimg.com/media/ABC?format=jpg&name=large`` for ``ABC.jpg``, or for ``ABC`` with another
+        ending where there is no ``ABC.jpg``.
     images : DataFrame
         The images table of the files that ``media`` names.
     folder : str or path, optional
@@ -212,19 +198,25 @@ def link_posts(
         columns=["post_id", "media"],
     )
     start = Path(folder) if folder is not None else Path()
-    uses["path"] = [os.path.normpath(start / name) for name in uses["media"]]
     known = images.assign(path=[os.path.normpath(path) for path in images["path"]])
+    found = match_addresses(filter(is_address, uses["media"]), known).set_index("media")
+    paths, reasons = found["path"].to_dict(), found["reason"].to_dict()
+    uses["path"] = [
+        paths[name] if name in paths else os.path.normpath(start / name) for name in uses["media"]
+    ]
     uses = uses.merge(known[["path", "image_id", "status", "reason"]], on="path", how="left")
     readable = uses["status"].isin(["ok", "duplicate"])
     if len(uses) and not readable.any():
         raise ValueError(
             f"None of the {len(uses)} media of the posts is in the images table: the posts say "
-            f"{uses['path'].iloc[0]!r}, the images {known['path'].iloc[0]!r}. "
-            "Say with folder= where the posts' paths start."
+            f"{uses['media'].iloc[0]!r}, the images {known['path'].iloc[0]!r}. "
+            "Say with folder= where the posts' paths start; addresses are found by the name of the file."
         )
-    unmatched = uses.loc[~readable, ["post_id", "media", "reason"]].fillna(
-        {"reason": "no such file in the images table"}
-    )
+    unmatched = uses.loc[~readable, ["post_id", "media", "reason"]]
+    unmatched["reason"] = [
+        reasons.get(name) or "no such file in the images table" if pd.isna(reason) else reason
+        for name, reason in zip(unmatched["media"], unmatched["reason"], strict=True)
+    ]
     links = uses.loc[readable, ["post_id", "image_id"]].drop_duplicates().reset_index(drop=True)
     links.attrs["unmatched"] = unmatched.reset_index(drop=True)
     return check_table(links, "posts_images")

@@ -1,0 +1,262 @@
+"""Posts from CSV and Parquet files, those of 4CAT among them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visclust.post_cells import read_count, read_id, read_time, read_truth
+from visclust.post_lists import find_hashtags, list_hashtags, list_media
+from visclust.post_rows import MalformedPostError
+from visclust.posts import read_posts
+
+FOURCAT_HEADER = (
+    "id,thread_id,timestamp,unix_timestamp,link,subject,body,author,author_fullname,author_id,source,"
+    "language_guess,possibly_sensitive,retweet_count,reply_count,like_count,quote_count,is_retweet,"
+    "retweeted_user,is_quote_tweet,quoted_user,is_reply,replied_user,hashtags,urls,images,videos,mentions,"
+    "long_lat,place_name"
+)
+FOURCAT_ROW = (
+    "1050118621198921728,1050118621198921728,2018-06-14 12:00:00,1528977600,https://twitter.com/ada/status/1,,"
+    '"Never again, ever\n#FamiliesBelongTogether",ada,"Lovelace, Ada",7,Twitter Web App,en,'
+    "no,3,0,4,1,no,,no,,no,,"
+    '"FamiliesBelongTogether,EndIt",https://example.com,'
+    '"https://pbs.twimg.com/media/ABC.jpg,https://pbs.twimg.com/media/DEF.png",'
+    '"https://pbs.twimg.com/ext_tw_video_thumb/2/img/XYZ.jpg,https://video.twimg.com/2.mp4",,,'
+)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(text, name="posts.csv", **options):
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_posts(tmp_path / name, progress=False, **options)
+
+    return write_and_read
+
+
+def test_an_export_of_4cat_is_known_by_its_header(read):
+    result = read(f"{FOURCAT_HEADER}\n{FOURCAT_ROW}\n")
+    assert result.files["format"].tolist() == ["4cat"]
+    post = result.posts.iloc[0].to_dict()
+    assert post["post_id"] == "1050118621198921728"
+    assert post["author"] == "ada"
+    assert post["posted_at"] == pd.Timestamp("2018-06-14 12:00", tz="UTC")
+    assert post["text"] == "Never again, ever\n#FamiliesBelongTogether"
+    assert post["hashtags"] == ["FamiliesBelongTogether", "EndIt"]
+    assert (post["retweets"], post["favourites"], post["is_retweet"]) == (3, 4, False)
+    assert pd.isna(post["followers"])
+    assert pd.isna(post["friends"])
+
+
+def test_of_4cats_videos_thumbnails_are_images_and_films_are_not(read):
+    media = read(f"{FOURCAT_HEADER}\n{FOURCAT_ROW}\n").posts["media"][0]
+    assert [name.rpartition("/")[2] for name in media] == ["ABC.jpg", "DEF.png", "XYZ.jpg"]
+
+
+def test_columns_are_named_by_a_map(read):
+    text = "tweet,when,hearts,pictures\n12,1528977600,5,a.jpg|b.jpg\n"
+    names = {"post_id": "tweet", "posted_at": "when", "favourites": "hearts", "media": "pictures"}
+    post = read(text, columns=names).posts.iloc[0]
+    assert post["post_id"] == "12"
+    assert post["posted_at"] == pd.Timestamp("2018-06-14 12:00", tz="UTC")
+    assert (post["favourites"], post["media"]) == (5, ["a.jpg", "b.jpg"])
+
+
+def test_hashtags_come_from_the_text_where_no_column_has_them(read):
+    posts = read("post_id,text\n1,#NeverAgain and #НеНасилию\n").posts
+    assert posts["hashtags"].tolist() == [["NeverAgain", "НеНасилию"]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_cells_are_parted_by_comma_semicolon_or_tab(read, delimiter):
+    posts = read(f"\ufeffpost_id{delimiter}text\n1{delimiter}hello\n").posts
+    assert posts[["post_id", "text"]].to_numpy().tolist() == [["1", "hello"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "No column of posts.csv .* The columns of posts.csv are id, text"),
+        ({"columns": {"post_id": "tweet"}}, "no column 'tweet'"),
+        ({"columns": {"id": "id"}}, "names of ours"),
+        ({"format": "excel"}, "one of twarc2, 4cat, csv, parquet"),
+    ],
+)
+def test_columns_that_are_not_there_are_an_error_before_reading(read, options, message):
+    with pytest.raises(ValueError, match=message):
+        read("id,text\n1,hello\n", **options)
+
+
+def test_malformed_rows_of_a_csv_are_listed_with_the_lines_they_begin_on(read):
+    rows = [
+        "post_id,posted_at,retweets,text",
+        '1,2018-06-14,3,"two\nlines"',
+        "2,2018-06-14",
+        "3,14 June,3,x",
+        "4,,many,x",
+        "1.05E+18,,,x",
+        ",,,x",
+        b"5,,,caf\xe9".decode("latin-1"),
+        "6,,,fine",
+        '7,,,"never closed',
+    ]
+    text = "\n".join(rows).encode("latin-1")
+    with pytest.warns(UserWarning, match="7 malformed"):
+        result = read(text)
+    assert result.posts["post_id"].tolist() == ["1", "6"]
+    assert result.malformed["line"].tolist() == [4, 5, 6, 7, 8, 9, 11]
+    wanted = ["2 cells", "14 June", "'many'", "last digits", "no post id", "not UTF-8", "not CSV"]
+    for reason, words in zip(result.malformed["reason"], wanted, strict=True):
+        assert words in reason
+
+
+def test_times_of_another_form_are_read_as_told(read):
+    posts = read("post_id,posted_at\n1,14/06/2018 12:00\n", time_format="%d/%m/%Y %H:%M").posts
+    assert posts["posted_at"][0] == pd.Timestamp("2018-06-14 12:00", tz="UTC")
+
+
+def test_a_parquet_file_keeps_numbers_lists_and_times(tmp_path):
+    table = pa.table(
+        {
+            "tweet_id": pa.array([2**62 + 1, None], pa.int64()),
+            "posted_at": pa.array(
+                [datetime(2018, 6, 14, 12, tzinfo=UTC), None], pa.timestamp("ns", "US/Eastern")
+            ),
+            "hashtags": [["#A", "B"], []],
+            "media": [[{"url": "a.jpg", "type": "photo"}], None],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.warns(UserWarning, match="line 2: no post id"):
+        posts = read_posts(tmp_path / "a.parquet", columns={"post_id": "tweet_id"}, progress=False).posts
+    assert posts["post_id"].tolist() == [str(2**62 + 1)]
+    assert posts["posted_at"][0] == pd.Timestamp("2018-06-14 12:00", tz="UTC")
+    assert (posts["hashtags"][0], posts["media"][0]) == (["A", "B"], ["a.jpg"])
+
+
+def test_ids_kept_as_floats_are_refused(tmp_path):
+    pd.DataFrame({"post_id": [1e18]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="last digits are lost"):
+        read_posts(tmp_path / "a.parquet", progress=False)
+
+
+def test_a_file_that_is_no_parquet_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "a.parquet").write_text("hello")
+    with pytest.raises(ValueError, match=r"Expected a\.parquet as parquet"):
+        read_posts(tmp_path / "a.parquet", progress=False)
+
+
+@pytest.mark.parametrize("value", ["1050118621198921728", 1050118621198921728, " 1050118621198921728 "])
+def test_an_id_is_text_whatever_it_was(value):
+    assert read_id(value) == "1050118621198921728"
+
+
+@pytest.mark.parametrize("value", ["12e5", "CxYz_.12", "p00001"])
+def test_an_id_need_not_be_a_number(value):
+    assert read_id(value) == value
+
+
+@pytest.mark.parametrize("value", ["1.05E+18", 1.05e18, "1050118621198921728.0", None, float("nan"), ""])
+def test_an_id_that_lost_its_digits_is_refused(value):
+    with pytest.raises(MalformedPostError):
+        read_id(value)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1,234", None), ("3.5", None), (True, None), ("3.0", 3)])
+def test_a_count_is_whole_or_refused(value, expected):
+    if expected is None:
+        with pytest.raises(MalformedPostError):
+            read_count(value, "retweets")
+    else:
+        assert read_count(value, "retweets") == expected
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "", "null"])
+def test_an_empty_count_is_missing(value):
+    assert read_count(value, "retweets") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2018-06-14T12:00:00Z",
+        "2018-06-14T12:00:00.000Z",
+        "2018-06-14 12:00:00",
+        "2018-06-14T08:00:00-04:00",
+        "Thu Jun 14 12:00:00 +0000 2018",
+        "1528977600",
+        1528977600,
+    ],
+)
+def test_times_of_every_known_form_are_utc(text):
+    assert read_time(text) == datetime(2018, 6, 14, 12, tzinfo=UTC)
+
+
+@given(st.datetimes(), st.integers(-12 * 60, 14 * 60))
+def test_any_iso_time_is_the_same_moment_in_utc(moment, minutes):
+    moment = moment.replace(year=max(2, min(moment.year, 9998)))  # so that the zone cannot leave the calendar
+    zone = timedelta(minutes=minutes)
+    hours, rest = divmod(abs(minutes), 60)
+    text = f"{(moment + zone).isoformat()}{'+' if minutes >= 0 else '-'}{hours:02}:{rest:02}"
+    assert read_time(text) == moment.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("word", "expected"), [("yes", True), ("No", False), (True, True), ("", None)])
+def test_yes_and_no_are_read(word, expected):
+    assert read_truth(word) is expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("A,B", ["A", "B"]),
+        ("#A #B", ["A", "B"]),
+        ("#A#B", ["A", "B"]),
+        ("['A', 'B']", ["A", "B"]),
+        ('["A", "B"]', ["A", "B"]),
+        ([{"tag": "A"}, {"text": "B"}], ["A", "B"]),
+        (["A", None, "A"], ["A"]),
+        ("", []),
+        (None, []),
+    ],
+)
+def test_hashtags_are_listed_however_they_are_written(cell, expected):
+    assert list_hashtags(cell) == expected
+
+
+def test_nothing_in_a_cell_is_run():
+    cell = "[__import__('os').getcwd()]"
+    assert list_hashtags(cell) == list_media(cell) == [cell]
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("a, b.jpg", ["a, b.jpg"]),
+        ("a.jpg|b.jpg;c.jpg", ["a.jpg", "b.jpg", "c.jpg"]),
+        ("https://x.org/a.jpg,https://x.org/b.jpg", ["https://x.org/a.jpg", "https://x.org/b.jpg"]),
+        ([{"preview_image_url": "t.jpg"}], ["t.jpg"]),
+        ("['a.jpg']", ["a.jpg"]),
+        (float("nan"), []),
+    ],
+)
+def test_media_are_listed_however_they_are_written(cell, expected):
+    assert list_media(cell) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#One, (#Two) #3 #4th", ["One", "Two", "4th"]),
+        ("a#No &#39; https://x.org/#no", []),
+        ("＃日本語 #été", ["日本語", "été"]),
+        (None, []),
+    ],
+)
+def test_hashtags_are_found_in_a_text_as_twitter_does(text, expected):
+    assert find_hashtags(text) == expected

@@ -1,0 +1,220 @@
+"""Cells of a table of posts, as CSV and Parquet files hold them, read as ids, times and counts."""
+
+import math
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+
+from visclust.post_rows import MalformedPostError
+
+__all__ = ["is_missing", "read_count", "read_id", "read_text", "read_time", "read_truth"]
+
+# As spreadsheets and floating-point columns write numbers: 1.05E+18, 1050118621198921728.0.
+_ROUNDED = re.compile(r"\d+\.\d*([eE][+-]?\d+)?|\d+[eE][+-]\d+")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_V1_TIME = re.compile(r"\w{3} (\w{3}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) ([+-]\d{4}) (\d{4})")
+_NO_COUNT = {"", "nan", "none", "null"}
+_TRUE, _FALSE = {"yes", "true", "1", "y", "t"}, {"no", "false", "0", "n", "f"}
+
+
+def read_id(value: Any) -> str:
+    """Read the id of a post as text, and refuse a number that has lost digits.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+
+    Returns
+    -------
+    str
+        The id.
+
+    Raises
+    ------
+    MalformedPostError
+        If it is missing, or a floating-point number: 64-bit ids do not survive those.
+
+    Examples
+    --------
+    >>> read_id(1050118621198921728)
+    '1050118621198921728'
+    """
+    text = "" if is_missing(value) else str(value).strip()
+    if not text:
+        raise MalformedPostError("no post id")
+    if isinstance(value, float) or _ROUNDED.fullmatch(text):
+        raise MalformedPostError(f"the post id {text} is a rounded number: its last digits are lost")
+    return text
+
+
+def read_time(value: Any, *, form: str | None = None) -> datetime | None:
+    """Read a time as UTC; one without a zone is UTC already.
+
+    Parameters
+    ----------
+    value : object
+        A datetime, ISO 8601 text, "Wed Oct 10 20:19:24 +0000 2018", or seconds since 1970.
+    form : str, optional
+        The `strptime` form of the text, where it is none of these.
+
+    Returns
+    -------
+    datetime or None
+        Aware, in UTC; None where the cell is empty.
+
+    Raises
+    ------
+    MalformedPostError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> read_time("2018-06-14 12:00:00").isoformat()
+    '2018-06-14T12:00:00+00:00'
+    """
+    if is_missing(value):
+        return None
+    if isinstance(value, datetime):
+        when = value
+    elif isinstance(value, date):
+        when = datetime(value.year, value.month, value.day)
+    elif isinstance(value, int | float):
+        return _from_seconds(float(value))
+    else:
+        text = str(value).strip()
+        if not text:
+            return None
+        when = _parse_time(text, form)
+    if when.tzinfo is None:
+        return when.replace(tzinfo=UTC)
+    return when.astimezone(UTC)
+
+
+def _parse_time(text: str, form: str | None) -> datetime:
+    try:
+        if form is not None:
+            return datetime.strptime(text, form)
+        if re.fullmatch(r"\d{9,11}(\.\d+)?", text):  # nine to eleven digits: seconds of 1973 to 5138
+            return _from_seconds(float(text))
+        if not text[:4].isdigit() and (found := _V1_TIME.fullmatch(text)):
+            month, day, hour, minute, second, zone, year = found.groups()
+            return datetime.fromisoformat(
+                f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}T{hour}:{minute}:{second}{zone}"
+            )
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        hint = f"not of the form {form!r}" if form else "expected ISO 8601, such as 2018-06-14T12:00:00Z"
+        raise MalformedPostError(f"the time {text!r} cannot be read: {hint}") from error
+
+
+def _from_seconds(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise MalformedPostError(f"the time {seconds:g} is not in seconds since 1970") from error
+
+
+def read_count(value: Any, name: str) -> int | None:
+    """Read a count; None where the source does not say, which is not 0.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+    name : str
+        Of its column, for the message.
+
+    Returns
+    -------
+    int or None
+        The count.
+
+    Raises
+    ------
+    MalformedPostError
+        If there is something else than a whole number.
+
+    Examples
+    --------
+    >>> read_count("12", "retweets"), read_count("", "retweets")
+    (12, None)
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        count = value
+    elif is_missing(value) or str(value).strip().lower() in _NO_COUNT:
+        return None
+    else:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if isinstance(value, bool) or not number.is_integer():
+            raise MalformedPostError(f"{name} {value!r} is no whole number")
+        count = int(number)
+    if abs(count) >= 2**63:
+        raise MalformedPostError(f"{name} {count} is too large")
+    return count
+
+
+def read_text(value: Any) -> str | None:
+    """Read text; None where the cell is missing or empty.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+
+    Returns
+    -------
+    str or None
+        The text.
+
+    Examples
+    --------
+    >>> read_text("<b>hello</b>")
+    '<b>hello</b>'
+    """
+    return None if is_missing(value) or value == "" else str(value)
+
+
+def read_truth(value: Any) -> bool | None:
+    """Read yes or no; None for anything else.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+
+    Returns
+    -------
+    bool or None
+        The answer.
+
+    Examples
+    --------
+    >>> read_truth("yes"), read_truth("")
+    (True, None)
+    """
+    word = "" if is_missing(value) else str(value).strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a cell holds nothing: None, NaN, NaT or NA.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    return (
+        value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    )
