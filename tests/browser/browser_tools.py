@@ -170,6 +170,20 @@ def run_command(page, command):
     page.evaluate("(command) => { void window.jupyterapp.commands.execute(command); }", command)
 
 
+def restart_kernel(page, address):
+    """Restart the kernel as its menu does, the question whether to do so included."""
+    run_command(page, "kernelmenu:restart")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    page.locator(".jp-Dialog").wait_for(state="detached")
+    wait_for_idle_kernel(address)
+
+
+def save_screenshot(page, name):
+    """Keep a picture of the page for people to look at."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=RESULTS / name)
+
+
 def wait_for_labeller(page):
     """Wait for a labeller that takes answers."""
     page.wait_for_selector(

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from browser_tools import (
     MARKUP,
-    RESULTS,
     answer,
     close_notebooks,
     make_study,
     open_notebook,
     read_done,
+    restart_kernel,
     run_command,
+    save_screenshot,
     start_jupyterlab,
-    wait_for_idle_kernel,
     wait_for_labeller,
     wait_until,
     write_notebook,
@@ -62,22 +62,9 @@ def open_study(server, page, request):
     close_notebooks(address)
 
 
-def restart_kernel(page, address):
-    """Restart the kernel as its menu does, the question whether to do so included."""
-    run_command(page, "kernelmenu:restart")
-    page.locator(".jp-Dialog button.jp-mod-accept").click()
-    page.locator(".jp-Dialog").wait_for(state="detached")
-    wait_for_idle_kernel(address)
-
-
 def run_all(page):
     run_command(page, "notebook:run-all-cells")
     return wait_for_labeller(page)
-
-
-def save_screenshot(page, name):
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=RESULTS / name)
 
 
 def test_twenty_pairs_by_key_and_click_an_undo_a_restart_and_exactly_these_rows(page, server, open_study):
