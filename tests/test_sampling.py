@@ -2,7 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.sampling import compare_samples, draw_random_sample, draw_stratified_sample
+from visclust.sampling import (
+    compare_samples,
+    draw_random_sample,
+    draw_stratified_sample,
+    summarize_samples,
+)
 
 
 @pytest.mark.parametrize(("size", "drawn"), [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4), (6, 5), (7, 5), (60, 5)])
@@ -80,3 +85,25 @@ def test_a_sample_of_other_images_cannot_be_compared(make_clusters):
     sample = draw_stratified_sample(make_clusters([0] * 9))
     with pytest.raises(ValueError, match="not in the clusters table"):
         compare_samples(make_clusters([0] * 2), sample)
+
+
+def test_the_summary_sets_both_samples_side_by_side(make_clusters):
+    clusters = make_clusters([0] * 40 + [1] * 6 + [2] * 2 + [3] + [-1] * 11)
+    summary = summarize_samples(clusters, draw_stratified_sample(clusters), draws=2000).set_index("sample")
+    stratified, random = summary.loc["stratified"], summary.loc["random, on average"]
+    assert stratified[["images", "clusters_reached", "clusters"]].tolist() == [11, 3, 4]
+    assert stratified[["smallest_reached", "largest_missed"]].tolist() == [2, 1]
+    weights = np.array([8.0] * 5 + [1.2] * 5 + [2])
+    assert stratified["effective_size"] == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    assert random["effective_size"] == 11
+    expected = len(clusters.query("cluster >= 0")["cluster"].unique()) - sum(
+        compare_samples(clusters, draw_stratified_sample(clusters))["chance_missed"]
+    )
+    # Four standard errors: the number reached varies by less than 1.
+    assert random["clusters_reached"] == pytest.approx(expected, abs=4 / np.sqrt(2000))
+
+
+def test_where_no_cluster_is_missed_the_largest_missed_has_no_images(make_clusters):
+    clusters = make_clusters([0] * 200 + [-1] * 4)
+    sample = draw_stratified_sample(clusters, max_per_cluster=1)
+    assert summarize_samples(clusters, sample)["largest_missed"].iloc[0] == 0

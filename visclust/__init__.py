@@ -9,6 +9,7 @@ from typing import Any
 
 _EXPORTS = {
     "annotator_agreement": ("agreement",),
+    "annotation_plan": ("plan_annotation",),
     "answer_pages": (
         "export_pair_page",
         "import_answers",
@@ -116,7 +117,9 @@ _EXPORTS = {
         "compare_samples",
         "draw_random_sample",
         "draw_stratified_sample",
+        "summarize_samples",
     ),
+    "sampling_plots": ("plot_annotation_cost",),
     "scan": (
         "plot_k_scan",
         "scan_k",

@@ -7,7 +7,7 @@ from scipy.stats import hypergeom
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
 
-__all__ = ["compare_samples", "draw_random_sample", "draw_stratified_sample"]
+__all__ = ["compare_samples", "draw_random_sample", "draw_stratified_sample", "summarize_samples"]
 
 
 def draw_stratified_sample(
@@ -158,14 +158,7 @@ def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int =
     0     4           3       0.000000
     1     2           1       0.066667
     """
-    check_table(clusters, "clusters")
-    check_table(sample, "sample")
-    unknown = ~sample["image_id"].isin(clusters["image_id"])
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
-            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
-        )
+    _check_drawn_from(sample, clusters)
     random = draw_random_sample(clusters, size=len(sample), seed=seed)
     assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"]
     sizes = assigned.value_counts().rename_axis("cluster").rename("size").reset_index()
@@ -177,3 +170,88 @@ def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int =
     return sizes.assign(**drawn, chance_missed=missed).sort_values(
         ["size", "cluster"], ascending=[False, True], ignore_index=True
     )
+
+
+def summarize_samples(
+    clusters: pd.DataFrame, sample: pd.DataFrame, *, draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Summarize a stratified sample and random ones of the same size: clusters reached, smallest found.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table that the sample was drawn from.
+    sample : DataFrame
+        From `draw_stratified_sample`.
+    draws : int, default 1,000
+        Random samples to draw.
+    seed : int, default 0
+        Seed of these draws.
+
+    Returns
+    -------
+    DataFrame
+        Rows "stratified" and "random, on average" (over the draws), with ``images``; ``clusters_reached`` of
+        ``clusters``; ``smallest_reached``, images of the smallest cluster in the sample;
+        ``largest_missed``, images of the largest that is not in it (0 where none is missed); and
+        ``effective_size`` after Kish, (sum of weights)² / sum of squared weights: the size of an unweighted
+        sample with the same standard error for a value that has nothing to do with the clusters. For a
+        value that differs between clusters see ``n_effective`` of `estimate_corpus`.
+
+    Raises
+    ------
+    ValueError
+        If the sample was drawn from other images.
+
+    Source
+    ------
+    Kish (1965), Survey Sampling, section 11.7; the comparison is that of Casas et al.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abcdefgh"), "cluster": [0] * 5 + [1] * 3,
+    ...                          "iteration": 1, "silhouette": 0.1})
+    >>> summarize_samples(clusters, draw_stratified_sample(clusters))[["images", "clusters_reached"]]
+       images  clusters_reached
+    0       6               2.0
+    1       6               2.0
+    """
+    _check_drawn_from(sample, clusters)
+    if draws < 1:
+        raise ValueError(f"Expected draws of 1 or more, got {draws}.")
+    assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"]
+    sizes = assigned.value_counts(sort=False)
+    loose = len(clusters) - len(assigned)
+    drawn = np.random.default_rng(seed).multivariate_hypergeometric(
+        [*sizes, loose], len(sample), size=draws, method="marginals"
+    )
+    rows = []
+    for name, counts, weights in (
+        ("stratified", sizes.index.isin(sample["cluster"])[None, :], sample["weight"].to_numpy()),
+        ("random, on average", drawn[:, :-1] > 0, np.ones(len(sample))),
+    ):
+        smallest = np.where(counts, sizes.to_numpy(), len(clusters)).min(axis=1)
+        largest = np.where(counts, 0, sizes.to_numpy()).max(axis=1)
+        rows.append(
+            {
+                "sample": name,
+                "images": len(sample),
+                "clusters_reached": float(counts.sum(axis=1).mean()),
+                "clusters": len(sizes),
+                "smallest_reached": float(smallest.mean()),
+                "largest_missed": float(largest.mean()),
+                "effective_size": float(weights.sum() ** 2 / (weights**2).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
+    check_table(clusters, "clusters")
+    check_table(sample, "sample")
+    unknown = ~sample["image_id"].isin(clusters["image_id"])
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
+            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
+        )
