@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "annotator_agreement": ("agreement",),
     "annotation_plan": ("plan_annotation",),
+    "annotator_agreement": ("agreement",),
     "answer_pages": (
         "export_pair_page",
         "import_answers",
@@ -30,6 +30,10 @@ _EXPORTS = {
         "to_host",
     ),
     "charts": ("show_charts",),
+    "cluster_descriptions": (
+        "describe_clusters",
+        "rank_clusters",
+    ),
     "cluster_notes": ("read_cluster_notes",),
     "cluster_plots": (
         "plot_cluster_sizes",
@@ -73,6 +77,12 @@ _EXPORTS = {
     "example": ("load_example",),
     "feature_labels": ("aggregate_labels",),
     "files": ("write_atomically",),
+    "frame_labels": ("label_posts",),
+    "frame_plots": (
+        "plot_frame_effects",
+        "plot_frame_use",
+    ),
+    "frame_tests": ("test_frame_use",),
     "goodness": ("measure_goodness",),
     "grid": ("grid_search",),
     "grid_plots": ("plot_grid",),
@@ -95,6 +105,10 @@ _EXPORTS = {
         "suggest_settings",
     ),
     "neighbours": ("list_neighbours",),
+    "overrepresented_words": (
+        "list_overrepresented_words",
+        "weigh_log_odds",
+    ),
     "pair_scores": ("score_pairs",),
     "pair_toy": (
         "plot_pair_toy",
@@ -127,11 +141,11 @@ _EXPORTS = {
     ),
     "silhouettes": ("silhouette_samples",),
     "simulated_answers": ("simulate_answers",),
+    "simulated_features": ("simulate_features",),
     "simulated_ratings": (
         "expect_contrasts",
         "simulate_ratings",
     ),
-    "simulated_features": ("simulate_features",),
     "tables": (
         "check_table",
         "read_provenance",
@@ -139,6 +153,7 @@ _EXPORTS = {
         "save_table",
     ),
     "thumbnail_rows": ("show_thumbnail_rows",),
+    "typical_images": ("list_typical_images",),
     "validation_plots": (
         "plot_iterative_against_single",
         "plot_precision_recall",
@@ -147,6 +162,8 @@ _EXPORTS = {
     "widgets.label_features": ("label_features",),
     "widgets.label_pairs": ("label_pairs",),
     "widgets.rate_images": ("rate_images",),
+    "word_plots": ("plot_words",),
+    "word_splitting": ("split_words",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 

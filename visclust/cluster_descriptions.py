@@ -1,0 +1,215 @@
+"""What helps to name a cluster: typical images, words, size, days, and how many authors stand behind it."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from visclust.clusters import UNASSIGNED
+from visclust.overrepresented_words import list_overrepresented_words
+from visclust.post_checks import check_posts
+from visclust.tables import check_table
+from visclust.typical_images import list_typical_images
+
+__all__ = ["ClusterDescriptions", "describe_clusters", "rank_clusters"]
+
+
+class ClusterDescriptions(NamedTuple):
+    """A row per cluster; a row per cluster and typical image; a row per cluster and word."""
+
+    clusters: pd.DataFrame
+    typical: pd.DataFrame
+    words: pd.DataFrame
+
+
+def describe_clusters(
+    clusters: pd.DataFrame,
+    x: Any,
+    *,
+    posts: pd.DataFrame,
+    links: pd.DataFrame,
+    n_words: int = 8,
+    n_typical: int = 5,
+    count_by: str = "posts",
+    prior_size: float = 500,
+    min_uses: int = 3,
+    stop_words: Iterable[str] = (),
+) -> ClusterDescriptions:
+    """Describe each cluster by its typical images, its words, its size, its days and its authors.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table; its rows are the rows of `x`, in their order. The unassigned are left out.
+    x : ndarray, shape (n, d), float32 or float64
+        The embedding; NumPy, or CuPy for a GPU.
+    posts : DataFrame
+        The posts table; ``post_id, author, posted_at, text`` are needed.
+    links : DataFrame
+        The posts_images table. Links to posts that `posts` lacks are left out.
+    n_words : int, default 8
+        Over-represented words per cluster at most.
+    n_typical : int, default 5
+        Typical images per cluster at most.
+    count_by : {"posts", "authors"}, default "posts"
+        Whether words are counted in posts or in authors, see `list_overrepresented_words`.
+    prior_size, min_uses, stop_words
+        See `list_overrepresented_words`.
+
+    Returns
+    -------
+    clusters : DataFrame
+        A row per cluster, the one with most images first: ``cluster, images, silhouette`` (mean),
+        ``iteration, posts`` (that show an image of it), ``uses`` (of its images: a post with two counts
+        twice), ``first_day, last_day`` (UTC), ``authors, effective_authors`` (as many authors, posting
+        equally often, would be as concentrated: the inverse Simpson index, 1 / Σ pᵢ² with pᵢ the share of
+        the cluster's posts by author i), ``top_author, top_author_share`` (of the posts; of equals the first
+        by name), ``medoid`` (an image_id) and ``words`` (joined by commas; empty where none stands out).
+    typical : DataFrame
+        From `list_typical_images`: ``cluster, rank, image_id, mean_distance``.
+    words : DataFrame
+        From `list_overrepresented_words`: ``cluster, rank, word, uses, …, z``.
+
+    Raises
+    ------
+    ValueError
+        If a table or a setting is not as described.
+
+    Source
+    ------
+    Laakso and Taagepera (1979), "Effective" number of parties, Comparative Political Studies 12, 3-27, for
+    the effective number. Words: Monroe, Colaresi and Quinn (2008), see `weigh_log_odds`.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abc"), "cluster": 0, "iteration": 1, "silhouette": 0.1})
+    >>> posts = pd.DataFrame({"post_id": ["p", "q", "r"], "author": ["ann", "ann", "bob"],
+    ...     "posted_at": pd.to_datetime(["2018-06-30", "2018-07-01", "2018-07-01"], utc=True),
+    ...     "text": "March"})
+    >>> links = pd.DataFrame({"post_id": ["p", "q", "r", "r"], "image_id": ["a", "a", "a", "b"]})
+    >>> import numpy as np
+    >>> found = describe_clusters(clusters, np.array([[0.0], [4.0], [5.0]]), posts=posts, links=links)
+    >>> found.clusters[["images", "posts", "uses", "authors", "effective_authors", "medoid"]].round(2)
+       images  posts  uses  authors  effective_authors medoid
+    0       3      3     4        2                1.8      b
+    """
+    check_table(clusters, "clusters")
+    check_table(links, "posts_images")
+    check_posts(posts, ["author", "posted_at", "text"])
+    typical = list_typical_images(clusters, x, n_images=n_typical)
+    words = list_overrepresented_words(
+        clusters,
+        posts,
+        links=links,
+        n_words=n_words,
+        count_by=count_by,
+        prior_size=prior_size,
+        min_uses=min_uses,
+        stop_words=stop_words,
+    )
+    assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED)]
+    table = assigned.groupby("cluster").agg(
+        images=("image_id", "size"), silhouette=("silhouette", "mean"), iteration=("iteration", "first")
+    )
+    shown = assigned[["image_id", "cluster"]].merge(links, on="image_id")
+    shown = shown.merge(posts[["post_id", "author", "posted_at"]], on="post_id")
+    table = table.join(_describe_posts(shown))
+    table["medoid"] = typical.loc[typical["rank"].eq(1)].set_index("cluster")["image_id"]
+    table["words"] = words.groupby("cluster")["word"].agg(", ".join)
+    counts = ["posts", "uses", "authors"]
+    table[counts] = table[counts].fillna(0).astype("int64")
+    table["words"] = table["words"].astype(object).fillna("")
+    table = table.reset_index().sort_values(["images", "cluster"], ascending=[False, True], ignore_index=True)
+    return ClusterDescriptions(table, typical, words)
+
+
+def _describe_posts(shown: pd.DataFrame) -> pd.DataFrame:
+    """Describe the posts of each cluster; a row of the table is a use of an image by a post."""
+    uses = shown.groupby("cluster").size()
+    once = shown.drop_duplicates(["cluster", "post_id"])
+    table = once.groupby("cluster").agg(
+        posts=("post_id", "size"), first_day=("posted_at", "min"), last_day=("posted_at", "max")
+    )
+    table.insert(1, "uses", uses)
+    for day in ("first_day", "last_day"):
+        table[day] = table[day].dt.floor("D")
+    by_author = once.groupby(["cluster", "author"]).size().rename("posts").reset_index()
+    total = by_author.groupby("cluster")["posts"].transform("sum")
+    by_author["share"] = by_author["posts"] / total
+    by_author["square"] = by_author["share"] ** 2
+    top = by_author.sort_values(["share", "author"], ascending=[False, True]).drop_duplicates("cluster")
+    authors = by_author.groupby("cluster").agg(authors=("author", "size"), squares=("square", "sum"))
+    table["authors"] = authors["authors"]
+    table["effective_authors"] = 1 / authors["squares"]
+    return table.join(
+        top.set_index("cluster")[["author", "share"]].set_axis(["top_author", "top_author_share"], axis=1)
+    )
+
+
+_RANKED = {
+    "cluster": "Cluster",
+    "images": "Images",
+    "posts": "Posts",
+    "authors": "Authors",
+    "effective_authors": "Effective authors",
+    "top_author_share": "Top author's share",
+    "silhouette": "Silhouette",
+    "days": "Days",
+    "words": "Words",
+}
+
+
+def rank_clusters(
+    descriptions: pd.DataFrame, *, by: str = "images", ascending: bool = False, n_clusters: int = 20
+) -> pd.DataFrame:
+    """Rank clusters by one of their numbers, as a table to read.
+
+    Parameters
+    ----------
+    descriptions : DataFrame
+        The ``clusters`` of `describe_clusters`.
+    by : str, default "images"
+        A column of it: "posts", "silhouette", "authors", "effective_authors", "top_author_share",
+        "first_day" and so on.
+    ascending : bool, default False
+        Whether the smallest comes first.
+    n_clusters : int, default 20
+        Rows at most.
+
+    Returns
+    -------
+    DataFrame
+        Columns with headings for people: cluster, images, posts, authors, effective authors, the top author's
+        share, mean silhouette, days from the first post to the last, and words. Clusters without the number
+        come last.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abc"), "cluster": 0, "iteration": 1, "silhouette": 0.1})
+    >>> posts = pd.DataFrame({"post_id": ["p", "q"], "author": ["ann", "bob"],
+    ...     "posted_at": pd.to_datetime(["2018-06-30", "2018-07-01"], utc=True), "text": "March"})
+    >>> links = pd.DataFrame({"post_id": ["p", "q"], "image_id": ["a", "a"]})
+    >>> import numpy as np
+    >>> found = describe_clusters(clusters, np.eye(3), posts=posts, links=links)
+    >>> rank_clusters(found.clusters, by="posts")[["Cluster", "Posts", "Top author's share", "Days"]]
+       Cluster  Posts Top author's share                     Days
+    0        0      2                50%  2018-06-30 – 2018-07-01
+    """
+    if by not in descriptions.columns:
+        raise ValueError(f"Expected one of the columns {', '.join(descriptions.columns)}, got {by!r}.")
+    table = descriptions.sort_values([by, "cluster"], ascending=[ascending, True], ignore_index=True)
+    table = table.head(n_clusters)
+    first, last = (table[name].dt.strftime("%Y-%m-%d") for name in ("first_day", "last_day"))
+    days = first.where(first.eq(last), first + " – " + last)
+    table = table.assign(
+        days=days.astype(object).where(first.notna(), ""),
+        effective_authors=table["effective_authors"].map("{:.1f}".format, na_action="ignore"),
+        top_author_share=table["top_author_share"].map("{:.0%}".format, na_action="ignore"),
+        silhouette=table["silhouette"].map("{:.3f}".format, na_action="ignore"),
+    )
+    return table[list(_RANKED)].rename(columns=_RANKED)

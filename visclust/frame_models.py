@@ -1,0 +1,204 @@
+"""One logistic regression of a frame's use on ideology, with errors clustered by user."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import linprog
+from scipy.special import expit, logit
+from statsmodels.discrete.discrete_model import Logit
+
+__all__ = ["FrameFit", "Interval", "average_effect", "fit_frame", "is_separated", "predict_shares"]
+
+
+class FrameFit(NamedTuple):
+    """Coefficients, their covariance clustered by user and the naive one, and users minus one."""
+
+    parameters: np.ndarray
+    covariance: np.ndarray
+    naive_covariance: np.ndarray
+    degrees_of_freedom: int
+
+
+class Interval(NamedTuple):
+    """An estimate with its standard error and confidence interval."""
+
+    estimate: np.ndarray
+    standard_error: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def is_separated(design: np.ndarray, uses: np.ndarray) -> bool:
+    """Say whether some combination of the columns tells uses from non-uses without an overlap.
+
+    Then the likelihood has no maximum: the odds ratio grows without end, and no standard error is to be had.
+
+    Parameters
+    ----------
+    design : numpy.ndarray, shape (n, k), float
+        The regressors with the constant, of full rank.
+    uses : numpy.ndarray of bool, shape (n,)
+        Whether each post uses the frame.
+
+    Returns
+    -------
+    bool
+        True for complete and for quasi-complete separation.
+
+    Source
+    ------
+    Albert and Anderson (1984), On the existence of maximum likelihood estimates in logistic regression
+    models, Biometrika 71, 1-10; by the linear programme of Konis (2007), Linear programming algorithms
+    for detecting separated data in binary logistic regression models, thesis, Oxford.
+
+    Examples
+    --------
+    >>> design = np.array([[1.0, -1.0], [1.0, 0.0], [1.0, 2.0]])
+    >>> is_separated(design, np.array([False, False, True]))
+    True
+    >>> is_separated(design, np.array([True, False, True]))
+    False
+    """
+    signed = np.unique(np.where(uses[:, None], design, -design), axis=0)
+    found = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
+    # The optimum is 0 where rows overlap; the solver's own tolerance on each row is 1e-7.
+    return bool(-found.fun > 1e-6 * len(signed))
+
+
+def fit_frame(design: np.ndarray, uses: np.ndarray, users: np.ndarray) -> FrameFit | str:
+    """Fit the logistic regression of a frame's use.
+
+    Parameters
+    ----------
+    design : numpy.ndarray, shape (n, k), float
+        The regressors with the constant, of full rank.
+    uses : numpy.ndarray of bool, shape (n,)
+        Whether each post uses the frame.
+    users : numpy.ndarray of int, shape (n,)
+        Who posted it, as codes from 0.
+
+    Returns
+    -------
+    FrameFit or str
+        The fit; or, where there is none, the reason.
+
+    Examples
+    --------
+    >>> design = np.column_stack([np.ones(6), [-2.0, -1.0, 0.0, 0.0, 1.0, 2.0]])
+    >>> fit = fit_frame(design, np.array([0, 1, 0, 1, 0, 1], dtype=bool), np.array([0, 0, 1, 2, 2, 3]))
+    >>> fit.parameters.shape, fit.degrees_of_freedom
+    ((2,), 3)
+    """
+    if uses.all() or not uses.any():
+        return "every post uses it" if uses.all() else "no post uses it"
+    if is_separated(design, uses):
+        return (
+            "separation: ideology (with the controls) tells posts with the frame from those without exactly"
+        )
+    model = Logit(uses.astype(float), design)
+    with warnings.catch_warnings():
+        # What goes wrong is told by the row's reason.
+        warnings.simplefilter("ignore")
+        try:
+            result = model.fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds={"groups": users})
+            naive = np.linalg.inv(-model.hessian(result.params))
+        except np.linalg.LinAlgError:
+            return "the regression has no solution: its matrix is singular"
+    covariance = np.asarray(result.cov_params())
+    if not result.mle_retvals["converged"] or not np.isfinite(covariance).all():
+        return "the regression did not converge"
+    return FrameFit(np.asarray(result.params), covariance, naive, int(users.max()))
+
+
+def average_effect(fit: FrameFit, design: np.ndarray, *, quadratic: bool, confidence: float) -> Interval:
+    """Average, over the posts, the change of the probability of use per unit of ideology.
+
+    Parameters
+    ----------
+    fit : FrameFit
+        From `fit_frame`.
+    design : numpy.ndarray, shape (n, k), float
+        The regressors: the constant, ideology, its square if `quadratic`, controls.
+    quadratic : bool
+        Whether the third column is the square of the second; both then move together.
+    confidence : float
+        Of the interval, such as 0.95.
+
+    Returns
+    -------
+    Interval
+        Of one number, by the delta method on the clustered covariance and the t distribution.
+
+    Examples
+    --------
+    >>> design = np.column_stack([np.ones(6), [-2.0, -1.0, 0.0, 0.0, 1.0, 2.0]])
+    >>> fit = fit_frame(design, np.array([0, 1, 0, 1, 0, 1], dtype=bool), np.array([0, 0, 1, 2, 2, 3]))
+    >>> average_effect(fit, design, quadratic=False, confidence=0.95).estimate.round(3).item()
+    0.098
+    """
+    probability = expit(design @ fit.parameters)
+    density = probability * (1 - probability)
+    inner = np.zeros_like(design)
+    inner[:, 1] = 1
+    if quadratic:
+        inner[:, 2] = 2 * design[:, 1]
+    slope = inner @ fit.parameters
+    gradient = ((density * (1 - 2 * probability) * slope)[:, None] * design + density[:, None] * inner).mean(
+        0
+    )
+    error = np.sqrt(gradient @ fit.covariance @ gradient)
+    return _bound(np.mean(density * slope), error, fit, confidence)
+
+
+def predict_shares(
+    fit: FrameFit, design: np.ndarray, values: np.ndarray, *, quadratic: bool, confidence: float
+) -> Interval:
+    """Predict the share of posts that use the frame if all had the same ideology, for several values of it.
+
+    Parameters
+    ----------
+    fit : FrameFit
+        From `fit_frame`.
+    design : numpy.ndarray, shape (n, k), float
+        The regressors as in `average_effect`; controls stay as they are and are averaged over.
+    values : numpy.ndarray, shape (m,), float
+        Ideology, in the unit of the design.
+    quadratic : bool
+        As in `average_effect`.
+    confidence : float
+        Of the intervals.
+
+    Returns
+    -------
+    Interval
+        Arrays of shape (m,); standard errors by the delta method, intervals made on the logit scale, so that
+        they stay between 0 and 1.
+
+    Examples
+    --------
+    >>> design = np.column_stack([np.ones(6), [-2.0, -1.0, 0.0, 0.0, 1.0, 2.0]])
+    >>> fit = fit_frame(design, np.array([0, 1, 0, 1, 0, 1], dtype=bool), np.array([0, 0, 1, 2, 2, 3]))
+    >>> predict_shares(fit, design, np.array([0.0]), quadratic=False, confidence=0.95).estimate
+    array([0.5])
+    """
+    first = 3 if quadratic else 2
+    # Rows with the same controls predict the same: each kind once, weighted by how often it comes.
+    controls, counts = np.unique(design[:, first:], axis=0, return_counts=True)
+    weights = counts / len(design)
+    shares, errors = np.empty(len(values)), np.empty(len(values))
+    for number, value in enumerate(values):
+        set_to = [1, value, value**2][:first]
+        rows = np.column_stack([np.tile(set_to, (len(controls), 1)), controls])
+        probability = expit(rows @ fit.parameters)
+        gradient = (weights * probability * (1 - probability)) @ rows
+        shares[number] = weights @ probability
+        errors[number] = np.sqrt(gradient @ fit.covariance @ gradient)
+    on_logit = _bound(logit(shares), errors / (shares * (1 - shares)), fit, confidence)
+    return Interval(shares, errors, expit(on_logit.low), expit(on_logit.high))
+
+
+def _bound(estimate: np.ndarray, error: np.ndarray, fit: FrameFit, confidence: float) -> Interval:
+    reach = stats.t.ppf((1 + confidence) / 2, fit.degrees_of_freedom) * error
+    return Interval(estimate, error, estimate - reach, estimate + reach)

@@ -1,0 +1,183 @@
+"""Figures of frames and ideology, drawn from the tables of `test_frame_use`."""
+
+from typing import Literal
+
+import altair as alt
+import pandas as pd
+
+__all__ = ["plot_frame_effects", "plot_frame_use"]
+
+_ORANGE, _GRAY = "#e6780a", "#757575"
+_SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
+    "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
+    "odds_ratio": ("Odds ratio per SD of ideology", 1.0, "log", ".2~f"),
+}
+_RATIOS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100]
+
+
+def plot_frame_effects(
+    effects: pd.DataFrame,
+    *,
+    measure: str = "effect",
+    level: float = 0.05,
+    width: int = 380,
+    row_height: int = 26,
+) -> alt.LayerChart:
+    """Draw the effect of ideology on the use of each frame, with its interval.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        The ``effects`` of `test_frame_use`.
+    measure : {"effect", "odds_ratio"}, default "effect"
+        The average marginal effect in percentage points, or the odds ratio on a log scale.
+    level : float, default 0.05
+        Frames whose adjusted p-value is below it are coloured.
+    width, row_height : int, pixels
+        Width, and height of a frame's row.
+
+    Returns
+    -------
+    altair.LayerChart
+        A row per frame that was tested, from the largest effect to the smallest; those not tested are named
+        below. Pointing at one shows its numbers.
+
+    Raises
+    ------
+    ValueError
+        If the measure is unknown, or no frame was tested.
+
+    Source
+    ------
+    See `test_frame_use`.
+
+    Examples
+    --------
+    >>> effects = pd.DataFrame({"frame": ["protest"], "posts": [90], "users": [30], "uses": [40],
+    ...     "users_using": [20], "odds_ratio": [1.5], "odds_ratio_low": [1.1], "odds_ratio_high": [2.0],
+    ...     "effect": [0.1], "effect_low": [0.02], "effect_high": [0.18], "p_adjusted": [0.01],
+    ...     "reason": [""]})
+    >>> len(plot_frame_effects(effects).layer)
+    3
+    """
+    if measure not in _SCALES:
+        raise ValueError(f"Expected one of the measures {', '.join(_SCALES)}, got {measure!r}.")
+    tested = effects.loc[effects["reason"].eq("")]
+    if tested.empty:
+        raise ValueError("Expected a frame that was tested, got none: see the reasons in the table.")
+    title, none, scale, style = _SCALES[measure]
+    told, untold = f"below {level:g}", f"{level:g} or above"
+    unit = 100 if measure == "effect" else 1
+    table = tested[["frame", "posts", "users", "uses", "users_using", "p_adjusted"]].assign(
+        estimate=unit * tested[measure],
+        low=unit * tested[f"{measure}_low"],
+        high=unit * tested[f"{measure}_high"],
+        told=tested["p_adjusted"].lt(level).map({True: told, False: untold}),
+    )
+    order = table.sort_values("estimate", ascending=False)["frame"].tolist()
+    axis = alt.Axis(format=style, tickCount=6)
+    if scale == "log":  # on a log axis the ticks chosen by Vega leave gaps above 1
+        axis = alt.Axis(format=style, values=_RATIOS)
+    span = alt.Scale(type=scale, zero=False, nice=False, padding=12)
+    x = alt.X("estimate:Q", title=title, scale=span, axis=axis)
+    base = alt.Chart(table).encode(y=alt.Y("frame:N", title=None, sort=order, axis=alt.Axis(labelLimit=220)))
+    colour = alt.Color(
+        "told:N",
+        title="Adjusted p-value",
+        scale=alt.Scale(domain=[told, untold], range=[_ORANGE, _GRAY]),
+        legend=alt.Legend(orient="bottom"),
+    )
+    intervals = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=title, scale=span, axis=axis),
+        x2="high:Q",
+        color=colour,
+    )
+    discs = base.mark_circle(size=80, opacity=1).encode(
+        x=x,
+        color=colour,
+        tooltip=[
+            alt.Tooltip("frame:N", title="Frame"),
+            alt.Tooltip("estimate:Q", title="Estimate", format=style),
+            alt.Tooltip("low:Q", title="Low", format=style),
+            alt.Tooltip("high:Q", title="High", format=style),
+            alt.Tooltip("p_adjusted:Q", title="Adjusted p-value", format=".3g"),
+            alt.Tooltip("uses:Q", title="Posts with the frame"),
+            alt.Tooltip("users_using:Q", title="Users who use it"),
+        ],
+    )
+    line = alt.Chart(pd.DataFrame({"none": [none]})).mark_rule(color="black", strokeDash=[4, 4])
+    left_out = effects.loc[effects["reason"].ne(""), "frame"].tolist()
+    subtitle = [f"{table['posts'].max():,} posts by {table['users'].max():,} users; lines are intervals"]
+    if left_out:
+        subtitle.append("Not tested: " + ", ".join(map(str, left_out)))
+    heading = alt.TitleParams("Ideology and the use of frames", subtitle=subtitle, anchor="start")
+    return alt.layer(line.encode(x="none:Q"), intervals, discs).properties(
+        width=width, height=alt.Step(row_height), title=heading
+    )
+
+
+def plot_frame_use(
+    curves: pd.DataFrame, *, own_scales: bool = False, columns: int = 3, width: int = 190, height: int = 150
+) -> alt.FacetChart:
+    """Draw the predicted share of posts with each frame over ideology, with its interval.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        The ``curves`` of `test_frame_use`.
+    own_scales : bool, default False
+        Whether each panel has its own vertical scale, to see rare frames; otherwise all can be compared.
+    columns : int, default 3
+        Panels per row.
+    width, height : int, pixels
+        Of each panel.
+
+    Returns
+    -------
+    altair.FacetChart
+        A panel per frame.
+
+    Raises
+    ------
+    ValueError
+        If there is no curve.
+
+    Source
+    ------
+    See `test_frame_use`.
+
+    Examples
+    --------
+    >>> curves = pd.DataFrame({"frame": ["protest", "protest"], "ideology": [-1.0, 1.0],
+    ...     "probability": [0.2, 0.3], "low": [0.1, 0.2], "high": [0.3, 0.4]})
+    >>> type(plot_frame_use(curves)).__name__
+    'FacetChart'
+    """
+    if curves.empty:
+        raise ValueError("Expected the curve of a frame, got none: no frame was tested.")
+    x = alt.X("ideology:Q", title="Ideology", scale=alt.Scale(zero=False, nice=False))
+    title = "Predicted share of posts"
+    base = alt.Chart(curves[["frame", "ideology", "probability", "low", "high"]])
+    band = base.mark_area(color=_ORANGE, opacity=0.25).encode(
+        x=x, y=alt.Y("low:Q", title=title, axis=alt.Axis(format="%")), y2="high:Q"
+    )
+    line = base.mark_line(color=_ORANGE).encode(
+        x=x,
+        y=alt.Y("probability:Q", title=title, axis=alt.Axis(format="%")),
+        tooltip=[
+            alt.Tooltip("frame:N", title="Frame"),
+            alt.Tooltip("ideology:Q", title="Ideology", format=".2f"),
+            alt.Tooltip("probability:Q", title=title, format=".1%"),
+            alt.Tooltip("low:Q", title="Low", format=".1%"),
+            alt.Tooltip("high:Q", title="High", format=".1%"),
+        ],
+    )
+    return (
+        alt.layer(band, line)
+        .properties(width=width, height=height)
+        .facet(
+            facet=alt.Facet("frame:N", title=None, sort=list(dict.fromkeys(curves["frame"]))), columns=columns
+        )
+        .resolve_scale(y="independent" if own_scales else "shared")
+        .properties(title=alt.TitleParams("Use of frames by ideology, with intervals", anchor="start"))
+    )
