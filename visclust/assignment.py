@@ -8,7 +8,7 @@ from visclust.assignment_flow import assign_strata
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
 
-__all__ = ["assign_respondents", "list_groups", "number_strata", "spread_ratings"]
+__all__ = ["assign_respondents", "even_out_ratings", "list_groups", "number_strata"]
 
 
 def assign_respondents(
@@ -85,7 +85,7 @@ def assign_respondents(
     rated = np.zeros(len(sample), dtype=np.int64)
     parts = []
     for group, names in by_group.items():
-        counts = spread_ratings(strata, rated=rated, n_respondents=len(names), load=per_respondent, rng=rng)
+        counts = even_out_ratings(strata, rated=rated, n_respondents=len(names), load=per_respondent, rng=rng)
         totals = np.bincount(strata, weights=counts).astype(np.int64)
         given = assign_strata(totals, n_respondents=len(names), load=per_respondent, rng=rng)
         rows = _pick_images(given, strata, counts, rng=rng)
@@ -182,7 +182,7 @@ def number_strata(sample: pd.DataFrame) -> np.ndarray:
     return numbers
 
 
-def spread_ratings(
+def even_out_ratings(
     strata: np.ndarray, *, rated: np.ndarray, n_respondents: int, load: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Say how often each image is rated in a group: as evenly as the room in the clusters allows.
@@ -205,7 +205,7 @@ def spread_ratings(
 
     Examples
     --------
-    >>> spread_ratings(np.array([0, 0, 1]), rated=np.array([1, 0, 0]), n_respondents=2, load=2,
+    >>> even_out_ratings(np.array([0, 0, 1]), rated=np.array([1, 0, 0]), n_respondents=2, load=2,
     ...                rng=np.random.default_rng(0)).tolist()
     [1, 1, 2]
     """

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, triu
 
-from visclust.assignment import number_strata, spread_ratings
+from visclust.assignment import even_out_ratings, number_strata
 from visclust.tables import check_table
 
 __all__ = ["check_assignment", "describe_assignment"]
@@ -105,7 +105,7 @@ def describe_assignment(assignment: pd.DataFrame) -> pd.DataFrame:
 def _find_best_spread(sample: pd.DataFrame, loads: pd.Series) -> int:
     """Find the smallest difference in ratings per image that these numbers allow, 1 at least."""
     strata = number_strata(sample)
-    best = spread_ratings(
+    best = even_out_ratings(
         strata,
         rated=np.zeros(len(strata)),
         n_respondents=len(loads),
