@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
+    "accounts": ("describe_accounts",),
     "annotation_plan": ("plan_annotation",),
     "annotator_agreement": ("agreement",),
     "answer_pages": (
@@ -91,6 +92,8 @@ _EXPORTS = {
         "export_feature_page",
         "export_rating_page",
     ),
+    "hashtag_plots": ("plot_hashtag_spans",),
+    "hashtags": ("track_hashtags",),
     "image_uses": (
         "count_image_uses",
         "plot_image_uses",
