@@ -36,6 +36,7 @@ _EXPORTS = {
         "rank_clusters",
     ),
     "cluster_notes": ("read_cluster_notes",),
+    "cluster_pages": ("export_cluster_page",),
     "cluster_plots": (
         "plot_cluster_sizes",
         "plot_iterations",

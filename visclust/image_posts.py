@@ -54,26 +54,20 @@ class ImagePosts:
         missing = [name for name in ("post_id", "text") if name not in posts.columns]
         if missing:
             raise ValueError(f"The posts need the columns post_id and text; {' and '.join(missing)} missing.")
-        text = posts["text"].astype(object).where(posts["text"].notna(), "").map(str)
-        self._posts = pd.DataFrame(
-            {
-                "author": posts["author"].map(str) if "author" in posts else "",
-                "posted_at": posts["posted_at"].map(_write_time) if "posted_at" in posts else "",
-                "text": text,
-            }
-        )
-        self._folded = text.str.casefold()
-        image_positions = pd.Series(np.arange(len(image_ids)), index=pd.Index(image_ids))
-        post_positions = pd.Series(np.arange(len(posts)), index=pd.Index(posts["post_id"]))
-        pairs = pd.DataFrame(
-            {"image": links["image_id"].map(image_positions), "post": links["post_id"].map(post_positions)}
-        ).dropna()
+        self._posts = posts
+        self._text = posts["text"].astype(object).where(posts["text"].notna(), "")
+        self._folded: pd.Series | None = None
+        images = pd.Index(image_ids).get_indexer(pd.Index(links["image_id"]))
+        rows = pd.Index(posts["post_id"]).get_indexer(pd.Index(links["post_id"]))
+        known = (images >= 0) & (rows >= 0)
         # By time within an image, so that the first post shown is the first that used it.
-        pairs = pairs.astype("int64").assign(
-            at=lambda table: self._posts["posted_at"].to_numpy()[table["post"]]
+        rank = (
+            posts["posted_at"].rank(method="first").to_numpy()
+            if "posted_at" in posts
+            else np.arange(len(posts))
         )
-        pairs = pairs.sort_values(["image", "at", "post"], kind="stable")
-        self._images, self._of_image = pairs["image"].to_numpy(), pairs["post"].to_numpy()
+        order = np.lexsort((rank[rows[known]], images[known]))
+        self._images, self._of_image = images[known][order], rows[known][order]
 
     def count_posts(self, image: int) -> int:
         """Count the posts that show an image."""
@@ -83,15 +77,21 @@ class ImagePosts:
     def list_posts(self, image: int, *, limit: int) -> list[dict[str, str]]:
         """List the posts that show an image, the earliest first."""
         start, stop = np.searchsorted(self._images, [image, image + 1])
-        shown = self._posts.iloc[self._of_image[start : min(stop, start + limit)]]
-        return [{str(name): value for name, value in row.items()} for row in shown.to_dict("records")]
+        return [self._describe(row) for row in self._of_image[start : min(stop, start + limit)]]
+
+    def _describe(self, row: int) -> dict[str, str]:
+        """Describe one post as text."""
+        post = self._posts.iloc[row]
+        author, posted_at = post.get("author"), post.get("posted_at")
+        return {
+            "author": "" if pd.isna(author) else str(author),
+            "posted_at": "" if pd.isna(posted_at) else pd.Timestamp(posted_at).strftime("%Y-%m-%d %H:%M"),
+            "text": str(self._text.iloc[row]),
+        }
 
     def find_images(self, words: str) -> frozenset[int]:
         """Find the images of which some post has these words, side by side, in capitals or not."""
+        if self._folded is None:
+            self._folded = self._text.map(str).str.casefold()
         has = self._folded.str.contains(words.casefold(), regex=False).to_numpy(dtype=bool)
         return frozenset(self._images[has[self._of_image]].tolist()) if len(has) else frozenset()
-
-
-def _write_time(value: Any) -> str:
-    """Write a time for a person; nothing where there is none."""
-    return "" if pd.isna(value) else pd.Timestamp(value).strftime("%Y-%m-%d %H:%M")

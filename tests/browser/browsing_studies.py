@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-HOSTILE = "<img src=x onerror=\"window.hacked=1\"></script><script>window.hacked=1</script> <b>bold</b>"
+HOSTILE = '<img src=x onerror="window.hacked=1"></script><script>window.hacked=1</script> <b>bold</b>'
 FRAMES = ["family", "security & order", "<i>justice</i>"]
 
 
@@ -46,7 +46,7 @@ def make_corpus(folder, sizes, *, n_files, side=400, d=8, unassigned=0, seed=5):
     posts = pd.DataFrame(
         {"post_id": [f"p{i}" for i in range(n)], "author": [f"user {i % 7}" for i in range(n)],
          "posted_at": pd.Timestamp("2018-06-15T10:00Z") + pd.to_timedelta(np.arange(n), unit="h"),
-         "text": [f"A post of image {i}, number{i % 10} {HOSTILE if i % 5 == 0 else 'peace'}" for i in range(n)]}
+         "text": [f"Post of image {i}, number{i % 10} {'peace' if i % 5 else HOSTILE}" for i in range(n)]}
     )  # fmt: skip
     links = pd.DataFrame({"post_id": posts["post_id"], "image_id": ids})
     images.to_parquet(folder / "images.parquet")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 
 from visclust.tables import check_table
@@ -49,15 +50,19 @@ def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
     check_table(clusters, "clusters")
     if clusters.empty:
         raise ValueError("Expected at least one image in the clusters table, got none.")
-    table = clusters.reset_index(drop=True)
-    order = table["silhouette"].sort_values(ascending=False, na_position="last", kind="stable").index
+    numbers = clusters["cluster"].to_numpy(dtype="int64")
+    iterations = clusters["iteration"].to_numpy(dtype="int64")
+    silhouettes = clusters["silhouette"].to_numpy(dtype="float64", na_value=np.nan)
+    # The last key sorts first; where it is missing, NaN goes to the end of its cluster.
+    order = np.lexsort((-silhouettes, numbers))
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=numbers[order[0]] - 1))
     found = {}
-    for cluster, members in table.loc[order].groupby(table["cluster"].to_numpy()[order], sort=True):
-        mean, number = members["silhouette"].mean(), int(str(cluster))
-        found[number] = Cluster(
-            number,
-            None if pd.isna(mean) else float(mean),
-            int(members["iteration"].iloc[0]),
-            tuple(members.index.tolist()),
+    for members in np.split(order, starts[1:]):
+        known = silhouettes[members][~np.isnan(silhouettes[members])]
+        found[int(numbers[members[0]])] = Cluster(
+            int(numbers[members[0]]),
+            float(known.mean()) if len(known) else None,
+            int(iterations[members[0]]),
+            tuple(members.tolist()),
         )
     return MappingProxyType(found)

@@ -15,6 +15,11 @@ function describeCluster(cluster) {
   return words.join(" · ");
 }
 
+function describeLeft(cluster, count, isPage) {
+  if (count >= cluster.size) return "";
+  return `${count} ${isPage ? "in this page" : count === 1 ? "passes the filter" : "pass the filter"}`;
+}
+
 function makeChoice(label, names, onChange) {
   const field = makeElement("label", "visclust-field", `${label} `);
   const choice = makeElement("select", "visclust-select");

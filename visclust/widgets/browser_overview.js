@@ -19,15 +19,21 @@ function makeOverview(settings, state, thumbnails, actions) {
   }
 
   function drawHead(cluster, count) {
-    const head = makeButton("visclust-row-head", "", [], () => actions.open(cluster.cluster));
+    const head = makeButton("visclust-row-head", "", [], () => open(cluster.cluster));
     head.append(makeElement("span", "visclust-row-name", nameCluster(cluster)));
     head.append(makeElement("span", "visclust-row-facts", describeCluster(cluster)));
-    if (count < cluster.size) head.append(makeElement("span", "visclust-row-facts", `${count} pass the filter`));
+    const left = describeLeft(cluster, count, settings.readonly && !state.words);
+    if (left) head.append(makeElement("span", "visclust-row-facts", left));
     const marks = makeElement("span", "visclust-marks");
     if (cluster.noise) marks.append(makeElement("span", "visclust-mark visclust-mark-noise", "noise"));
     for (const frame of cluster.frames) marks.append(makeElement("span", "visclust-mark", frame));
     head.append(marks);
     return head;
+  }
+
+  function open(number, place = 0) {
+    move(state.rows.findIndex(([cluster]) => cluster === number), false); // where one comes back to
+    actions.open(number, place);
   }
 
   function drawRow(at) {
@@ -47,7 +53,7 @@ function makeOverview(settings, state, thumbnails, actions) {
       cell.type = "button";
       cell.tabIndex = -1; // the row's head leads to the same images, so Tab need not visit each
       cell.setAttribute("aria-label", `Image ${place + 1} of ${count} in ${nameCluster(cluster)}`);
-      cell.addEventListener("click", () => actions.open(number, place));
+      cell.addEventListener("click", () => open(number, place));
       thumbnails.fill(cell, list, place);
       row.append(cell);
     }

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -18,6 +17,7 @@ from visclust.thumbnails import encode_thumbnail
 from visclust.widgets.browse_rows import describe_cluster, list_rows, list_sheet
 from visclust.widgets.browser_assets import load_browser_script, load_browser_style
 from visclust.widgets.browsing import Browsing
+from visclust.widgets.nearest_images import NearestImages
 from visclust.widgets.note_log import NoteLog
 
 __all__ = ["BrowserSender"]
@@ -36,7 +36,7 @@ class BrowserSender(anywidget.AnyWidget):
         Where to start.
     clusters : DataFrame
         The clusters table, whose positions are the images of the state.
-    paths : sequence of path
+    paths : sequence of str
         The image file of each row.
     x : ndarray, shape (n, d), optional
         The embedding of the rows, for "more like this".
@@ -60,7 +60,7 @@ class BrowserSender(anywidget.AnyWidget):
         self,
         state: Browsing,
         clusters: pd.DataFrame,
-        paths: Sequence[Path],
+        paths: Sequence[str],
         *,
         x: np.ndarray | None,
         posts: ImagePosts,
@@ -72,7 +72,7 @@ class BrowserSender(anywidget.AnyWidget):
         super().__init__(settings=settings)
         self._table = clusters
         self._image_paths = paths
-        self._x = x
+        self._nearest = None if x is None else NearestImages(x)
         self._posts = posts
         self._notes_log = log
         self._keys = keys

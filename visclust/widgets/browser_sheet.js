@@ -205,10 +205,9 @@ function makeSheet(settings, state, thumbnails, actions) {
       const cluster = state.clusters.get(state.sheet.cluster);
       title.textContent = cluster ? nameCluster(cluster) : state.sheet.title;
       const count = `${state.sheet.count} image${state.sheet.count === 1 ? "" : "s"}`;
-      const filtered = cluster && state.sheet.count < cluster.size;
-      const all = cluster ? describeCluster(cluster) : count;
-      facts.textContent = (cluster?.name ? `Cluster ${cluster.cluster} · ` : "") + all
-        + (filtered ? ` · ${count} ${settings.readonly && !state.words ? "in this page" : "pass the filter"}` : "");
+      const left = cluster ? describeLeft(cluster, state.sheet.count, settings.readonly && !state.words) : "";
+      const number = cluster?.name ? `Cluster ${cluster.cluster}` : "";
+      facts.textContent = [number, cluster ? describeCluster(cluster) : count, left].filter(Boolean).join(" · ");
       drawForm();
       for (const cell of scroller.box.querySelectorAll(".visclust-cell")) drawSelected(cell);
     },

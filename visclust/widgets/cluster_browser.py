@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from visclust.cluster_notes import ClusterNote, tabulate_notes
-from visclust.neighbours import list_neighbours
 from visclust.widgets.answer_log import RefusedAnswerError
 from visclust.widgets.browse_rows import list_sheet
 from visclust.widgets.browser_sender import BrowserSender
@@ -120,10 +119,9 @@ class ClusterBrowser(BrowserSender):
 
     def _open_like(self, image: int) -> None:
         """Open the images most like one, itself first."""
-        if self._x is None:
+        if self._nearest is None:
             raise ValueError("there is no embedding")
-        found = list_neighbours(self._x, range(len(self._x)), of=[image], n=_LIKE)
-        rows = [int(row) for row in found["image_id"]]
+        rows = self._nearest.find(image, n=_LIKE)
         self._change("sheet", open_images(self._state, rows, title="Most like the first image, by distance"))
 
     def _select(self, message: Mapping[str, Any]) -> None:
