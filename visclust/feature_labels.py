@@ -12,10 +12,10 @@ from visclust.bootstrap import find_interval, resample_sums
 from visclust.feature_answers import read_feature_answer
 from visclust.simulated_answers import refuse_mixture
 from visclust.tables import check_table
+from visclust.widgets.labelling import SKIP
 
 __all__ = ["AggregatedLabels", "aggregate_labels"]
 
-_SKIP = "skip"
 _RULES = ("majority", "any", "all", "share")
 
 
@@ -162,7 +162,7 @@ def _list_votes(standing: pd.DataFrame) -> pd.DataFrame:
         for image, annotator, answer in zip(
             standing["item_id"], standing["annotator"], standing["answer"], strict=True
         )
-        if answer != _SKIP
+        if answer != SKIP
         for feature, value in read_feature_answer(answer).items()
     ]
     return pd.DataFrame(rows, columns=["image_id", "annotator", "feature", "value"])
@@ -176,13 +176,13 @@ def _refuse_lost_votes(answers: pd.DataFrame, standing: pd.DataFrame) -> None:
         for annotator, image, answer in zip(
             standing["annotator"], standing["item_id"], standing["answer"], strict=True
         )
-        if answer != _SKIP
+        if answer != SKIP
     }
     events = answers["event_id"] if "event_id" in answers.columns else [None] * len(answers)
     names = zip(answers["annotator"], answers["item_id"], answers["answer"], events, strict=True)
     for annotator, image, answer, event in names:
         last = latest.get((annotator, image))
-        if last is None or not isinstance(answer, str) or answer in (last, _SKIP) or event in retracted:
+        if last is None or not isinstance(answer, str) or answer in (last, SKIP) or event in retracted:
             continue
         lost = [name for name in read_feature_answer(answer) if name not in read_feature_answer(last)]
         if lost:

@@ -11,10 +11,10 @@ from visclust.constructs import EMOTIONS
 from visclust.rating_items import check_scale, list_items, read_rating_answer
 from visclust.simulated_answers import refuse_mixture
 from visclust.tables import check_table
+from visclust.widgets.labelling import SKIP
 
 __all__ = ["read_rating_answers"]
 
-_SKIP = "skip"
 _COLUMNS = [
     "respondent", "group", "image_id", "item", "rating", "simulated", "position", "place", "reason",
     "seconds", "answered_at",
@@ -88,7 +88,7 @@ def read_rating_answers(
         answer = said.get((name, str(row["image_id"])))
         ratings: dict[str, int | None] = {}
         reason = "not answered" if answer is None else "skipped"
-        if answer is not None and answer["answer"] != _SKIP:
+        if answer is not None and answer["answer"] != SKIP:
             ratings = read_rating_answer(str(answer["answer"]), items=names, scale=scale)
             reason = "cannot say"
         places = {item: place for place, item in enumerate(ratings, start=1)}

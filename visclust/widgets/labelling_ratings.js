@@ -111,7 +111,7 @@ function buildRatings(parent, settings, actions) {
     if (key === "ArrowUp") return () => goTo(current - 1);
     if (key === "ArrowRight") return () => change(1);
     if (key === "ArrowLeft") return () => change(-1);
-    if (key === "PageUp" || key === "PageDown") return () => change((key === "PageUp" ? 1 : -1) * Math.ceil(numbers.length / 10));
+    if (key === "PageUp" || key === "PageDown") return () => change((key === "PageUp" ? 1 : -1) * Math.max(1, Math.round((high - low) / 10)));
     if (key === "Home" || key === "End") return () => { rate(current, key === "Home" ? low : high); rows[current].focus(); };
     if (event.repeat) return number !== undefined || /^[ckz]$|^Enter$/i.test(key) ? () => {} : null; // one press
     if (number !== undefined) return () => rateAndGoOn(number);
