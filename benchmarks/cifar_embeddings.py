@@ -17,11 +17,11 @@ CACHE = Path(__file__).parent / ".cache"
 N_IMAGES, N_DIMENSIONS = 18_096, 512
 
 
-def load_cifar_embeddings() -> dict[str, np.ndarray]:
+def load_cifar_embeddings(n: int = N_IMAGES) -> dict[str, np.ndarray]:
     """Give the three embeddings, float32, made on the first call (about 4 minutes on 2 cores)."""
-    path = CACHE / "cifar_embeddings.npz"
+    path = CACHE / ("cifar_embeddings.npz" if n == N_IMAGES else f"cifar_embeddings_{n}.npz")
     if not path.exists():
-        features = embed(subsample(*fetch_cifar()))
+        features = embed(subsample(*fetch_cifar(), n=n))
         np.savez(path, **project(features))
     with np.load(path, allow_pickle=False) as saved:
         return {name: saved[name] for name in saved.files}
@@ -43,13 +43,13 @@ def fetch_cifar() -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(batches), np.asarray(labels)
 
 
-def subsample(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Draw N_IMAGES with class sizes that fall as a power of the class's rank."""
+def subsample(images: np.ndarray, labels: np.ndarray, *, n: int) -> np.ndarray:
+    """Draw n images with class sizes that fall as a power of the class's rank."""
     rng = np.random.default_rng(0)
     wanted = 1 / np.arange(1, 11) ** 0.75
-    wanted = np.minimum(np.floor(wanted / wanted.sum() * N_IMAGES), 5000).astype(int)
-    wanted[1] += N_IMAGES - wanted.sum()
-    rows = [rng.choice(np.flatnonzero(labels == c), n, replace=False) for c, n in enumerate(wanted)]
+    wanted = np.minimum(np.floor(wanted / wanted.sum() * n), 5000).astype(int)
+    wanted[1] += n - wanted.sum()
+    rows = [rng.choice(np.flatnonzero(labels == c), size, replace=False) for c, size in enumerate(wanted)]
     return images[np.sort(np.concatenate(rows))]
 
 
