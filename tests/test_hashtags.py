@@ -309,7 +309,7 @@ def replay_slowly(posts, days=2, min_uses=2):
     return sorted(spans)
 
 
-@settings(max_examples=60, deadline=None)  # the first call imports, which no deadline foresees
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -335,6 +335,7 @@ def test_a_day_whose_midnight_a_clock_change_skips_begins_with_its_first_moment(
     assert str(start_of_days(days.to_numpy(), timezone="America/Sao_Paulo")[0]) == "2018-11-04 01:00:00-02:00"
 
 
+@settings(deadline=None)
 @given(st.integers(-20_000, 40_000))
 def test_a_day_begins_on_itself(day):
     start = start_of_days(np.array([day]), timezone="Europe/Berlin")

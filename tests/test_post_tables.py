@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visclust.post_cells import read_count, read_id, read_time, read_truth
@@ -197,6 +197,7 @@ def test_times_of_every_known_form_are_utc(text):
     assert read_time(text) == datetime(2018, 6, 14, 12, tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.datetimes(), st.integers(-12 * 60, 14 * 60))
 def test_any_iso_time_is_the_same_moment_in_utc(moment, minutes):
     moment = moment.replace(year=max(2, min(moment.year, 9998)))  # so that the zone cannot leave the calendar

@@ -5,7 +5,7 @@ import warnings
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visclust.posts import read_posts
@@ -297,6 +297,7 @@ def test_nothing_is_saved_where_nothing_was_read(read, tmp_path):
     assert not (tmp_path / "out.parquet").exists()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 2**63 - 1), st.text(), st.lists(st.text(min_size=1), max_size=3)),
@@ -317,6 +318,7 @@ def test_whatever_a_tweet_says_comes_back_as_it_was(tmp_path_factory, rows):
     assert posts["hashtags"].tolist() == [list(dict.fromkeys(tags)) for _, _, tags in rows]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_crash_the_reader(tmp_path_factory, noise):
     path = tmp_path_factory.mktemp("noise") / "a.jsonl"

@@ -61,6 +61,11 @@ _EXPORTS = {
         "select_usable",
     ),
     "corpus_estimates": ("estimate_corpus",),
+    "corpus_plots": (
+        "plot_images_per_day",
+        "plot_lorenz",
+    ),
+    "corpus_summary": ("describe_corpus",),
     "cross_validation": ("cross_validate",),
     "duplicate_groups": ("map_to_representatives",),
     "duplicate_scores": ("score_duplicates",),

@@ -22,8 +22,9 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     Returns
     -------
     altair.Chart
-        A row per hashtag in the order of their first entry, a bar per span, and its number of posts. A tick
-        marks where a bar ends only because the posts do. Days are drawn as in the timezone of the spans.
+        A row per hashtag in the order of their first entry, a bar per span, and how many posts all of its
+        spans collected. A tick marks where a bar ends only because the posts do. Days are drawn as in the
+        timezone of the spans.
 
     Raises
     ------
@@ -52,11 +53,10 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     table["tag"] = "#" + table["hashtag"].astype(str)
     order = table.sort_values("entered", kind="stable")["tag"].drop_duplicates().tolist()
     y = alt.Y("tag:N", title=None, sort=order, axis=alt.Axis(labelLimit=260))
-    end = alt.X2("left:T")
     base = alt.Chart(table).encode(y=y)
     bars = base.mark_bar(height=row_height - 5, cornerRadius=2).encode(
-        x=alt.X("entered:T", title=None, axis=alt.Axis(format="%-d %b", labelOverlap=True)),
-        x2=end,
+        x=alt.X("entered:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=8, labelOverlap=True)),
+        x2="left:T",
         color=alt.Color(
             "kind:N",
             title="Brought in by",
@@ -74,8 +74,8 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
             alt.Tooltip("posts:Q", title="Posts collected", format=","),
         ],
     )
-    counts = base.mark_text(align="left", dx=5, fontSize=10, color="#444").encode(
-        x=alt.X("left:T", title=None), text=alt.Text("posts:Q", format=",")
+    counts = base.mark_text(align="left", dx=8, fontSize=10, color="#444").encode(
+        x=alt.value(width), text=alt.Text("sum(posts):Q", format=",")
     )
     cut = (
         base.transform_filter("datum.reason === 'posts end'")
@@ -84,7 +84,7 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     )
     title = alt.TitleParams(
         "When each hashtag was tracked",
-        subtitle="Number: posts collected. Black end: the posts end there.",
+        subtitle="At the right: posts collected. Black end: the posts end there",
         anchor="start",
     )
     return (bars + cut + counts).properties(width=width, height=alt.Step(row_height), title=title)
