@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from visclust.arrays import is_on_gpu, to_host
+
 __all__ = [
     "describe_device",
     "explain_gpu",
     "get_namespace",
     "is_on_gpu",
+    "project_by_cuml",
     "run_gpu_lloyd",
     "score_by_cuml",
     "to_device",
@@ -93,27 +96,6 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
     return to_host(x)
 
 
-def to_host(x: Any) -> np.ndarray:
-    """Bring an array into the computer's own memory as NumPy.
-
-    Parameters
-    ----------
-    x : array_like
-        NumPy or CuPy array.
-
-    Returns
-    -------
-    numpy.ndarray
-        The same object where it is NumPy already.
-
-    Examples
-    --------
-    >>> to_host([1, 2])
-    array([1, 2])
-    """
-    return x.get() if is_on_gpu(x) else np.asarray(x)
-
-
 def get_namespace(x: Any) -> ModuleType:
     """Give the module whose functions work on this array: `cupy` for CuPy arrays, otherwise `numpy`.
 
@@ -162,27 +144,6 @@ def describe_device(x: Any) -> str:
     import cupy
 
     return "gpu: " + cupy.cuda.runtime.getDeviceProperties(x.device.id)["name"].decode()
-
-
-def is_on_gpu(x: Any) -> bool:
-    """Say whether an array is a CuPy array.
-
-    Parameters
-    ----------
-    x : object
-        The array.
-
-    Returns
-    -------
-    bool
-        True for CuPy arrays; NumPy arrays and anything else are worked on by the CPU.
-
-    Examples
-    --------
-    >>> is_on_gpu(np.zeros(1))
-    False
-    """
-    return type(x).__module__.partition(".")[0] == "cupy"
 
 
 def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float] | None:
@@ -268,6 +229,43 @@ def score_by_cuml(x: Any, codes: Any) -> Any:
     # It takes float32 only: other types it may score wrongly without a word.
     rows = cupy.ascontiguousarray(x, dtype=cupy.float32)
     return silhouette_samples(rows, codes.astype(cupy.int32), metric="euclidean", chunksize=8192)
+
+
+def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> Any:
+    """Lay rows out in two dimensions by cuML's UMAP.
+
+    Parameters
+    ----------
+    x : cupy.ndarray, shape (n, d)
+        Rows.
+    n_neighbors, min_dist, seed : int, float, int
+        As in `visclust.projection.project_map`.
+
+    Returns
+    -------
+    cupy.ndarray, shape (n, 2), float32
+        Coordinates.
+
+    Raises
+    ------
+    RuntimeError
+        If the array is not on a GPU, or cuML is not installed.
+
+    Examples
+    --------
+    >>> project_by_cuml(np.zeros((3, 1)), n_neighbors=2, min_dist=0.1, seed=0)
+    Traceback (most recent call last):
+    RuntimeError: A map by cuML needs a CuPy array and cuML: give to_host(x) to make it on the CPU.
+    """
+    if not is_on_gpu(x) or importlib.util.find_spec("cuml") is None:
+        raise RuntimeError(
+            "A map by cuML needs a CuPy array and cuML: give to_host(x) to make it on the CPU."
+        )
+    import cupy
+    from cuml.manifold import UMAP
+
+    model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, output_type="cupy")
+    return model.fit_transform(cupy.ascontiguousarray(x, dtype=cupy.float32))
 
 
 @cache
