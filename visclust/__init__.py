@@ -84,6 +84,7 @@ _EXPORTS = {
     "example": ("load_example",),
     "feature_labels": ("aggregate_labels",),
     "files": ("write_atomically",),
+    "finetuning": ("finetune",),
     "frame_labels": ("label_posts",),
     "frame_plots": (
         "plot_frame_effects",
@@ -155,6 +156,9 @@ _EXPORTS = {
         "expect_contrasts",
         "simulate_ratings",
     ),
+    "survey_export": ("export_survey",),
+    "survey_import": ("read_ratings",),
+    "survey_people": ("drop_respondents",),
     "tables": (
         "check_table",
         "read_provenance",

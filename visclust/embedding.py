@@ -17,7 +17,7 @@ from visclust.torch_device import describe_torch_device
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Embedding", "embed_images"]
+__all__ = ["Embedding", "embed_images", "load_for_use"]
 
 _BATCHES_PER_CHUNK = 16
 
@@ -107,7 +107,7 @@ def embed_images(
     """
     chunk_size = _check_sizes(batch_size, chunk_size, workers)
     files = list_files(images)
-    loaded, reason = _load(encoder, weights, device)
+    loaded, reason = load_for_use(encoder, weights, device)
     target = next(loaded.module.parameters()).device
     image_ids = [file.image_id for file in files]
     min_side = loaded.min_side if fast_decoding else None
@@ -167,10 +167,37 @@ def _check_sizes(batch_size: int, chunk_size: int | None, workers: int | None) -
     return chunk_size
 
 
-def _load(
+def load_for_use(
     encoder: str | EncoderChoice | Encoder, weights: str | os.PathLike | None, device: str
 ) -> tuple[Encoder, str]:
-    """Load the encoder, and say why it was chosen."""
+    """Load the encoder that was asked for, and say why it was chosen.
+
+    Parameters
+    ----------
+    encoder : str, EncoderChoice or Encoder
+        As in `embed_images`.
+    weights : str, path or None
+        As in `embed_images`.
+    device : {"auto", "cpu", "gpu"}
+        As in `embed_images`.
+
+    Returns
+    -------
+    tuple of (Encoder, str)
+        The encoder and the reason.
+
+    Raises
+    ------
+    ValueError
+        If weights come with an encoder that has its own.
+    TypeError
+        If `encoder` is none of the three.
+
+    Examples
+    --------
+    >>> load_for_use("efficientnet_lite0", None, "cpu")[1]
+    'asked for by name'
+    """
     if isinstance(encoder, Encoder):
         if weights is not None:
             raise ValueError("Expected weights with the name of an encoder, got them with a loaded encoder.")

@@ -1,0 +1,224 @@
+"""The result of a training: made, written beside the encoder's file, and read again where it is finished."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.encoder_weights import digest_file
+from visclust.files import write_atomically
+from visclust.finetune_labels import LabelledImages
+from visclust.finetune_network import TrainedNetwork
+from visclust.finetune_scores import score_features
+from visclust.finetune_training import TrainingRun
+from visclust.safetensors_files import write_tensors
+
+__all__ = ["FineTuning", "digest_settings", "make_result", "read_result", "write_result"]
+
+_TABLES = ("curve", "scores", "split", "predictions")
+_CURVE = [
+    "epoch",
+    "train_loss",
+    "held_out_loss",
+    "held_out_average_precision",
+    "seconds_waiting",
+    "seconds_computing",
+    "seconds_held_out",
+]
+# Provenance that the encoder's file itself carries, so that each embedding made with it can say so.
+_CARRIED = (
+    "features",
+    "layers",
+    "epochs",
+    "learning_rate",
+    "momentum",
+    "batch_size",
+    "weight_rare",
+    "views",
+    "held_out",
+    "image_size",
+    "precision",
+    "copies",
+)
+
+
+class FineTuning(NamedTuple):
+    """The file of the trained encoder, and how its training went; see `finetune`."""
+
+    weights: Path
+    curve: pd.DataFrame
+    scores: pd.DataFrame
+    split: pd.DataFrame
+    predictions: pd.DataFrame
+    stop_reason: str
+    provenance: dict[str, Any]
+
+
+def digest_settings(settings: dict[str, Any]) -> str:
+    """Digest everything that a training's result depends on.
+
+    Parameters
+    ----------
+    settings : dict
+        JSON must hold it.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> digest_settings({"seed": 1}) == digest_settings({"seed": 2})
+    False
+    """
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def make_result(
+    path: Path,
+    *,
+    run: TrainingRun,
+    logits: np.ndarray,
+    labelled: LabelledImages,
+    codes: np.ndarray,
+    held: np.ndarray,
+    provenance: dict[str, Any],
+) -> FineTuning:
+    """Make the tables of a training.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the encoder goes.
+    run : TrainingRun
+        Curve and reason.
+    logits : float array, shape (m, f)
+        For the images held out.
+    labelled : LabelledImages
+        What was trained on; n images.
+    codes : int array, shape (n,)
+        Groups of near copies.
+    held : bool array, shape (n,)
+        True where held out; m of them are.
+    provenance : dict
+        Of the run.
+
+    Returns
+    -------
+    FineTuning
+        Nothing is written yet.
+
+    Examples
+    --------
+    >>> from visclust.image_batches import ImageFile
+    >>> files = [ImageFile("a", ""), ImageFile("b", "")]
+    >>> labelled = LabelledImages(files, np.array([[1.0], [0.0]]), ["men"], 0)
+    >>> made = make_result(Path("a.safetensors"), run=TrainingRun([], "none"), logits=np.zeros((1, 1)),
+    ...     labelled=labelled, codes=np.arange(2), held=np.array([False, True]),
+    ...     provenance={"seed": 0, "parameters": {"n_bootstrap": 10}})
+    >>> made.predictions.values.tolist(), made.split["part"].tolist()
+    ([['b', 0.5]], ['train', 'held out'])
+    """
+    ids = np.array([file.image_id for file in labelled.files], dtype=object)
+    probabilities = 1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64)))
+    scores = score_features(
+        probabilities,
+        labelled.targets[held],
+        features=labelled.features,
+        groups=codes[held],
+        n_bootstrap=provenance["parameters"]["n_bootstrap"],
+        seed=provenance["seed"],
+    )
+    split = pd.DataFrame({"image_id": ids, "group": codes, "part": np.where(held, "held out", "train")})
+    predictions = pd.DataFrame(probabilities, columns=labelled.features)
+    predictions.insert(0, "image_id", ids[held])
+    curve = pd.DataFrame(run.curve, columns=_CURVE)
+    return FineTuning(path, curve, scores, split, predictions, run.stop_reason, provenance)
+
+
+def write_result(result: FineTuning, network: TrainedNetwork, *, settings: str) -> None:
+    """Write the encoder's file, and then its sidecar with the tables and the digest of that file.
+
+    Parameters
+    ----------
+    result : FineTuning
+        What was made.
+    network : TrainedNetwork
+        The trained network.
+    settings : str
+        Digest of everything that the result depends on.
+
+    Examples
+    --------
+    >>> read_result(Path("none.safetensors"), settings="") is None
+    True
+    """
+    tensors = dict(network.module.state_dict())
+    if network.head_name:
+        tensors |= {f"{network.head_name}{name}": each for name, each in network.head.state_dict().items()}
+    parameters = result.provenance["parameters"]
+    metadata = {
+        "encoder": parameters["encoder"],
+        "trained_by": "visclust.finetune",
+        "trained_from": parameters["weights"],
+        "trained_from_digest": parameters["weights_digest"],
+        "trained_from_training": parameters["training"],
+        **{name: parameters[name] for name in _CARRIED},
+        "seed": result.provenance["seed"],
+        "epochs_finished": len(result.curve),
+        "stop_reason": result.stop_reason,
+        "images": len(result.split),
+        **{f"{name}_digest": digest for name, digest in result.provenance["inputs"].items()},
+    }
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
+    write_tensors(result.weights, tensors, texts)
+    content = {
+        "settings": settings,
+        "weights_digest": digest_file(result.weights),
+        "tables": {name: _to_lists(getattr(result, name)) for name in _TABLES},
+        "stop_reason": result.stop_reason,
+        "provenance": result.provenance,
+    }
+    text = json.dumps(content, indent=1, allow_nan=False)
+    write_atomically(result.weights.with_suffix(".json"), lambda file: file.write(text.encode()))
+
+
+def _to_lists(table: pd.DataFrame) -> dict[Any, list[Any]]:
+    """Give columns as lists that JSON holds exactly: numbers in full, None where missing."""
+    return table.astype(object).where(table.notna(), None).to_dict("list")
+
+
+def read_result(path: Path, *, settings: str) -> FineTuning | None:
+    """Read the result of a training if encoder and sidecar are there, fit, and are of this very training.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The encoder's file.
+    settings : str
+        Digest of everything that the result depends on.
+
+    Returns
+    -------
+    FineTuning or None
+        None where the training is yet to be done.
+
+    Examples
+    --------
+    >>> read_result(Path("none.safetensors"), settings="") is None
+    True
+    """
+    try:
+        content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if content["settings"] != settings or content["weights_digest"] != digest_file(path):
+            return None
+        tables = {name: pd.DataFrame(content["tables"][name]) for name in _TABLES}
+        return FineTuning(
+            path, **tables, stop_reason=content["stop_reason"], provenance=content["provenance"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,205 @@
+"""Train a network epoch by epoch: every epoch is on disk before the next, and one that diverges is undone."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from visclust.finetune_batches import BatchSource, order_batches
+from visclust.finetune_checkpoints import Checkpoint, restore_snapshot, take_snapshot
+from visclust.finetune_network import TrainedNetwork
+from visclust.finetune_scores import average_precisions
+from visclust.finetune_steps import TrainingSettings, apply_network, predict_logits, sum_loss
+
+__all__ = ["MOMENTUM", "TrainingRun", "train_network"]
+
+MOMENTUM = 0.9
+# The loss before training is near log 2; a mean of three times the first batch's is far beyond any noise.
+_EXPLODED = 3.0
+
+
+class TrainingRun(NamedTuple):
+    """The curve, a dict per finished epoch, and why training ended."""
+
+    curve: list[dict[str, float]]
+    stop_reason: str
+
+
+class _Diverged(Exception):  # noqa: N818 - a turn of events, caught here, not a mistake of the caller
+    """The loss left all bounds; its text says how."""
+
+
+def train_network(
+    network: TrainedNetwork,
+    source: BatchSource,
+    targets: np.ndarray,
+    *,
+    held: np.ndarray,
+    settings: TrainingSettings,
+    start: Checkpoint | None,
+    save: Callable[[Checkpoint], object],
+    progress: bool,
+) -> TrainingRun:
+    """Train by stochastic gradient descent with momentum .9 on binary cross-entropy of known labels.
+
+    Parameters
+    ----------
+    network : TrainedNetwork
+        Changed in place: afterwards it has the weights of the last finished epoch.
+    source : BatchSource
+        Gives batches by row.
+    targets : float array, shape (n, f)
+        Labels, NaN where missing.
+    held : bool array, shape (n,)
+        Rows that are not trained on.
+    settings : TrainingSettings
+        How.
+    start : Checkpoint or None
+        Where to continue.
+    save : callable
+        Given a checkpoint after each epoch.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    TrainingRun
+        ``curve`` (per epoch: the mean loss while it was trained on, loss and mean average precision on the
+        images held out, and the seconds spent waiting for images, computing, and on the held-out images)
+        and ``stop_reason``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from visclust.finetune_batches import CachedBatches
+    >>> head = torch.nn.Linear(1, 1)
+    >>> network = TrainedNetwork(torch.nn.Identity(), None, torch.nn.Identity(), head, "")
+    >>> how = TrainingSettings(2, 0.1, 2, 0, None, "float32")
+    >>> targets = np.array([[1.0], [0.0]] * 2)
+    >>> run = train_network(network, CachedBatches(torch.zeros(1, 4, 1), seed=0), targets,
+    ...     held=np.array([False, False, True, True]), settings=how, start=None, save=len, progress=False)
+    >>> len(run.curve), run.stop_reason
+    (2, 'all 2 epochs were trained')
+    """
+    import torch
+
+    parameters = [*network.trained.parameters(), *network.head.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=settings.learning_rate, momentum=MOMENTUM)
+    scaler = torch.amp.GradScaler("cuda", enabled=settings.precision == "float16")
+    curve: list[dict[str, float]] = []
+    first_loss: float | None = None
+    if start is not None:
+        curve, first_loss = list(start.record["curve"]), start.record["first_loss"]
+        scaler.load_state_dict(start.record["scaler"])
+        restore_snapshot(network, optimizer, start.tensors)
+    finished = take_snapshot(network, optimizer)
+    rows, held_rows = np.flatnonzero(~held), np.flatnonzero(held)
+    device = network.head.weight.device
+    # The same input must take the same algorithm each time, or a resumed run would differ.
+    repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    bar = tqdm(total=settings.epochs, initial=len(curve), desc="Training", unit="epoch", disable=not progress)
+    with repeatable, forked, bar:
+        for epoch in range(len(curve) + 1, settings.epochs + 1):
+            torch.manual_seed(int(np.random.SeedSequence([settings.seed, epoch, 3]).generate_state(1)[0]))
+            batches = order_batches(rows, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch)
+            try:
+                row, first_loss = _train_epoch(
+                    network, source, targets, batches, epoch, settings, optimizer, scaler, first_loss
+                )
+                row |= _judge(network, source, targets, held_rows, settings)
+            except _Diverged as reason:
+                restore_snapshot(network, optimizer, finished)
+                return TrainingRun(curve, _word_divergence(str(reason), epoch, settings))
+            curve.append(row)
+            finished = take_snapshot(network, optimizer)
+            save(
+                Checkpoint(
+                    finished, {"curve": curve, "first_loss": first_loss, "scaler": scaler.state_dict()}
+                )
+            )
+            bar.update()
+            bar.set_postfix(loss=f"{row['train_loss']:.3f}", held_out=f"{row['held_out_loss']:.3f}")
+    return TrainingRun(curve, f"all {settings.epochs} epochs were trained")
+
+
+def _word_divergence(reason: str, epoch: int, settings: TrainingSettings) -> str:
+    kept = f"the weights are those after epoch {epoch - 1}" if epoch > 1 else "the weights are untrained"
+    return (
+        f"diverged in epoch {epoch}: {reason}; {kept}. Use a lower learning rate than "
+        f"{settings.learning_rate:g}."
+    )
+
+
+def _train_epoch(
+    network: TrainedNetwork,
+    source: BatchSource,
+    targets: np.ndarray,
+    batches: list[np.ndarray],
+    epoch: int,
+    settings: TrainingSettings,
+    optimizer: Any,
+    scaler: Any,
+    first_loss: float | None,
+) -> tuple[dict[str, float], float]:
+    """Train one epoch, and give its row of the curve and the loss of the very first batch."""
+    import torch
+
+    network.trained.train()
+    total = known = waiting = 0.0
+    began = time.perf_counter()
+    given = source.iterate(batches, epoch=epoch)
+    for rows in batches:
+        asked = time.perf_counter()
+        batch = next(given)
+        waiting += time.perf_counter() - asked
+        logits = apply_network(network, batch, settings)
+        loss, count = sum_loss(logits, targets[rows], settings)
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss / max(count, 1)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise _Diverged("the loss was no longer a finite number")
+        first_loss = value / max(count, 1) if first_loss is None else first_loss
+        total, known = total + value, known + count
+    mean = total / max(known, 1)
+    if mean > _EXPLODED * first_loss:  # type: ignore[operator]
+        raise _Diverged(f"the loss rose from {first_loss:.3g} to {mean:.3g}")
+    with torch.no_grad():
+        if not all(bool(torch.isfinite(each).all()) for each in network.trained.state_dict().values()):
+            raise _Diverged("weights were no longer finite numbers")
+    seconds = time.perf_counter() - began
+    row = {
+        "epoch": epoch,
+        "train_loss": mean,
+        "seconds_waiting": waiting,
+        "seconds_computing": seconds - waiting,
+    }
+    return row, first_loss  # type: ignore[return-value]
+
+
+def _judge(
+    network: TrainedNetwork,
+    source: BatchSource,
+    targets: np.ndarray,
+    rows: np.ndarray,
+    settings: TrainingSettings,
+) -> dict[str, float]:
+    """Give loss and mean average precision on the held-out images, and the seconds that took."""
+    import torch
+
+    began = time.perf_counter()
+    logits = predict_logits(network, source, rows, settings)
+    loss, count = sum_loss(torch.from_numpy(logits), targets[rows], settings)
+    value = float(loss) / max(count, 1)
+    if not np.isfinite(value):
+        raise _Diverged("the loss on the held-out images was not a finite number")
+    return {
+        "held_out_loss": value,
+        "held_out_average_precision": float(np.nanmean(average_precisions(logits, targets[rows]))),
+        "seconds_held_out": time.perf_counter() - began,
+    }

@@ -1,0 +1,260 @@
+"""Fine-tune an encoder to the researcher's own constructs, from images that people labelled."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from visclust.copy_groups import group_copies
+from visclust.embedding import load_for_use
+from visclust.encoders import Encoder, EncoderChoice
+from visclust.finetune_batches import BatchSource, CachedBatches, ImageBatches, cache_activations
+from visclust.finetune_checkpoints import locate_checkpoint, read_checkpoint, write_checkpoint
+from visclust.finetune_images import TrainingImages
+from visclust.finetune_labels import LabelledImages, match_labels
+from visclust.finetune_network import TrainedNetwork, prepare_network
+from visclust.finetune_results import FineTuning, digest_settings, make_result, read_result, write_result
+from visclust.finetune_settings import check_settings
+from visclust.finetune_split import match_groups, split_labelled
+from visclust.finetune_steps import TrainingSettings, choose_precision, predict_logits
+from visclust.finetune_training import MOMENTUM, train_network
+from visclust.provenance import describe_run, digest_ids, digest_input
+from visclust.torch_device import describe_torch_device
+
+__all__ = ["finetune"]
+
+
+def finetune(
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    *,
+    save_to: str | os.PathLike,
+    encoder: str | EncoderChoice | Encoder = "resnet18",
+    features: Sequence[str] | None = None,
+    layers: str = "all",
+    epochs: int = 50,
+    learning_rate: float = 0.005,
+    batch_size: int = 32,
+    weight_rare: bool = False,
+    views: int = 0,
+    held_out: float = 0.2,
+    groups: pd.Series | pd.DataFrame | None = None,
+    image_size: int | None = None,
+    precision: str = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    workers: int | None = None,
+    n_bootstrap: int = 2000,
+    progress: bool = True,
+) -> FineTuning:
+    """Fine-tune an encoder so that it tells the features that people labelled in images.
+
+    The encoder gets a new last layer with one output per feature. Each output is the probability of its
+    feature on its own (a sigmoid and binary cross-entropy), so the probabilities of an image need not sum to
+    one. After every epoch a checkpoint is on disk: run it again after a kill, and it goes on from there with
+    the same result. A training that is finished already is read from its files.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table; those with labels are used.
+    labels : DataFrame
+        A labels table, such as `aggregate_labels` gives: ``image_id`` and a column per feature with 1, 0 or
+        missing. A missing label counts for nothing.
+    save_to : str or path
+        The encoder's file, ending in ``.safetensors``. Its sidecar ``.json`` goes beside it, and the
+        checkpoint while training is under way. What another training left there is replaced.
+    encoder : str, EncoderChoice or Encoder, default "resnet18"
+        Where to start, as in `embed_images`.
+    features : sequence of str, optional
+        Columns of `labels` to learn; by default all but ``image_id`` and ``simulated``.
+    layers : {"all", "last_block", "head"}, default "all"
+        What is trained. "all": every layer, on crops and flips drawn anew each epoch. "last_block": the last
+        block of layers and the last layer; what comes before is frozen and computed once per image, without
+        augmentation unless `views` are asked for. "head": the last layer alone, computed as frozen likewise;
+        the network's features, and so its embedding, stay exactly as they were. The two suit small sets of
+        labels and CPUs.
+    epochs : int, default 50
+        How often every image is trained on.
+    learning_rate : float, default .005
+        Of stochastic gradient descent with momentum .9, the same throughout.
+    batch_size : int, default 32
+        Images per step.
+    weight_rare : bool, default False
+        Let a feature's positive labels count by the number of negative per positive label in training, so
+        that a rare feature is not passed over; probabilities then are too high for it.
+    views : int, default 0
+        With frozen layers: crops and flips per image that are computed once, besides the plain image; each
+        epoch shows each image in one of them.
+    held_out : float, default .2
+        Share of the images that are not trained on, for the curve and the scores. They choose nothing: the
+        weights kept are those of the last epoch.
+    groups : Series or DataFrame, optional
+        Groups of near copies, which stay on one side of the split: by image id, or the groups of
+        `find_duplicates`. By default perceptual hashes of the images and of crops of them are compared,
+        which errs towards joining too much (see `visclust.copy_groups`).
+    image_size : int, optional
+        Side in pixels while training; by default the encoder's. Smaller is faster, but `embed_images` shows
+        the network the encoder's own size, so features can get worse.
+    precision : {"auto", "float32", "bfloat16"}, default "auto"
+        "auto": half precision on a GPU, float32 on a CPU. "bfloat16" on a CPU pays off where it has
+        instructions for it (AVX512_BF16, AMX).
+    seed : int, default 0
+        Of the split, the last layer's starting values, the order of images, and the augmentation.
+    device : {"auto", "cpu", "gpu"}, default "auto"
+        Where the network runs; a loaded encoder runs where it is.
+    workers : int, optional
+        Threads that decode images; by default one per core. The result does not depend on it.
+    n_bootstrap : int, default 2000
+        Resamples for the intervals of the scores.
+    progress : bool, default True
+        Show bars.
+
+    Returns
+    -------
+    weights : pathlib.Path
+        The encoder's file: give it to `embed_images` as `weights`, with the same encoder's name. It says what
+        it was trained from and how.
+    curve : DataFrame
+        A row per finished epoch: ``epoch, train_loss`` (mean while it was trained on), ``held_out_loss,
+        held_out_average_precision`` (mean over features), ``seconds_waiting`` (for images), and
+        ``seconds_computing, seconds_held_out``.
+    scores : DataFrame
+        Of each feature on the held-out images, as `score_features` in `visclust.finetune_scores` gives them.
+    split : DataFrame
+        ``image_id, group`` (of near copies) and ``part`` ("train" or "held out").
+    predictions : DataFrame
+        ``image_id`` and the probability of each feature, for the held-out images.
+    stop_reason : str
+        "all … epochs were trained", or in which epoch and how training diverged; the weights are then those
+        of the epoch before.
+    provenance : dict
+        How it was made.
+
+    Raises
+    ------
+    ValueError
+        Before any training: if a setting or a table is wrong, a feature has no positive or no negative label
+        (names it), or the split leaves it none on a side.
+    WeightsUnreachableError
+        If the encoder's weights are neither on this machine nor reachable.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett and Wilkerson: ResNet-18 fine-tuned to labelled features at learning rates
+    .01 and .005, by a multi-task model.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame(columns=["image_id", "path", "status", "reason", "width", "height"])
+    >>> finetune(images, pd.DataFrame({"image_id": ["a"], "men": [1]}), save_to="mine.pth")
+    Traceback (most recent call last):
+    ValueError: Expected save_to to end in .safetensors, got mine.pth.
+    """
+    path = check_settings(
+        save_to, layers, epochs, learning_rate, batch_size, views, held_out, image_size, workers
+    )
+    labelled = match_labels(images, labels, features=features)
+    ids = [file.image_id for file in labelled.files]
+    codes = group_copies(labelled.files, workers=workers) if groups is None else match_groups(groups, ids)
+    held = split_labelled(labelled.targets, codes, features=labelled.features, held_out=held_out, seed=seed)
+    loaded, reason = load_for_use(encoder, None, device)
+    target = next(loaded.module.parameters()).device
+    source = ImageBatches(
+        TrainingImages(labelled.files, loaded, image_size=image_size, seed=seed), workers=workers
+    )
+    parameters = {
+        **loaded.source,
+        "encoder": loaded.name,
+        "features": labelled.features,
+        "layers": layers,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "momentum": MOMENTUM,
+        "batch_size": batch_size,
+        "weight_rare": weight_rare,
+        "views": views,
+        "held_out": held_out,
+        "image_size": source.images.size,
+        "precision": choose_precision(precision, target),
+        "copies": "by perceptual hashes" if groups is None else "as given",
+        "n_bootstrap": n_bootstrap,
+    }
+    provenance = describe_run(
+        "finetune",
+        parameters={**parameters, "encoder_reason": reason, "images_without_label": labelled.unlabelled},
+        seed=seed,
+        inputs={
+            "images": digest_ids(ids),
+            "labels": digest_input(labelled.targets),
+            "copies": digest_input(codes.astype(np.int64)),
+        },
+        device=describe_torch_device(target),
+    )
+    settings = digest_settings({**parameters, "seed": seed, **provenance["inputs"]})
+    finished = read_result(path, settings=settings)
+    if finished is not None:
+        return finished
+    network = prepare_network(loaded, n_features=len(labelled.features), layers=layers, seed=seed)
+    how = TrainingSettings(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        seed=seed,
+        positive_weights=_weigh_rare(labelled.targets[~held]) if weight_rare else None,
+        precision=parameters["precision"],
+    )
+    return _train(
+        path, network, source, labelled, codes, held, how, views, settings, provenance, progress=progress
+    )
+
+
+def _train(
+    path: Path,
+    network: TrainedNetwork,
+    source: ImageBatches,
+    labelled: LabelledImages,
+    codes: np.ndarray,
+    held: np.ndarray,
+    how: TrainingSettings,
+    views: int,
+    settings: str,
+    provenance: dict[str, Any],
+    *,
+    progress: bool,
+) -> FineTuning:
+    """Train from the last checkpoint on, score, and write everything; the checkpoint goes last."""
+    checkpoint = locate_checkpoint(path)
+    batches: BatchSource = source
+    if network.frozen is not None:
+        given = cache_activations(
+            network.frozen, source, views=views, batch_size=how.batch_size, progress=progress
+        )
+        batches = CachedBatches(given, seed=how.seed)
+    run = train_network(
+        network,
+        batches,
+        labelled.targets,
+        held=held,
+        settings=how,
+        start=read_checkpoint(checkpoint, settings=settings),
+        save=lambda state: write_checkpoint(checkpoint, state, settings=settings),
+        progress=progress,
+    )
+    if run.stop_reason.startswith("diverged"):
+        print(f"Training {run.stop_reason}")
+    logits = predict_logits(network, batches, np.flatnonzero(held), how)
+    result = make_result(
+        path, run=run, logits=logits, labelled=labelled, codes=codes, held=held, provenance=provenance
+    )
+    write_result(result, network, settings=settings)
+    checkpoint.unlink(missing_ok=True)
+    return result
+
+
+def _weigh_rare(targets: np.ndarray) -> np.ndarray:
+    """Give the number of negative per positive label of each feature."""
+    return (targets == 0).sum(axis=0) / (targets == 1).sum(axis=0)
