@@ -114,6 +114,8 @@ _EXPORTS = {
         "results_folder",
         "suggest_settings",
     ),
+    "map_plot": ("plot_map",),
+    "map_tables": ("describe_map",),
     "neighbours": ("list_neighbours",),
     "overrepresented_words": (
         "list_overrepresented_words",
@@ -130,6 +132,7 @@ _EXPORTS = {
     ),
     "perceptual_hashes": ("hash_images",),
     "posts": ("read_posts",),
+    "projection": ("project_map",),
     "provenance": ("describe_run",),
     "rating_answers": ("read_rating_answers",),
     "rating_model": (
@@ -174,6 +177,7 @@ _EXPORTS = {
     "widgets.browse_clusters": ("browse_clusters",),
     "widgets.label_features": ("label_features",),
     "widgets.label_pairs": ("label_pairs",),
+    "widgets.linked_map": ("link_map",),
     "widgets.rate_images": ("rate_images",),
     "word_plots": ("plot_words",),
     "word_splitting": ("split_words",),

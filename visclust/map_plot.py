@@ -1,0 +1,90 @@
+"""The map of a corpus as a figure.
+
+Why Altair: the map has to show without a network, in JupyterLab and on Colab, and to survive as a picture in
+a saved notebook. Tried in a browser without a network: jupyter-scatter TRIED. embedding-atlas draws with
+WebGPU, which many laptops' browsers and all headless ones lack. Altair draws 18,000 points in about a second,
+is a dependency already, leaves a PNG behind, and its brush reaches the kernel through `alt.JupyterChart`.
+"""
+
+import altair as alt
+import pandas as pd
+
+from visclust.map_tables import MAP_COLOURS, OTHER_CLUSTERS, UNASSIGNED_IMAGES
+
+__all__ = ["plot_map"]
+
+_GRAYS = ("#b8b8b8", "#dedede")
+
+
+def plot_map(
+    table: pd.DataFrame,
+    *,
+    point_size: float | None = None,
+    width: int = 640,
+    height: int = 520,
+) -> alt.Chart:
+    """Draw the map of a corpus, coloured by cluster; pointing at an image shows it and names its cluster.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `describe_map`: ``x, y, cluster, name, shown_as, image_id`` and, for thumbnails, ``image``.
+    point_size : float, square pixels, optional
+        Area of a point; by default smaller the more there are.
+    width, height : int, pixels
+        Of the chart.
+
+    Returns
+    -------
+    altair.Chart
+        Dragging over it makes a brush named "brush", which dims the rest; `link_map` opens what it holds.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a"], "x": [0.0], "y": [0.0], "cluster": [4],
+    ...                       "name": ["Cluster 4"], "shown_as": ["Cluster 4"]})
+    >>> plot_map(table).mark.type
+    'circle'
+    """
+    needed = ("image_id", "x", "y", "cluster", "name", "shown_as")
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise ValueError(f"Expected the columns {', '.join(needed)}; {', '.join(missing)} is missing.")
+    columns = [*needed, *(["image"] if "image" in table.columns else [])]
+    grays = {OTHER_CLUSTERS: _GRAYS[0], UNASSIGNED_IMAGES: _GRAYS[1]}
+    labels = table.loc[~table["shown_as"].isin(grays), "shown_as"].value_counts().index.tolist()
+    grays = {label: gray for label, gray in grays.items() if table["shown_as"].eq(label).any()}
+    # Gray ones first, so that the coloured ones lie on top.
+    shown = table.assign(_gray=table["shown_as"].isin(grays)).sort_values("_gray", ascending=False)[columns]
+    brush = alt.selection_interval(name="brush", encodings=["x", "y"])
+    axis = alt.Axis(
+        labels=False, ticks=False, grid=False, domain=False, title=None
+    )  # coordinates mean nothing
+    tooltips = [alt.Tooltip("name:N", title="Cluster"), alt.Tooltip("image_id:N", title="Image")]
+    if "image" in columns:  # a field of this name is shown as a picture
+        tooltips.insert(0, alt.Tooltip("image:N"))
+    return (
+        alt.Chart(shown)
+        .mark_circle(size=point_size or max(9, min(60, 60_000 / max(1, len(shown)))))
+        .encode(
+            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10)),
+            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10)),
+            color=alt.Color(
+                "shown_as:N",
+                title=None,
+                scale=alt.Scale(
+                    domain=[*labels, *grays], range=[*MAP_COLOURS[: len(labels)], *grays.values()]
+                ),
+                legend=alt.Legend(labelLimit=220, symbolOpacity=1),
+            ),
+            opacity=alt.condition(brush, alt.value(0.85), alt.value(0.12)),
+            tooltip=tooltips,
+        )
+        .add_params(brush)
+        .properties(width=width, height=height)
+    )

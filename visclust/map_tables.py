@@ -1,0 +1,134 @@
+"""The table behind a map: where each image lies, how its cluster is shown, and its thumbnail."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+
+from visclust.clusters import UNASSIGNED
+from visclust.corpus import select_usable
+from visclust.image_reading import UnreadableImageError
+from visclust.tables import check_table
+from visclust.thumbnails import encode_data_url
+
+__all__ = ["MAP_COLOURS", "OTHER_CLUSTERS", "UNASSIGNED_IMAGES", "describe_map"]
+
+OTHER_CLUSTERS = "Other clusters"
+UNASSIGNED_IMAGES = "Unassigned"
+# Okabe and Ito's colours, told apart with any colour vision; more than these no eye tells apart on a map.
+MAP_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442")
+
+
+def describe_map(
+    places: pd.DataFrame,
+    clusters: pd.DataFrame,
+    *,
+    images: pd.DataFrame | None = None,
+    names: pd.DataFrame | None = None,
+    highlight: list[int] | None = None,
+    thumbnail_side: int = 72,
+    images_folder: str | os.PathLike | None = None,
+) -> pd.DataFrame:
+    """Make the table that `plot_map` draws: places on the map joined to clusters, names and thumbnails.
+
+    Parameters
+    ----------
+    places : DataFrame
+        ``image_id, x, y``, as `project_map` gives them with ids.
+    clusters : DataFrame
+        The clusters table.
+    images : DataFrame, optional
+        The images table; then each image's thumbnail is in the table, about 2 kB each, and so in the chart
+        and in a notebook that is saved with it. For tens of thousands of images leave it out, and look at
+        them with `link_map`.
+    names : DataFrame, optional
+        ``cluster, name``, as `read_cluster_notes` gives them.
+    highlight : list of int, optional
+        Clusters to colour, at most 7; the 7 largest by default. All others are gray.
+    thumbnail_side : int, pixels, default 72
+        Longest side of the thumbnails.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, x, y, cluster, name`` (the cluster's name, or its number in words), ``shown_as`` (the
+        name for coloured clusters; else "Other clusters" or "Unassigned") and, with `images`, ``image``: a
+        ``data:`` URL, missing where the file cannot be read.
+
+    Raises
+    ------
+    ValueError
+        If an image of the map is not in the clusters or images, or too many clusters are to be coloured.
+
+    Examples
+    --------
+    >>> places = pd.DataFrame({"image_id": ["a", "b"], "x": [0.0, 1.0], "y": [0.0, 1.0]})
+    >>> clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": [4, -1], "iteration": [1, -1],
+    ...                          "silhouette": [0.1, None]})
+    >>> describe_map(places, clusters)["shown_as"].tolist()
+    ['Cluster 4', 'Unassigned']
+    """
+    check_table(clusters, "clusters")
+    missing = [name for name in ("image_id", "x", "y") if name not in places.columns]
+    if missing:
+        raise ValueError(
+            f"Expected the columns image_id, x, y; {', '.join(missing)} is missing. "
+            "Give project_map the ids: image_ids=clusters['image_id']."
+        )
+    table = places[["image_id", "x", "y"]].merge(
+        clusters[["image_id", "cluster"]], on="image_id", how="left", validate="one_to_one"
+    )
+    if table["cluster"].isna().any():
+        lacking = table.loc[table["cluster"].isna(), "image_id"]
+        raise ValueError(
+            f"{len(lacking)} images of the map are not in the clusters table (first: {lacking.iloc[0]!r})."
+        )
+    table = table.astype({"cluster": "int64"})
+    sizes = table.loc[table["cluster"].ne(UNASSIGNED), "cluster"].value_counts()
+    largest = sizes.sort_index().sort_values(ascending=False, kind="stable").index[: len(MAP_COLOURS)]
+    coloured = list(largest) if highlight is None else list(highlight)
+    if len(coloured) > len(MAP_COLOURS):
+        raise ValueError(
+            f"Expected at most {len(MAP_COLOURS)} clusters to highlight, got {len(coloured)}: more colours "
+            "cannot be told apart."
+        )
+    given = {} if names is None else dict(zip(names["cluster"], names["name"], strict=True))
+    called = {cluster: given.get(cluster) or f"Cluster {cluster}" for cluster in sizes.index}
+    called[UNASSIGNED] = UNASSIGNED_IMAGES
+    table["name"] = table["cluster"].map(called)
+    other = table["cluster"].map(
+        lambda cluster: UNASSIGNED_IMAGES if cluster == UNASSIGNED else OTHER_CLUSTERS
+    )
+    # Two clusters of one name are two colours.
+    twice = {name for name in (called[one] for one in coloured) if list(called.values()).count(name) > 1}
+    labels = {one: f"{called[one]} ({one})" if called[one] in twice else called[one] for one in coloured}
+    table["shown_as"] = table["cluster"].map(labels).fillna(other)
+    if images is not None:
+        table["image"] = _encode_thumbnails(table["image_id"], images, thumbnail_side, images_folder)
+    return table
+
+
+def _encode_thumbnails(
+    image_ids: pd.Series, images: pd.DataFrame, side: int, folder: str | os.PathLike | None
+) -> list[str | None]:
+    """Encode the thumbnail of each image; None where it cannot be read."""
+    paths = select_usable(images).set_index("image_id")["path"]
+    unknown = image_ids[~image_ids.isin(paths.index)]
+    if len(unknown):
+        raise ValueError(
+            f"{len(unknown)} images of the map have no row with status 'ok' in the images table "
+            f"(first: {unknown.iloc[0]!r})."
+        )
+    start = Path() if folder is None else Path(folder)
+
+    def encode(image_id: str) -> str | None:
+        try:
+            return encode_data_url(start / paths[image_id], max_side=side, quality=70)
+        except UnreadableImageError:
+            return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
+        return list(pool.map(encode, image_ids))
