@@ -98,7 +98,7 @@ def test_words_of_a_cluster_are_counted_against_all_other_posts_with_images(make
     posts = make_posts(["wall wall", "wall child", "child", "child", "other", "wall"])
     links = make_links(["0", "0", "1", "1", "2"])
     found = list_overrepresented_words(
-        make_clusters([0, 1, -1]), posts, links=links, prior_size=6, min_uses=1, min_z=-9
+        make_clusters([0, 1, -1]), posts, links=links, min_uses=1, min_z=-9
     ).set_index(["cluster", "word"])
     assert found.loc[(0, "wall"), ["uses", "uses_elsewhere"]].tolist() == [2, 0]
     assert found.loc[(0, "child"), ["uses", "uses_elsewhere"]].tolist() == [1, 2]
@@ -124,7 +124,7 @@ def test_counted_by_authors_one_loud_account_does_not_name_a_cluster(make_cluste
     )
     links = make_links(["0"] * 40 + ["1"] * 32)
     clusters = make_clusters([0, 1])
-    options = {"links": links, "prior_size": 10, "min_uses": 1, "min_z": -9}
+    options = {"links": links, "min_uses": 1, "min_z": -9}
     by_posts = list_overrepresented_words(clusters, loud, **options)
     assert by_posts.loc[by_posts["cluster"] == 0, "word"].iloc[0] in ("buy", "now")
     by_authors = list_overrepresented_words(clusters, loud, count_by="authors", **options)
@@ -135,12 +135,39 @@ def test_counted_by_authors_one_loud_account_does_not_name_a_cluster(make_cluste
     assert counts.loc[(0, "march"), "share"] == 10 / 11
 
 
+def draw_posts(n_posts, n_clusters, seed=0):
+    """Posts of words drawn by Zipf's law, whatever their cluster, and the cluster of each."""
+    rng = np.random.default_rng(seed)
+    frequency = 1 / np.arange(1, 3001)
+    words = rng.choice(3000, size=(n_posts, 12), p=frequency / frequency.sum())
+    return [" ".join(f"word{word}" for word in row) for row in words], rng.integers(n_clusters, size=n_posts)
+
+
+def test_chance_names_no_cluster(make_clusters):
+    texts, cluster = draw_posts(3000, 20)
+    options = {"links": make_links(cluster.astype(str))}
+    clusters, posts = make_clusters(range(20)), make_posts(texts)
+    assert list_overrepresented_words(clusters, posts, **options).empty
+    # A prior of few uses does what the docstring warns of.
+    assert len(list_overrepresented_words(clusters, posts, prior_size=500, **options)) > 50
+
+
+def test_a_hashtag_used_in_one_cluster_only_is_found(make_clusters):
+    texts, cluster = draw_posts(3000, 20)
+    ours = np.flatnonzero(cluster == 7)[:10]
+    texts = [text + " #ourmarch" * (place in ours) for place, text in enumerate(texts)]
+    found = list_overrepresented_words(
+        make_clusters(range(20)), make_posts(texts), links=make_links(cluster.astype(str))
+    )
+    assert found[["cluster", "word", "uses", "uses_elsewhere"]].to_numpy().tolist() == [
+        [7, "#ourmarch", 10, 0]
+    ]
+
+
 def test_stop_words_and_thresholds_leave_words_out(make_clusters):
     posts = make_posts(["march thing"] * 30 + ["river"] * 30)
     links = make_links(["0"] * 30 + ["1"] * 30)
-    found = list_overrepresented_words(
-        make_clusters([0, 1]), posts, links=links, prior_size=10, stop_words=["thing"]
-    )
+    found = list_overrepresented_words(make_clusters([0, 1]), posts, links=links, stop_words=["thing"])
     assert found["word"].tolist() == ["march", "river"]
     assert list_overrepresented_words(make_clusters([0, 1]), posts, links=links, min_uses=31).empty
 
@@ -193,7 +220,7 @@ def test_clusters_are_ranked_by_an_unknown_column_only_with_an_error():
 def test_words_are_drawn_as_a_panel_per_cluster(make_clusters, tmp_path):
     posts = make_posts(["march <b>"] * 30 + ["river"] * 30)
     links = make_links(["0"] * 30 + ["1"] * 30)
-    words = list_overrepresented_words(make_clusters([0, 1]), posts, links=links, prior_size=10)
+    words = list_overrepresented_words(make_clusters([0, 1]), posts, links=links)
     chart = plot_words(words, clusters=[1, 0, 7], names={1: "Rivers"})
     titles = [panel["title"]["text"] for panel in chart.to_dict()["concat"]]
     assert titles == ["Rivers", "Cluster 0"]

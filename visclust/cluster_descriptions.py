@@ -31,7 +31,7 @@ def describe_clusters(
     n_words: int = 8,
     n_typical: int = 5,
     count_by: str = "posts",
-    prior_size: float = 500,
+    prior_size: float | None = None,
     min_uses: int = 3,
     stop_words: Iterable[str] = (),
 ) -> ClusterDescriptions:

@@ -94,7 +94,7 @@ def list_overrepresented_words(
     links: pd.DataFrame,
     n_words: int = 8,
     count_by: str = "posts",
-    prior_size: float = 500,
+    prior_size: float | None = None,
     min_uses: int = 3,
     min_z: float = 1.96,
     stop_words: Iterable[str] = (),
@@ -118,10 +118,11 @@ def list_overrepresented_words(
     count_by : {"posts", "authors"}, default "posts"
         What a use is: a post, or an author. With "authors" each author counts once per word and cluster, so
         that one loud account does not name a cluster. Posts without an author then do not count.
-    prior_size : float, default 500
-        Uses that the prior is worth, all words together, shared out as the whole corpus uses them. The larger
-        it is, the more a cluster with few posts is drawn towards the corpus: a cluster with about this many
-        uses is drawn half-way.
+    prior_size : float, optional
+        Uses that the prior is worth, all words together, shared out as the whole corpus uses them. By
+        default as many as the corpus has, so that the prior of a word is its count in the corpus (empirical
+        Bayes): differences are drawn towards none, rare words the most. A small prior lets chance name
+        clusters, and ranks a word that is used nowhere else low, since its odds there are then unknown.
     min_uses : int, default 3
         Uses in the cluster that a word needs.
     min_z : float, default 1.96
@@ -152,7 +153,7 @@ def list_overrepresented_words(
     >>> posts = pd.DataFrame({"post_id": [str(i) for i in range(40)], "author": [str(i) for i in range(40)],
     ...                       "text": ["The march!"] * 20 + ["The senator"] * 20})
     >>> links = pd.DataFrame({"post_id": posts["post_id"], "image_id": ["a"] * 20 + ["b"] * 20})
-    >>> list_overrepresented_words(clusters, posts, links=links, prior_size=10)["word"].tolist()
+    >>> list_overrepresented_words(clusters, posts, links=links)["word"].tolist()
     ['march', 'senator']
     """
     check_table(clusters, "clusters")
@@ -160,7 +161,7 @@ def list_overrepresented_words(
     check_posts(posts, ["author", "text"])
     if count_by not in ("posts", "authors"):
         raise ValueError(f'Expected count_by "posts" or "authors", got {count_by!r}.')
-    if prior_size <= 0:
+    if prior_size is not None and prior_size <= 0:
         raise ValueError(f"Expected a prior_size above 0, got {prior_size!r}.")
     if min_uses < 1:
         raise ValueError(f"Expected min_uses of 1 or more, got {min_uses!r}.")
@@ -185,13 +186,14 @@ def list_overrepresented_words(
     # The column of ones holds the posts or authors of each cluster.
     size, size_shared = (each[:, [-1]].toarray().ravel() for each in (here, both))
     size_apart = everywhere[-1] - size + size_shared
+    prior_total = float(everywhere[:-1].sum() if prior_size is None else prior_size)
     found = weigh_log_odds(
         uses,
         apart,
         total=total[at],
         total_elsewhere=total_apart[at],
-        prior=prior_size * everywhere[column] / everywhere[:-1].sum(),
-        prior_total=prior_size,
+        prior=prior_total * everywhere[column] / everywhere[:-1].sum(),
+        prior_total=prior_total,
     )
     table = pd.DataFrame(
         {
@@ -239,12 +241,13 @@ def _count_uses(
     by_owner = _mark(owner, np.arange(len(owner)), matrix.shape[0]) @ matrix
     everywhere = np.asarray(by_owner.sign().sum(axis=0)).ravel()
     pairs, pair = np.unique(np.column_stack([codes, owner[rows]]), axis=0, return_inverse=True)
-    inside = _mark(pair.ravel(), rows, matrix.shape[0]) @ matrix
-    outside = by_owner[pairs[:, 1]] - inside
-    gather = _mark(pairs[:, 0], np.arange(len(pairs)), len(pairs))
-    here = gather @ inside.sign()
-    both = gather @ inside.sign().multiply(outside.sign()).tocsr()
-    return here.tocsr(), both.tocsr(), everywhere
+    inside = sparse.coo_matrix(_mark(pair.ravel(), rows, matrix.shape[0]) @ matrix)
+    # Looked up word by word: the rows of busy authors, repeated for each of their clusters, could be huge.
+    everything = np.asarray(by_owner[pairs[inside.row, 1], inside.col]).ravel()
+    shape, place = (int(codes.max()) + 1, matrix.shape[1]), (pairs[inside.row, 0], inside.col)
+    here = sparse.csr_matrix((np.ones(inside.nnz, dtype=np.int64), place), shape=shape)
+    both = sparse.csr_matrix(((everything > inside.data).astype(np.int64), place), shape=shape)
+    return here, both, everywhere
 
 
 def _mark(rows: np.ndarray, columns: np.ndarray, width: int) -> sparse.csr_matrix:
