@@ -1,9 +1,9 @@
-"""Measure the pair labeller in a real browser: from the key pressed to the next pair painted.
+"""Measure the labellers in a real browser: from the last key of an answer to the next item painted.
 
     python benchmarks/bench_labelling.py [--labels 100] [--side 1600]
 
 JupyterLab and the browser run on this machine. Keys are sent through the browser's own input queue. The time
-runs from the event's time stamp to the second animation frame after the next pair is in the page; the answer
+runs from the event's time stamp to the second animation frame after the next item is in the page; the answer
 was flushed to disk in between.
 """
 
@@ -30,6 +30,7 @@ from browser_tools import (
     wait_until,
     write_notebook,
 )
+from browsing_studies import write_cells
 
 from visclust.answers import append_answer, name_answer_file, read_answers
 
@@ -44,10 +45,20 @@ WATCH = """(root) => {
 }"""
 
 
-def measure_labels(folder, *, n_labels, side, pause, options=""):
+FEATURES = """import pandas as pd
+import visclust as vc
+vc.label_features(pd.read_parquet("images.parquet"), annotator="Ana", save_to="answers")"""
+RATINGS = """import pandas as pd
+import visclust as vc
+images = pd.read_parquet("images.parquet")
+assignment = images[["image_id"]].assign(respondent="Ana", group="a", position=range(len(images)), cluster=0)
+vc.rate_images(assignment, images, respondent="Ana", save_to="answers")"""
+
+
+def measure_labels(folder, *, n_labels, side, pause):
     """Milliseconds from key to next pair, one per label."""
     make_study(folder, n_pairs=n_labels + 5, side=side)
-    write_notebook(folder / "label.ipynb", options=options)
+    write_notebook(folder / "label.ipynb")
     with start_jupyterlab(folder) as address, open_browser(folder / "profile") as context:
         page = context.pages[0]
         open_notebook(page, address, "label.ipynb")
@@ -63,6 +74,31 @@ def measure_labels(folder, *, n_labels, side, pause, options=""):
             )
         times = page.evaluate("window.times")
     assert len(read_answers(folder / "answers")) == n_labels + 1
+    return times
+
+
+def measure_images(folder, cell, keys, *, n_labels, side, pause):
+    """Milliseconds from the last of an answer's keys to the next image, one per image."""
+    make_study(folder, n_pairs=n_labels + 5, side=side)
+    write_cells(folder / "label.ipynb", [cell])
+    with start_jupyterlab(folder) as address, open_browser(folder / "profile") as context:
+        page = context.pages[0]
+        open_notebook(page, address, "label.ipynb")
+        run_command(page, "notebook:run-all-cells")
+        ready = ".visclust-toggle[aria-disabled=false], .visclust-radio[aria-disabled=false]"
+        page.wait_for_selector(ready)
+        labeller = page.locator(".visclust-labeller")
+        labeller.evaluate(WATCH)
+        labeller.focus()
+        for number in range(n_labels):
+            time.sleep(pause)
+            for key in keys:
+                page.keyboard.press(key)
+            wait_until(
+                lambda number=number: page.evaluate("window.times.length") > number, what="the next image"
+            )
+        times = page.evaluate("window.times")
+    assert len(read_answers(folder / "answers")) == n_labels
     return times
 
 
@@ -95,11 +131,21 @@ def main():
     options = parser.parse_args()
     if missing := find_missing():
         sys.exit(missing)
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        labels = measure_labels(Path(one), n_labels=options.labels, side=options.side, pause=options.pause)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        study = {"n_labels": options.labels, "side": options.side, "pause": options.pause}
+        for each in ("pairs", "features", "ratings", "appends"):
+            (folder / each).mkdir()
+        ratings = [*"1234567890", "Enter"]
         result = {
-            "key_to_next_pair": summarize(labels),
-            "append_and_flush": summarize(measure_appends(Path(other))),
+            "key_to_next_pair": summarize(measure_labels(folder / "pairs", **study)),
+            "key_to_next_image_features": summarize(
+                measure_images(folder / "features", FEATURES, ["1", "8", "Enter"], **study)
+            ),
+            "key_to_next_image_ratings": summarize(
+                measure_images(folder / "ratings", RATINGS, ratings, **study)
+            ),
+            "append_and_flush": summarize(measure_appends(folder / "appends")),
             "image_side_px": options.side,
             "cores": os.cpu_count(),
             "machine": platform.platform(),
