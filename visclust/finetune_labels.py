@@ -90,7 +90,7 @@ def _read_feature(column: pd.Series) -> np.ndarray:
     if wrong.any():
         raise ValueError(
             f"Expected 1, 0 or missing as labels of {column.name!r}, got "
-            f"{column[given].iloc[int(np.flatnonzero(wrong)[0])]!r}."
+            f"{column[given].tolist()[int(np.flatnonzero(wrong)[0])]!r}."
         )
     values[given] = numbers
     return values

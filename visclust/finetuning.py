@@ -160,6 +160,7 @@ def finetune(
     labelled = match_labels(images, labels, features=features)
     ids = [file.image_id for file in labelled.files]
     codes = group_copies(labelled.files, workers=workers) if groups is None else match_groups(groups, ids)
+    codes = codes.astype(np.int64)
     held = split_labelled(labelled.targets, codes, features=labelled.features, held_out=held_out, seed=seed)
     loaded, reason = load_for_use(encoder, None, device)
     target = next(loaded.module.parameters()).device
@@ -190,7 +191,7 @@ def finetune(
         inputs={
             "images": digest_ids(ids),
             "labels": digest_input(labelled.targets),
-            "copies": digest_input(codes.astype(np.int64)),
+            "copies": digest_input(codes),
         },
         device=describe_torch_device(target),
     )
