@@ -8,7 +8,8 @@ import pandas as pd
 
 from visclust.backend import describe_device, to_host
 from visclust.clustering_settings import check_embedding
-from visclust.duplicate_groups import GROUPINGS, connect_pairs, group_by_representative, list_groups
+from visclust.components import connect_pairs
+from visclust.duplicate_groups import GROUPINGS, group_by_representative, list_groups
 from visclust.hash_search import iterate_close_hashes
 from visclust.perceptual_hashes import hash_images, pack_hashes
 from visclust.provenance import describe_run

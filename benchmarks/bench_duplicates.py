@@ -1,0 +1,196 @@
+"""Near copies among perceptual hashes, ours beside imagededup's, on generated hashes with planted copies.
+
+Run ``python benchmarks/bench_duplicates.py`` (``--quick`` for a small one). imagededup is left out where it
+is not installed. It would take hours on 100,000 hashes: there it looks up 500 of them among all, and the
+time beyond that for a single one, which is its start, is scaled up to all.
+The last part measures precision and recall on the near copies of the example corpus.
+"""
+
+import argparse
+import logging
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from side_by_side import compare_times, describe_machine, print_table, time_alternating
+
+from visclust.components import connect_pairs
+from visclust.duplicate_scores import score_duplicates
+from visclust.duplicates import find_duplicates
+from visclust.embedding import embed_images
+from visclust.example import load_example
+from visclust.hash_search import Plan, iterate_close_hashes, plan_search
+from visclust.perceptual_hashes import _write_cache, pack_hashes
+
+THRESHOLD = 6
+
+
+def make_hashes(n: int, *, kind: str, seed: int = 0) -> list[str]:
+    """Make hashes, one in ten a near copy of another (0 to 6 bits), and one in twenty the very same.
+
+    "even": all bits random. "clumped": fifty kinds of picture, in each of which a fifth of the bits differ
+    from the kind's own; pairs within 10 and 14 bits are then about as frequent as among the photographs of
+    the example corpus.
+    """
+    rng = np.random.default_rng(seed)
+    n_copies, n_same = n // 10, n // 20
+    n_own = n - n_copies - n_same
+    own = rng.integers(0, 2**64, n_own, dtype=np.uint64)
+    if kind == "clumped":
+        kinds = rng.integers(0, 2**64, 50, dtype=np.uint64)
+        own = kinds[rng.integers(0, 50, n_own)] ^ pack_bits(rng.random((n_own, 64)) < 0.2)
+    bits = rng.random((n_copies, 64)).argsort(axis=1) < rng.integers(0, 7, n_copies)[:, None]
+    copies = own[rng.integers(0, n_own, n_copies)] ^ pack_bits(bits)
+    hashes = np.concatenate([own, copies, np.repeat(own[:1], n_same)])
+    return [f"{value:016x}" for value in rng.permutation(hashes).tolist()]
+
+
+def pack_bits(bits: np.ndarray) -> np.ndarray:
+    return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
+
+
+def connect(hashes: list[str], *, plan: Plan | None = None) -> np.ndarray:
+    """Groups of near copies, from the same text that imagededup starts from."""
+    unique, item = np.unique(pack_hashes(hashes), return_inverse=True)
+    pairs = iterate_close_hashes(unique, threshold=THRESHOLD, plan=plan)
+    return connect_pairs(pairs, len(unique))[item]
+
+
+def list_others(hashes: list[str], methods: tuple[str, ...], n_queries: int) -> dict:
+    """imagededup's ways to search, as its PHash.find_duplicates calls them."""
+    logging.disable(logging.INFO)
+    try:
+        from imagededup.handlers.search.retrieval import HashEval
+        from imagededup.methods import PHash
+    except ImportError as error:
+        print(f"imagededup cannot run here ({error}): left out.")
+        return {}
+    encoded = {str(i): text for i, text in enumerate(hashes)}
+
+    def search(method: str, n_queries: int) -> dict:
+        found = HashEval(
+            test=encoded,
+            queries={str(i): hashes[i] for i in range(n_queries)},
+            distance_function=PHash.hamming_distance,
+            verbose=False,
+            threshold=THRESHOLD,
+            search_method=method,
+            num_dist_workers=2,
+        )
+        return found.retrieve_results(scores=False)
+
+    ways = {f"imagededup, {method}": lambda method=method: search(method, n_queries) for method in methods}
+    starts = {f"start of {method}": lambda method=method: search(method, 1) for method in methods}
+    return ways | (starts if n_queries < len(hashes) else {})
+
+
+def check_same(hashes: list[str], other: dict) -> None:
+    """Fail unless the other's pairs make the same groups as ours, or lie within ours if it made only some."""
+    theirs = next(iter(other.values()))()
+    i, j = np.array([(int(name), int(near)) for name, found in theirs.items() for near in found]).T
+    ours = connect(hashes)
+    assert (ours[i] == ours[j]).all()
+    if len(theirs) < len(hashes):
+        print(f"All {len(i):,} pairs that it found are in our groups.")
+        return
+    groups = connect_pairs([(i, j)], len(hashes))
+    assert len(set(zip(groups, ours, strict=True))) == len(set(groups)) == len(set(ours))
+    print(f"The groups are the same: {len(set(ours)):,}.")
+
+
+def bench_search(n: int, turns: int, methods: tuple[str, ...], *, n_queries: int) -> None:
+    for kind in ("even", "clumped"):
+        hashes = make_hashes(n, kind=kind)
+        ways = {
+            "visclust": lambda hashes=hashes: connect(hashes),
+            "visclust, all pairs": lambda hashes=hashes: connect(hashes, plan=Plan((), 0.0)),
+        }
+        others = list_others(hashes, methods, n_queries)
+        seconds = time_alternating(ways | others, turns=turns)
+        title = f"{n:,} {kind} hashes, at most {THRESHOLD} bits apart, {turns} turns"
+        if others and n_queries < n:
+            title += f" (imagededup: {n_queries} lookups, scaled up)"
+            for method in methods:
+                start = seconds.pop(f"start of {method}")
+                beyond = seconds[f"imagededup, {method}"] - start
+                seconds[f"imagededup, {method}"] = start + beyond * (n - 1) / (n_queries - 1)
+        print_table(title, compare_times(seconds, ours="visclust"))
+        if others:
+            check_same(hashes, others)
+
+
+def bench_thresholds(n: int) -> None:
+    rows = {}
+    for kind in ("even", "clumped"):
+        unique = np.unique(pack_hashes(make_hashes(n, kind=kind)))
+        for threshold in (2, 4, 6, 8, 10, 12):
+            started = time.perf_counter()
+            plan = plan_search(unique, threshold=threshold)
+            found = sum(len(i) for i, _ in iterate_close_hashes(unique, threshold=threshold, plan=plan))
+            rows[f"{kind}, {threshold} bits"] = {
+                "seconds": f"{time.perf_counter() - started:.2f}",
+                "chunks searched": len(plan.chunks) or "all pairs",
+                "candidates, million": f"{plan.candidates / 1e6:,.1f}",
+                "of all pairs": f"{plan.candidates / (len(unique) * (len(unique) - 1) / 2):.4%}",
+                "pairs found, with repeats": f"{found:,}",
+            }
+    print_table(f"{n:,} hashes by threshold, one run each", pd.DataFrame(rows).T)
+
+
+def bench_whole(n: int) -> None:
+    """From an images table whose hashes are in the cache to the table of groups."""
+    ids = [f"{i:032x}" for i in range(n)]
+    rows = {"image_id": ids, "status": "ok", "reason": ""}
+    images = pd.DataFrame(rows | {"path": ids, "width": 4, "height": 3})
+    hashes = pd.DataFrame(rows | {"hash": make_hashes(n, kind="clumped")})
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder) / "hashes.parquet"
+        _write_cache(cache, hashes)
+        started = time.perf_counter()
+        found = find_duplicates(images, method="perceptual", cache=cache, progress=False)
+        seconds = time.perf_counter() - started
+    groups = found.groups["group"].nunique()
+    print(f"find_duplicates, {n:,} images, hashes cached: {seconds:.1f} s, {groups:,} groups.")
+
+
+def score_methods() -> None:
+    example = load_example()
+    x = embed_images(example.images, encoder="efficientnet_lite0", device="cpu", progress=False)
+    settings = [{"method": "exact"}]
+    settings += [{"method": "perceptual", "threshold": bits} for bits in (0, 2, 4, 6, 8, 10, 12, 14)]
+    settings += [
+        {"method": "embedding", "x": x, "threshold": distance, "grouping": grouping}
+        for grouping in ("connected", "centred")
+        for distance in (0.02, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2)
+    ]
+    rows = []
+    for given in settings:
+        found = find_duplicates(example.images, progress=False, **given)
+        scores = score_duplicates(found, example.near_duplicates).set_index("kind")
+        shown = {name: given.get(name, "") for name in ("method", "threshold", "grouping")}
+        shown |= {name: int(scores.loc["all", name]) for name in ("known", "found", "correct")}
+        shown |= {name: round(scores.loc["all", name], 3) for name in ("precision", "recall")}
+        shown |= {kind: round(scores.loc[kind, "recall"], 2) for kind in scores.index[1:]}
+        rows.append(shown | {"largest radius": round(float(found.groups["radius"].max()), 3)})
+    table = pd.DataFrame(rows).set_index("method")
+    table.index.name = ""
+    print_table("Example corpus: pairs of near copies; recall by kind in the columns named for them", table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few hashes and turns")
+    given = parser.parse_args()
+    print(describe_machine())
+    few, n, turns = (200, 10_000, 2) if given.quick else (1000, 100_000, 5)
+    bench_search(few, 3, ("brute_force_cython", "bktree", "brute_force"), n_queries=few)
+    bench_search(n, turns, ("brute_force_cython",), n_queries=few // 2)
+    bench_thresholds(n)
+    bench_whole(n)
+    score_methods()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Connected components of a graph whose edges come in blocks."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+__all__ = ["connect_pairs"]
+
+# Pairs that are collected before they are merged into components.
+_PENDING = 2**21
+
+
+def connect_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
+    """Find the connected components of n items from blocks of pairs, without holding all pairs at once.
+
+    Parameters
+    ----------
+    pairs : iterable of tuple of numpy.ndarray
+        Positions of the first and the second of each pair.
+    n : int
+        Number of items.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+        Component of each item, from 0.
+
+    Examples
+    --------
+    >>> connect_pairs([(np.array([0]), np.array([2]))], 3).tolist()
+    [0, 1, 0]
+    """
+    component = np.arange(n)
+    pending: list[tuple[np.ndarray, np.ndarray]] = []
+    waiting = 0
+    for i, j in pairs:
+        new = component[i] != component[j]
+        pending.append((component[i[new]], component[j[new]]))
+        waiting += int(new.sum())
+        if waiting > _PENDING:
+            component = _merge(component, pending)
+            pending, waiting = [], 0
+    return _merge(component, pending)
+
+
+def _merge(component: np.ndarray, pending: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    if not pending:
+        return component
+    i, j = (np.concatenate(side) for side in zip(*pending, strict=True))
+    n = len(component)
+    links = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=(n, n))
+    return connected_components(links, directed=False)[1][component]
