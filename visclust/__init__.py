@@ -31,6 +31,7 @@ _EXPORTS = {
         "to_host",
     ),
     "charts": ("show_charts",),
+    "cluster_contrasts": ("contrast_clusters",),
     "cluster_descriptions": (
         "describe_clusters",
         "rank_clusters",
@@ -55,6 +56,7 @@ _EXPORTS = {
         "cluster_once",
     ),
     "comparison": ("compare_configurations",),
+    "contrast_power": ("power_for_contrast",),
     "corpus": (
         "index_images",
         "link_posts",
@@ -76,12 +78,17 @@ _EXPORTS = {
         "load_embedding",
         "save_embedding",
     ),
+    "emotion_summaries": (
+        "summarize_emotions",
+        "tabulate_emotion_heatmap",
+    ),
     "encoders": (
         "choose_encoder",
         "list_encoders",
         "load_encoder",
     ),
     "example": ("load_example",),
+    "factor_check": ("confirm_factors",),
     "feature_labels": ("aggregate_labels",),
     "files": ("write_atomically",),
     "finetuning": ("finetune",),
@@ -116,6 +123,7 @@ _EXPORTS = {
     ),
     "map_plot": ("plot_map",),
     "map_tables": ("describe_map",),
+    "mixed_contrast": ("fit_mixed_contrast",),
     "neighbours": ("list_neighbours",),
     "overrepresented_words": (
         "list_overrepresented_words",
@@ -147,6 +155,7 @@ _EXPORTS = {
         "summarize_samples",
     ),
     "sampling_plots": ("plot_annotation_cost",),
+    "scale_reliability": ("measure_reliability",),
     "scan": (
         "plot_k_scan",
         "scan_k",

@@ -25,15 +25,15 @@ class CrossedDesign(NamedTuple):
     image_ids: np.ndarray
 
 
-def list_designs(spread: RatingEvents, sample: pd.DataFrame) -> Iterator[CrossedDesign]:
+def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[CrossedDesign]:
     """Go through the outcomes, those together that the same ratings have.
 
     Parameters
     ----------
     spread : RatingEvents
         From `spread_ratings`.
-    sample : DataFrame
-        Images and their clusters.
+    sample : DataFrame or None
+        Images and their clusters; without, all images count as one cluster.
 
     Yields
     ------
@@ -55,7 +55,8 @@ def list_designs(spread: RatingEvents, sample: pd.DataFrame) -> Iterator[Crossed
     >>> [design.image_ids.tolist() for design in list_designs(spread_ratings(ratings, dimensions={}), sample)]
     [['a']]
     """
-    clusters = join_clusters(spread.events, sample)
+    n_rows = len(spread.events)
+    clusters = np.zeros(n_rows, dtype=np.int64) if sample is None else join_clusters(spread.events, sample)
     names, group = np.unique(spread.events["group"].to_numpy(dtype=object), return_inverse=True)
     image = pd.factorize(spread.events["image_id"])[0]
     known = ~np.isnan(spread.values)

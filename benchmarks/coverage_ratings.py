@@ -1,0 +1,203 @@
+"""How often the intervals of group comparisons hold the truth, over many simulated surveys.
+
+Ratings come from the stated model of `visclust.rating_model`, whose true means after rounding are known.
+Part 1 holds the clusters fixed and draws respondents, images and ratings anew in each survey. Part 2 draws
+the clusters anew too, since shrunk estimates are right on average over clusters. Part 3 counts how often a
+difference is found, against what `power_for_contrast` says.
+
+Runs alone: `python benchmarks/coverage_ratings.py --surveys 500`.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+
+from visclust.assignment import assign_respondents
+from visclust.cluster_contrasts import contrast_clusters
+from visclust.contrast_power import power_for_contrast
+from visclust.emotion_summaries import summarize_emotions
+from visclust.group_contrasts import compare_groups
+from visclust.mixed_contrast import fit_mixed_contrast
+from visclust.rating_model import RatingModel, draw_cluster_effects, expect_ratings
+from visclust.sampling import draw_stratified_sample
+from visclust.simulated_ratings import expect_contrasts, simulate_ratings
+
+SOME = ["hopeful", "hateful", "afraid"]
+
+
+def make_design(*, clusters, people, largest=120):
+    """Clusters with a heavy tail of sizes, up to five images of each, eight images per respondent."""
+    sizes = np.maximum(2, np.round(largest / np.arange(1, clusters + 1) ** 0.8)).astype(int)
+    labels = np.repeat(np.arange(clusters), sizes)
+    names = [f"i{number:05d}" for number in range(len(labels))]
+    table = pd.DataFrame({"image_id": names, "cluster": labels, "iteration": 1, "silhouette": 0.1})
+    sample = draw_stratified_sample(table)
+    respondents = pd.DataFrame(
+        {
+            "respondent": [f"r{number:04d}" for number in range(2 * people)],
+            "party": np.repeat(["Democrat", "Republican"], people),
+        }
+    )
+    return sample, assign_respondents(sample, respondents, per_respondent=8, seed=0)
+
+
+def add_truth(table, truth, *, kind):
+    """Join the true values of means, or of differences."""
+    names = ["weighting", "item", "group"]
+    expected = truth.set_index(names)["expected"]
+    value = expected.reindex(pd.MultiIndex.from_frame(table[names])).to_numpy()
+    if kind == "difference":
+        other = table.assign(group=table["reference"])[names]
+        value = value - expected.reindex(pd.MultiIndex.from_frame(other)).to_numpy()
+    return table.assign(truth=value, kind=kind)
+
+
+def fixed_clusters(sample, assignment, *, surveys, n_bootstrap):
+    """Part 1: means and differences, by each method."""
+    model = RatingModel()
+    effects = draw_cluster_effects(model, sample["cluster"], seed=1)
+    found = []
+    for seed in range(surveys):
+        simulated = simulate_ratings(assignment, model=model, cluster_effects=effects, seed=seed)
+        truth = expect_contrasts(simulated, sample)
+        for method in ("crossed", "pigeonhole"):
+            compared = compare_groups(
+                simulated.ratings, sample, method=method, n_bootstrap=n_bootstrap, seed=seed
+            )
+            found.append(add_truth(compared.means, truth, kind="mean").assign(method=method))
+            found.append(add_truth(compared.differences, truth, kind="difference").assign(method=method))
+            if method == "crossed":
+                # The same estimates with a normal interval from the standard error of single ratings.
+                found.append(_ignore_crossing(simulated.ratings, found[-1]))
+        some = simulated.ratings[simulated.ratings["item"].isin(SOME)]
+        mixed = fit_mixed_contrast(some, dimensions={}).differences.assign(weighting="images")
+        found.append(add_truth(mixed, truth, kind="difference").assign(method="mixed model"))
+        summary = summarize_emotions(simulated.ratings, sample)
+        if seed == 0:
+            cells = expect_ratings(model, effects).groupby(["cluster", "item"])["expected"].mean()
+        value = cells.reindex(pd.MultiIndex.from_frame(summary[["cluster", "item"]])).to_numpy()
+        found.append(summary.assign(truth=value, kind="mean of a cluster", method="moderated", weighting="-"))
+    return pd.concat(found, ignore_index=True)
+
+
+def _ignore_crossing(ratings, differences):
+    """Give what a t test of all ratings as if independent says, for comparison."""
+    spread = ratings.pivot_table(index=["respondent", "group", "image_id"], columns="item", values="rating")
+    rows = differences[differences["weighting"].eq("images") & differences["level"].eq("emotion")].copy()
+    groups = spread.groupby("group")
+    apart = (groups.mean().diff().iloc[-1] * -1)[rows["item"]].to_numpy()
+    error = np.sqrt((groups.var() / groups.count()).sum())[rows["item"]].to_numpy()
+    return rows.assign(
+        estimate=apart, standard_error=error, low=apart - 1.96 * error, high=apart + 1.96 * error,
+        method="ratings as independent",
+    )  # fmt: skip
+
+
+def drawn_clusters(sample, assignment, *, surveys):
+    """Part 2: differences in each cluster, raw and shrunk."""
+    found = []
+    for seed in range(surveys):
+        simulated = simulate_ratings(assignment, seed=10_000 + seed)
+        cells = expect_ratings(simulated.model, simulated.cluster_effects)
+        wide = cells.pivot(index=["cluster", "item"], columns="group", values="expected")
+        truth = wide["Democrat"] - wide["Republican"]
+        table = contrast_clusters(simulated.ratings, sample)
+        value = truth.reindex(pd.MultiIndex.from_frame(table[["cluster", "item"]])).to_numpy()
+        raw = table.assign(
+            low=table["estimate"] - 1.96 * table["standard_error"],
+            high=table["estimate"] + 1.96 * table["standard_error"],
+            method="raw",
+        )
+        shrunk = table.assign(estimate=table["shrunk"], method="shrunk")
+        rows = pd.concat([raw, shrunk]).assign(
+            truth=np.tile(value, 2), kind="difference in a cluster", weighting="-", survey=seed
+        )
+        found.append(rows)
+    return pd.concat(found, ignore_index=True)
+
+
+def summarize(table):
+    """Coverage, mean standard error, and the spread of the errors that it should equal."""
+    table = table.assign(
+        covered=table["low"].le(table["truth"]) & table["truth"].le(table["high"]),
+        error=table["estimate"] - table["truth"],
+        width=table["high"] - table["low"],
+    )
+    keys = ["kind", "method", "weighting"]
+    per_item = table.groupby([*keys, "item"])
+    spread = per_item["error"].std().groupby(keys).mean()
+    lowest = per_item["covered"].mean().groupby(keys).min()
+    summary = table.groupby(keys).agg(
+        intervals=("covered", "size"), coverage=("covered", "mean"), bias=("error", "mean"),
+        standard_error=("standard_error", "mean"), width=("width", "mean"),
+        root_mean_square=("error", lambda error: float(np.sqrt((error**2).mean()))),
+    )  # fmt: skip
+    return summary.assign(lowest_item=lowest, spread_of_errors=spread).reset_index()
+
+
+def false_findings(table):
+    """How often a raw difference in a cluster is called a finding, and has the wrong sign then."""
+    raw = table[table["method"].eq("raw") & table["level"].eq("emotion")]
+    return {
+        "differences": len(raw),
+        "p < 0.05 alone": float(raw["p"].lt(0.05).mean()),
+        "p adjusted < 0.05": float(raw["p_adjusted"].lt(0.05).mean()),
+        "of those, wrong direction": float(
+            (np.sign(raw["estimate"]) != np.sign(raw["truth"]))[raw["p_adjusted"].lt(0.05)].mean()
+        ),
+        "wrong direction, p < 0.05 alone": float(
+            (np.sign(raw["estimate"]) != np.sign(raw["truth"]))[raw["p"].lt(0.05)].mean()
+        ),
+    }
+
+
+def check_power(sample, assignment, *, surveys):
+    """Part 3: one item on an open scale, where the components are known."""
+    sds = {"respondent_sd": 1.2, "group_image_sd": 0.4, "residual_sd": 1.5}
+    people = int(assignment["respondent"].nunique() // 2)
+    predicted = power_for_contrast(
+        pd.DataFrame([sds]), difference=0.5, n_images=len(sample), respondents=[people]
+    )
+    codes = {name: pd.factorize(assignment[name])[0] for name in ("respondent", "image_id")}
+    democrat = assignment["group"].eq("Democrat").to_numpy()
+    cells = codes["image_id"] * 2 + democrat
+    found = 0
+    for seed in range(surveys):
+        rng = np.random.default_rng(20_000 + seed)
+        felt = rng.normal(size=codes["respondent"].max() + 1)[codes["respondent"]] * sds["respondent_sd"]
+        felt = felt + rng.normal(size=cells.max() + 1)[cells] * sds["group_image_sd"]
+        felt = felt + rng.normal(size=len(felt)) * sds["residual_sd"] + 0.5 * democrat
+        ratings = assignment[["respondent", "group", "image_id"]].assign(
+            item="proud", rating=felt, simulated=True
+        )
+        compared = compare_groups(
+            ratings, sample, weightings=["images"], dimensions={}, n_bootstrap=300, seed=seed
+        )
+        found += int(compared.differences["low"].iloc[0] > 0)
+    return {"predicted": float(predicted["power"].iloc[0]), "found": found / surveys}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--surveys", type=int, default=500)
+    parser.add_argument("--bootstrap", type=int, default=400)
+    parser.add_argument("--clusters", type=int, default=48)
+    parser.add_argument("--people", type=int, default=72)
+    options = parser.parse_args()
+    sample, assignment = make_design(clusters=options.clusters, people=options.people)
+    print(f"{options.surveys} surveys: {len(sample)} images in {options.clusters} clusters, "
+          f"{2 * options.people} respondents, {len(assignment)} rated images")  # fmt: skip
+    start = time.perf_counter()
+    first = fixed_clusters(sample, assignment, surveys=options.surveys, n_bootstrap=options.bootstrap)
+    second = drawn_clusters(sample, assignment, surveys=options.surveys)
+    print(pd.concat([summarize(first), summarize(second)]).round(3).to_string(index=False))
+    for name, value in false_findings(second).items():
+        print(f"{name}: {value:.4g}")
+    print("Power", check_power(sample, assignment, surveys=options.surveys))
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
