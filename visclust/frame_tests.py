@@ -42,6 +42,7 @@ def test_frame_use(
     frames: Iterable[str] | None = None,
     controls: Iterable[str] = (),
     quadratic: bool = False,
+    errors: str = "clustered",
     min_users: int = 10,
     confidence: float = 0.95,
     n_points: int = 41,
@@ -51,8 +52,8 @@ def test_frame_use(
     For each frame, a logistic regression over posts of its use on the ideology of the post's author. Posts of
     one user are not independent: the covariance is clustered by user, and intervals and p-values use the t
     distribution with as many degrees of freedom as users less one. Posts weigh equally, so that busy users
-    weigh more; look at ``effective_users`` before trusting intervals, which are too narrow where only a few
-    users (some 30 or less) carry the weight.
+    weigh more, and intervals are somewhat too narrow where a few users carry the weight: look at
+    ``effective_users``, and where they are few take ``errors="jackknife"``.
 
     Parameters
     ----------
@@ -68,6 +69,10 @@ def test_frame_use(
         a column per value. Posts without a value are left out and counted.
     quadratic : bool, default False
         Whether to add the square of ideology, for frames of both extremes or of the middle.
+    errors : {"clustered", "jackknife"}, default "clustered"
+        "clustered": the sandwich of statsmodels, with its correction for few clusters. "jackknife": leaves
+        out one user at a time; wider, and closer to what it should be with few or very unequal users.
+        Simulated coverage: ``benchmarks/coverage_frame_use.py``.
     min_users : int, default 10
         Users who use a frame, and users with a post without it, that a test needs.
     confidence : float, default 0.95
@@ -82,7 +87,7 @@ def test_frame_use(
         per standard deviation of ideology over users, with ``_low`` and ``_high`` (with the square: at the
         mean); ``effect``, the average marginal effect: the change of the probability of use per standard
         deviation, averaged over posts, with ``_low`` and ``_high``; ``log_odds`` (logarithm of the odds
-        ratio), ``standard_error`` (clustered), ``naive_standard_error`` (as if posts were independent: for
+        ratio), ``standard_error`` (by user), ``naive_standard_error`` (as if posts were independent: for
         comparison only); ``p_value`` (Wald test that ideology, with its square if there is one, has no part
         in it); ``p_adjusted`` (Benjamini-Hochberg over the frames tested); ``reason`` (why a frame was not
         tested; then its numbers are missing). With the square also ``curvature``, its coefficient, and
@@ -105,8 +110,10 @@ def test_frame_use(
     Casas, Webb Williams, Aslett and Wilkerson, section 3, for the question. Liang and Zeger (1986),
     Longitudinal data analysis using generalized linear models, Biometrika 73, 13-22, for the covariance;
     Cameron and Miller (2015), A practitioner's guide to cluster-robust inference, Journal of Human Resources
-    50, 317-372, for G - 1 degrees of freedom; Benjamini and Hochberg (1995), Controlling the false discovery
-    rate, Journal of the Royal Statistical Society B 57, 289-300.
+    50, 317-372, for G - 1 degrees of freedom; MacKinnon, Nielsen and Webb (2024), Cluster-robust jackknife
+    and bootstrap inference for logistic regression models, arXiv 2406.00650, for the jackknife (there CV3L);
+    Benjamini and Hochberg (1995), Controlling the false discovery rate, Journal of the Royal Statistical
+    Society B 57, 289-300.
 
     Examples
     --------
@@ -124,6 +131,8 @@ def test_frame_use(
         raise ValueError(f"Expected confidence between 0 and 1, such as 0.95, got {confidence!r}.")
     if min_users < 2 or n_points < 2:
         raise ValueError(f"Expected min_users and n_points of 2 or more, got {min_users!r} and {n_points!r}.")
+    if errors not in ("clustered", "jackknife"):
+        raise ValueError(f'Expected errors "clustered" or "jackknife", got {errors!r}.')
     names = _name_frames(posts, frames, controls)
     design = make_frame_design(posts, ideology, controls=controls, quadratic=quadratic)
     settings: dict[str, Any] = {"quadratic": quadratic, "confidence": confidence}
@@ -135,7 +144,7 @@ def test_frame_use(
         uses = design.posts[name].to_numpy(dtype=bool)
         row = _count_uses(name, uses, design.users)
         short = _explain_shortage(uses, design.users, min_users)
-        fit = short or fit_frame(design.matrix, uses, design.users)
+        fit = short or fit_frame(design.matrix, uses, design.users, errors=errors)
         if isinstance(fit, str):
             rows.append({**row, "reason": fit})
             continue
