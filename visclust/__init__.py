@@ -30,6 +30,10 @@ _EXPORTS = {
         "to_device",
         "to_host",
     ),
+    "channel_figure": (
+        "plot_channels",
+        "split_channels",
+    ),
     "charts": ("show_charts",),
     "cluster_contrasts": ("contrast_clusters",),
     "cluster_descriptions": (
@@ -73,6 +77,10 @@ _EXPORTS = {
     "duplicate_scores": ("score_duplicates",),
     "duplicates": ("find_duplicates",),
     "embedding": ("embed_images",),
+    "embedding_figure": (
+        "list_embedding_values",
+        "plot_embedding_values",
+    ),
     "embedding_files": (
         "list_embeddings",
         "load_embedding",
@@ -91,6 +99,10 @@ _EXPORTS = {
     "factor_check": ("confirm_factors",),
     "feature_labels": ("aggregate_labels",),
     "files": ("write_atomically",),
+    "finetune_plots": (
+        "plot_feature_scores",
+        "plot_training",
+    ),
     "finetuning": ("finetune",),
     "frame_labels": ("label_posts",),
     "frame_plots": (

@@ -9,6 +9,8 @@ __all__ = ["MEASURES", "average_precisions", "score_features"]
 
 MEASURES = ("average_precision", "roc_auc", "f1")
 _LARGEST_BLOCK = 4_000_000
+# Resampling so few hardly ever shows what other images of the kind would have scored.
+_FEW = 5
 
 
 def score_features(
@@ -48,14 +50,16 @@ def score_features(
     -------
     DataFrame
         A row per feature and measure: ``feature, measure`` (average_precision, roc_auc, f1), ``estimate, low,
-        high``, ``base_rate`` (share of positives: what average precision is by guessing; for ROC AUC
-        guessing gives .5), ``positives``, ``n`` (images with a label) and ``reason`` (why a number is
-        missing).
+        high``, ``base_rate`` (share of positives), ``by_guessing`` (what a score is without looking: the base
+        rate for average precision, .5 for ROC AUC, and for F1 that of calling every image positive),
+        ``positives``, ``n`` (images with a label) and ``reason`` (why a number is missing, or its interval
+        says little).
 
     Source
     ------
     Average precision as in scikit-learn: the sum over thresholds of precision times the step in recall.
-    Bootstrap of groups: Davison and Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
+    The bootstrap of whole groups: Davison and Hinkley (1997), Bootstrap Methods and their Application,
+    section 3.8.
 
     Examples
     --------
@@ -75,6 +79,7 @@ def score_features(
             replicates = _bootstrap(score, truth, groups[known], cutoff, n_bootstrap, seed)
         low, high = find_interval(replicates.T, level=level)
         base_rate = float(truth.mean()) if len(truth) else np.nan
+        guesses = {"average_precision": base_rate, "roc_auc": 0.5, "f1": 2 * base_rate / (1 + base_rate)}
         for measure, estimate, lower, upper in zip(MEASURES, estimates, low, high, strict=True):
             rows.append(
                 {
@@ -84,6 +89,7 @@ def score_features(
                     "low": lower,
                     "high": upper,
                     "base_rate": base_rate,
+                    "by_guessing": guesses[measure],
                     "positives": int(truth.sum()),
                     "n": len(truth),
                     "reason": _explain(truth, estimate),
@@ -94,7 +100,8 @@ def score_features(
 
 def _explain(truth: np.ndarray, estimate: float) -> str:
     if not np.isnan(estimate):
-        return ""
+        few = min(truth.sum(), (~truth).sum()) < _FEW
+        return f"fewer than {_FEW} labels of one kind: the interval is too narrow" if few else ""
     if not len(truth):
         return "no image with a label"
     return "no positive label" if not truth.any() else "no negative label"
