@@ -1,19 +1,14 @@
-"""The map of a corpus as a figure.
+"""The map of a corpus as a figure: Altair, because it stays in a saved notebook and goes into a paper.
 
-Why Altair: the map has to show without a network, in JupyterLab and on Colab, and to survive as a picture in
-a saved notebook. Tried in a browser without a network: jupyter-scatter TRIED. embedding-atlas draws with
-WebGPU, which many laptops' browsers and all headless ones lack. Altair draws 18,000 points in about a second,
-is a dependency already, leaves a PNG behind, and its brush reaches the kernel through `alt.JupyterChart`.
+A map to work with is `visclust.widgets.linked_map`, which says what draws it and why.
 """
 
 import altair as alt
 import pandas as pd
 
-from visclust.map_tables import MAP_COLOURS, OTHER_CLUSTERS, UNASSIGNED_IMAGES
+from visclust.map_tables import choose_map_colours
 
 __all__ = ["plot_map"]
-
-_GRAYS = ("#b8b8b8", "#dedede")
 
 
 def plot_map(
@@ -56,11 +51,10 @@ def plot_map(
     if missing:
         raise ValueError(f"Expected the columns {', '.join(needed)}; {', '.join(missing)} is missing.")
     columns = [*needed, *(["image"] if "image" in table.columns else [])]
-    grays = {OTHER_CLUSTERS: _GRAYS[0], UNASSIGNED_IMAGES: _GRAYS[1]}
-    labels = table.loc[~table["shown_as"].isin(grays), "shown_as"].value_counts().index.tolist()
-    grays = {label: gray for label, gray in grays.items() if table["shown_as"].eq(label).any()}
-    # Gray ones first, so that the coloured ones lie on top.
-    shown = table.assign(_gray=table["shown_as"].isin(grays)).sort_values("_gray", ascending=False)[columns]
+    colours = choose_map_colours(table)
+    # The last of the legend first, so that the gray ones lie below.
+    depth = table["shown_as"].map({label: place for place, label in enumerate(colours)})
+    shown = table.loc[depth.sort_values(ascending=False, kind="stable").index, columns]
     brush = alt.selection_interval(name="brush", encodings=["x", "y"])
     axis = alt.Axis(
         labels=False, ticks=False, grid=False, domain=False, title=None
@@ -77,9 +71,7 @@ def plot_map(
             color=alt.Color(
                 "shown_as:N",
                 title=None,
-                scale=alt.Scale(
-                    domain=[*labels, *grays], range=[*MAP_COLOURS[: len(labels)], *grays.values()]
-                ),
+                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
                 legend=alt.Legend(labelLimit=220, symbolOpacity=1),
             ),
             opacity=alt.condition(brush, alt.value(0.85), alt.value(0.12)),

@@ -12,12 +12,13 @@ from visclust.image_reading import UnreadableImageError
 from visclust.tables import check_table
 from visclust.thumbnails import encode_data_url
 
-__all__ = ["MAP_COLOURS", "OTHER_CLUSTERS", "UNASSIGNED_IMAGES", "describe_map"]
+__all__ = ["choose_map_colours", "describe_map"]
 
-OTHER_CLUSTERS = "Other clusters"
-UNASSIGNED_IMAGES = "Unassigned"
+_OTHER = "Other clusters"
+_UNASSIGNED = "Unassigned"
+_GRAYS = {_OTHER: "#b8b8b8", _UNASSIGNED: "#dedede"}
 # Okabe and Ito's colours, told apart with any colour vision; more than these no eye tells apart on a map.
-MAP_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442")
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442")
 
 
 def describe_map(
@@ -88,20 +89,18 @@ def describe_map(
         )
     table = table.astype({"cluster": "int64"})
     sizes = table.loc[table["cluster"].ne(UNASSIGNED), "cluster"].value_counts()
-    largest = sizes.sort_index().sort_values(ascending=False, kind="stable").index[: len(MAP_COLOURS)]
+    largest = sizes.sort_index().sort_values(ascending=False, kind="stable").index[: len(_COLOURS)]
     coloured = list(largest) if highlight is None else list(highlight)
-    if len(coloured) > len(MAP_COLOURS):
+    if len(coloured) > len(_COLOURS):
         raise ValueError(
-            f"Expected at most {len(MAP_COLOURS)} clusters to highlight, got {len(coloured)}: more colours "
+            f"Expected at most {len(_COLOURS)} clusters to highlight, got {len(coloured)}: more colours "
             "cannot be told apart."
         )
     given = {} if names is None else dict(zip(names["cluster"], names["name"], strict=True))
     called = {cluster: given.get(cluster) or f"Cluster {cluster}" for cluster in sizes.index}
-    called[UNASSIGNED] = UNASSIGNED_IMAGES
+    called[UNASSIGNED] = _UNASSIGNED
     table["name"] = table["cluster"].map(called)
-    other = table["cluster"].map(
-        lambda cluster: UNASSIGNED_IMAGES if cluster == UNASSIGNED else OTHER_CLUSTERS
-    )
+    other = table["cluster"].map(lambda cluster: _UNASSIGNED if cluster == UNASSIGNED else _OTHER)
     # Two clusters of one name are two colours.
     twice = {name for name in (called[one] for one in coloured) if list(called.values()).count(name) > 1}
     labels = {one: f"{called[one]} ({one})" if called[one] in twice else called[one] for one in coloured}
@@ -109,6 +108,30 @@ def describe_map(
     if images is not None:
         table["image"] = _encode_thumbnails(table["image_id"], images, thumbnail_side, images_folder)
     return table
+
+
+def choose_map_colours(table: pd.DataFrame) -> dict[str, str]:
+    """Choose the colour of each entry of the legend: the largest first, gray for all that is not highlighted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `describe_map`.
+
+    Returns
+    -------
+    dict of str to str
+        Values of ``shown_as`` and their colours, in the legend's order.
+
+    Examples
+    --------
+    >>> choose_map_colours(pd.DataFrame({"shown_as": ["Unassigned", "marches"]}))
+    {'marches': '#0072b2', 'Unassigned': '#dedede'}
+    """
+    found = table["shown_as"].value_counts(sort=False).sort_values(ascending=False, kind="stable").index
+    labels = [label for label in found if label not in _GRAYS]
+    grays = {label: gray for label, gray in _GRAYS.items() if label in found}
+    return dict(zip(labels, _COLOURS, strict=False)) | grays
 
 
 def _encode_thumbnails(

@@ -23,6 +23,7 @@ function describeLeft(cluster, count, isPage) {
 function makeChoice(label, names, onChange) {
   const field = makeElement("label", "visclust-field", `${label} `);
   const choice = makeElement("select", "visclust-select");
+  choice.setAttribute("aria-label", label); // the text of the label has all the options in it
   for (const [value, name] of Object.entries(names)) {
     const option = makeElement("option", "", name);
     option.value = value;

@@ -1,44 +1,57 @@
-"""Join the map of a corpus to the cluster browser: what is brushed on the one opens in the other."""
+"""Join the map of a corpus to the cluster browser: what is marked on the one opens in the other.
 
+What draws it was decided by trying, in JupyterLab without a network. jupyter-scatter (1.0) draws 18,000
+points, also in a browser without a GPU, zooms, has a lasso, and asks for a thumbnail only when it is pointed
+at. It brings about 105 MB of packages that nothing else here needs, so it is an extra (``pip install
+'visclust[map]'``), used where it is installed. Without it, Altair draws the map: fit for a few thousand
+images. embedding-atlas draws by WebGPU, which the browser tried here did not offer, and was left.
+"""
+
+import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from visclust.map_plot import plot_map
+from visclust.map_tables import choose_map_colours
 from visclust.widgets.cluster_browser import ClusterBrowser
 
 __all__ = ["find_brushed", "link_map"]
 
 _WAIT = 250  # ms after the last movement of the brush
-_MOST = 2000  # images opened at once; the browser scrolls them, a person does not
+_MOST = 2000  # images opened at once; the browser scrolls more than a person does
 
 
-def link_map(
-    table: pd.DataFrame, browser: ClusterBrowser, *, width: int = 640, height: int = 520
-) -> alt.JupyterChart:
-    """Show the map so that dragging over it opens the images below in a cluster browser.
+def link_map(table: pd.DataFrame, browser: ClusterBrowser, *, engine: str = "auto", height: int = 520) -> Any:
+    """Show the map so that the images marked on it open in a cluster browser.
 
-    Works without a network: the drawing library comes from the package vl-convert-python.
+    With jupyter-scatter: hold the mouse button down for a moment, or take the lasso from the bar, and draw
+    around images; the wheel zooms. With Altair: drag. Both work without a network.
 
     Parameters
     ----------
     table : DataFrame
-        From `describe_map`; thumbnails are not needed.
+        From `describe_map`.
     browser : ClusterBrowser
         From `browse_clusters`, of the same clusters.
-    width, height : int, pixels
+    engine : {"auto", "scatter", "altair"}, default "auto"
+        What draws it: "scatter" is jupyter-scatter, an extra; "auto" takes it where it is installed.
+    height : int, pixels, default 520
         Of the map.
 
     Returns
     -------
-    altair.JupyterChart
-        Leave it as the last line of a cell. Of more than 2,000 brushed images the first 2,000 open.
+    widget
+        Leave it as the last line of a cell. Of more than 2,000 marked images the first 2,000 open.
 
     Raises
     ------
     ValueError
-        If a column is missing.
+        If a column is missing, or the engine is none of the three.
+    RuntimeError
+        If jupyter-scatter was asked for and is not installed.
 
     Examples
     --------
@@ -50,22 +63,55 @@ def link_map(
     >>> browser = browse_clusters(clusters, images, save_to=tempfile.mkdtemp())
     >>> table = pd.DataFrame({"image_id": ["a"], "x": [0.0], "y": [0.0], "cluster": [0],
     ...                       "name": ["Cluster 0"], "shown_as": ["Cluster 0"]})
-    >>> type(link_map(table, browser)).__name__
+    >>> type(link_map(table, browser, engine="altair")).__name__
     'JupyterChart'
     """
+    if engine not in ("auto", "scatter", "altair"):
+        raise ValueError(f'Expected engine "auto", "scatter" or "altair", got {engine!r}.')
+    chart = plot_map(table, height=height)  # says which column is missing, if one is
+    has_scatter = importlib.util.find_spec("jscatter") is not None
+    if engine == "scatter" and not has_scatter:
+        raise RuntimeError(
+            "engine='scatter' needs jupyter-scatter: pip install 'visclust[map]', or use 'altair'."
+        )
+
+    def open_images(found: list[str]) -> None:
+        if found:
+            more = f", the first {_MOST}" if len(found) > _MOST else ""
+            browser.show(found[:_MOST], title=f"{len(found)} images marked on the map{more}")
+
+    if engine == "altair" or not has_scatter:
+        return _show_by_altair(table, chart, open_images)
+    return _show_by_scatter(table, open_images, height=height)
+
+
+def _show_by_altair(table: pd.DataFrame, chart: alt.Chart, open_images: Callable[[list[str]], None]) -> Any:
+    """Show the chart as a widget; its drawing library comes from vl-convert-python, not from a network."""
     widget: Any = alt.JupyterChart  # its attributes are made while it runs, out of a type checker's sight
     widget.enable_offline()
-    chart = widget(plot_map(table, width=width, height=height), debounce_wait=_WAIT)
+    shown = widget(chart, debounce_wait=_WAIT)
+    shown.selections.observe(lambda change: open_images(find_brushed(table, change.new.value)), ["brush"])
+    return shown
 
-    def open_brushed(change: Any) -> None:
-        found = find_brushed(table, change.new.value)
-        if found:
-            count = f"{len(found)} images brushed on the map"
-            more = f", the first {_MOST}" if len(found) > _MOST else ""
-            browser.show(found[:_MOST], title=count + more)
 
-    chart.selections.observe(open_brushed, ["brush"])
-    return chart
+def _show_by_scatter(table: pd.DataFrame, open_images: Callable[[list[str]], None], *, height: int) -> Any:
+    """Show the map by jupyter-scatter; its selection holds the numbers of the rows."""
+    import jscatter
+
+    rows = table.reset_index(drop=True)
+    scatter = jscatter.Scatter(data=rows, x="x", y="y", height=height)
+    scatter.color(by="shown_as", map=choose_map_colours(table))
+    scatter.axes(False).legend(True)  # noqa: FBT003 - jupyter-scatter's own way
+    options = {"preview": "image", "preview_type": "image"} if "image" in rows.columns else {}
+    scatter.tooltip(True, properties=["name"], histograms=False, **options)  # noqa: FBT003
+    scatter.widget.observe(lambda change: open_images(_list_rows(rows, change["new"])), names="selection")
+    return scatter.show()
+
+
+def _list_rows(rows: pd.DataFrame, selected: Any) -> list[str]:
+    """List the images of these rows, cluster by cluster."""
+    found = rows.iloc[list(selected)] if len(selected) else rows.iloc[:0]
+    return found.sort_values("cluster", kind="stable")["image_id"].tolist()
 
 
 def find_brushed(table: pd.DataFrame, brush: dict[str, list[float]] | None) -> list[str]:
