@@ -54,12 +54,17 @@ _EXPORTS = {
         "pick_cluster_rows",
         "summarize_clusters",
     ),
+    "cluster_thumbnails": ("encode_cluster_thumbnails",),
     "clusters": (
         "assign_clusters",
         "assign_nearest",
         "cluster_once",
     ),
     "comparison": ("compare_configurations",),
+    "contrast_plots": (
+        "plot_cluster_contrasts",
+        "plot_party_means",
+    ),
     "contrast_power": ("power_for_contrast",),
     "corpus": (
         "index_images",
@@ -86,6 +91,7 @@ _EXPORTS = {
         "load_embedding",
         "save_embedding",
     ),
+    "emotion_plots": ("plot_emotion_heatmap",),
     "emotion_summaries": (
         "summarize_emotions",
         "tabulate_emotion_heatmap",
@@ -155,6 +161,10 @@ _EXPORTS = {
     "projection": ("project_map",),
     "provenance": ("describe_run",),
     "rating_answers": ("read_rating_answers",),
+    "rating_coverage": (
+        "compare_with_truth",
+        "measure_coverage",
+    ),
     "rating_model": (
         "RatingModel",
         "draw_cluster_effects",

@@ -107,6 +107,23 @@ TABLES: dict[str, TableKind] = {
         },
         ("respondent", "image_id", "item"),
     ),
+    "group_contrasts": TableKind(
+        {
+            "weighting": "text",
+            "level": "text",
+            "item": "text",
+            "group": "text",
+            "reference": "text",
+            "estimate": "number",
+            "standard_error": "number",
+            "low": "number",
+            "high": "number",
+            "p": "number",
+            "p_adjusted": "number",
+            "simulated": "truth",
+        },
+        ("weighting", "level", "item", "group"),
+    ),
 }
 
 TYPE_CHECKS = {
