@@ -146,6 +146,13 @@ def test_what_the_data_do_not_say_is_missing_and_not_zero(read):
     assert post["author"] == "77"  # the name is not known, so the id stands for it
 
 
+def test_4cats_ndjson_keeps_media_in_the_place_of_their_keys(read):
+    item = {**TWEET, "author_user": USER, "attachments": {"media_keys": [PHOTO, VIDEO, "3_9"]}}
+    post = only(read(item, name="4cat.ndjson"))
+    assert sorted(post["media"]) == sorted([*EXPECTED["media"], "media_key:3_9"])
+    assert (post["author"], post["followers"]) == ("ada", 12)
+
+
 V1 = {
     "id": 1050118621198921728,
     "id_str": "1050118621198921728",
@@ -276,6 +283,12 @@ def test_a_path_without_posts_is_an_error(tmp_path, path, error, message):
         (tmp_path / path).write_text("")
     with pytest.raises(error, match=message):
         read_posts(tmp_path / path, progress=False)
+
+
+@pytest.mark.parametrize("options", [{"columns": {"text": "body"}}, {"time_format": "%d/%m/%Y"}])
+def test_what_is_for_tables_is_refused_for_tweets(read, options):
+    with pytest.raises(ValueError, match="are for tables"):
+        read(FLAT, **options)
 
 
 def test_saving_while_reading_gives_the_same_table_and_its_record(read, tmp_path):

@@ -94,42 +94,49 @@ def describe_corpus(
     >>> description.days["new_images"].tolist()
     [1, 0, 1]
     """
-    _check(posts, images, links)
-    uses = count_image_uses(links)["posts"].to_numpy()
+    uses = _number_links(posts, images, links)
+    often = count_image_uses(links)["posts"].to_numpy()
     return CorpusDescription(
-        _count(posts, images, links),
-        _measure_concentration(uses),
-        _draw_lorenz(uses),
-        _count_days(posts, links, timezone),
+        _count(posts, images, uses),
+        _measure_concentration(often),
+        _draw_lorenz(often),
+        _count_days(posts, uses, timezone),
     )
 
 
-def _check(posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame) -> None:
+def _number_links(posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
+    """Check the tables, and give the links as row of the post and number of the image: faster than text."""
     missing = [name for name in _NEEDED if name not in posts.columns]
     if missing:
         raise ValueError(f"The posts need the columns {', '.join(_NEEDED)}; {', '.join(missing)} is missing.")
     check_table(images, "images")
     check_table(links, "posts_images")
-    for name, table in (("post_id", posts), ("image_id", images)):
-        strange = ~links[name].isin(table[name])
+    if posts["post_id"].duplicated().any():
+        twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
+        raise ValueError(f"Expected one row per post, but {twice!r} comes twice. Remove the copies first.")
+    numbers = {}
+    for name, known in (("post_id", posts["post_id"]), ("image_id", images["image_id"].unique())):
+        numbers[name] = pd.Index(known).get_indexer(pd.Index(links[name]))
+        strange = numbers[name] < 0
         if strange.any():
             raise ValueError(
                 f"{int(strange.sum()):,} of {len(links):,} links name a {name} that is not there, the first "
                 f"{links.loc[strange, name].iloc[0]!r}. Make the links of these tables with link_posts."
             )
+    return pd.DataFrame({"post": numbers["post_id"], "image": numbers["image_id"]})
 
 
-def _count(posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
+def _count(posts: pd.DataFrame, images: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
     named = np.array([_count_media(media) for media in posts["media"]], dtype="int64")
     readable = images["status"].isin(["ok", "duplicate"])
-    unused = images.loc[readable & ~images["image_id"].isin(links["image_id"]), "image_id"].nunique()
+    unused = len(set(pd.factorize(images["image_id"])[0][readable]) - set(uses["image"]))
     rows = [
         ("posts", len(posts), "rows of the posts table"),
         ("posts with media", int((named > 0).sum()), "posts that name an image"),
-        ("posts with images", links["post_id"].nunique(), "posts with an image that is here and readable"),
+        ("posts with images", uses["post"].nunique(), "posts with an image that is here and readable"),
         ("media named", int(named.sum()), "images that the posts name, each once per post"),
-        ("images", len(links), "images posted: each once per post that shows it"),
-        ("unique images", links["image_id"].nunique(), "different images among them, by their bytes"),
+        ("images", len(uses), "images posted: each once per post that shows it"),
+        ("unique images", uses["image"].nunique(), "different images among them, by their bytes"),
         ("image files", len(images), "files below the folder, copies among them"),
         ("unreadable files", int((~readable).sum()), "files that cannot be read as an image"),
         ("unique images that no post shows", unused, "readable, but named by no post"),
@@ -172,17 +179,16 @@ def _draw_lorenz(uses: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"unique_share": x / max(x[-1], 1), "images_share": y / max(y[-1], 1)})
 
 
-def _count_days(posts: pd.DataFrame, links: pd.DataFrame, timezone: str) -> pd.DataFrame:
-    day = number_days(posts["posted_at"], timezone=timezone)
-    day_of = pd.Series(day.to_numpy(), index=posts["post_id"].to_numpy()).dropna().astype("int64")
-    placed = links.assign(day=links["post_id"].map(day_of)).dropna(subset=["day"])
-    placed["day"] = placed["day"].astype("int64")
+def _count_days(posts: pd.DataFrame, uses: pd.DataFrame, timezone: str) -> pd.DataFrame:
+    day = number_days(posts["posted_at"], timezone=timezone).to_numpy(dtype="float64", na_value=np.nan)
+    placed = uses.assign(day=day[uses["post"].to_numpy()]).dropna().astype("int64")
+    day_of = pd.Series(day).dropna().astype("int64")
     columns = {
         "posts": day_of.value_counts(),
-        "posts_with_images": placed.groupby("day")["post_id"].nunique(),
+        "posts_with_images": placed.groupby("day")["post"].nunique(),
         "images": placed["day"].value_counts(),
-        "unique_images": placed.groupby("day")["image_id"].nunique(),
-        "new_images": placed.groupby("image_id")["day"].min().value_counts(),
+        "unique_images": placed.groupby("day")["image"].nunique(),
+        "new_images": placed.groupby("image")["day"].min().value_counts(),
     }
     every = np.arange(day_of.min(), day_of.max() + 1) if len(day_of) else np.array([], dtype="int64")
     table = pd.DataFrame({name: counts.reindex(every, fill_value=0) for name, counts in columns.items()})

@@ -15,7 +15,7 @@ _SHAPE_ERRORS = (AttributeError, KeyError, TypeError)
 class _Includes(NamedTuple):
     """What a page of results carries beside its tweets, by id."""
 
-    users: dict[str, Any]
+    users: dict[Any, Any]
     media: dict[str, Any]
     tweets: dict[str, Any]
 
@@ -91,7 +91,9 @@ def _explain(error: Exception) -> str:
 
 
 def _read_version_2(tweet: dict[str, Any], includes: _Includes) -> PostRow:
-    author = tweet.get("author") or includes.users.get(tweet.get("author_id", "")) or {}
+    author = (
+        tweet.get("author") or tweet.get("author_user") or includes.users.get(tweet.get("author_id")) or {}
+    )
     text, hashtags = _read_words_2(tweet)
     media = _list_media_2(tweet, includes)
     retweeted = next(
@@ -133,11 +135,14 @@ def _read_words_2(tweet: dict[str, Any]) -> tuple[str, list[str]]:
 def _list_media_2(tweet: dict[str, Any], includes: _Includes) -> list[str]:
     """Addresses of the images; a video or GIF gives its thumbnail, one without an address its key."""
     attachments = tweet.get("attachments") or {}
-    found = {
-        medium["media_key"]: medium for medium in attachments.get("media") or () if "media_key" in medium
-    }
+    # twarc2 flatten puts the media beside their keys, 4CAT's NDJSON in their place.
+    keys = attachments.get("media_keys") or ()
+    embedded = [
+        each for each in (*keys, *(attachments.get("media") or ())) if each and isinstance(each, dict)
+    ]
+    found = {medium.get("media_key") or medium.get("url"): medium for medium in embedded}
     names = []
-    for key in unique([*attachments.get("media_keys", ()), *found]):
+    for key in unique([*(key for key in keys if isinstance(key, str)), *found]):
         medium = found.get(key) or includes.media.get(key) or {}
         # The address of a video is a film, if the API gives one at all.
         order = (

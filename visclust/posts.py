@@ -53,9 +53,10 @@ def read_posts(
         paths), or several of both. Files may be packed with gzip (``.gz``).
     format : {"auto", "twarc2", "4cat", "csv", "parquet"}, default "auto"
         "twarc2": one JSON object per line, each a page of results as ``twarc2 search`` writes them, or one
-        tweet as ``twarc2 flatten`` does; tweets of version 1.1 of the API are read as well. "4cat": the CSV
-        export of 4CAT's Twitter and X datasets. "csv" (parted by comma, semicolon or tab; UTF-8) and
-        "parquet": tables with one row per post. "auto" tells them by ending and header.
+        tweet as ``twarc2 flatten`` does; tweets of version 1.1 of the API, and 4CAT's NDJSON of Twitter
+        datasets, are read as well. "4cat": 4CAT's CSV export of Twitter and X datasets. "csv" (parted by
+        comma, semicolon or tab; UTF-8) and "parquet": tables with one row per post. "auto" tells them by
+        ending and header.
     columns : dict, optional
         For tables: the file's name of a column by ours, ``{"post_id": "tweet_id", "text": "full_text"}``.
         Columns called as in the posts table need no entry; those that the file lacks are left missing.
@@ -105,6 +106,11 @@ def read_posts(
     A table without a column of hashtags has those of the text. A cell may hold a list as JSON or Python
     writes it, hashtags with commas or spaces between, media with "|", ";" or newlines between.
 
+    Source
+    ------
+    Documenting the Now, twarc. S. Peeters and S. Hagen, "The 4CAT Capture and Analysis Toolkit",
+    Computational Communication Research 4 (2022).
+
     Examples
     --------
     >>> import tempfile
@@ -120,6 +126,10 @@ def read_posts(
     if format not in ("auto", *FORMATS):
         raise ValueError(f"Expected format 'auto' or one of {', '.join(FORMATS)}, got {format!r}.")
     sources = [find_source(each, format=format, columns=columns) for each in _list_files(path)]
+    if (columns or time_format) and all(source.format == "twarc2" for source in sources):
+        raise ValueError(
+            "columns= and time_format= are for tables, but these are files of tweets: leave them out."
+        )
     reader = _Reader(sources, time_format, progress=progress)
     if save_to is None:
         schema = make_schema()
