@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.duplicate_groups import connect_pairs
+from visclust.components import connect_pairs
 from visclust.image_batches import ImageFile, choose_workers, map_ahead, read_unchanged
 
 __all__ = ["group_copies"]
