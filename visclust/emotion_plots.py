@@ -130,7 +130,7 @@ def _draw_cells(part: pd.DataFrame, dimension: str, x: alt.X, shade: alt.Scale, 
 def _draw_frames(
     lines: pd.DataFrame, chosen: pd.DataFrame, scale: alt.Scale, colours: alt.Scale
 ) -> list[alt.Chart]:
-    """Draw the red lines, and a line in colour at both sides of each chosen cluster."""
+    """Draw the red lines, and a line in colour just inside both sides of each chosen cluster."""
     edge = alt.X("edge:Q", scale=scale)
     shown = alt.Chart(lines[["share", "rank"]]).transform_calculate(edge="datum.rank + 0.5")
     sides = alt.Chart(chosen[["letter", "rank"]])
@@ -140,7 +140,7 @@ def _draw_frames(
             x=edge, tooltip=alt.Tooltip("share:Q", format=".0%")
         ),
         *[
-            sides.transform_calculate(edge=f"datum.rank {side} 0.5")
+            sides.transform_calculate(edge=f"datum.rank {side} 0.46")
             .mark_rule(strokeWidth=1.5)
             .encode(x=edge, color=colour)
             for side in "-+"
