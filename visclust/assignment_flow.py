@@ -61,7 +61,9 @@ def _find_first(totals: np.ndarray, n_respondents: int, load: int) -> np.ndarray
     start = np.concatenate([np.full(n_respondents, source), np.repeat(people, s), strata])
     end = np.concatenate([people, np.tile(strata, n_respondents), np.full(s, sink)])
     room = np.concatenate([np.full(n_respondents, load), np.ones(n_respondents * s, dtype=int), totals])
-    network = csr_array((room.astype(np.int32), (start, end)), shape=(sink + 1, sink + 1))
+    # Older SciPy's maximum_flow takes nothing but 32-bit numbers, for places as well as for capacities.
+    places = (start.astype(np.int32), end.astype(np.int32))
+    network = csr_array((room.astype(np.int32), places), shape=(sink + 1, sink + 1))
     found = maximum_flow(network, source, sink)
     if not found.flow_value == n_respondents * load == totals.sum():
         raise RuntimeError(

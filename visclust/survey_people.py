@@ -83,7 +83,7 @@ def describe_respondents(
     per_image = page.reindex(people.index)
     shared = seconds / rated.groupby("respondent").size().reindex(people.index)
     per_image = per_image.where(per_image.notna(), shared)
-    finished = counts["finished"].reindex(people.index).fillna(value=False).astype(bool)
+    finished = counts["finished"].reindex(people.index).eq(other=True)
     n_sent = sent.groupby("respondent").size().reindex(people.index).fillna(0).astype("int64")
     same = alike.reindex(people.index)
     return people.assign(
