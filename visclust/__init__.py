@@ -65,6 +65,7 @@ _EXPORTS = {
         "plot_cluster_contrasts",
         "plot_party_means",
     ),
+    "consensus": ("find_consensus",),
     "contrast_power": ("power_for_contrast",),
     "corpus": (
         "index_images",
@@ -170,6 +171,11 @@ _EXPORTS = {
         "draw_cluster_effects",
     ),
     "resolution": ("resolve",),
+    "run_agreement": ("compare_runs",),
+    "run_plots": (
+        "plot_run_agreement",
+        "plot_theme_stability",
+    ),
     "sampling": (
         "compare_samples",
         "draw_random_sample",
@@ -199,6 +205,7 @@ _EXPORTS = {
         "read_table",
         "save_table",
     ),
+    "theme_matching": ("match_clusters",),
     "thumbnail_rows": ("show_thumbnail_rows",),
     "typical_images": ("list_typical_images",),
     "validation_plots": (

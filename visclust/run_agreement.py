@@ -1,0 +1,201 @@
+"""How far several runs agree: pair by pair, cluster by cluster, and theme by theme."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import entropy
+from sklearn.metrics import adjusted_rand_score
+
+from visclust.clusters import UNASSIGNED
+from visclust.run_labels import RunLabels, isolate_unassigned, stack_runs
+from visclust.theme_matching import follow_themes, match_best, measure_overlaps
+
+__all__ = ["RunComparison", "compare_runs", "measure_variation"]
+
+
+class RunComparison(NamedTuple):
+    """A row per pair of runs, a row per cluster of each run, and a row per theme through the runs."""
+
+    pairs: pd.DataFrame
+    clusters: pd.DataFrame
+    themes: pd.DataFrame
+
+
+def compare_runs(
+    runs: Mapping[str, pd.DataFrame], *, unassigned: str = "alone", min_jaccard: float = 0.5
+) -> RunComparison:
+    """Compare clusterings of the same images, so that a theme found once is told from one found always.
+
+    Parameters
+    ----------
+    runs : mapping of str to DataFrame
+        A clusters table per run, such as runs with different seeds or on different embeddings.
+    unassigned : {"alone", "drop"}, default "alone"
+        How the unassigned (-1) count between two runs. "alone": each as a cluster of its own, with no other
+        image, as in `score_against_groups`; two runs that leave the same images over then agree on these.
+        "drop": images unassigned in either of the two are left out, so that only what both assign counts.
+    min_jaccard : float, default 0.5
+        A cluster is found again in another run if their Jaccard overlap is above this. Above 0.5 there can
+        be only one such cluster; at or below it Hennig calls a cluster dissolved.
+
+    Returns
+    -------
+    pairs : DataFrame
+        A row per pair of runs: ``run_a, run_b, images`` (compared), ``assigned_both`` (share of all
+        images), ``adjusted_rand`` (1: the same; 0: as by chance), ``variation_of_information`` (bits; 0:
+        the same), ``normalized_variation`` (as a share of the joint entropy: 0 the same, 1 independent),
+        ``matched`` (clusters that are found again, by the best one-to-one matching), ``clusters_a,
+        clusters_b``.
+    clusters : DataFrame
+        A row per cluster of each run: ``run, cluster, size, stability`` (mean over the other runs of its
+        largest Jaccard overlap with any cluster there), ``found_again`` (other runs in which that is above
+        `min_jaccard`), ``theme``.
+    themes : DataFrame
+        A row per theme, the most often found first: ``theme`` (from 0), ``runs`` (in how many it is found),
+        ``share`` (of all runs), ``size`` (images, median over its clusters), ``stability`` (mean over its
+        clusters), ``run, cluster`` (the most stable of them, to look at). A theme holds at most one cluster
+        of each run.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two runs, they are of different images, or a setting is out of range.
+
+    Source
+    ------
+    Hubert and Arabie (1985), Comparing partitions; Meilă (2007), Comparing clusterings - an information
+    based distance; Vinh, Epps and Bailey (2010) for its share of the joint entropy; Hennig (2007),
+    Cluster-wise assessment of cluster stability, where the other runs are bootstrap samples.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abcd"), "cluster": [0, 0, 1, 1], "iteration": 1,
+    ...                       "silhouette": 0.5})
+    >>> found = compare_runs({"one": table, "other": table.assign(cluster=[5, 5, 6, -1])})
+    >>> found.pairs[["adjusted_rand", "matched"]].round(2).values.tolist()
+    [[0.57, 1.0]]
+    >>> found.themes[["runs", "stability"]].values.tolist()
+    [[2.0, 1.0], [1.0, 0.5], [1.0, 0.5]]
+    """
+    if unassigned not in ("alone", "drop"):
+        raise ValueError(f'Expected unassigned to be "alone" or "drop", got {unassigned!r}.')
+    if not 0 <= min_jaccard < 1:
+        raise ValueError(f"Expected min_jaccard from 0 to below 1, got {min_jaccard!r}.")
+    stacked = stack_runs(runs)
+    clusters = _list_clusters(stacked)
+    place = {key: i for i, key in enumerate(zip(clusters["run_number"], clusters["cluster"], strict=True))}
+    best = np.full((len(clusters), len(stacked.names)), np.nan)
+    pairs, matches = [], []
+    for i, j in combinations(range(len(stacked.names)), 2):
+        a, b = stacked.labels[:, i], stacked.labels[:, j]
+        both = (a != UNASSIGNED) & (b != UNASSIGNED)
+        kept = both if unassigned == "drop" else np.ones(len(a), dtype=bool)
+        clusters_a, clusters_b, _, jaccard = measure_overlaps(a[kept], b[kept])
+        in_a = np.array([place[i, cluster] for cluster in clusters_a.tolist()], dtype=int)
+        in_b = np.array([place[j, cluster] for cluster in clusters_b.tolist()], dtype=int)
+        best[in_a, j], best[in_b, i] = jaccard.max(axis=1, initial=0), jaccard.max(axis=0, initial=0)
+        rows, columns = match_best(jaccard)
+        again = jaccard[rows, columns] > min_jaccard
+        rows, columns = rows[again], columns[again]
+        matches.append(pd.DataFrame({"a": in_a[rows], "b": in_b[columns], "jaccard": jaccard[rows, columns]}))
+        pairs.append(
+            {
+                "run_a": stacked.names[i],
+                "run_b": stacked.names[j],
+                "images": int(kept.sum()),
+                "assigned_both": float(both.mean()),
+                **_score_pair(isolate_unassigned(a[kept]), isolate_unassigned(b[kept])),
+                "matched": len(rows),
+                "clusters_a": len(clusters_a),
+                "clusters_b": len(clusters_b),
+            }
+        )
+    return RunComparison(pd.DataFrame(pairs), *_list_themes(clusters, best, pd.concat(matches), min_jaccard))
+
+
+def measure_variation(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Measure the variation of information between two labellings, in bits and as a share.
+
+    Parameters
+    ----------
+    a, b : numpy.ndarray of int, shape (n,)
+        Labels of the same images.
+
+    Returns
+    -------
+    variation : float
+        What one does not know of the other: H(a|b) + H(b|a), in bits.
+    share : float
+        Divided by the joint entropy; 0 where that is 0, since both are then one cluster.
+
+    Source
+    ------
+    Meilă (2007), Comparing clusterings - an information based distance, Journal of Multivariate Analysis 98,
+    873-895; Vinh, Epps and Bailey (2010), Journal of Machine Learning Research 11, 2837-2854.
+
+    Examples
+    --------
+    >>> measure_variation(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
+    (2.0, 1.0)
+    """
+    joint = np.unique(np.column_stack([a, b]), axis=0, return_counts=True)[1]
+    h_joint = float(entropy(joint, base=2))
+    h_a, h_b = (float(entropy(np.unique(side, return_counts=True)[1], base=2)) for side in (a, b))
+    # Rounding may leave a trace below 0 between equal labellings.
+    variation = max(0.0, 2 * h_joint - h_a - h_b)
+    return variation, variation / h_joint if h_joint else 0.0
+
+
+def _score_pair(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    if len(a) < 2:  # fewer than two images in common: there is no pair to agree on
+        return dict.fromkeys(("adjusted_rand", "variation_of_information", "normalized_variation"), np.nan)
+    variation, share = measure_variation(a, b)
+    return {
+        "adjusted_rand": float(adjusted_rand_score(a, b)),
+        "variation_of_information": variation,
+        "normalized_variation": share,
+    }
+
+
+def _list_clusters(stacked: RunLabels) -> pd.DataFrame:
+    tables = []
+    for i, name in enumerate(stacked.names):
+        labels = stacked.labels[:, i]
+        clusters, sizes = np.unique(labels[labels != UNASSIGNED], return_counts=True)
+        tables.append(pd.DataFrame({"run": name, "run_number": i, "cluster": clusters, "size": sizes}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _list_themes(
+    clusters: pd.DataFrame, best: np.ndarray, matches: pd.DataFrame, min_jaccard: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add stability and theme to the clusters, and list the themes."""
+    own = np.arange(best.shape[1]) == clusters["run_number"].to_numpy()[:, None]
+    # A cluster none of whose images takes part in a comparison is not found there.
+    overlap = np.where(own, np.nan, np.nan_to_num(best))
+    theme = follow_themes(matches, clusters["run_number"].to_numpy())
+    clusters = clusters.assign(
+        stability=np.nanmean(overlap, axis=1) if len(overlap) else [],
+        found_again=(overlap > min_jaccard).sum(axis=1),
+        theme=theme,
+    )
+    by_theme: Any = clusters.groupby("theme", sort=False)
+    themes = pd.DataFrame(
+        {
+            "runs": by_theme["run"].nunique(),
+            "size": by_theme["size"].median(),
+            "stability": by_theme["stability"].mean(),
+        }
+    ).reset_index()
+    themes.insert(2, "share", themes["runs"] / best.shape[1])
+    shown = clusters.sort_values(["stability", "size"], ascending=False, kind="stable")
+    shown = shown.drop_duplicates("theme")[["theme", "run", "cluster"]]
+    themes = themes.merge(shown, on="theme").sort_values(
+        ["runs", "stability", "size", "theme"], ascending=[False, False, False, True], ignore_index=True
+    )
+    numbers = pd.Series(themes.index, index=themes["theme"])
+    clusters = clusters.assign(theme=clusters["theme"].map(numbers)).drop(columns="run_number")
+    return clusters, themes.assign(theme=themes.index)
