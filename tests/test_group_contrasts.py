@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 from rating_surveys import make_survey
 
+from visclust.cluster_contrasts import contrast_clusters
 from visclust.crossed_bootstrap import resample_crossed, resample_pigeonhole, split_crossed
 from visclust.group_contrasts import compare_groups
+from visclust.mixed_contrast import fit_mixed_contrast
 from visclust.simulated_ratings import simulate_ratings
 
 
@@ -150,3 +152,19 @@ def test_an_image_alone_in_its_cluster_is_not_taken_to_be_without_error():
         rng.normal(size=(40, 1)), np.ones(10), strata=np.array([0] * 5 + [1, 2, 3, 4, 5]), **codes
     )
     assert (np.abs(parts.image_parts[5:]) > 0).all()
+
+
+def test_an_emotion_that_everybody_rates_alike_is_no_difference_anywhere():
+    sample, assignment = make_survey()
+    ratings = simulate_ratings(assignment).ratings
+    ratings.loc[ratings["item"].eq("hateful"), "rating"] = 1.0
+    tables = [
+        compare_groups(ratings, sample, n_bootstrap=20).differences,
+        fit_mixed_contrast(ratings[ratings["item"].isin(["hateful", "proud"])], dimensions={}).differences,
+        contrast_clusters(ratings, sample),
+    ]
+    for table in tables:
+        rows = table[table["item"].eq("hateful")]
+        assert (rows["estimate"] == 0).all()
+        assert (rows["p"] == 1).all()
+        assert table["p_adjusted"].notna().all()

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 
-from visclust.cluster_errors import estimate_cluster_errors
+from visclust.cluster_errors import ClusterErrors, estimate_cluster_errors
 from visclust.clusters import UNASSIGNED
 from visclust.constructs import EMOTIONS
 from visclust.crossed_bootstrap import split_crossed
@@ -107,10 +107,7 @@ def contrast_clusters(
                         "cluster": clusters,
                         "estimate": errors.means[:, place],
                         "standard_error": errors.standard_errors[:, place],
-                        "p": 2 * t.sf(
-                            np.abs(errors.means[:, place] / errors.standard_errors[:, place]),
-                            errors.freedom[:, place],
-                        ),
+                        "p": _test(errors, place),
                         "images": np.bincount(codes),
                         "ratings": counts,
                     }
@@ -129,6 +126,13 @@ def contrast_clusters(
     first = ["level", "dimension", "item", "group", "reference", "cluster", "estimate", "standard_error", "p"]
     last = ["p_adjusted", "shrunk", "low", "high", "kept", "images", "ratings", "simulated"]
     return table.assign(p_adjusted=adjusted)[first + last]
+
+
+def _test(errors: ClusterErrors, place: int) -> np.ndarray:
+    """Give the p values of one outcome; 1 where everybody gave the same rating."""
+    error = errors.standard_errors[:, place]
+    distance = np.abs(errors.means[:, place]) / np.where(error > 0, error, 1.0)
+    return 2 * t.sf(distance, errors.freedom[:, place])
 
 
 def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:

@@ -198,6 +198,7 @@ def _arrange(
 def _test(table: pd.DataFrame) -> pd.DataFrame:
     """Add p values, and those adjusted within a family: emotions or dimensions of one weighting."""
     p = pd.Series(2 * norm.sf((table["estimate"] / table["standard_error"]).abs()), index=table.index)
+    p = p.fillna(1.0)  # no difference and no error: everybody gave the same rating
     family = p.groupby([table["weighting"], table["level"]])
     adjusted = family.transform(lambda part: multipletests(part, method="fdr_bh")[1])
     order = [name for name in table.columns if name not in ("ratings", "images", "simulated")]

@@ -117,7 +117,7 @@ def fit_mixed_contrast(
                             "weighting": "mixed model", **outcome, "group": names[group],
                             "reference": names[against], "estimate": estimate, "standard_error": error,
                             "low": estimate - reach, "high": estimate + reach,
-                            "p": 2 * t.sf(abs(estimate / error), freedom), **counts, "order": column,
+                            "p": 2 * t.sf(abs(estimate) / (error or 1.0), freedom), **counts, "order": column,
                         }
                     )  # fmt: skip
     table = pd.DataFrame(differences).sort_values(["order", "group"], ignore_index=True).drop(columns="order")
@@ -168,6 +168,9 @@ class _Crossed:
 
     def fit(self, y: np.ndarray) -> tuple[np.ndarray, _Fit]:
         """Find the ratios of the random effects' standard deviations to the residual's, and the fit there."""
+        if np.ptp(y) == 0:  # everybody gave the same rating
+            none = np.zeros((self.n_groups, self.n_groups))
+            return np.zeros(3), _Fit(-np.inf, np.full(self.n_groups, y[0]), none, 0.0)
         columns = np.column_stack([np.eye(self.n_groups)[self.groups], y - y.mean()])
         sums = (self._by_cell(columns), self._by_respondent(columns), columns.T @ columns)
         # The matrices are small: where other work runs beside, threads would wait for each other.

@@ -38,8 +38,8 @@ def shrink_estimates(
     Raises
     ------
     ValueError
-        If there are fewer than three estimates, whose spread cannot be told from noise, or an error is not
-        positive.
+        If there are fewer than three estimates, whose spread cannot be told from noise, or some errors are
+        zero and some are not.
 
     Source
     ------
@@ -53,6 +53,9 @@ def shrink_estimates(
     [0.0, 2.0, 4.0, 3.7]
     """
     raw, noise = estimates.to_numpy(dtype=float), errors.to_numpy(dtype=float) ** 2
+    if len(raw) and not noise.any():  # known without error: nothing to pull
+        exact = {"shrunk": raw, "low": raw, "high": raw, "kept": 1.0}
+        return pd.DataFrame(exact, index=estimates.index)
     if len(raw) < 3 or not (noise > 0).all():
         raise ValueError(
             f"Expected three or more estimates with positive standard errors, got {len(raw)} of which "
