@@ -91,7 +91,7 @@ def save_screenshot(page, name):
 
 
 def list_heads(browser):
-    return [name.inner_text() for name in browser.locator(".visclust-row-name").all()]
+    return browser.locator(".visclust-row-name").all_inner_texts()  # at one moment, not one by one
 
 
 def open_cluster(browser, name):
@@ -328,18 +328,18 @@ def test_the_brush_on_the_map_opens_its_images_in_the_browser(page, open_study):
 def test_a_lasso_on_the_map_by_jupyter_scatter_opens_its_images(page, open_study):
     pytest.importorskip("jscatter", reason="no jupyter-scatter: pip install 'visclust[map]'")
     browser, _ = open_study(MAP + 'shown = vc.link_map(table, browser, engine="scatter")\nshown')
-    canvas = page.locator(".jp-OutputArea canvas").first
-    canvas.wait_for(timeout=STARTUP_SECONDS * 1000)
-    canvas.scroll_into_view_if_needed()
+    canvases = page.locator(".jp-OutputArea canvas")
+    canvases.first.wait_for(timeout=STARTUP_SECONDS * 1000)
+    canvases.first.scroll_into_view_if_needed()
     time.sleep(2)  # for the points, which WebGL paints without a word
-    box = page.locator(".jp-OutputArea canvas").first.bounding_box()
-    page.keyboard.down("Shift")  # Shift and drag is its lasso
-    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    box = max((canvas.bounding_box() for canvas in canvases.all()), key=lambda box: box["width"])
+    page.locator(".jp-OutputArea").last.locator("button").nth(1).click()  # its lasso
+    page.mouse.move(box["x"] + 150, box["y"] + 150)
     page.mouse.down()
-    for x, y in ((500, 60), (500, 400), (60, 400), (62, 62)):
+    right, down = box["width"] - 60, box["height"] - 30
+    for x, y in ((right, 150), (right, down), (150, down), (152, 152)):
         page.mouse.move(box["x"] + x, box["y"] + y, steps=12)
     page.mouse.up()
-    page.keyboard.up("Shift")
     save_screenshot(page, "map_by_scatter.png")
     title = browser.locator(".visclust-sheet-title")
     wait_until(lambda: "marked on the map" in title.inner_text(), what="the marked images")

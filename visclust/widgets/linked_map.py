@@ -21,14 +21,15 @@ from visclust.widgets.cluster_browser import ClusterBrowser
 __all__ = ["find_brushed", "link_map"]
 
 _WAIT = 250  # ms after the last movement of the brush
+_MANY = 3000  # images; so many are drawn as smaller points
 _MOST = 2000  # images opened at once; the browser scrolls more than a person does
 
 
 def link_map(table: pd.DataFrame, browser: ClusterBrowser, *, engine: str = "auto", height: int = 520) -> Any:
     """Show the map so that the images marked on it open in a cluster browser.
 
-    With jupyter-scatter: hold the mouse button down for a moment, or take the lasso from the bar, and draw
-    around images; the wheel zooms. With Altair: drag. Both work without a network.
+    With jupyter-scatter: take the lasso from the bar beside it and draw around images; the wheel zooms. With
+    Altair: drag. Both work without a network.
 
     Parameters
     ----------
@@ -100,6 +101,7 @@ def _show_by_scatter(table: pd.DataFrame, open_images: Callable[[list[str]], Non
 
     rows = table.reset_index(drop=True)
     scatter = jscatter.Scatter(data=rows, x="x", y="y", height=height)
+    scatter.size(default=3 if len(rows) > _MANY else 7)
     scatter.color(by="shown_as", map=choose_map_colours(table))
     scatter.axes(False).legend(True)  # noqa: FBT003 - jupyter-scatter's own way
     options = {"preview": "image", "preview_type": "image"} if "image" in rows.columns else {}
