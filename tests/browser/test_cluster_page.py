@@ -60,7 +60,10 @@ def test_the_page_sorts_filters_and_opens_offline_and_runs_nothing_that_a_post_s
     assert page.locator(".visclust-form").inner_text() == ", ".join(FRAMES[1:])
     page.keyboard.press("Escape")
     page.get_by_label("Words in posts or names").fill("window.hacked")
-    wait_until(lambda: page.get_by_text("the filter").count(), what="the filter by what hostile posts say")
+    wait_until(
+        lambda: page.locator(".visclust-row-facts", has_text="the filter").count(),
+        what="the filter by what hostile posts say",
+    )
     page.get_by_role("button", name="Cluster 0").first.click()
     page.locator(".visclust-post").first.wait_for()
     post = page.locator(".visclust-post p").first
