@@ -1,6 +1,6 @@
 """Check the estimates by simulation, and time and describe the assignment, at the size of the paper's corpus.
 
-Run ``python benchmarks/bench_survey.py --draws 1000``. Prints tables; takes a few minutes.
+Run ``python benchmarks/bench_survey.py --draws 500``. Prints tables; takes a few minutes.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def make_corpus(seed):
     return clusters, values, domain
 
 
-def check_estimates(clusters, values, domain, draws):
+def check_estimates(clusters, values, domain, draws, variance):
     """Draw many samples, and compare estimates, standard errors and intervals with the known corpus."""
     frame = clusters["cluster"].ge(0).to_numpy()
     inside = (domain == "a").to_numpy()[frame]
@@ -53,12 +53,13 @@ def check_estimates(clusters, values, domain, draws):
         "total": known.sum(),
         "mean in a domain": known[inside].mean(),
         "share": known[["yes or no"]].mean(),
+        "share in a domain": known.loc[inside, ["yes or no"]].mean(),
     }
     found = []
     yes = values.set_index("image_id")["yes or no"]
     for seed in range(draws):
         sample = vc.draw_stratified_sample(clusters, seed=seed)
-        options = {"clusters": clusters}
+        options = {"clusters": clusters, "variance": variance}
         found += [
             vc.estimate_corpus(sample, values, **options).assign(what="mean"),
             vc.estimate_corpus(
@@ -70,6 +71,9 @@ def check_estimates(clusters, values, domain, draws):
             vc.estimate_corpus(sample, yes, statistic="proportion", **options)
             .query("category == 1")
             .assign(what="share"),
+            vc.estimate_corpus(sample, yes, statistic="proportion", by=domain, **options)
+            .query("category == 1 and domain == 'a'")
+            .assign(what="share in a domain"),
         ]
     table = pd.concat(found)
     table["truth"] = [truths[what][value] for what, value in zip(table["what"], table["value"], strict=True)]
@@ -90,7 +94,7 @@ def check_estimates(clusters, values, domain, draws):
                 "degrees of freedom": part["degrees_of_freedom"].median(),
             }
         )
-    print(f"{draws} stratified samples; {frame.sum()} of {len(frame)} images covered.")
+    print(f"{draws} stratified samples, variance {variance}; {frame.sum()} of {len(frame)} images covered.")
     print(pd.DataFrame(rows).round(3).to_string(index=False), "\n")
 
 
@@ -137,10 +141,11 @@ def show_plan(clusters):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     corpus, seen_values, domains = make_corpus(arguments.seed)
     time_assignment()
     show_plan(corpus)
-    check_estimates(corpus, seen_values, domains, arguments.draws)
+    for kind in ("own", "pooled"):
+        check_estimates(corpus, seen_values, domains, arguments.draws, kind)

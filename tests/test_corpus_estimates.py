@@ -93,6 +93,20 @@ def test_over_all_samples_collapsed_strata_of_one_size_and_mean_are_exactly_unbi
     assert (found["standard_error"] ** 2).mean() == pytest.approx(found["estimate"].var(ddof=0))
 
 
+def test_over_all_samples_a_pooled_variance_is_exactly_unbiased_where_clusters_vary_alike(make_clusters):
+    clusters = make_clusters([0] * 4 + [1] * 4 + [2] * 4)
+    values = pd.Series(
+        [y + shift for shift in (0, 10, 50) for y in (1.0, 4, 2, 9)], index=clusters["image_id"]
+    )
+    found = pd.concat(
+        estimate_corpus(sample, values, clusters=clusters, variance="pooled")
+        for sample in enumerate_samples(clusters, [3, 2, 1])  # the last alone shows no variance
+    )
+    assert (found["standard_error"] ** 2).mean() == pytest.approx(found["estimate"].var(ddof=0))
+    assert set(found["degrees_of_freedom"]) == {3}
+    assert set(found["strata_collapsed"]) == {0}
+
+
 def test_a_simple_random_sample_has_the_textbook_standard_error(make_clusters):
     clusters = make_clusters([0] * 8 + [-1] * 12)
     sample = draw_random_sample(clusters, size=5)
@@ -193,6 +207,7 @@ def test_a_stratum_seen_whole_adds_no_variance():
         ({"value": pd.Series([np.inf] * 9, index=list("012345678"))}, "finite numbers"),
         ({"statistic": "median"}, "mean, total, proportion"),
         ({"level": 95}, "between 0 and 1"),
+        ({"variance": "none"}, "own, pooled"),
         ({"by": "nowhere"}, "has a column 'nowhere'"),
         ({"by": "kind", "estimator": "horvitz-thompson"}, "only known if `by` is a column of the clusters"),
     ],

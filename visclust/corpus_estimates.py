@@ -26,6 +26,7 @@ def estimate_corpus(
     by: str | pd.Series | None = None,
     missing: str = "error",
     design: str = "auto",
+    variance: str = "own",
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Estimate means, totals or proportions over the corpus from a sample of its images.
@@ -56,6 +57,11 @@ def estimate_corpus(
     design : {"auto", "stratified", "random"}, default "auto"
         How the sample was drawn. "auto" reads it from the probabilities; where they fit both, it says
         stratified, so name "random" if a random sample should happen to be in proportion to all clusters.
+    variance : {"own", "pooled"}, default "own"
+        "own": each cluster's variance from its own sampled images: unbiased, whatever the clusters are like,
+        but shaky where a few large clusters hold most of the corpus and give five images each; intervals
+        are then too short, for shares within domains above all. "pooled": one variance within clusters for
+        all of them: much steadier, and right on average if it has nothing to do with their size.
     level : float, default 0.95
         Confidence level of the intervals.
 
@@ -95,6 +101,7 @@ def estimate_corpus(
     _check_choice("statistic", statistic, _STATISTICS)
     _check_choice("estimator", estimator, ("hajek", "horvitz-thompson"))
     _check_choice("missing", missing, ("error", "adjust"))
+    _check_choice("variance", variance, ("own", "pooled"))
     _check_choice("design", design, ("auto", "stratified", "random"))
     if not 0 < level < 1:
         raise ValueError(f"Expected a level between 0 and 1, such as 0.95, got {level!r}.")
@@ -121,9 +128,8 @@ def estimate_corpus(
             mine, rows_kept, inside, size = _enter_domain(part, domain, known, domains, seen)
             for category in categories:
                 y = present.eq(category) if statistic == "proportion" else present
-                found = _estimate(
-                    y.to_numpy(float)[rows_kept], inside, mine, size, statistic, estimator, level
-                )
+                numbers = y.to_numpy(float)[rows_kept]
+                found = _estimate(numbers, inside, mine, size, (statistic, estimator, variance, level))
                 head: dict[str, Any] = {"value": name}
                 head |= {} if domains is None else {"domain": domain}
                 head |= {} if category is None else {"category": category}
@@ -156,11 +162,10 @@ def _estimate(
     inside: np.ndarray,
     part: SampleDesign,
     size: float | None,
-    statistic: str,
-    estimator: str,
-    level: float,
+    options: tuple[str, str, str, float],
 ) -> dict[str, float]:
     """Estimate one number: the point, its linearised values, their variance, and what follows from it."""
+    statistic, estimator, kind, level = options
     weights = part.weights
     in_domain = weights * inside
     total, weighed = float((in_domain * y).sum()), float(in_domain.sum())
@@ -173,7 +178,7 @@ def _estimate(
     else:
         assert size is not None
         estimate, linear, scale = total / size, inside * y / size, 1.0
-    variance, freedom, collapsed = measure_variance(linear, part.strata, part.sizes)
+    variance, freedom, collapsed = measure_variance(linear, part.strata, part.sizes, pooled=kind == "pooled")
     n = int(inside.sum())
     if n == 1 and statistic != "total" and weighed > 1:
         variance = freedom = math.nan  # one image lies on its own mean and tells nothing about spread

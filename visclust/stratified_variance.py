@@ -16,7 +16,9 @@ class StratifiedVariance(NamedTuple):
     collapsed: int
 
 
-def measure_variance(values: np.ndarray, strata: np.ndarray, sizes: np.ndarray) -> StratifiedVariance:
+def measure_variance(
+    values: np.ndarray, strata: np.ndarray, sizes: np.ndarray, *, pooled: bool = False
+) -> StratifiedVariance:
     """Estimate the variance of a total from simple random samples without replacement within strata.
 
     A stratum of which one image of several is sampled shows no variance by itself. Such strata are
@@ -33,6 +35,10 @@ def measure_variance(values: np.ndarray, strata: np.ndarray, sizes: np.ndarray) 
         Stratum of each row, from 0 to s - 1, each at least once.
     sizes : ndarray of int, shape (s,)
         Images in each stratum.
+    pooled : bool, default False
+        Take the mean squared deviation within strata as that of every stratum. This assumes that strata
+        differ in it by chance or regardless of their size, and is far steadier where each has few images;
+        strata with one sampled image need no partner then.
 
     Returns
     -------
@@ -57,6 +63,9 @@ def measure_variance(values: np.ndarray, strata: np.ndarray, sizes: np.ndarray) 
     totals = np.bincount(strata, weights=values, minlength=len(sizes)) * sizes / drawn
     means = totals / sizes
     squares = np.bincount(strata, weights=(values - means[strata]) ** 2, minlength=len(sizes))
+    if pooled and (freedom := int((drawn - 1).sum())):
+        share = sizes * (sizes - drawn) / drawn
+        return StratifiedVariance(float(share.sum() * squares.sum() / freedom), float(freedom), 0)
     parts = np.zeros(len(sizes))
     several = drawn > 1
     parts[several] = (sizes * (sizes - drawn) / drawn * squares)[several] / (drawn[several] - 1)
@@ -72,9 +81,9 @@ def measure_variance(values: np.ndarray, strata: np.ndarray, sizes: np.ndarray) 
         gap = totals[group] - share * totals[group].sum()
         pieces.append((len(group) / (len(group) - 1) * float(gap @ gap), len(group) - 1))
     variances = np.array([*parts[counted], *(piece for piece, _ in pieces)])
-    freedom = np.array([*(drawn[counted] - 1), *(free for _, free in pieces)])
+    frees = np.array([*(drawn[counted] - 1), *(free for _, free in pieces)])
     variance = float(variances.sum())
-    spread = float((variances**2 / freedom).sum()) if len(freedom) else 0.0
+    spread = float((variances**2 / frees).sum()) if len(frees) else 0.0
     return StratifiedVariance(variance, variance**2 / spread if spread > 0 else math.inf, len(lonely))
 
 
