@@ -51,6 +51,7 @@ def test_the_page_sorts_filters_and_opens_offline_and_runs_nothing_that_a_post_s
     page.get_by_label("Words in posts or names").fill("NUMBER7")
     wait_until(lambda: len(list_names(page)) > 1, what="the filter by posts")
     page.get_by_label("Words in posts or names").fill("")
+    wait_until(lambda: len(list_names(page)) == 5, what="all clusters again")
     page.get_by_label("Show").select_option("noise")
     wait_until(lambda: list_names(page) == ["apes"], what="what is marked as noise")
     page.get_by_label("Show").select_option("all")

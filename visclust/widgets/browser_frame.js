@@ -59,12 +59,16 @@ function buildBrowserFrame(root, settings, actions) {
   let timer = 0;
   filter.box.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => actions.filter(filter.box.value), 300); // ms: a word is typed, not each letter sought
+    timer = setTimeout(() => { // ms: a word is typed, not each letter sought
+      timer = 0;
+      actions.filter(filter.box.value);
+    }, 300);
   });
   const parts = {
     sort: sort.choice,
     shown: shown.choice,
     filter: filter.box,
+    isTyped: () => timer !== 0, // what is in the box is not what holds yet
     count: makeElement("span", "visclust-count"),
     selected: makeElement("span", "visclust-selected"),
     openSelection: makeButton("visclust-open-selection", "Open selection", [], actions.openSelection),

@@ -102,7 +102,7 @@ function mountBrowser(root, settings, transport) {
   function drawBar() {
     parts.sort.value = state.sort;
     parts.shown.value = state.shown;
-    if (root.getRootNode().activeElement !== parts.filter) parts.filter.value = state.words;
+    if (root.getRootNode().activeElement !== parts.filter && !parts.isTyped()) parts.filter.value = state.words;
     const shown = state.rows.filter(([cluster]) => cluster >= 0);
     const images = state.rows.reduce((sum, [, count]) => sum + count, 0);
     parts.count.textContent = state.known ? `${shown.length} cluster${shown.length === 1 ? "" : "s"}, ${images} images` : "";
