@@ -185,17 +185,22 @@ def main():
     parser.add_argument("--bootstrap", type=int, default=400)
     parser.add_argument("--clusters", type=int, default=48)
     parser.add_argument("--people", type=int, default=72)
+    parser.add_argument("--parts", default="123", help="which parts to run")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=options.clusters, people=options.people)
     print(f"{options.surveys} surveys: {len(sample)} images in {options.clusters} clusters, "
           f"{2 * options.people} respondents, {len(assignment)} rated images")  # fmt: skip
     start = time.perf_counter()
-    first = fixed_clusters(sample, assignment, surveys=options.surveys, n_bootstrap=options.bootstrap)
-    second = drawn_clusters(sample, assignment, surveys=options.surveys)
-    print(pd.concat([summarize(first), summarize(second)]).round(3).to_string(index=False))
-    for name, value in false_findings(second).items():
-        print(f"{name}: {value:.4g}")
-    print("Power", check_power(sample, assignment, surveys=options.surveys))
+    if "1" in options.parts:
+        found = fixed_clusters(sample, assignment, surveys=options.surveys, n_bootstrap=options.bootstrap)
+        print(summarize(found).round(3).to_string(index=False), flush=True)
+    if "2" in options.parts:
+        found = drawn_clusters(sample, assignment, surveys=options.surveys)
+        print(summarize(found).round(3).to_string(index=False), flush=True)
+        for name, value in false_findings(found).items():
+            print(f"{name}: {value:.4g}", flush=True)
+    if "3" in options.parts:
+        print("Power", check_power(sample, assignment, surveys=options.surveys))
     print(f"{time.perf_counter() - start:.0f} s")
 
 

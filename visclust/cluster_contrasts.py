@@ -62,7 +62,7 @@ def contrast_clusters(
     Raises
     ------
     ValueError
-        If simulated ratings are mixed with real ones, or all groups rated fewer than three clusters.
+        If simulated ratings are mixed with real ones, or all groups rated fewer than four clusters.
 
     Source
     ------
@@ -71,12 +71,12 @@ def contrast_clusters(
 
     Examples
     --------
-    >>> rows = [(f"{g}{r}", g, f"i{r % 3}", "proud", float(r + (g == "D")), True)
-    ...     for g in "DR" for r in range(9)]
+    >>> rows = [(f"{g}{r}", g, f"i{r % 4}", "proud", float(r + (g == "D")), True)
+    ...     for g in "DR" for r in range(12)]
     >>> names = ["respondent", "group", "image_id", "item", "rating", "simulated"]
-    >>> sample = pd.DataFrame({"image_id": ["i0", "i1", "i2"], "cluster": [0, 1, 2]})
+    >>> sample = pd.DataFrame({"image_id": ["i0", "i1", "i2", "i3"], "cluster": range(4)})
     >>> contrast_clusters(pd.DataFrame(rows, columns=names), sample, dimensions={})["estimate"].tolist()
-    [1.0, 1.0, 1.0]
+    [1.0, 1.0, 1.0, 1.0]
     """
     spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
     names = sorted(spread.events["group"].unique())

@@ -136,6 +136,7 @@ def _draw_frames(
     sides = alt.Chart(chosen[["letter", "rank"]])
     colour = alt.Color("letter:N", scale=colours, legend=None)
     return [
+        shown.mark_rule(color="white", strokeWidth=3).encode(x=edge),  # sets red off in black-and-white print
         shown.mark_rule(color=_RED, strokeWidth=1.5).encode(
             x=edge, tooltip=alt.Tooltip("share:Q", format=".0%")
         ),

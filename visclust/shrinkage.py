@@ -16,8 +16,8 @@ def shrink_estimates(
     """Pull noisy estimates towards their mean by a normal-normal model.
 
     Estimates are normal about true values, and those normal about their mean. By how much the true values
-    differ is not taken as known: all standard deviations up to a large one count, each as far as the
-    estimates agree with it. An interval that rests on one best guess is too short where it is near zero.
+    differ is not taken as known: all variances up to a large one count, each as far as the estimates agree
+    with it. An interval that rests on one best guess is too short where it is near zero.
 
     Parameters
     ----------
@@ -38,27 +38,27 @@ def shrink_estimates(
     Raises
     ------
     ValueError
-        If there are fewer than three estimates, whose spread cannot be told from noise, or some errors are
+        If there are fewer than four estimates, whose spread cannot be told from noise, or some errors are
         zero and some are not.
 
     Source
     ------
-    Morris (1983), "Parametric empirical Bayes inference"; Gelman (2006), "Prior distributions for variance
-    parameters in hierarchical models", for the uniform prior of the standard deviation.
+    Morris (1983), "Parametric empirical Bayes inference"; Morris & Tang (2011), "Estimating random effects
+    via adjustment for density maximization", for the uniform prior of the variance and what it covers.
 
     Examples
     --------
     >>> errors = pd.Series([0.2, 0.2, 0.2, 9.0])
     >>> shrink_estimates(pd.Series([0.0, 2.0, 4.0, 10.0]), errors)["shrunk"].round(1).tolist()
-    [0.0, 2.0, 4.0, 3.7]
+    [0.0, 2.0, 4.0, 4.5]
     """
     raw, noise = estimates.to_numpy(dtype=float), errors.to_numpy(dtype=float) ** 2
     if len(raw) and not noise.any():  # known without error: nothing to pull
         exact = {"shrunk": raw, "low": raw, "high": raw, "kept": 1.0}
         return pd.DataFrame(exact, index=estimates.index)
-    if len(raw) < 3 or not (noise > 0).all():
+    if len(raw) < 4 or not (noise > 0).all():
         raise ValueError(
-            f"Expected three or more estimates with positive standard errors, got {len(raw)} of which "
+            f"Expected four or more estimates with positive standard errors, got {len(raw)} of which "
             f"{int((noise > 0).sum())} have one: fewer do not tell true differences from noise."
         )
     # At least a tenth of the noise is an estimate's own, whatever the shared error is said to be.
@@ -69,7 +69,8 @@ def shrink_estimates(
     center = center_variance * (precision @ raw)
     apart = raw - center[:, None]
     logs = 0.5 * (np.log(center_variance) + (np.log(precision) - precision * apart**2).sum(axis=1))
-    weight = np.exp(logs - logs.max())
+    # Uniform in the variance: the grid is even in the standard deviation.
+    weight = np.sqrt(spread[:, 0]) * np.exp(logs - logs.max())
     weight /= weight.sum()
     kept = spread * precision
     means = center[:, None] + kept * apart
