@@ -61,11 +61,11 @@ _EXPORTS = {
         "cluster_once",
     ),
     "comparison": ("compare_configurations",),
+    "consensus": ("find_consensus",),
     "contrast_plots": (
         "plot_cluster_contrasts",
         "plot_party_means",
     ),
-    "consensus": ("find_consensus",),
     "contrast_power": ("power_for_contrast",),
     "corpus": (
         "index_images",

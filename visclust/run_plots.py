@@ -13,6 +13,8 @@ _TITLES = {
     "matched": "Clusters found again",
     "assigned_both": "Share of images that both assign",
 }
+# Measures from 0 to 1: the same colour in every figure.
+_SHARES = ("adjusted_rand", "normalized_variation", "assigned_both")
 # Numbers in the cells are legible up to about this many runs.
 _MOST_NUMBERS = 12
 
@@ -56,6 +58,7 @@ def plot_run_agreement(
     table = pd.concat([pairs[columns], turned[columns]], ignore_index=True)
     runs = list(dict.fromkeys([*pairs["run_a"], *pairs["run_b"]]))
     whole = measure == "matched"
+    largest = 1.0 if measure in _SHARES else float(table[measure].max())
     base = alt.Chart(table).encode(
         x=alt.X("run_a:N", title=None, sort=runs, axis=alt.Axis(labelAngle=-45)),
         y=alt.Y("run_b:N", title=None, sort=runs),
@@ -65,15 +68,15 @@ def plot_run_agreement(
         color=alt.Color(
             f"{measure}:Q",
             title=_TITLES[measure],
-            scale=alt.Scale(scheme="oranges", zero=True),
+            scale=alt.Scale(scheme="oranges", domain=[0, largest], clamp=True),
             legend=alt.Legend(orient="bottom", gradientLength=200),
         ),
         tooltip=["run_a:N", "run_b:N", "images:Q", alt.Tooltip(f"{measure}:Q", format=number)],
     )
     layers = [cells]
     if len(runs) <= _MOST_NUMBERS:
-        # White where the colour is dark: beyond two thirds of the largest.
-        dark = f"datum.{measure} > {2 / 3 * float(table[measure].max())}"
+        # White where the colour is dark.
+        dark = f"datum.{measure} > {0.6 * largest}"
         layers.append(
             base.mark_text(fontSize=10).encode(
                 text=alt.Text(f"{measure}:Q", format=number),
@@ -81,7 +84,7 @@ def plot_run_agreement(
             )
         )
     return alt.layer(*layers).properties(
-        width=size, height=size, title=f"{_TITLES[measure]} between two runs"
+        width=size, height=size, title=f"{_TITLES[measure].split(',')[0]} between two runs"
     )
 
 
