@@ -70,9 +70,11 @@ def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:
     {0: 'ca978112ca1bbdca'}
     """
     check_table(clusters, "clusters")
-    assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED)]
-    groups = assigned.groupby("cluster")["image_id"]
-    return {int(str(cluster)): digest_ids(sorted(ids))[:16] for cluster, ids in groups}
+    members: dict[int, list[str]] = {}
+    for cluster, image_id in zip(clusters["cluster"].tolist(), clusters["image_id"].tolist(), strict=True):
+        if cluster != UNASSIGNED:
+            members.setdefault(cluster, []).append(image_id)
+    return {cluster: digest_ids(sorted(members[cluster]))[:16] for cluster in sorted(members)}
 
 
 def check_note(item_id: Any, answer: Any) -> bool:

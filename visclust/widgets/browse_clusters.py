@@ -218,4 +218,5 @@ def find_image_files(
             "table that the clusters were made from."
         )
     start = Path.cwd() if folder is None else Path(folder).absolute()
-    return [os.path.join(start, path) for path in found]  # noqa: PTH118 - a Path takes 30 times as long
+    # As text: 20,000 Paths take half a second to make, and a person waits for the first rows.
+    return [path if os.path.isabs(path) else f"{start}{os.sep}{path}" for path in found]  # noqa: PTH117

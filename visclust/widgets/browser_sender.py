@@ -146,9 +146,8 @@ class BrowserSender(anywidget.AnyWidget):
     def _send_images(self, wanted: Sequence[Mapping[str, Any]]) -> None:
         """Send the thumbnails that a view says are seen, a message per row."""
         for one in wanted:
-            images = (self._row_lists | self._sheet_list).get(str(one["list"]))
-            if images is None:
-                continue  # asked for just before the filter changed
+            # Nothing under a name of before the last filter, which is said too: the view waits for it.
+            images = (self._row_lists | self._sheet_list).get(str(one["list"]), ())
             start = max(0, int(one["start"]))
             shown = images[start : min(int(one["stop"]), start + _MOST_AT_ONCE)]
             jpegs = list(self._pool.map(lambda row: self._encode(row, self._side), shown))

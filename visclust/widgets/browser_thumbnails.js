@@ -3,12 +3,14 @@
 const KEPT_THUMBNAILS = 2000;
 const SETTLE_AFTER = 60; // ms; rows that fly past while one scrolls are not asked for
 const ASK_AGAIN_AFTER = 10000; // ms
+const AT_ONCE = 24; // thumbnails in one request; the next waits for its answer, so that what is seen now comes soon
 
 function makeThumbnails(root, transport) {
   const found = new Map(); // key -> {image, source}
   const asked = new Map(); // key -> time
   let wanted = [];
   let timer = 0;
+  const isWaiting = () => [...asked.values()].some((since) => performance.now() - since < ASK_AGAIN_AFTER);
   const makeKey = (list, at) => `${list} ${at}`;
 
   function paint(cell, entry) {
@@ -27,15 +29,17 @@ function makeThumbnails(root, transport) {
   }
 
   function ask() {
-    const now = performance.now();
-    const isMissing = (key) => !found.has(key) && !(now - asked.get(key) < ASK_AGAIN_AFTER);
+    if (isWaiting()) return;
     const ranges = [];
+    let room = AT_ONCE;
     for (const { list, start, stop } of wanted) {
       const missing = [];
-      for (let at = start; at < stop; at += 1) if (isMissing(makeKey(list, at))) missing.push(at);
-      if (!missing.length) continue;
-      ranges.push({ list, start: missing[0], stop: missing.at(-1) + 1 });
-      for (const at of missing) asked.set(makeKey(list, at), now);
+      for (let at = start; at < stop; at += 1) if (!found.has(makeKey(list, at))) missing.push(at);
+      if (!missing.length || room <= 0) continue;
+      const end = Math.min(missing.at(-1) + 1, missing[0] + room);
+      room -= end - missing[0];
+      ranges.push({ list, start: missing[0], stop: end });
+      for (let at = missing[0]; at < end; at += 1) asked.set(makeKey(list, at), performance.now());
     }
     if (ranges.length) transport.send({ kind: "images", wanted: ranges });
   }
@@ -61,14 +65,16 @@ function makeThumbnails(root, transport) {
       timer = setTimeout(ask, SETTLE_AFTER);
     },
     receive({ list, start, images, sources }) {
+      for (const key of [...asked.keys()]) if (key.startsWith(`${list} `)) asked.delete(key);
+      if (!images.length) wanted = wanted.filter((range) => range.list !== list); // a list of before a filter
       images.forEach((image, offset) => {
         const key = makeKey(list, start + offset);
-        asked.delete(key);
         if (found.get(key)?.source?.startsWith("blob:")) URL.revokeObjectURL(found.get(key).source);
         found.set(key, { image, source: sources[offset] });
         for (const cell of root.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)) paint(cell, found.get(key));
       });
       forgetOldest();
+      ask();
     },
     forgetAsked: () => asked.clear(),
     stop() {
