@@ -16,6 +16,7 @@ from visclust.cluster_notes import ClusterNote, key_clusters
 from visclust.files import write_atomically
 from visclust.image_posts import ImagePosts
 from visclust.image_reading import UnreadableImageError
+from visclust.provenance import describe_run
 from visclust.tables import check_table
 from visclust.thumbnails import encode_data_url
 from visclust.widgets.browse_catalogue import catalogue_clusters
@@ -150,6 +151,15 @@ def export_cluster_page(
             "storage_key": "",
         },
         "message": "",
+        "provenance": describe_run(
+            "export_cluster_page",
+            parameters={
+                "max_images_per_cluster": max_images_per_cluster,
+                "max_posts_per_image": max_posts_per_image,
+                "max_side": max_side,
+            },
+            inputs={"clusters": clusters},
+        ),
         "clusters": described,
         "images": [
             {
