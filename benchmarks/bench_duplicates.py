@@ -1,7 +1,7 @@
 """Near copies among perceptual hashes, ours beside imagededup's, on generated hashes with planted copies.
 
 Run ``python benchmarks/bench_duplicates.py`` (``--quick`` for a small one). imagededup is left out where it
-is not installed. It would take hours on 100,000 hashes: there it looks up 500 of them among all, and the
+is not installed. It would take hours on 100,000 hashes: there it looks up 300 of them among all, and the
 time beyond that for a single one, which is its start, is scaled up to all.
 The last part measures precision and recall on the near copies of the example corpus.
 """
@@ -184,9 +184,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few hashes and turns")
     given = parser.parse_args()
     print(describe_machine())
-    few, n, turns = (200, 10_000, 2) if given.quick else (1000, 100_000, 5)
+    few, some, n, turns = (200, 1000, 10_000, 2) if given.quick else (1000, 5000, 100_000, 3)
     bench_search(few, 3, ("brute_force_cython", "bktree", "brute_force"), n_queries=few)
-    bench_search(n, turns, ("brute_force_cython",), n_queries=few // 2)
+    bench_search(some, 3, ("brute_force_cython",), n_queries=some)
+    bench_search(n, turns, ("brute_force_cython",), n_queries=300)
     bench_thresholds(n)
     bench_whole(n)
     score_methods()

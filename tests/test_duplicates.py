@@ -7,7 +7,7 @@ from visclust.components import connect_pairs
 from visclust.corpus import index_images
 from visclust.duplicate_groups import map_to_representatives
 from visclust.duplicate_scores import score_duplicates
-from visclust.duplicates import find_duplicates
+from visclust.duplicates import combine_duplicates, find_duplicates
 from visclust.embedding import Embedding
 from visclust.example import load_example
 from visclust.perceptual_hashes import hash_images
@@ -154,6 +154,12 @@ def test_centred_groups_reach_no_further_than_the_threshold(make_images):
     assert groups["distance"].tolist() == [0, 1, 0, 1, 0]
 
 
+def test_a_distance_that_equals_the_threshold_is_within_it(make_images):
+    for last in (9, 10, 11):  # centring in float32 moves the others by different roundings
+        for grouping in ("connected", "centred"):
+            assert line_up(make_images, [0, 1, last], grouping=grouping)["group"].tolist() == [0, 0, 1]
+
+
 def test_the_largest_image_stands_for_a_group_and_of_equals_the_first_by_path(make_images):
     images = make_images("abc").assign(width=[4, 9, 9], path=["1.jpg", "3.jpg", "2.jpg"])
     x = np.ones((3, 2), dtype="float32")
@@ -191,6 +197,29 @@ def test_an_embedding_of_other_images_is_refused(make_images):
         find_duplicates(make_images("abc"), method="embedding", x=embedding)
     with pytest.raises(ValueError, match="row for each of the 3 images"):
         find_duplicates(make_images("abc"), method="embedding", x=np.eye(2))
+
+
+def test_methods_together_join_what_any_of_them_joins(folder):
+    images = index_images(folder, progress=False)
+    looks = find_duplicates(images, method="perceptual", progress=False)
+    usable = images.loc[images["status"].eq("ok"), "path"].str.contains("other|plain_black")
+    x = np.where(usable, 1.0, np.arange(2, 2 + len(usable)))[:, None]
+    near = find_duplicates(images, method="embedding", x=x, metric="euclidean", threshold=0)
+    groups = by_name(combine_duplicates(images, looks, near).groups)
+    joined = groups.groupby("group").groups.values()
+    assert sorted(map(len, joined)) == [1, 1, 2, 3]
+    assert groups.loc["plain_black.png", "group"] == groups.loc["other.png", "group"]
+    assert groups.loc["0_small.jpg", "representative"] == groups.loc["a.png", "image_id"]
+    assert groups["distance"].isna().all()
+    assert (groups.groupby("group")["is_representative"].sum() == 1).all()
+
+
+def test_duplicates_of_other_images_cannot_be_combined(make_images):
+    found = find_duplicates(make_images("ab"))
+    with pytest.raises(ValueError, match="found in other images"):
+        combine_duplicates(make_images("abc"), found)
+    with pytest.raises(ValueError, match="at least one"):
+        combine_duplicates(make_images("abc"))
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,10 @@ _EXPORTS = {
     "cross_validation": ("cross_validate",),
     "duplicate_groups": ("map_to_representatives",),
     "duplicate_scores": ("score_duplicates",),
-    "duplicates": ("find_duplicates",),
+    "duplicates": (
+        "combine_duplicates",
+        "find_duplicates",
+    ),
     "embedding": ("embed_images",),
     "embedding_figure": (
         "list_embedding_values",

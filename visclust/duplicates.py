@@ -16,7 +16,7 @@ from visclust.provenance import describe_run
 from visclust.row_search import iterate_close_rows, measure_from_row, prepare_rows
 from visclust.tables import check_table
 
-__all__ = ["DEFAULT_THRESHOLDS", "Duplicates", "find_duplicates"]
+__all__ = ["DEFAULT_THRESHOLDS", "Duplicates", "combine_duplicates", "find_duplicates"]
 
 METHODS = ("exact", "perceptual", "embedding")
 # The largest at which no pair of different photographs of the example corpus was joined (precision 1): there
@@ -108,8 +108,6 @@ def find_duplicates(
     check_table(images, "images")
     threshold = _check_settings(method, threshold, metric, grouping)
     nodes = _list_nodes(images)
-    rank = np.lexsort((nodes["path"], -(nodes["width"] * nodes["height"]).fillna(0).astype("int64")))
-    nodes["rank"] = np.argsort(rank)
     device = "cpu"
     if method == "exact":
         standing = nodes.assign(representative=nodes["image_id"], distance=0.0)
@@ -133,6 +131,59 @@ def find_duplicates(
     return Duplicates(
         groups, describe_run("find_duplicates", parameters=settings, inputs=inputs, device=device)
     )
+
+
+def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
+    """Put the groups of several methods together: images that any of them joins are in one group.
+
+    Perceptual hashes find what was saved anew, embeddings find crops and captions; each misses what the other
+    finds.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table that the duplicates were found in.
+    *found : Duplicates
+        From `find_duplicates`.
+
+    Returns
+    -------
+    Duplicates
+        As `find_duplicates` gives them. ``distance`` and ``radius`` are missing, since distances of different
+        methods are on different scales.
+
+    Raises
+    ------
+    ValueError
+        If nothing is given, or it was found in other images.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image_id": list("abc"), "path": list("123"), "status": "ok", "reason": "",
+    ...                        "width": 4, "height": 3})
+    >>> one, other = (find_duplicates(images, method="embedding", x=np.array(x), metric="euclidean",
+    ...                               threshold=1) for x in ([[0.0], [1], [9]], [[0.0], [9], [9]]))
+    >>> combine_duplicates(images, one, other).groups["group"].tolist()
+    [0, 0, 0]
+    """
+    check_table(images, "images")
+    if not found:
+        raise ValueError("Expected at least one result of find_duplicates, got none.")
+    nodes = _list_nodes(images)
+    place = pd.Series(nodes.index, index=nodes["image_id"])
+    pairs = []
+    for each in found:
+        groups = check_table(each.groups, "duplicates").drop_duplicates("image_id").set_index("image_id")
+        if not place.index.isin(groups.index).all():
+            raise ValueError("Expected duplicates of these images, got some that were found in other images.")
+        pairs.append((place.to_numpy(), place[groups.loc[place.index, "representative"]].to_numpy()))
+    component = connect_pairs(pairs, len(nodes))
+    first = nodes.sort_values("rank")["image_id"].groupby(component[np.argsort(nodes["rank"])]).first()
+    standing = nodes.assign(representative=first.loc[component].to_numpy(), distance=np.nan)
+    settings = {"found": [each.provenance["parameters"] for each in found]}
+    inputs = {"images": images} | {f"found {i}": each.groups for i, each in enumerate(found)}
+    groups = check_table(list_groups(images, standing), "duplicates")
+    return Duplicates(groups, describe_run("combine_duplicates", parameters=settings, inputs=inputs))
 
 
 def _check_settings(method: str, threshold: float | None, metric: str, grouping: str) -> float:
@@ -160,9 +211,11 @@ def _check_settings(method: str, threshold: float | None, metric: str, grouping:
 
 
 def _list_nodes(images: pd.DataFrame) -> pd.DataFrame:
-    """List the images that can be compared, a row each."""
+    """List the images that can be compared, a row each; the one of the lowest rank stands for the others."""
     usable = images.loc[images["status"].eq("ok"), ["image_id", "path", "status", "width", "height"]]
-    return usable.drop_duplicates("image_id", ignore_index=True)
+    nodes = usable.drop_duplicates("image_id", ignore_index=True)
+    pixels = (nodes["width"] * nodes["height"]).fillna(0).astype("int64")
+    return nodes.assign(rank=np.argsort(np.lexsort((nodes["path"], -pixels))))
 
 
 def _check_rows(x: Any, nodes: pd.DataFrame) -> Any:
@@ -203,9 +256,11 @@ def _group_hashes(nodes: pd.DataFrame, hashes: pd.Series, *, threshold: int, gro
 
 def _group_rows(nodes: pd.DataFrame, x: Any, *, threshold: float, metric: str, grouping: str) -> pd.DataFrame:
     rows = prepare_rows(x, metric=metric)
-    component = connect_pairs(iterate_close_rows(rows, threshold=threshold, metric=metric), len(nodes))
+    # Rows are in float32, so that a distance that equals the threshold may come out a little larger.
+    reach = threshold * (1 + 1e-5)
+    component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(nodes))
     measure = measure_from_row(rows, metric=metric)
     leader, distance = group_by_representative(
-        component, nodes["rank"].to_numpy(), measure, threshold=threshold, grouping=grouping
+        component, nodes["rank"].to_numpy(), measure, threshold=reach, grouping=grouping
     )
     return nodes.assign(representative=nodes["image_id"].to_numpy()[leader], distance=distance)

@@ -85,7 +85,7 @@ def hash_images(
                 total=len(todo),
                 desc="Hashing",
                 unit="image",
-                disable=not progress,
+                disable=not progress or todo.empty,
             )
         )
     fresh = pd.DataFrame(made, columns=["image_id", "hash", "status", "reason"])
