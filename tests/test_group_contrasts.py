@@ -4,9 +4,10 @@ import pytest
 from rating_surveys import make_survey
 
 from visclust.cluster_contrasts import contrast_clusters
-from visclust.crossed_bootstrap import resample_crossed, resample_pigeonhole, split_crossed
+from visclust.crossed_bootstrap import resample_crossed, split_crossed
 from visclust.group_contrasts import compare_groups
 from visclust.mixed_contrast import fit_mixed_contrast
+from visclust.pigeonhole_bootstrap import resample_pigeonhole
 from visclust.simulated_ratings import simulate_ratings
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["CrossedParts", "resample_crossed", "resample_pigeonhole", "split_crossed"]
+__all__ = ["CrossedParts", "count_freedom", "draw_extra_counts", "resample_crossed", "split_crossed"]
 
 _LARGEST_BLOCK = 4_000_000  # numbers held at once: 32 MB
 
@@ -165,7 +165,13 @@ def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int 
     flat = parts.image_parts.reshape(n_images, -1)
     shrunk = parts.shrinkage[parts.respondent_groups] * parts.respondent_parts
     replicates = np.empty((n_bootstrap, n_groups, n_outcomes))
-    for rows, extra_images, extra_people in _draw(parts.respondent_groups, n_images, n_bootstrap, seed):
+    # Drawing n from n makes variances (n - 1) / n of what they should be.
+    people = np.bincount(parts.respondent_groups)[parts.respondent_groups, None]
+    shrunk = shrunk * np.sqrt(people / np.maximum(people - 1, 1))
+    flat = flat * np.sqrt(n_images / max(n_images - 1, 1))
+    for rows, extra_images, extra_people in draw_extra_counts(
+        parts.respondent_groups, n_images, n_bootstrap=n_bootstrap, seed=seed
+    ):
         drawn = (extra_images @ flat).reshape(-1, n_groups, n_outcomes)
         for group in range(n_groups):
             own = parts.respondent_groups == group
@@ -174,10 +180,36 @@ def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int 
     return replicates
 
 
-def _draw(
-    respondent_groups: np.ndarray, n_images: int, n_bootstrap: int, seed: int
+def draw_extra_counts(
+    respondent_groups: np.ndarray, n_images: int, *, n_bootstrap: int, seed: int
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Draw, in blocks, how often more than once each image and each respondent comes."""
+    """Draw, in blocks, how often more than once each image and each respondent comes.
+
+    Parameters
+    ----------
+    respondent_groups : int array, shape (r,)
+        Group of each respondent; every resample has as many of each group.
+    n_images : int
+        Images.
+    n_bootstrap, seed : int
+        Resamples, and the seed.
+
+    Yields
+    ------
+    tuple of slice and two arrays
+        Which resamples, and for each the counts minus one of images (b, m) and of respondents (b, r).
+
+    Raises
+    ------
+    ValueError
+        If less than one resample is asked for.
+
+    Examples
+    --------
+    >>> for rows, images, people in draw_extra_counts(np.array([0, 1]), 1, n_bootstrap=2, seed=0):
+    ...     print(rows, images.tolist(), people.tolist())
+    slice(0, 2, None) [[0.0], [0.0]] [[0.0, 0.0], [0.0, 0.0]]
+    """
     if n_bootstrap < 1:
         raise ValueError(f"Expected at least one resample, got n_bootstrap={n_bootstrap}.")
     rng = np.random.default_rng(seed)
@@ -192,56 +224,44 @@ def _draw(
         yield slice(start, start + block), images, people
 
 
-def resample_pigeonhole(
-    values: np.ndarray,
-    image_weights: np.ndarray,
-    *,
-    respondents: np.ndarray,
-    images: np.ndarray,
-    groups: np.ndarray,
-    n_bootstrap: int = 2000,
-    seed: int = 0,
-) -> np.ndarray:
-    """Resample respondents and images independently, each rating weighted by the product of both counts.
+def count_freedom(parts: CrossedParts, strata: np.ndarray, *, contrast: np.ndarray) -> np.ndarray:
+    """Count the degrees of freedom of a contrast's variance, by Satterthwaite's approximation.
 
-    Wider than it should be where single ratings make most of the error, which it counts three times; kept for
-    comparison with `resample_crossed`.
+    Few images in a stratum of large weight, or few respondents, make for a variance that is not well known.
 
     Parameters
     ----------
-    values, image_weights, respondents, images, groups
-        As in `split_crossed`.
-    n_bootstrap : int, default 2000
-        Resamples.
-    seed : int, default 0
-        Seed of the resampling.
+    parts : CrossedParts
+        From `split_crossed`.
+    strata : int array, shape (m,)
+        Stratum of each image.
+    contrast : float array, shape (g,)
+        Factors of the groups.
 
     Returns
     -------
-    float array, shape (n_bootstrap, g, k)
-        Means of each resample.
+    float array, shape (k,)
+        Degrees of freedom, one or more; an image alone in its stratum counts as one.
 
     Source
     ------
-    Owen (2007), "The pigeonhole bootstrap"; Owen & Eckles (2012), "Bootstrapping data arrays of arbitrary
-    order".
+    Satterthwaite (1946), "An approximate distribution of estimates of variance components".
 
     Examples
     --------
-    >>> resample_pigeonhole(np.ones((2, 1)), np.ones(1), respondents=np.array([0, 1]),
-    ...     images=np.array([0, 0]), groups=np.array([0, 1]), n_bootstrap=3).ravel().tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    >>> codes = {"respondents": np.arange(40), "images": np.arange(40) % 10, "groups": np.arange(40) // 20}
+    >>> values = np.random.default_rng(0).normal(size=(40, 1))
+    >>> parts = split_crossed(values, np.ones(10), strata=np.zeros(10), **codes)
+    >>> parts = parts._replace(covariance=np.zeros((2, 1)))  # only images, all of one stratum
+    >>> count_freedom(parts, np.zeros(10), contrast=np.array([1, -1])).tolist()
+    [9.0]
     """
-    n_groups = groups.max() + 1
-    cells = images * n_groups + groups
-    own_weight = np.asarray(image_weights, dtype=float)[images] / np.bincount(cells)[cells]
-    respondent_groups = np.zeros(respondents.max() + 1, dtype=np.int64)
-    respondent_groups[respondents] = groups
-    replicates = np.empty((n_bootstrap, n_groups, values.shape[1]))
-    for rows, extra_images, extra_people in _draw(respondent_groups, len(image_weights), n_bootstrap, seed):
-        for group in range(n_groups):
-            own = np.flatnonzero(groups == group)
-            weight = (1 + extra_people[:, respondents[own]]) * (1 + extra_images[:, images[own]])
-            weight *= own_weight[own]
-            replicates[rows, group] = weight @ values[own] / weight.sum(axis=1, keepdims=True)
-    return replicates
+    combined = np.einsum("g,igk->ik", contrast, parts.image_parts)
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    by_stratum = _add_up(combined**2, codes, len(sizes))
+    people = np.bincount(parts.respondent_groups)
+    by_group = np.asarray(contrast)[:, None] ** 2 * parts.covariance
+    squares = (by_stratum**2 / np.maximum(sizes - 1, 1)[:, None]).sum(axis=0)
+    squares += (by_group**2 / np.maximum(people - 1, 1)[:, None]).sum(axis=0)
+    total = by_stratum.sum(axis=0) + by_group.sum(axis=0)
+    return np.maximum(np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1), np.inf), 1.0)
