@@ -87,9 +87,8 @@ def measure_help(options: argparse.Namespace) -> None:
     for rate in options.rates:
         word = f"{rate:g}".lstrip("0")
         plans.append((f"last block, {word}", {"layers": "last_block", "learning_rate": rate}))
-        plans.append(
-            (f"last block, {word}, 4 views", {"layers": "last_block", "learning_rate": rate, "views": 4})
-        )
+    views = {"layers": "last_block", "learning_rate": 0.005, "views": 4}
+    plans.append(("last block, .005, 4 views", views))
     if options.epochs_all:
         plans += [
             (f"all layers, {rate:g}".replace("0.", "."), {"layers": "all", "learning_rate": rate})
@@ -194,7 +193,6 @@ def measure_speed(options: argparse.Namespace) -> None:
         labels.columns = [f"feature {number}" for number in range(12)]
         labels.insert(0, "image_id", images["image_id"])
         plans = [("head", options.epochs, "float32"), ("last_block", options.epochs, "float32")]
-        plans += [("last_block", options.epochs, "bfloat16")]
         plans += [("all", options.epochs_timed, word) for word in ("float32", "bfloat16")]
         rows = {}
         for layers, epochs, precision in plans:

@@ -35,6 +35,7 @@ _CARRIED = (
     "epochs",
     "learning_rate",
     "momentum",
+    "loss",
     "batch_size",
     "weight_rare",
     "views",

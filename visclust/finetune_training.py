@@ -44,6 +44,8 @@ def train_network(
 ) -> TrainingRun:
     """Train by stochastic gradient descent with momentum .9 on binary cross-entropy of known labels.
 
+    What is made smaller is the loss summed over features and averaged over the images of a batch.
+
     Parameters
     ----------
     network : TrainedNetwork
@@ -66,9 +68,9 @@ def train_network(
     Returns
     -------
     TrainingRun
-        ``curve`` (per epoch: the mean loss while it was trained on, loss and mean average precision on the
-        images held out, and the seconds spent waiting for images, computing, and on the held-out images)
-        and ``stop_reason``.
+        ``curve`` (per epoch: the mean loss per label while it was trained on, that loss and the mean average
+        precision on the images held out, and the seconds spent waiting for images, computing, and on the
+        held-out images) and ``stop_reason``.
 
     Examples
     --------
@@ -158,7 +160,9 @@ def _train_epoch(
         logits = apply_network(network, batch, settings)
         loss, count = sum_loss(logits, targets[rows], settings)
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss / max(count, 1)).backward()
+        # The tasks' losses are summed, as multi-task models have it: a mean over features would make each
+        # feature learn more slowly the more of them there are.
+        scaler.scale(loss / len(rows)).backward()
         scaler.step(optimizer)
         scaler.update()
         value = float(loss.detach())

@@ -80,7 +80,8 @@ def finetune(
     epochs : int, default 50
         How often every image is trained on.
     learning_rate : float, default .005
-        Of stochastic gradient descent with momentum .9, the same throughout.
+        Of stochastic gradient descent with momentum .9, the same throughout; on the loss summed over features
+        and averaged over the images of a batch.
     batch_size : int, default 32
         Images per step.
     weight_rare : bool, default False
@@ -119,9 +120,9 @@ def finetune(
         The encoder's file: give it to `embed_images` as `weights`, with the same encoder's name. It says what
         it was trained from and how.
     curve : DataFrame
-        A row per finished epoch: ``epoch, train_loss`` (mean while it was trained on), ``held_out_loss,
-        held_out_average_precision`` (mean over features), ``seconds_waiting`` (for images), and
-        ``seconds_computing, seconds_held_out``.
+        A row per finished epoch: ``epoch, train_loss`` (mean per label while it was trained on),
+        ``held_out_loss, held_out_average_precision`` (mean over features), ``seconds_waiting`` (for images),
+        and ``seconds_computing, seconds_held_out``.
     scores : DataFrame
         Of each feature on the held-out images, as `score_features` in `visclust.finetune_scores` gives them.
     split : DataFrame
@@ -175,6 +176,7 @@ def finetune(
         "epochs": epochs,
         "learning_rate": learning_rate,
         "momentum": MOMENTUM,
+        "loss": "sum over features",
         "batch_size": batch_size,
         "weight_rare": weight_rare,
         "views": views,
