@@ -213,8 +213,10 @@ def measure_speed(options: argparse.Namespace) -> None:
                 "epochs": epochs,
                 "seconds in all": round(total, 1),
                 "processor seconds": round(processor, 1),
-                "seconds per epoch": round(trained / epochs, 2),
-                "with the held-out images": round((trained + curve["seconds_held_out"].sum()) / epochs, 2),
+                "seconds per epoch": round(float(trained) / epochs, 2),
+                "with the held-out images": round(
+                    float(trained + curve["seconds_held_out"].sum()) / epochs, 2
+                ),
                 "waiting for images": f"{curve['seconds_waiting'].sum() / trained:.1%}",
                 "load before": round(os.getloadavg()[0], 1),
             }
