@@ -3,7 +3,8 @@
 Ratings come from the stated model of `visclust.rating_model`, whose true means after rounding are known.
 Part 1 holds the clusters fixed and draws respondents, images and ratings anew in each survey. Part 2 draws
 the clusters anew too, since shrunk estimates are right on average over clusters. Part 3 counts how often a
-difference is found, against what `power_for_contrast` says.
+difference is found, against what `power_for_contrast` says. Part 4 repeats the differences of part 1 in four
+times as many other surveys, with the variance of `split_crossed` itself in place of its bootstrap.
 
 Runs alone: `python benchmarks/coverage_ratings.py --surveys 500`.
 """
@@ -13,14 +14,18 @@ import time
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from visclust.assignment import assign_respondents
 from visclust.cluster_contrasts import contrast_clusters
 from visclust.contrast_power import power_for_contrast
+from visclust.crossed_bootstrap import count_freedom, split_crossed
+from visclust.crossed_designs import WEIGHTINGS, list_designs, weigh_images
 from visclust.emotion_summaries import summarize_emotions
 from visclust.group_contrasts import compare_groups
 from visclust.mixed_contrast import fit_mixed_contrast
 from visclust.rating_model import RatingModel, draw_cluster_effects, expect_ratings
+from visclust.rating_tables import spread_ratings
 from visclust.sampling import draw_stratified_sample
 from visclust.simulated_ratings import expect_contrasts, simulate_ratings
 
@@ -179,13 +184,46 @@ def check_power(sample, assignment, *, surveys):
     return {"predicted": float(predicted["power"].iloc[0]), "found": found / surveys}
 
 
+def check_variance(sample, assignment, *, surveys):
+    """Part 4: how often estimate plus and minus t times the standard error holds the true difference."""
+    model, contrast = RatingModel(), np.array([1.0, -1.0])
+    effects = draw_cluster_effects(model, sample["cluster"], seed=1)
+    found = []
+    for seed in range(surveys):
+        simulated = simulate_ratings(assignment, model=model, cluster_effects=effects, seed=100_000 + seed)
+        spread = spread_ratings(simulated.ratings)
+        if seed == 0:
+            truth = expect_contrasts(simulated, sample)
+            truth = truth.pivot(index=["weighting", "item"], columns="group", values="expected")
+            truth = truth["Democrat"] - truth["Republican"]
+        (design,) = list_designs(spread, sample)
+        for weighting in WEIGHTINGS:
+            weights = weigh_images(design, sample, weighting)
+            parts = split_crossed(design.values, weights, strata=design.clusters, seed=seed, **design.codes)
+            images = np.einsum("g,igk->ik", contrast, parts.image_parts)
+            error = np.sqrt((images**2).sum(axis=0) + parts.covariance.sum(axis=0))
+            reach = t.ppf(0.975, count_freedom(parts, design.clusters, contrast=contrast)) * error
+            apart = contrast @ parts.means - truth[weighting][spread.outcomes["item"]].to_numpy()
+            rows = {"item": spread.outcomes["item"], "covered": np.abs(apart) < reach}
+            found.append(pd.DataFrame({**rows, "error": apart, "variance": error**2, "weighting": weighting}))
+    table = pd.concat(found).groupby("weighting", sort=False)
+    spread_of_errors = pd.concat(found).groupby(["weighting", "item"])["error"].std()
+    return pd.DataFrame(
+        {
+            "coverage": table["covered"].mean(),
+            "root_mean_variance": np.sqrt(table["variance"].mean()),
+            "spread_of_errors": spread_of_errors.groupby("weighting").mean(),
+        }
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--surveys", type=int, default=500)
     parser.add_argument("--bootstrap", type=int, default=400)
     parser.add_argument("--clusters", type=int, default=48)
     parser.add_argument("--people", type=int, default=72)
-    parser.add_argument("--parts", default="123", help="which parts to run")
+    parser.add_argument("--parts", default="1234", help="which parts to run")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=options.clusters, people=options.people)
     print(f"{options.surveys} surveys: {len(sample)} images in {options.clusters} clusters, "
@@ -201,6 +239,8 @@ def main():
             print(f"{name}: {value:.4g}", flush=True)
     if "3" in options.parts:
         print("Power", check_power(sample, assignment, surveys=options.surveys))
+    if "4" in options.parts:
+        print(check_variance(sample, assignment, surveys=4 * options.surveys).round(4).to_string())
     print(f"{time.perf_counter() - start:.0f} s")
 
 
