@@ -26,7 +26,7 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
         The table. Columns beyond those of the kind are allowed.
     kind : str
         One of the keys of `TABLES`: images, posts, posts_images, clusters, pairs, answers, gold, labels,
-        frames, sample, assignment, ratings.
+        frames, sample, assignment, ratings, and so on; `TABLES.md` describes them.
 
     Returns
     -------
