@@ -12,16 +12,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import pandas as pd
 from side_by_side import compare_times, describe_machine, print_table, time_alternating
+from sklearn.neighbors import NearestNeighbors
 
 from visclust.components import connect_pairs
+from visclust.corpus import select_usable
 from visclust.duplicate_scores import score_duplicates
-from visclust.duplicates import find_duplicates
+from visclust.duplicates import Duplicates, combine_duplicates, find_duplicates
 from visclust.embedding import embed_images
-from visclust.example import load_example
+from visclust.example import Example, load_example
 from visclust.hash_search import Plan, iterate_close_hashes, plan_search
+from visclust.image_reading import read_image
 from visclust.perceptual_hashes import _write_cache, pack_hashes
 
 THRESHOLD = 6
@@ -155,9 +159,40 @@ def bench_whole(n: int) -> None:
     print(f"find_duplicates, {n:,} images, hashes cached: {seconds:.1f} s, {groups:,} groups.")
 
 
+def bench_rows(n: int, turns: int) -> None:
+    """Near rows of an embedding: ours, scikit-learn's, and the bare products, which are the limit."""
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(200, 512))
+    x = (centers[rng.integers(0, 200, n)] + rng.normal(size=(n, 512))).astype("float32")
+    x[: n // 40] = x[-(n // 40) :] + rng.normal(scale=0.02, size=(n // 40, 512))
+    ids = [f"{i:032x}" for i in range(n)]
+    images = pd.DataFrame(
+        {"image_id": ids, "path": ids, "status": "ok", "reason": "", "width": 4, "height": 3}
+    )
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+
+    def search_by_sklearn() -> object:
+        model = NearestNeighbors(radius=0.2**0.5, algorithm="brute").fit(unit)
+        return model.radius_neighbors(unit, return_distance=False)
+
+    def multiply() -> None:
+        for i in range(0, n, 1024):
+            for j in range(i, n, 1024):
+                unit[i : i + 1024] @ unit[j : j + 1024].T
+
+    ways = {
+        "visclust": lambda: find_duplicates(images, method="embedding", x=x),
+        "bare float32 product, upper triangle": multiply,
+        "scikit-learn, radius_neighbors": search_by_sklearn,
+    }
+    seconds = time_alternating(ways, turns=turns)
+    print_table(f"Near rows, {n:,} x 512, cosine distance 0.1", compare_times(seconds, ours="visclust"))
+
+
 def score_methods() -> None:
     example = load_example()
-    x = embed_images(example.images, encoder="efficientnet_lite0", device="cpu", progress=False)
+    images = example.images
+    x = embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False)
     settings = [{"method": "exact"}]
     settings += [{"method": "perceptual", "threshold": bits} for bits in (0, 2, 4, 6, 8, 10, 12, 14)]
     settings += [
@@ -167,30 +202,74 @@ def score_methods() -> None:
     ]
     rows = []
     for given in settings:
-        found = find_duplicates(example.images, progress=False, **given)
-        scores = score_duplicates(found, example.near_duplicates).set_index("kind")
-        shown = {name: given.get(name, "") for name in ("method", "threshold", "grouping")}
-        shown |= {name: int(scores.loc["all", name]) for name in ("known", "found", "correct")}
-        shown |= {name: round(scores.loc["all", name], 3) for name in ("precision", "recall")}
-        shown |= {kind: round(scores.loc[kind, "recall"], 2) for kind in scores.index[1:]}
-        rows.append(shown | {"largest radius": round(float(found.groups["radius"].max()), 3)})
-    table = pd.DataFrame(rows).set_index("method")
+        found = find_duplicates(images, progress=False, **given)
+        rows.append(
+            {name: given.get(name, "") for name in ("method", "threshold", "grouping")}
+            | list_scores(found, example.near_duplicates)
+        )
+    both = combine_duplicates(
+        images,
+        find_duplicates(images, method="perceptual", progress=False),
+        find_duplicates(images, method="embedding", x=x),
+    )
+    rows.append({"method": "both, defaults"} | list_scores(both, example.near_duplicates))
+    table = pd.DataFrame(rows).astype(object).fillna("").set_index("method")
     table.index.name = ""
     print_table("Example corpus: pairs of near copies; recall by kind in the columns named for them", table)
+    compare_kinds(example)
+
+
+def list_scores(found: Duplicates, known: pd.DataFrame) -> dict:
+    scores = score_duplicates(found, known).set_index("kind")
+    shown = {name: int(scores.loc["all", name]) for name in ("known", "found", "correct")}
+    shown |= {name: round(scores.loc["all", name], 3) for name in ("precision", "recall")}
+    shown |= {kind: round(scores.loc[kind, "recall"], 2) for kind in scores.index[1:]}
+    return shown | {"largest radius": round(float(found.groups["radius"].max()), 3)}
+
+
+def compare_kinds(example: Example) -> None:
+    """Why pHash: of each hash of the package, what it finds before it joins a wrong pair."""
+    usable = select_usable(example.images)
+    known = example.near_duplicates
+    place = pd.Series(usable.index, index=usable["image_id"])
+    links = [(place[known["image_id"]].to_numpy(), place[known["source_id"]].to_numpy())]
+    group = connect_pairs(links, len(usable))
+    i, j = np.triu_indices(len(usable), 1)
+    same = group[i] == group[j]
+    opened = [read_image(path) for path in usable["path"]]
+    rows = {}
+    for name in ("phash", "dhash", "average_hash", "whash", "phash_simple"):
+        bits = np.array([getattr(imagehash, name)(image).hash.ravel() for image in opened])
+        distances = (bits[i] != bits[j]).sum(axis=1)
+        first_wrong = int(distances[~same].min())
+        rows[name] = {
+            "bits of the first wrong pair": first_wrong,
+            "recall of pairs below": round(float((distances[same] < first_wrong).mean()), 3),
+        }
+    print_table("Hashes of the imagehash package on the example corpus", pd.DataFrame(rows).T)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few hashes and turns")
+    parser.add_argument(
+        "--only", nargs="*", help="small, medium, large, thresholds, whole, rows and scores, or some of them"
+    )
     given = parser.parse_args()
     print(describe_machine())
     few, some, n, turns = (200, 1000, 10_000, 2) if given.quick else (1000, 5000, 100_000, 3)
-    bench_search(few, 3, ("brute_force_cython", "bktree", "brute_force"), n_queries=few)
-    bench_search(some, 3, ("brute_force_cython",), n_queries=some)
-    bench_search(n, turns, ("brute_force_cython",), n_queries=300)
-    bench_thresholds(n)
-    bench_whole(n)
-    score_methods()
+    parts = {
+        "small": lambda: bench_search(few, 3, ("brute_force_cython", "bktree", "brute_force"), n_queries=few),
+        "medium": lambda: bench_search(some, 3, ("brute_force_cython",), n_queries=some),
+        "large": lambda: bench_search(n, turns, ("brute_force_cython",), n_queries=300),
+        "thresholds": lambda: bench_thresholds(n),
+        "whole": lambda: bench_whole(n),
+        "rows": lambda: bench_rows(2000 if given.quick else 18_096, turns),
+        "scores": score_methods,
+    }
+    for name, part in parts.items():
+        if name in (given.only or parts):
+            part()
 
 
 if __name__ == "__main__":
