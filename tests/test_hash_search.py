@@ -35,10 +35,11 @@ def test_the_search_by_chunks_misses_no_pair_and_invents_none(crowded, threshold
 
 
 @pytest.mark.parametrize("threshold", [0, 2, 6, 10])
-def test_the_plan_that_is_chosen_finds_the_same(crowded, threshold):
+def test_the_plan_that_is_chosen_finds_the_same(crowded, threshold, monkeypatch):
+    monkeypatch.setattr("visclust.hash_search._FEW", 1000)
     found = list_pairs(iterate_close_hashes(crowded, threshold=threshold))
     assert found == compare_all(crowded, threshold)
-    assert bool(plan_search(crowded, threshold=6).chunks)
+    assert plan_search(crowded, threshold=6).chunks
 
 
 def test_comparing_all_pairs_finds_the_same(crowded):
@@ -49,7 +50,7 @@ def test_comparing_all_pairs_finds_the_same(crowded):
 @pytest.mark.parametrize("bits", range(7))
 def test_a_pair_is_found_wherever_its_bits_differ(bits):
     rng = np.random.default_rng(bits)
-    plan = plan_search(rng.integers(0, 2**64, 5000, dtype=np.uint64), threshold=6)
+    plan = plan_search(rng.integers(0, 2**64, 9000, dtype=np.uint64), threshold=6)
     assert plan.chunks
     for _ in range(200):
         mask = sum(1 << int(place) for place in rng.choice(64, bits, replace=False))
@@ -63,8 +64,8 @@ def test_a_pair_just_beyond_the_threshold_is_not_found():
 
 
 def test_hashes_that_chunks_cannot_tell_apart_are_compared_in_order():
-    # All bits but the last twelve agree: nearly every chunk is the same in all of them.
-    hashes = np.arange(4096, dtype=np.uint64)
+    # All bits but the last fourteen agree: nearly every chunk is the same in all of them.
+    hashes = np.arange(2**14, dtype=np.uint64)
     assert plan_search(hashes, threshold=6).chunks == ()
 
 

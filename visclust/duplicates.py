@@ -12,7 +12,7 @@ from visclust.components import connect_pairs
 from visclust.duplicate_groups import group_by_representative, list_groups
 from visclust.duplicate_settings import check_duplicate_settings
 from visclust.hash_search import iterate_close_hashes
-from visclust.perceptual_hashes import hash_images, pack_hashes
+from visclust.perceptual_hashes import describe_hashes, hash_images, pack_hashes
 from visclust.provenance import describe_run
 from visclust.row_search import iterate_close_rows, measure_from_row, prepare_rows
 from visclust.tables import check_table
@@ -127,6 +127,8 @@ def find_duplicates(
     settings: dict[str, Any] = {"method": method}
     if method != "exact":
         settings |= {"threshold": threshold, "grouping": grouping}
+    if method == "perceptual":
+        settings["hash"] = describe_hashes()
     if method == "embedding":
         settings["metric"] = metric
     inputs = {"images": images} | ({"x": to_host(rows)} if method == "embedding" else {})

@@ -21,7 +21,7 @@ from visclust.image_batches import choose_workers
 from visclust.image_reading import UnreadableImageError, read_image
 from visclust.tables import check_table
 
-__all__ = ["hash_images", "pack_hashes"]
+__all__ = ["describe_hashes", "hash_images", "pack_hashes"]
 
 # The hash looks at 32 x 32 pixels; JPEGs of photographs may be decoded smaller as long as this much is left.
 _MIN_SIDE = 256
@@ -137,8 +137,19 @@ def _hash_file(image_id: str, path: str) -> tuple[str, str | None, str, str]:
     return image_id, str(imagehash.phash(gray)), "ok", ""
 
 
-def _describe_hashes() -> dict[str, Any]:
-    """Say what the hashes depend on besides the files: hashes of other settings are not comparable."""
+def describe_hashes() -> dict[str, Any]:
+    """Say what the hashes depend on besides the files: hashes of other settings are not comparable.
+
+    Returns
+    -------
+    dict
+        Settings, and versions of imagehash and Pillow.
+
+    Examples
+    --------
+    >>> describe_hashes()["bits"]
+    64
+    """
     versions = {name: metadata.version(name) for name in ("imagehash", "pillow")}
     return {"hash": "phash", "bits": 64, "min_side": _MIN_SIDE, "flat_range": _FLAT_RANGE, **versions}
 
@@ -154,11 +165,11 @@ def _read_cache(cache: str | os.PathLike | None) -> pd.DataFrame:
         raise ValueError(f"Expected a Parquet file of hashes at {cache}, but it is none. {advice}") from error
     if record is None:
         raise ValueError(f"Expected hashes in {cache}, but that file holds something else. {advice}")
-    return pd.read_parquet(cache) if json.loads(record) == _describe_hashes() else nothing
+    return pd.read_parquet(cache) if json.loads(record) == describe_hashes() else nothing
 
 
 def _write_cache(cache: str | os.PathLike, hashes: pd.DataFrame) -> None:
     arrow = pa.Table.from_pandas(hashes, preserve_index=False)
-    record = {_CACHE_KEY: json.dumps(_describe_hashes()).encode()}
+    record = {_CACHE_KEY: json.dumps(describe_hashes()).encode()}
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **record})
     write_atomically(cache, lambda file: pq.write_table(arrow, file))
