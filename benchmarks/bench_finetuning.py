@@ -228,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("results/bench_finetuning"))
     parser.add_argument("--epochs", type=int, default=50, help="of frozen variants")
-    parser.add_argument("--epochs-all", type=int, default=10, help="with all layers; 0 leaves them out")
+    parser.add_argument("--epochs-all", type=int, default=12, help="with all layers; 0 leaves them out")
     parser.add_argument("--epochs-timed", type=int, default=2, help="of the speed of all layers")
     parser.add_argument("--image-size", type=int, default=None, help="with all layers")
     parser.add_argument("--rates", type=float, nargs="+", default=[0.01, 0.005])

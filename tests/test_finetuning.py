@@ -314,6 +314,29 @@ def test_missing_labels_count_for_nothing():
     assert logits.grad[0, 1] == logits.grad[1, 0] == 0
 
 
+def test_a_feature_learns_as_fast_among_many_as_alone():
+    values = torch.arange(8.0).reshape(1, 8, 1) / 8
+    target, held = np.array([[1.0], [0.0]] * 4), np.arange(8) > 5
+    rows = []
+    for copies in (1, 5):
+        head = torch.nn.Linear(1, copies)
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+        network = TrainedNetwork(torch.nn.Identity(), None, torch.nn.Identity(), head, "")
+        train_network(
+            network,
+            CachedBatches(values, seed=0),
+            np.tile(target, copies),
+            held=held,
+            settings=TrainingSettings(4, 0.1, 4, 0, None, "float32"),
+            start=None,
+            save=len,
+            progress=False,
+        )
+        rows.append(torch.cat([head.weight[-1], head.bias[-1:]]).tolist())
+    assert rows[0] == pytest.approx(rows[1], rel=1e-5)  # float32 sums in another order
+
+
 def test_rare_features_are_weighted_by_negatives_per_positive():
     settings = TrainingSettings(1, 0.1, 2, 0, np.array([3.0]), "float32")
     loss, _ = sum_loss(torch.tensor([[0.0], [0.0]]), np.array([[1.0], [0.0]]), settings)
