@@ -29,72 +29,75 @@ def make_corpus(seed):
         }
     )
     effect = rng.normal(size=N_CLUSTERS + 1)[labels]
-    share = rng.beta(0.6, 2.4, size=N_CLUSTERS + 1)[labels]
+    size = np.append(sizes, 1)[labels]
+    few, rare = (rng.beta(0.6, 0.6 * (1 - p) / p, size=N_CLUSTERS + 1)[labels] for p in (0.2, 0.02))
     values = pd.DataFrame(
         {
             "image_id": clusters["image_id"],
             "unrelated to clusters": rng.normal(size=N_IMAGES),
             "alike in clusters": 2 * effect + rng.normal(size=N_IMAGES),
             "skewed": np.exp(0.7 * effect + 0.7 * rng.normal(size=N_IMAGES)),
-            "yes or no": (rng.random(N_IMAGES) < share).astype(float),
+            "spread grows with size": effect + size**0.25 * rng.normal(size=N_IMAGES),
+            "share, clusters differ": rng.random(N_IMAGES) < few,
+            "rare share, clusters differ": rng.random(N_IMAGES) < rare,
+            "5%, clusters alike": rng.random(N_IMAGES) < 0.05,
         }
     )
-    domain = pd.Series(rng.choice(["a", "b"], N_IMAGES, p=[0.3, 0.7]), index=clusters["image_id"])
-    return clusters, values, domain
+    uneven = rng.random(N_IMAGES) < rng.beta(0.5, 5, size=N_CLUSTERS + 1)[labels]
+    domains = pd.DataFrame(
+        {
+            "30% of images": np.where(rng.random(N_IMAGES) < 0.3, "in", "out"),
+            "9%, uneven": np.where(uneven, "in", "out"),
+        },
+        index=clusters["image_id"],
+    )
+    return clusters, values, domains
 
 
-def check_estimates(clusters, values, domain, draws, variance):
+def check_estimates(clusters, values, domains, draws):
     """Draw many samples, and compare estimates, standard errors and intervals with the known corpus."""
     frame = clusters["cluster"].ge(0).to_numpy()
-    inside = (domain == "a").to_numpy()[frame]
     known = values[frame].drop(columns="image_id")
-    truths = {
-        "mean": known.mean(),
-        "total": known.sum(),
-        "mean in a domain": known[inside].mean(),
-        "share": known[["yes or no"]].mean(),
-        "share in a domain": known.loc[inside, ["yes or no"]].mean(),
-    }
+    truths = {("mean", "all images"): known.mean()}
+    for name, domain in domains.items():
+        inside = domain.eq("in").to_numpy()[frame]
+        truths["mean", name], truths["total", name] = known[inside].mean(), known[inside].sum()
     found = []
-    yes = values.set_index("image_id")["yes or no"]
     for seed in range(draws):
         sample = vc.draw_stratified_sample(clusters, seed=seed)
-        options = {"clusters": clusters, "variance": variance}
-        found += [
-            vc.estimate_corpus(sample, values, **options).assign(what="mean"),
-            vc.estimate_corpus(
-                sample, values, statistic="total", estimator="horvitz-thompson", **options
-            ).assign(what="total"),
-            vc.estimate_corpus(sample, values, by=domain, **options)
-            .query("domain == 'a'")
-            .assign(what="mean in a domain"),
-            vc.estimate_corpus(sample, yes, statistic="proportion", **options)
-            .query("category == 1")
-            .assign(what="share"),
-            vc.estimate_corpus(sample, yes, statistic="proportion", by=domain, **options)
-            .query("category == 1 and domain == 'a'")
-            .assign(what="share in a domain"),
-        ]
-    table = pd.concat(found)
-    table["truth"] = [truths[what][value] for what, value in zip(table["what"], table["value"], strict=True)]
+        # Sizes of domains are not known beforehand, as with anything that is seen in sampled images alone.
+        seen = {name: domain[sample["image_id"]] for name, domain in domains.items()}
+        for variance in ("moderated", "own", "pooled"):
+            for statistic, name in truths:
+                table = vc.estimate_corpus(
+                    sample,
+                    values,
+                    clusters=clusters,
+                    variance=variance,
+                    statistic=statistic,
+                    estimator="hajek" if statistic == "mean" else "horvitz-thompson",
+                    by=seen.get(name),
+                )
+                if name in seen:
+                    table = table[table["domain"] == "in"]
+                truth = table["value"].map(truths[statistic, name]).astype(float)
+                found.append(table.assign(statistic=statistic, of=name, truth=truth, variance=variance))
+    table = pd.concat(found, ignore_index=True)
     table["held"] = table["low"].le(table["truth"]) & table["high"].ge(table["truth"])
+    table["width"] = table["high"] - table["low"]
     rows = []
-    for (what, value), part in table.groupby(["what", "value"], sort=False):
-        spread = part["estimate"].std()
-        rows.append(
-            {
-                "estimate of": what,
-                "value": value,
-                "truth": part["truth"].iloc[0],
-                "bias / standard error": (part["estimate"].mean() - part["truth"].iloc[0]) / spread,
-                "estimated / true variance": (part["standard_error"] ** 2).mean() / spread**2,
-                "coverage of 95% intervals": part["held"].mean(),
-                "its error": np.sqrt(part["held"].mean() * (1 - part["held"].mean()) / len(part)),
-                "design effect": part["design_effect"].median(),
-                "degrees of freedom": part["degrees_of_freedom"].median(),
-            }
-        )
-    print(f"{draws} stratified samples, variance {variance}; {frame.sum()} of {len(frame)} images covered.")
+    keys = ["statistic", "of", "value"]
+    for names, part in table.groupby(keys, sort=False):
+        one = part.loc[part["variance"] == "own", "estimate"]
+        row = dict(zip(keys, names, strict=True)) | {
+            "truth": part["truth"].iloc[0],
+            "bias / error": (one.mean() - part["truth"].iloc[0]) / one.std(),
+        }
+        for variance, mine in part.groupby("variance", sort=False):
+            row[f"held: {variance}"] = mine["held"].mean()
+            row[f"width / ideal: {variance}"] = mine["width"].mean() / (2 * 1.96 * one.std())
+        rows.append(row)
+    print(f"{draws} stratified samples; {frame.sum()} of {len(frame)} images covered.")
     print(pd.DataFrame(rows).round(3).to_string(index=False), "\n")
 
 
@@ -144,8 +147,7 @@ if __name__ == "__main__":
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    corpus, seen_values, domains = make_corpus(arguments.seed)
+    corpus, seen_values, seen_domains = make_corpus(arguments.seed)
     time_assignment()
     show_plan(corpus)
-    for kind in ("own", "pooled"):
-        check_estimates(corpus, seen_values, domains, arguments.draws, kind)
+    check_estimates(corpus, seen_values, seen_domains, arguments.draws)

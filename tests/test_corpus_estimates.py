@@ -42,7 +42,8 @@ def estimate_all(clusters, takes, **options):
 def test_over_all_samples_the_estimate_and_its_variance_are_exactly_unbiased(
     make_clusters, estimator, statistic, truth
 ):
-    found = estimate_all(make_clusters(LABELS), [2, 2, 2], estimator=estimator, statistic=statistic)
+    options = {"estimator": estimator, "statistic": statistic, "variance": "own"}
+    found = estimate_all(make_clusters(LABELS), [2, 2, 2], **options)
     assert len(found) == 6 * 3 * 3
     assert found["estimate"].mean() == pytest.approx(truth)  # up to rounding in float64
     assert (found["standard_error"] ** 2).mean() == pytest.approx(found["estimate"].var(ddof=0))
@@ -51,7 +52,8 @@ def test_over_all_samples_the_estimate_and_its_variance_are_exactly_unbiased(
 def test_over_all_samples_the_total_of_a_domain_and_its_variance_are_exactly_unbiased(make_clusters):
     clusters = make_clusters(LABELS)
     kinds = pd.Series(KINDS, index=clusters["image_id"])
-    found = estimate_all(clusters, [2, 2, 2], statistic="total", by=kinds)
+    options = {"statistic": "total", "estimator": "horvitz-thompson", "variance": "own"}
+    found = estimate_all(clusters, [2, 2, 2], by=kinds, **options)
     for kind in "ab":
         part = found[found["domain"] == kind]
         # A sample without the domain gives no row: its estimate is 0, and so is its variance.
@@ -79,7 +81,7 @@ def test_over_all_samples_a_share_is_exactly_unbiased_and_its_interval_stays_bet
 
 
 def test_over_all_samples_collapsed_strata_never_understate_the_variance(make_clusters):
-    found = estimate_all(make_clusters(LABELS), [2, 1, 1], statistic="total")
+    found = estimate_all(make_clusters(LABELS), [2, 1, 1], statistic="total", variance="own")
     assert (found["standard_error"] ** 2).mean() > found["estimate"].var(ddof=0)
     assert set(found["strata_collapsed"]) == {2}
 
@@ -88,23 +90,84 @@ def test_over_all_samples_collapsed_strata_of_one_size_and_mean_are_exactly_unbi
     clusters = make_clusters([0, 0, 0, 1, 1, 1])
     values = pd.Series([1.0, 2.0, 6.0, 4.0, 0.0, 5.0], index=clusters["image_id"])
     found = pd.concat(
-        estimate_corpus(sample, values, clusters=clusters) for sample in enumerate_samples(clusters, [1, 1])
+        estimate_corpus(sample, values, clusters=clusters, variance="own")
+        for sample in enumerate_samples(clusters, [1, 1])
     )
     assert (found["standard_error"] ** 2).mean() == pytest.approx(found["estimate"].var(ddof=0))
 
 
-def test_over_all_samples_a_pooled_variance_is_exactly_unbiased_where_clusters_vary_alike(make_clusters):
+@pytest.mark.parametrize("variance", ["moderated", "pooled"])
+def test_over_all_samples_a_shared_variance_is_exactly_unbiased_where_clusters_vary_alike(
+    make_clusters, variance
+):
     clusters = make_clusters([0] * 4 + [1] * 4 + [2] * 4)
     values = pd.Series(
         [y + shift for shift in (0, 10, 50) for y in (1.0, 4, 2, 9)], index=clusters["image_id"]
     )
     found = pd.concat(
-        estimate_corpus(sample, values, clusters=clusters, variance="pooled")
+        estimate_corpus(sample, values, clusters=clusters, variance=variance)
         for sample in enumerate_samples(clusters, [3, 2, 1])  # the last alone shows no variance
     )
     assert (found["standard_error"] ** 2).mean() == pytest.approx(found["estimate"].var(ddof=0))
-    assert set(found["degrees_of_freedom"]) == {3}
+    assert found["degrees_of_freedom"].max() <= 3  # 6 images in 3 clusters
     assert set(found["strata_collapsed"]) == {0}
+
+
+def test_a_moderated_variance_counts_that_of_all_clusters_as_one_more_image():
+    values, strata = np.array([1.0, 3.0, 8.0, 0.0, 0.0, 0.0, 5.0]), np.array([0, 0, 0, 1, 1, 1, 2])
+    found = measure_variance(values, strata, np.array([9, 30, 4]), kind="moderated")
+    typical = 26 / 4  # squares of 1, 3, 8 around 4, and none of the others; 2 + 2 degrees of freedom
+    parts = [9 * 6 / 3 * (26 + typical) / 3, 30 * 27 / 3 * (0 + typical) / 3, 4 * 3 / 1 * typical]
+    assert found.variance == pytest.approx(sum(parts))
+    own = measure_variance(values, strata, np.array([9, 30, 4]))
+    assert found.degrees_of_freedom == pytest.approx(min(own.degrees_of_freedom, 4))
+    assert found.collapsed == 0
+
+
+def test_where_large_clusters_happen_to_show_no_variance_the_default_does_not_believe_it(make_clusters):
+    clusters = make_clusters([0] * 500 + [1] * 8 + [2] * 8)
+    sample = draw_stratified_sample(clusters).assign(y=[2.0] * 5 + [1, 2, 3, 4, 5] * 2)
+    error = {
+        kind: estimate_corpus(sample, "y", clusters=clusters, variance=kind)["standard_error"][0]
+        for kind in ("own", "moderated", "pooled")
+    }
+    assert error["own"] < error["moderated"] / 5
+    assert error["own"] < error["moderated"] < error["pooled"]
+
+
+@pytest.mark.parametrize("estimator", ["hajek", "horvitz-thompson"])
+def test_means_and_totals_of_yes_or_no_have_the_interval_of_a_share(make_clusters, estimator):
+    clusters = make_clusters([0] * 40 + [1] * 8)
+    sample = draw_stratified_sample(clusters).assign(y=[True] + [False] * 9)
+    options = {"clusters": clusters, "estimator": estimator}
+    share = estimate_corpus(sample, "y", statistic="proportion", **options).query("category").iloc[0]
+    mean = estimate_corpus(sample, "y", **options).iloc[0]
+    total = estimate_corpus(sample, "y", statistic="total", **options).iloc[0]
+    bounds = ["estimate", "low", "high", "standard_error"]
+    assert 0 < mean["low"] < mean["estimate"] < mean["high"] < 1
+    assert mean[bounds].tolist() == pytest.approx(share[bounds].tolist())
+    assert total[bounds].tolist() == pytest.approx((48 * share[bounds]).tolist())
+
+
+def test_a_total_of_what_was_never_seen_has_an_upper_bound(make_clusters):
+    clusters = make_clusters([0] * 40 + [1] * 8)
+    sample = draw_stratified_sample(clusters).assign(y=0, kind=list("aaabbaabbb"))
+    found = estimate_corpus(sample, "y", clusters=clusters, statistic="total", by="kind")
+    assert found["estimate"].tolist() == [0, 0]
+    assert found["low"].tolist() == [0, 0]
+    assert found["high"].between(0, 48, inclusive="neither").all()
+
+
+def test_the_hajek_total_of_a_domain_is_its_mean_times_its_size_where_that_is_known(make_clusters):
+    clusters = make_clusters([0] * 40 + [1] * 8)
+    kinds = pd.Series(list("aab") * 16, index=clusters["image_id"])
+    sample = draw_stratified_sample(clusters).assign(y=np.arange(10.0))
+    columns = ["estimate", "standard_error", "low", "high"]
+    mean = estimate_corpus(sample, "y", clusters=clusters, by=kinds)
+    total = estimate_corpus(sample, "y", clusters=clusters, by=kinds, statistic="total")
+    sizes = mean["domain"].map({"a": 32, "b": 16}).to_numpy()
+    assert total[columns].to_numpy() == pytest.approx(mean[columns].to_numpy() * sizes[:, None])
+    assert total["n_effective"].tolist() == pytest.approx(mean["n_effective"].tolist())
 
 
 def test_a_simple_random_sample_has_the_textbook_standard_error(make_clusters):
@@ -207,7 +270,7 @@ def test_a_stratum_seen_whole_adds_no_variance():
         ({"value": pd.Series([np.inf] * 9, index=list("012345678"))}, "finite numbers"),
         ({"statistic": "median"}, "mean, total, proportion"),
         ({"level": 95}, "between 0 and 1"),
-        ({"variance": "none"}, "own, pooled"),
+        ({"variance": "none"}, "moderated, own, pooled"),
         ({"by": "nowhere"}, "has a column 'nowhere'"),
         ({"by": "kind", "estimator": "horvitz-thompson"}, "only known if `by` is a column of the clusters"),
     ],

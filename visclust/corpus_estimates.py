@@ -26,7 +26,7 @@ def estimate_corpus(
     by: str | pd.Series | None = None,
     missing: str = "error",
     design: str = "auto",
-    variance: str = "own",
+    variance: str = "moderated",
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Estimate means, totals or proportions over the corpus from a sample of its images.
@@ -48,7 +48,7 @@ def estimate_corpus(
     estimator : {"hajek", "horvitz-thompson"}, default "hajek"
         Horvitz-Thompson: sums weighted by inverse inclusion probabilities, for a mean divided by the known
         number of images. Hájek: the weighted mean, divided by the sum of weights; its total is that mean
-        times the number of images. The two are equal unless `by` cuts across the clusters.
+        times the number of images, if known. The two are equal unless `by` cuts across the clusters.
     by : str or Series, optional
         Estimate within each domain: a column of `sample` or `clusters`, or a Series by image id.
     missing : {"error", "adjust"}, default "error"
@@ -57,11 +57,12 @@ def estimate_corpus(
     design : {"auto", "stratified", "random"}, default "auto"
         How the sample was drawn. "auto" reads it from the probabilities; where they fit both, it says
         stratified, so name "random" if a random sample should happen to be in proportion to all clusters.
-    variance : {"own", "pooled"}, default "own"
-        "own": each cluster's variance from its own sampled images: unbiased, whatever the clusters are like,
-        but shaky where a few large clusters hold most of the corpus and give five images each; intervals
-        are then too short, for shares within domains above all. "pooled": one variance within clusters for
-        all of them: much steadier, and right on average if it has nothing to do with their size.
+    variance : {"moderated", "own", "pooled"}, default "moderated"
+        "own": each cluster's variance from its own sampled images, as in the textbooks. Unbiased, but shaky
+        where a few large clusters hold most of the corpus and give five images each: shares and domains are
+        often not seen there at all, and intervals are far too short then. "moderated": each cluster's own,
+        averaged with that of all clusters as if that were one more of its images. "pooled": one variance
+        within clusters for all; steady, but far off if large clusters are more, or less, alike than small.
     level : float, default 0.95
         Confidence level of the intervals.
 
@@ -72,7 +73,7 @@ def estimate_corpus(
         ``estimate, standard_error, low, high``; ``n``, images seen; ``n_effective``, the size of a simple
         random sample with the same standard error; ``design_effect``, the variance over that of a simple
         random sample of n; ``degrees_of_freedom`` (Satterthwaite); ``strata_collapsed``, clusters with one
-        seen image of several, whose variance rests on pairs of clusters of like size; ``covered`` and
+        seen image of several, whose "own" variance rests on pairs of clusters of like size; ``covered`` and
         ``corpus``: images of the clusters that the estimate rests on, for which it speaks, and all images.
 
     Raises
@@ -84,9 +85,10 @@ def estimate_corpus(
     Source
     ------
     Särndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, sections 2.8, 3.7, 5.6 to 5.8 and
-    10.3; Hájek (1971). Intervals for proportions: Wilson's with the effective sample size of Korn and
-    Graubard (1998), Survey Methodology 24, as compared by Franco et al. (2019), Journal of Survey
-    Statistics and Methodology 7; all others: Student's t. Variance: `measure_variance`.
+    10.3; Hájek (1971). Intervals for proportions, and for means and totals where only 0 and 1 were seen:
+    Wilson's with the effective sample size of Korn and Graubard (1998), Survey Methodology 24, as compared by
+    Franco et al. (2019), Journal of Survey Statistics and Methodology 7; all others: Student's t. Variance:
+    `measure_variance`.
 
     Examples
     --------
@@ -96,12 +98,12 @@ def estimate_corpus(
     >>> sample = draw_stratified_sample(clusters, max_per_cluster=2).assign(crowd=[1, 0, 1, 1])
     >>> estimate_corpus(sample, "crowd", clusters=clusters)[["estimate", "low", "high", "covered"]].round(2)
        estimate   low  high  covered
-    0      0.71 -1.85  3.28        7
+    0      0.71  0.05  0.99        7
     """
     _check_choice("statistic", statistic, _STATISTICS)
     _check_choice("estimator", estimator, ("hajek", "horvitz-thompson"))
     _check_choice("missing", missing, ("error", "adjust"))
-    _check_choice("variance", variance, ("own", "pooled"))
+    _check_choice("variance", variance, ("moderated", "own", "pooled"))
     _check_choice("design", design, ("auto", "stratified", "random"))
     if not 0 < level < 1:
         raise ValueError(f"Expected a level between 0 and 1, such as 0.95, got {level!r}.")
@@ -129,7 +131,9 @@ def estimate_corpus(
             for category in categories:
                 y = present.eq(category) if statistic == "proportion" else present
                 numbers = y.to_numpy(float)[rows_kept]
-                found = _estimate(numbers, inside, mine, size, (statistic, estimator, variance, level))
+                options = (statistic, estimator, variance, level)
+                is_share = bool(y.isin([0, 1]).all())
+                found = _estimate(numbers, inside, mine, size, options, is_share=is_share)
                 head: dict[str, Any] = {"value": name}
                 head |= {} if domains is None else {"domain": domain}
                 head |= {} if category is None else {"category": category}
@@ -163,6 +167,8 @@ def _estimate(
     part: SampleDesign,
     size: float | None,
     options: tuple[str, str, str, float],
+    *,
+    is_share: bool,
 ) -> dict[str, float]:
     """Estimate one number: the point, its linearised values, their variance, and what follows from it."""
     statistic, estimator, kind, level = options
@@ -170,26 +176,30 @@ def _estimate(
     in_domain = weights * inside
     total, weighed = float((in_domain * y).sum()), float(in_domain.sum())
     mean = total / weighed
-    if statistic == "total":
-        # The sum of all weights is the number of images covered, so that both estimators agree.
-        estimate, linear, scale = total, inside * y, weighed
-    elif estimator == "hajek":
-        estimate, linear, scale = mean, inside * (y - mean) / weighed, 1.0
+    # A domain of unknown size leaves the sum of weights alone as an estimate of its total.
+    is_sum = estimator == "horvitz-thompson" or (statistic == "total" and size is None)
+    by_size = float(size or math.nan)
+    if is_sum:
+        divisor, factor = (1.0, weighed) if statistic == "total" else (by_size, 1.0)
+        estimate, linear, whole = total / divisor, inside * y / divisor, part.covered / divisor
     else:
-        assert size is not None
-        estimate, linear, scale = total / size, inside * y / size, 1.0
-    variance, freedom, collapsed = measure_variance(linear, part.strata, part.sizes, pooled=kind == "pooled")
+        whole = factor = by_size if statistic == "total" else 1.0
+        estimate, linear = mean * factor, inside * (y - mean) / weighed * factor
+    variance, freedom, collapsed = measure_variance(linear, part.strata, part.sizes, kind=kind)
     n = int(inside.sum())
-    if n == 1 and statistic != "total" and weighed > 1:
+    if n == 1 and not (is_sum and statistic == "total") and weighed > 1:
         variance = freedom = math.nan  # one image lies on its own mean and tells nothing about spread
     spread = float((in_domain * (y - mean) ** 2).sum()) / weighed * n / (n - 1) if n > 1 else math.nan
-    simple = max(0.0, 1 - n / weighed) * spread / n * scale**2
-    relative = variance / scale**2
+    simple = max(0.0, 1 - n / weighed) * spread / n * factor**2
+    relative = variance / factor**2
     effective = spread / (relative + spread / weighed) if spread > 0 else math.nan
     bounds = _find_bounds(estimate, variance, freedom, level)
-    if statistic == "proportion":
-        kish = weighed**2 / float((in_domain**2).sum())
-        bounds = _find_wilson(estimate, variance, freedom, n, kish, level)
+    if is_share:
+        # A sum is a share of all images covered, a mean one of those in the domain.
+        base, seen = (weights, len(y)) if is_sum else (in_domain, n)
+        kish = float(base.sum()) ** 2 / float((base**2).sum())
+        found = _find_wilson(estimate / whole, variance / whole**2, freedom, seen, kish, level)
+        bounds = (found[0] * whole, found[1] * whole)
     return {
         "estimate": estimate,
         "standard_error": math.sqrt(variance),

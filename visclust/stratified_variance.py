@@ -17,7 +17,7 @@ class StratifiedVariance(NamedTuple):
 
 
 def measure_variance(
-    values: np.ndarray, strata: np.ndarray, sizes: np.ndarray, *, pooled: bool = False
+    values: np.ndarray, strata: np.ndarray, sizes: np.ndarray, *, kind: str = "own"
 ) -> StratifiedVariance:
     """Estimate the variance of a total from simple random samples without replacement within strata.
 
@@ -35,10 +35,11 @@ def measure_variance(
         Stratum of each row, from 0 to s - 1, each at least once.
     sizes : ndarray of int, shape (s,)
         Images in each stratum.
-    pooled : bool, default False
-        Take the mean squared deviation within strata as that of every stratum. This assumes that strata
-        differ in it by chance or regardless of their size, and is far steadier where each has few images;
-        strata with one sampled image need no partner then.
+    kind : {"own", "moderated", "pooled"}, default "own"
+        "pooled": the mean squared deviation within strata stands for every stratum, as if strata differed in
+        it by chance or regardless of their size. "moderated": the stratum's own, averaged with the pooled one
+        as if that were one more sampled row of it; degrees of freedom are those of "own", and n minus s at
+        most. In both, strata with one sampled row need no partner.
 
     Returns
     -------
@@ -50,7 +51,9 @@ def measure_variance(
     ------
     Cochran (1977), Sampling Techniques, 3rd edition, section 5.6 (variance), 5A.12 (collapsed strata) and
     formula 5.16 (degrees of freedom); Hansen, Hurwitz and Madow (1953) for collapsing by size; Wolter
-    (2007), Introduction to Variance Estimation, section 2.5.
+    (2007), Introduction to Variance Estimation, section 2.5. Moderation: Smyth (2004), Statistical
+    Applications in Genetics and Molecular Biology 3(1), with one prior degree of freedom instead of an
+    estimated number.
 
     Examples
     --------
@@ -63,12 +66,20 @@ def measure_variance(
     totals = np.bincount(strata, weights=values, minlength=len(sizes)) * sizes / drawn
     means = totals / sizes
     squares = np.bincount(strata, weights=(values - means[strata]) ** 2, minlength=len(sizes))
-    if pooled and (freedom := int((drawn - 1).sum())):
-        share = sizes * (sizes - drawn) / drawn
-        return StratifiedVariance(float(share.sum() * squares.sum() / freedom), float(freedom), 0)
+    factors = sizes * (sizes - drawn) / drawn
+    free = drawn - 1
+    if kind != "own" and free.any():
+        typical = squares.sum() / free.sum()
+        if kind == "pooled":
+            return StratifiedVariance(float(factors.sum() * typical), float(free.sum()), 0)
+        own = measure_variance(values, strata, sizes)
+        moderated = float((factors * (squares + typical) / (free + 1)).sum())
+        known = own.degrees_of_freedom
+        freedom = float(free.sum()) if math.isnan(known) else min(known, float(free.sum()))
+        return StratifiedVariance(moderated, freedom, 0)
     parts = np.zeros(len(sizes))
     several = drawn > 1
-    parts[several] = (sizes * (sizes - drawn) / drawn * squares)[several] / (drawn[several] - 1)
+    parts[several] = (factors * squares)[several] / free[several]
     lonely = np.flatnonzero((drawn == 1) & (sizes > 1))
     counted = several.copy()
     groups = _group_by_size(lonely, sizes)
@@ -81,7 +92,7 @@ def measure_variance(
         gap = totals[group] - share * totals[group].sum()
         pieces.append((len(group) / (len(group) - 1) * float(gap @ gap), len(group) - 1))
     variances = np.array([*parts[counted], *(piece for piece, _ in pieces)])
-    frees = np.array([*(drawn[counted] - 1), *(free for _, free in pieces)])
+    frees = np.array([*free[counted], *(free for _, free in pieces)])
     variance = float(variances.sum())
     spread = float((variances**2 / frees).sum()) if len(frees) else 0.0
     return StratifiedVariance(variance, variance**2 / spread if spread > 0 else math.inf, len(lonely))
