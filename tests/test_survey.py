@@ -164,6 +164,54 @@ def test_simulated_and_real_ratings_in_one_file_are_refused(assignment, truth, t
         read_ratings(tmp_path / "long.csv", assignment, items=ITEMS)
 
 
+@pytest.mark.parametrize("mark", ["WAHR", "TRUE", "yes", "1.0"])
+def test_a_mark_of_simulation_is_read_as_spreadsheets_write_it(assignment, tmp_path, mark):
+    (tmp_path / "a.csv").write_text(f"respondent,image_id,item,rating,simulated\nr3,b,proud,7,{mark}\n")
+    found = read_ratings(tmp_path / "a.csv", assignment, items=["proud"])
+    assert found.ratings["simulated"].all()
+
+
+def test_a_mark_of_simulation_that_is_unclear_is_refused(assignment, tmp_path):
+    (tmp_path / "a.csv").write_text("respondent,image_id,item,rating,simulated\nr3,b,proud,7,maybe\n")
+    with pytest.raises(ValueError, match=r"true or false in the column simulated of a\.csv, got 'maybe'"):
+        read_ratings(tmp_path / "a.csv", assignment, items=["proud"])
+
+
+def test_two_responses_under_one_id_keep_their_own_answers(assignment, images, truth, tmp_path):
+    export_survey(assignment, images, save_to=tmp_path, items=ITEMS, image_address=ADDRESS)
+
+    def give_one_id(dicts):
+        return as_rows([{**row, "ResponseId": "R_1"} for row in dicts])
+
+    run_qualtrics(tmp_path, truth, tmp_path / "back.csv", rows_of=give_one_id)
+    found = read_ratings(tmp_path / "back.csv", assignment, items=ITEMS)
+    assert found.ratings.set_index(["respondent", "image_id", "item"])["rating"].to_dict() == truth
+    assert found.problems.empty
+
+
+@pytest.mark.parametrize("text", ["sep=;\r\nrespondent;image_id;proud;seconds\r\nr3;b;7;4,5\r\n",
+                                  "respondent;image_id;proud;seconds\rr3;b;7,0;4,5\r"])  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_are_read_as_spreadsheets_of_other_languages_write_them(assignment, tmp_path, text, encoding):
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    row = (
+        read_ratings(tmp_path / "a.csv", assignment, items=["proud"]).ratings.dropna(subset="rating").iloc[0]
+    )
+    assert (row["rating"], row["seconds"]) == (7, 4.5)
+
+
+def test_cells_beyond_the_last_column_are_listed(assignment, tmp_path):
+    (tmp_path / "a.csv").write_text("respondent,image_id,proud\nr3,b,7,8,,9\nr3,b,1,,,\n")
+    problems = read_ratings(tmp_path / "a.csv", assignment, items=["proud"]).problems
+    assert problems.loc[problems["problem"].eq("more cells than columns"), "value"].tolist() == ["8, 9"]
+
+
+def test_a_file_that_is_no_table_is_refused(assignment, tmp_path):
+    (tmp_path / "a.csv").write_text('respondent,image_id,proud\nr3,b,"' + "x" * 200_000)
+    with pytest.raises(ValueError, match="quotation mark may be open"):
+        read_ratings(tmp_path / "a.csv", assignment, items=["proud"])
+
+
 def spoil(dicts):
     """Spoil a Qualtrics export in every way that is checked for."""
     first, second, third = dicts
@@ -430,6 +478,9 @@ def test_an_assigned_image_that_is_not_usable_is_refused_before_anything_is_writ
         ("7th", (np.nan, "not a number")),
         ("nan", (np.nan, "not a number")),
         ("1e1", (np.nan, "not a number")),
+        ("7-8", (np.nan, "not a number")),
+        ("5 or 6", (np.nan, "not a number")),
+        ("9" * 400, (np.nan, "out of range")),
     ],
 )
 def test_a_rating_is_read_or_the_reason_is_given(text, expected):

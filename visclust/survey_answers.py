@@ -18,7 +18,9 @@ __all__ = ["RawAnswers", "list_problem", "read_page_answers", "read_table_answer
 
 CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
 SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
-_TRUE = ("true", "1", "yes")
+# As people and spreadsheets write them; Excel translates its own into the language of the machine.
+_TRUE = ("true", "1", "1.0", "yes", "y", "x", "wahr", "vrai", "verdadero", "vero")
+_FALSE = ("", "false", "0", "0.0", "no", "n", "falsch", "faux", "falso")
 
 
 class RawAnswers(NamedTuple):
@@ -91,7 +93,8 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
     Raises
     ------
     ValueError
-        If columns are missing, or simulated answers stand among people's.
+        If columns are missing, it is not clear whether answers are simulated, or simulated answers stand
+        among people's.
 
     Examples
     --------
@@ -108,6 +111,11 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
         columns=header,
         dtype=object,
     )
+    problems = [
+        list_problem("more cells than columns", "the cells beyond set aside", respondent=row[0], value=beyond)
+        for row in rows[1:]
+        if (beyond := ", ".join(cell.strip() for cell in row[width:] if cell.strip()))
+    ]
     is_long = {"item", "rating"} <= set(header)
     wanted = ["respondent", "image_id"] + ([] if is_long else list(items))
     missing = [name for name in wanted if name not in header]
@@ -129,8 +137,15 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
             name for name in ("respondent", "image_id", "submission", "seconds", "simulated") if name in long
         ]
         long = long.melt(id_vars=kept, value_vars=list(items), var_name="item", value_name="value")
-    seconds = pd.to_numeric(long.get("seconds", pd.Series(index=long.index, dtype=float)), errors="coerce")
-    marked = long.get("simulated", pd.Series("", index=long.index)).astype(str).str.lower().isin(_TRUE)
+    times = long.get("seconds", pd.Series("", index=long.index)).astype(str).str.replace(",", ".")
+    seconds = pd.to_numeric(times, errors="coerce")
+    marks = long.get("simulated", pd.Series("", index=long.index)).astype(str).str.lower()
+    marked = marks.isin(_TRUE)
+    if len(unclear := marks[~marked & ~marks.isin(_FALSE)]):
+        raise ValueError(
+            f"Expected true or false in the column simulated of {Path(path).name}, got {unclear.iloc[0]!r}. "
+            "Correct it: made-up ratings must not pass for people's."
+        )
     simulated = bool(len(long)) and refuse_mixture(
         pd.DataFrame({"annotator": long["respondent"], "simulated": marked})
     )
@@ -138,7 +153,7 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
     submissions = long.drop_duplicates("submission")[["submission", "respondent"]].assign(
         finished=True, seconds=float("nan"), submitted_at="", status=""
     )
-    return RawAnswers(cells, submissions[SUBMISSION_COLUMNS].reset_index(drop=True), [], simulated)
+    return RawAnswers(cells, submissions[SUBMISSION_COLUMNS].reset_index(drop=True), problems, simulated)
 
 
 def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequence[int]) -> RawAnswers:

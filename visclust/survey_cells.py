@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def read_rows_of_cells(path: str | os.PathLike) -> list[list[str]]:
     Parameters
     ----------
     path : str or path
-        The file; tabs separate the cells where its name ends in ``.tsv``, and in UTF-16 files.
+        The file; tabs separate the cells where its name ends in ``.tsv``, and in UTF-16 files. A first line
+        such as ``sep=;``, which Excel understands, names another sign.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def read_rows_of_cells(path: str | os.PathLike) -> list[list[str]]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no text.
+        If it is no text, or no table.
 
     Examples
     --------
@@ -134,10 +136,18 @@ def read_rows_of_cells(path: str | os.PathLike) -> list[list[str]]:
             f"Expected {path.name} as UTF-8 text, got bytes that are none ({error.reason} at {error.start}). "
             "Export it again as CSV UTF-8."
         ) from None
+    named = re.match(r'"?sep=(.)"?[ \t]*(?:\r\n|\r|\n)', text)
+    text = text[named.end() :] if named else text
     first = text.partition("\n")[0]
     tabs = path.suffix.lower() == ".tsv" or (wide and "\t" in first)
     # Some spreadsheets save CSV with semicolons, where the comma is the decimal sign.
     semicolons = first.count(";") > first.count(",")
-    delimiter = "\t" if tabs else ";" if semicolons else ","
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    delimiter = named[1] if named else "\t" if tabs else ";" if semicolons else ","
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise ValueError(
+            f"Expected {path.name} as a table of cells, which it is not ({error}). A quotation mark "
+            "may be open somewhere: export it again."
+        ) from None
     return [row for row in rows if any(cell.strip() for cell in row)]

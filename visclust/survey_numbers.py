@@ -12,7 +12,8 @@ def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
     Parameters
     ----------
     text : object
-        What stands there: "7", "7.0", or a label that begins with its number, such as "10 (very much)".
+        What stands there: "7", "7.0", or a label that begins with its number and holds no other, such as
+        "10 (very much)".
     scale : tuple of two int
         Lowest and highest number.
 
@@ -30,11 +31,11 @@ def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
     said = str(text).strip()
     if not said:
         return math.nan, ""
-    match = re.fullmatch(r"([+-]?\d+(?:[.,]\d+)?)(?![\d.,])(?:\W.*)?", said, re.DOTALL)
+    match = re.fullmatch(r"([+-]?\d+(?:[.,]\d+)?)(?![\d.,])(?:\W\D*)?", said, re.DOTALL)
     if not match:
         return math.nan, "not a number"
     number = float(match[1].replace(",", "."))
-    if number != int(number):
+    if not number.is_integer() and math.isfinite(number):
         return math.nan, "not a whole number"
     if not scale[0] <= number <= scale[1]:
         return math.nan, "out of range"

@@ -116,6 +116,7 @@ def read_qualtrics_answers(
         for row in assignment.to_dict("records")
     }
     cells, submissions, problems = [], [], []
+    taken: set[str] = set()
     for number, row in enumerate(rows[_HEADER_ROWS:], start=1):
         full = [cell.strip() for cell in row] + [""] * (len(header) - len(row))
 
@@ -124,7 +125,13 @@ def read_qualtrics_answers(
             return "" if place is None else full[place]
 
         submission = find("ResponseId") or f"row {number}"
+        if submission in taken:  # two exports in one file: answers must not be taken for another response's
+            submission = f"{submission} (row {number})"
+        taken.add(submission)
         respondent = restore_cell(full[who])
+        if beyond := ", ".join(cell for cell in full[len(header) :] if cell):
+            done, where = "the cells beyond set aside", {"submission": submission, "respondent": respondent}
+            problems.append(list_problem("more cells than columns", done, value=beyond, **where))
         status = "preview" if find("Status").casefold() in _PREVIEWS else ""
         if "spam" in find("Status").casefold() or find("Status") == "8":
             status = "spam"
