@@ -126,8 +126,9 @@ def test_the_curve_marks_where_each_design_reaches_the_goal(make_clusters):
         ({"coverage": 1.2}, "coverage above 0 and up to 1"),
         ({"probability": 1.0}, "probability between 0 and 1"),
         ({"budget": 0}, "1 to 12 images"),
+        ({"budget": 2.5}, "budget to be a whole number"),
         ({"theme_size": 20}, "largest has 12"),
-        ({"theme_size": 0}, "theme_size of 1 or more"),
+        ({"theme_size": 0}, "theme_size to be a whole number of at least 1"),
     ],
 )
 def test_impossible_plans_are_refused(make_clusters, options, message):

@@ -187,6 +187,15 @@ def test_a_table_of_respondents_that_cannot_be_used_is_refused(table, message):
         assign_respondents(make_sample([1, 1]), table)
 
 
+@pytest.mark.parametrize(
+    ("rows", "load", "message"),
+    [(2, 1.5, "per_respondent to be a whole"), (2, 0, "at least 1, got 0"), (0, 1, "at least one image")],
+)
+def test_a_sample_or_a_load_that_cannot_be_used_is_refused(rows, load, message):
+    with pytest.raises(ValueError, match=message):
+        assign_respondents(make_sample([1, 1]).head(rows), make_respondents(D=3), per_respondent=load)
+
+
 def test_checks_name_what_a_made_up_assignment_breaks():
     sample = make_sample([2, 1])
     broken = pd.DataFrame(

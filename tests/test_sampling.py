@@ -58,6 +58,18 @@ def test_nothing_to_draw_is_an_error_that_says_what_to_do(make_clusters):
         draw_stratified_sample(make_clusters([0, 1, -1]))
 
 
+@pytest.mark.parametrize("option", [{"max_per_cluster": 0}, {"max_per_cluster": "5"}, {"n_unassigned": 1.5}])
+def test_images_are_counted_in_whole_numbers(make_clusters, option):
+    with pytest.raises(ValueError, match=f"Expected {next(iter(option))} to be a whole number"):
+        draw_stratified_sample(make_clusters([0] * 9), **option)
+
+
+def test_an_empty_sample_is_not_summarized(make_clusters):
+    clusters = make_clusters([0] * 9)
+    with pytest.raises(ValueError, match="at least one image"):
+        summarize_samples(clusters, draw_stratified_sample(clusters).head(0))
+
+
 def test_a_random_sample_weighs_all_images_alike(make_clusters):
     sample = draw_random_sample(make_clusters([-1] * 5 + [0] * 15), size=4)
     assert sample["weight"].tolist() == [5] * 4

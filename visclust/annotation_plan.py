@@ -9,6 +9,7 @@ import pandas as pd
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
 from visclust.theme_chances import chance_all_seen, count_expected, draw_waits, find_smallest
+from visclust.whole_numbers import check_whole_number
 
 __all__ = ["AnnotationPlan", "plan_annotation"]
 
@@ -96,11 +97,15 @@ def plan_annotation(
     if budget is not None and coverage is not None:
         raise ValueError("Expected either a budget or a coverage, got both. Leave one out.")
     coverage = 1.0 if coverage is None else coverage
-    if not (0 < coverage <= 1 and 0 < probability < 1 and max_per_cluster >= 1 and n_simulations >= 1):
+    if not (0 < coverage <= 1 and 0 < probability < 1):
         raise ValueError(
-            "Expected coverage above 0 and up to 1, a probability between 0 and 1, max_per_cluster and "
-            f"n_simulations of at least 1; got {coverage}, {probability}, {max_per_cluster}, {n_simulations}."
+            "Expected coverage above 0 and up to 1, and a probability between 0 and 1; "
+            f"got {coverage} and {probability}."
         )
+    check_whole_number("max_per_cluster", max_per_cluster, least=1)
+    check_whole_number("n_simulations", n_simulations, least=1)
+    if budget is not None:
+        check_whole_number("budget", budget, least=0)
     if budget is not None and not 1 <= budget <= n_images:
         raise ValueError(f"Expected a budget of 1 to {n_images} images, got {budget}.")
     wanted = math.ceil(coverage * len(sizes) - 1e-9)  # 0.7 * 10 is a little above 7 in float64
@@ -170,8 +175,7 @@ def plan_annotation(
 def _find_themes(clusters: pd.DataFrame, theme_size: int) -> tuple[np.ndarray, int]:
     """List the sizes of the themes, the largest first, and count all images."""
     check_table(clusters, "clusters")
-    if theme_size < 1:
-        raise ValueError(f"Expected a theme_size of 1 or more, got {theme_size}.")
+    check_whole_number("theme_size", theme_size, least=1)
     counts = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"].value_counts().to_numpy()
     sizes = np.sort(counts[counts >= theme_size])[::-1]
     if not len(sizes):

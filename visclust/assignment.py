@@ -7,6 +7,7 @@ from visclust.assignment_feasibility import refuse_impossible
 from visclust.assignment_flow import assign_strata
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
+from visclust.whole_numbers import check_whole_number
 
 __all__ = ["assign_respondents", "even_out_ratings", "list_groups", "number_strata"]
 
@@ -72,6 +73,9 @@ def assign_respondents(
     [1, 2, 1, 2]
     """
     check_table(sample, "sample")
+    if sample.empty:
+        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+    check_whole_number("per_respondent", per_respondent, least=1)
     by_group = list_groups(respondents, groups)
     strata = number_strata(sample)
     sizes = np.bincount(strata)

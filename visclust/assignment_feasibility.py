@@ -42,8 +42,6 @@ def refuse_impossible(
     Traceback (most recent call last):
     ValueError: No such assignment exists: ...
     """
-    if per_respondent < 1:
-        raise ValueError(f"Expected per_respondent of 1 or more, got {per_respondent}.")
     n, s, largest = int(sizes.sum()), len(sizes), int(sizes.max())
     reasons = []
     if per_respondent > s:

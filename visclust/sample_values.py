@@ -48,6 +48,11 @@ def join_values(
     elif isinstance(value, pd.Series):
         found = {str(value.name or "value"): _look_up(value, sample)}
     else:
+        if not isinstance(value, pd.DataFrame):
+            raise ValueError(
+                "Expected values as a column of the sample, a Series indexed by image id, or a table with "
+                f"image_id, got {type(value).__name__}."
+            )
         if "image_id" not in value.columns or len(value.columns) < 2:
             raise ValueError(
                 f"Expected a table with image_id and at least one column of values, got the columns "

@@ -6,6 +6,7 @@ from scipy.stats import hypergeom
 
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
+from visclust.whole_numbers import check_whole_number
 
 __all__ = ["compare_samples", "draw_random_sample", "draw_stratified_sample", "summarize_samples"]
 
@@ -57,11 +58,9 @@ def draw_stratified_sample(
     [0.714, 0.714, 0.714, 0.714, 0.714]
     """
     check_table(clusters, "clusters")
-    if max_per_cluster < 1 or n_unassigned < 0:
-        raise ValueError(
-            "Expected max_per_cluster of at least 1 and n_unassigned of at least 0, "
-            f"got {max_per_cluster} and {n_unassigned}."
-        )
+    check_whole_number("max_per_cluster", max_per_cluster, least=1)
+    check_whole_number("n_unassigned", n_unassigned, least=0)
+    check_whole_number("seed", seed, least=0)
     rng = np.random.default_rng(seed)
     # By cluster, within one in the order of the table; lists of rows cost less than tables.
     order = np.argsort(clusters["cluster"].to_numpy(), kind="stable")
@@ -118,6 +117,7 @@ def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> p
     [2.0, 2.0]
     """
     check_table(clusters, "clusters")
+    check_whole_number("size", size, least=0)
     if not 1 <= size <= len(clusters):
         raise ValueError(f"Expected a sample of 1 to {len(clusters)} images, got size={size}.")
     rows = np.sort(np.random.default_rng(seed).choice(len(clusters), size, replace=False))
@@ -222,8 +222,7 @@ def summarize_samples(
     1       6               2.0
     """
     _check_drawn_from(sample, clusters)
-    if draws < 1:
-        raise ValueError(f"Expected draws of 1 or more, got {draws}.")
+    check_whole_number("draws", draws, least=1)
     assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"]
     sizes = assigned.value_counts(sort=False)
     loose = len(clusters) - len(assigned)
@@ -254,6 +253,8 @@ def summarize_samples(
 def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
     check_table(clusters, "clusters")
     check_table(sample, "sample")
+    if sample.empty:
+        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
     unknown = ~sample["image_id"].isin(clusters["image_id"])
     if unknown.any():
         raise ValueError(

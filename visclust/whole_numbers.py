@@ -1,0 +1,32 @@
+"""Check arguments that count something, before any work starts."""
+
+import numpy as np
+
+__all__ = ["check_whole_number"]
+
+
+def check_whole_number(name: str, value: object, *, least: int) -> None:
+    """Refuse an argument that is not a whole number, or too small.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    value : object
+        What was given for it.
+    least : int
+        The smallest number that will do.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number, or smaller.
+
+    Examples
+    --------
+    >>> check_whole_number("size", 2.5, least=1)
+    Traceback (most recent call last):
+    ValueError: Expected size to be a whole number of at least 1, got 2.5.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"Expected {name} to be a whole number of at least {least}, got {value!r}.")
