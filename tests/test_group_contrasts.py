@@ -85,6 +85,11 @@ def test_the_corpus_is_not_represented_without_weights(by_hand, sample):
         compare_groups(by_hand, sample[["image_id", "cluster"]], weightings=["corpus"])
 
 
+def test_a_single_weighting_needs_no_list(by_hand, sample):
+    found = compare_groups(by_hand, sample, weightings="images", dimensions={}, n_bootstrap=2)
+    assert set(found.differences["weighting"]) == {"images"}
+
+
 def test_one_group_alone_is_not_compared(by_hand, sample):
     with pytest.raises(ValueError, match="at least two groups, got D only"):
         compare_groups(by_hand[by_hand["group"].eq("D")], sample, dimensions={})

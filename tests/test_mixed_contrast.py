@@ -119,3 +119,18 @@ def test_differences_are_found_as_often_as_the_formula_says():
         found += find_interval(drawn[:, 0] - drawn[:, 1])[0] > 0
     # 200 surveys know a share to 0.035; three of these.
     assert found / 200 == pytest.approx(expected, abs=0.105)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({"residual_sd": np.nan}, {}, "one above 0 in each row"),
+        ({"respondent_sd": 0, "group_image_sd": 0, "residual_sd": 0}, {}, "one above 0 in each row"),
+        ({}, {"respondents": [0]}, "respondents to be a whole number of at least 2"),
+        ({}, {"difference": np.nan}, "difference other than zero"),
+    ],
+)
+def test_a_power_that_cannot_be_computed_is_refused(change, options, message):
+    sds = {"respondent_sd": 1.2, "group_image_sd": 0.3, "residual_sd": 1.5} | change
+    with pytest.raises(ValueError, match=message):
+        power_for_contrast(pd.DataFrame([sds]), **({"difference": 0.3, "n_images": 500} | options))

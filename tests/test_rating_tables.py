@@ -2,6 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from visclust.cluster_contrasts import contrast_clusters
+from visclust.emotion_summaries import summarize_emotions
+from visclust.group_contrasts import compare_groups
 from visclust.rating_tables import check_ratings, find_simulated, join_clusters, spread_ratings
 
 MOODS = {"mood": ["glad", "calm"]}
@@ -50,6 +53,17 @@ def test_real_and_simulated_ratings_are_told_apart_and_not_mixed(ratings):
     assert check_ratings(ratings.assign(simulated=True)) is True
     with pytest.raises(ValueError, match="1 of 6 rows are simulated"):
         check_ratings(ratings.assign(simulated=[True] + [False] * 5))
+
+
+def test_an_infinite_rating_is_refused(ratings):
+    with pytest.raises(ValueError, match="finite ratings"):
+        spread_ratings(ratings.assign(rating=np.inf))
+
+
+@pytest.mark.parametrize("analyse", [compare_groups, contrast_clusters, summarize_emotions])
+def test_a_level_in_percent_is_refused_before_any_work(ratings, analyse):
+    with pytest.raises(ValueError, match=r"level between 0 and 1, such as 0\.95, got 95"):
+        analyse(ratings, None, level=95)
 
 
 def test_a_table_without_any_rating_is_refused(ratings):

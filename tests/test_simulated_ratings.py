@@ -65,6 +65,11 @@ def test_a_dimension_is_the_mean_of_its_items_in_the_truth_too(survey):
     assert one["anxiety"] == pytest.approx(one[["worried", "scared", "afraid"]].mean())
 
 
+def test_an_empty_assignment_is_refused(survey):
+    with pytest.raises(ValueError, match="at least one image"):
+        simulate_ratings(survey[1].head(0))
+
+
 def test_a_group_that_the_model_does_not_know_is_named(survey):
     with pytest.raises(ValueError, match="not 'Green'"):
         simulate_ratings(survey[1].assign(group="Green"))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.argument_checks import check_whole_number
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
 from visclust.theme_chances import chance_all_seen, count_expected, draw_waits, find_smallest
-from visclust.whole_numbers import check_whole_number
 
 __all__ = ["AnnotationPlan", "plan_annotation"]
 

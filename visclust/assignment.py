@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from visclust.argument_checks import check_whole_number
 from visclust.assignment_feasibility import refuse_impossible
 from visclust.assignment_flow import assign_strata
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
-from visclust.whole_numbers import check_whole_number
 
 __all__ = ["assign_respondents", "even_out_ratings", "list_groups", "number_strata"]
 

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 
+from visclust.argument_checks import check_level
 from visclust.cluster_errors import ClusterErrors, estimate_cluster_errors
 from visclust.clusters import UNASSIGNED
 from visclust.constructs import EMOTIONS
@@ -62,7 +63,8 @@ def contrast_clusters(
     Raises
     ------
     ValueError
-        If simulated ratings are mixed with real ones, or all groups rated fewer than four clusters.
+        If simulated ratings are mixed with real ones, all groups rated fewer than four clusters, or the level
+        is not between 0 and 1.
 
     Source
     ------
@@ -78,6 +80,7 @@ def contrast_clusters(
     >>> contrast_clusters(pd.DataFrame(rows, columns=names), sample, dimensions={})["estimate"].tolist()
     [1.0, 1.0, 1.0, 1.0]
     """
+    check_level(level)
     spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
     names = sorted(spread.events["group"].unique())
     against = names.index(choose_reference(names, reference))

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import nct, t
 
+from visclust.argument_checks import check_whole_number
+
 __all__ = ["power_for_contrast"]
 
 _MOST = 1_000_000  # respondents of a group
@@ -61,7 +63,7 @@ def power_for_contrast(
     Raises
     ------
     ValueError
-        If a number is out of range or a column is missing.
+        If a number is out of range, or a column or a standard deviation is missing.
 
     Source
     ------
@@ -80,7 +82,22 @@ def power_for_contrast(
         raise ValueError(
             f"Expected components with the columns {', '.join(needed)}; {missing[0]} is missing."
         )
-    if difference == 0 or n_images < 1 or per_respondent < 1 or not 0 < power < 1 or not 0 < level < 1:
+    sds = components[needed].to_numpy(dtype=float)
+    if not (np.isfinite(sds).all() and (sds >= 0).all() and (sds > 0).any(axis=1).all()):
+        raise ValueError(
+            "Expected standard deviations of 0 or more, and one above 0 in each row; got others. Leave out "
+            "outcomes that everybody rated alike."
+        )
+    for number in [] if respondents is None else respondents:
+        check_whole_number("respondents", number, least=2)
+    if (
+        not np.isfinite(difference)
+        or difference == 0
+        or n_images < 1
+        or per_respondent < 1
+        or not 0 < power < 1
+        or not 0 < level < 1
+    ):
         raise ValueError(
             f"Expected a difference other than zero, an image or more, and power and level between 0 and 1, "
             f"got difference={difference}, n_images={n_images}, per_respondent={per_respondent}, "

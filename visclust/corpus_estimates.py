@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from visclust.argument_checks import check_level
 from visclust.sample_design import SampleDesign, find_design
 from visclust.sample_values import join_domains, join_values
 from visclust.stratified_variance import measure_variance
@@ -105,8 +106,7 @@ def estimate_corpus(
     _check_choice("missing", missing, ("error", "adjust"))
     _check_choice("variance", variance, ("moderated", "own", "pooled"))
     _check_choice("design", design, ("auto", "stratified", "random"))
-    if not 0 < level < 1:
-        raise ValueError(f"Expected a level between 0 and 1, such as 0.95, got {level!r}.")
+    check_level(level)
     plan = find_design(sample, clusters, design=design)
     values = join_values(sample, value, numeric=statistic != "proportion")
     domains, known = join_domains(sample, by, clusters)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from visclust.argument_checks import check_level
 from visclust.cluster_contrasts import summarize_cells
 from visclust.cluster_errors import estimate_cluster_errors
 from visclust.clusters import UNASSIGNED
@@ -74,6 +75,7 @@ def summarize_emotions(
     """
     if by not in ("cluster", "image"):
         raise ValueError(f'Expected by="cluster" or by="image", got {by!r}.')
+    check_level(level)
     spread = spread_ratings(ratings, dimensions=dimensions)
     alike = spread._replace(events=spread.events.assign(group="all"))
     parts = []

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import norm, t
 from statsmodels.stats.multitest import multipletests
 
+from visclust.argument_checks import check_level, check_whole_number
 from visclust.bootstrap import find_interval
 from visclust.constructs import EMOTIONS
 from visclust.crossed_bootstrap import CrossedParts, count_freedom, resample_crossed, split_crossed
@@ -29,7 +30,7 @@ def compare_groups(
     ratings: pd.DataFrame,
     sample: pd.DataFrame,
     *,
-    weightings: Sequence[str] | None = None,
+    weightings: str | Sequence[str] | None = None,
     reference: str | None = None,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
     groups: str = "group",
@@ -51,7 +52,7 @@ def compare_groups(
     sample : DataFrame
         The sample table that the survey was made from (``image_id, cluster, weight``). For other weightings
         than "corpus" a clusters or assignment table will do.
-    weightings : sequence of str, optional
+    weightings : str or sequence of str, optional
         Which images count how much. "clusters": each cluster alike, and each of its images alike (the
         paper's; unassigned images do not count). "images": each rated image alike. "corpus": by the
         sample's weights, so that the mean speaks for all images of the corpus. By default all that the
@@ -112,7 +113,10 @@ def compare_groups(
     """
     if method not in ("crossed", "pigeonhole"):
         raise ValueError(f'Expected the method "crossed" or "pigeonhole", got {method!r}.')
+    check_level(level)
+    check_whole_number("n_bootstrap", n_bootstrap, least=2)  # one resample has no spread
     possible = WEIGHTINGS if "weight" in sample.columns else WEIGHTINGS[:2]
+    weightings = [weightings] if isinstance(weightings, str) else weightings
     wanted = tuple(possible if weightings is None else weightings)
     if set(wanted) - set(possible):
         raise ValueError(

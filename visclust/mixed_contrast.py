@@ -12,6 +12,7 @@ from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
 
+from visclust.argument_checks import check_level
 from visclust.constructs import EMOTIONS
 from visclust.crossed_designs import CrossedDesign, list_designs
 from visclust.group_contrasts import choose_reference
@@ -87,6 +88,7 @@ def fit_mixed_contrast(
     >>> bool(found["low"].iloc[0] < 1 < found["high"].iloc[0])
     True
     """
+    check_level(level)
     spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
     names = sorted(spread.events["group"].unique())
     against = names.index(choose_reference(names, reference))

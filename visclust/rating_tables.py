@@ -37,7 +37,7 @@ def check_ratings(ratings: pd.DataFrame) -> bool:
     Raises
     ------
     ValueError
-        If it is no ratings table, has no rating, or mixes simulated and real ones.
+        If it is no ratings table, has no rating or an infinite one, or mixes simulated and real ones.
 
     Examples
     --------
@@ -50,6 +50,8 @@ def check_ratings(ratings: pd.DataFrame) -> bool:
         raise ValueError(
             "Expected ratings, got a table without any: every rating is missing, or no row is there."
         )
+    if np.isinf(ratings["rating"].to_numpy(dtype=float, na_value=np.nan)).any():
+        raise ValueError("Expected finite ratings, got an infinite one. Correct it, or set it to missing.")
     if ratings["simulated"].nunique() > 1:
         raise ValueError(
             f"Expected either people's ratings or simulated ones, got both: {ratings['simulated'].sum()} of "

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
+from visclust.argument_checks import check_whole_number
 from visclust.clusters import UNASSIGNED
 from visclust.tables import check_table
-from visclust.whole_numbers import check_whole_number
 
 __all__ = ["compare_samples", "draw_random_sample", "draw_stratified_sample", "summarize_samples"]
 

@@ -66,6 +66,8 @@ def simulate_ratings(
     1  enthusiastic     1.0       True
     """
     check_table(assignment, "assignment")
+    if assignment.empty:
+        raise ValueError("Expected an assignment with at least one image, got an empty table.")
     model = RatingModel() if model is None else model
     strangers = sorted(set(assignment["group"]) - set(model.effects))
     if strangers:

@@ -1,8 +1,8 @@
-"""Check arguments that count something, before any work starts."""
+"""Check arguments that are numbers, before any work starts."""
 
 import numpy as np
 
-__all__ = ["check_whole_number"]
+__all__ = ["check_level", "check_whole_number"]
 
 
 def check_whole_number(name: str, value: object, *, least: int) -> None:
@@ -30,3 +30,26 @@ def check_whole_number(name: str, value: object, *, least: int) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"Expected {name} to be a whole number of at least {least}, got {value!r}.")
+
+
+def check_level(level: object) -> None:
+    """Refuse a confidence level that is none, such as one in percent.
+
+    Parameters
+    ----------
+    level : object
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If it is no number between 0 and 1.
+
+    Examples
+    --------
+    >>> check_level(95)
+    Traceback (most recent call last):
+    ValueError: Expected a level between 0 and 1, such as 0.95, got 95.
+    """
+    if not isinstance(level, int | float | np.number) or not 0 < level < 1:
+        raise ValueError(f"Expected a level between 0 and 1, such as 0.95, got {level!r}.")
