@@ -52,6 +52,13 @@ def test_the_samples_are_drawn_one_above_the_other(make_clusters):
     assert "Simple random sample" in drawn
 
 
+def test_the_axis_of_many_sampled_clusters_has_no_places_without_a_cluster(make_clusters):
+    clusters = make_clusters([i % 300 for i in range(900)])
+    drawn = render(plot_sample_coverage(compare_samples(clusters, draw_stratified_sample(clusters))))
+    assert "\N{MINUS SIGN}" not in drawn  # as on an axis that is rounded out beyond zero
+    assert ">320<" not in drawn
+
+
 @pytest.fixture
 def shown(tmp_path):
     Image.new("RGB", (40, 10), "red").save(tmp_path / "wide.png")

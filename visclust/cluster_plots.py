@@ -141,11 +141,15 @@ def plot_sample_coverage(
     2
     """
     base = alt.Chart(comparison).transform_window(rank="row_number()")
+    # Half a cluster of room at both ends; bars that touch neither each other nor, where many, vanish.
+    axis = alt.Scale(domain=[0.5, len(comparison) + 0.5], nice=False, zero=False)
+    thick = max(1.0, min(40.0, 0.9 * width / max(1, len(comparison))))
 
     def draw(name: str, title: str) -> alt.LayerChart:
-        x = alt.X("rank:Q", title="Clusters, the largest first", axis=alt.Axis(tickMinStep=1, format="d"))
+        ticks = alt.Axis(tickMinStep=1, format="d", grid=False)
+        x = alt.X("rank:Q", title="Clusters, the largest first", axis=ticks, scale=axis)
         panel = base.encode(x=x)
-        bars = panel.mark_bar(color=_GRAY).encode(
+        bars = panel.mark_bar(color=_GRAY, size=thick).encode(
             y=alt.Y(f"{name}:Q", title="Images drawn", axis=alt.Axis(tickMinStep=1)),
             tooltip=["cluster:Q", "size:Q", f"{name}:Q", alt.Tooltip("chance_missed:Q", format=".1%")],
         )
