@@ -142,7 +142,7 @@ def plot_sample_coverage(
     """
     base = alt.Chart(comparison).transform_window(rank="row_number()")
     # Half a cluster of room at both ends; bars that touch neither each other nor, where many, vanish.
-    axis = alt.Scale(domain=[0.5, len(comparison) + 0.5], nice=False, zero=False)
+    axis = alt.Scale(domain=[0.5, len(comparison) + 0.5], nice=False, zero=False, padding=0)
     thick = max(1.0, min(40.0, 0.9 * width / max(1, len(comparison))))
 
     def draw(name: str, title: str) -> alt.LayerChart:
