@@ -186,13 +186,13 @@ def check_power(sample, assignment, *, surveys):
     return {"predicted": float(predicted["power"].iloc[0]), "found": found / surveys}
 
 
-def check_variance(sample, assignment, *, surveys):
+def check_variance(sample, assignment, *, surveys, first):
     """Part 4: how often intervals hold the true difference, by the variance itself and by its bootstrap."""
     model, contrast = RatingModel(), np.array([1.0, -1.0])
     effects = draw_cluster_effects(model, sample["cluster"], seed=1)
     found = []
     for seed in range(surveys):
-        simulated = simulate_ratings(assignment, model=model, cluster_effects=effects, seed=100_000 + seed)
+        simulated = simulate_ratings(assignment, model=model, cluster_effects=effects, seed=first + seed)
         spread = spread_ratings(simulated.ratings)
         if seed == 0:
             truth = expect_contrasts(simulated, sample)
@@ -232,6 +232,7 @@ def main():
     parser.add_argument("--bootstrap", type=int, default=400)
     parser.add_argument("--clusters", type=int, default=48)
     parser.add_argument("--people", type=int, default=72)
+    parser.add_argument("--first", type=int, default=100_000, help="seed of the first survey of part 4")
     parser.add_argument("--parts", default="1234", help="which parts to run")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=options.clusters, people=options.people)
@@ -249,7 +250,11 @@ def main():
     if "3" in options.parts:
         print("Power", check_power(sample, assignment, surveys=options.surveys))
     if "4" in options.parts:
-        print(check_variance(sample, assignment, surveys=4 * options.surveys).round(4).to_string())
+        print(
+            check_variance(sample, assignment, surveys=4 * options.surveys, first=options.first)
+            .round(4)
+            .to_string()
+        )
     print(f"{time.perf_counter() - start:.0f} s")
 
 
