@@ -1,10 +1,17 @@
 """Join the map of a corpus to the cluster browser: what is marked on the one opens in the other.
 
-What draws it was decided by trying, in JupyterLab without a network. jupyter-scatter (1.0) draws 18,000
-points, also in a browser without a GPU, zooms, has a lasso, and asks for a thumbnail only when it is pointed
-at. It brings about 105 MB of packages that nothing else here needs, so it is an extra (``pip install
-'visclust[map]'``), used where it is installed. Without it, Altair draws the map: fit for a few thousand
-images. embedding-atlas draws by WebGPU, which the browser tried here did not offer, and was left.
+What draws it was decided by trying three ways in JupyterLab, in a browser without a GPU or a network.
+jupyter-scatter (1.0) draws 18,000 points by WebGL, zooms, has a lasso, and asks for a thumbnail only when it
+is pointed at. It brings about 105 MB of packages that nothing else here needs, so it is an extra (``pip
+install 'visclust[map]'``), used where it is installed. Without it, Altair draws the map: fit for a few
+thousand images.
+
+embedding-atlas does more: with 2,000 points its version 0.22 drew by WebGL, showed thumbnails on hover, gave
+the brushed rows back to Python and counted them by cluster, all without a network. But since 0.24 it draws by
+WebGPU with 16-bit floats (``shader-f16``) only: 0.26 left the map empty, in Chromium as it comes and with
+WebGPU in software, and said that WebGPU is unavailable. It asks for pandas 3, which Colab lacks, and for some
+50 packages (470 MB, clients of language models among them), and its widget lets the page run any SQL in the
+kernel. Where everybody has a GPU and pandas 3 it is worth another look.
 """
 
 import importlib.util
