@@ -210,6 +210,56 @@ def test_malformed_lines_are_listed_with_line_reason_and_start(read):
     assert result.files[["posts", "repeated", "malformed"]].to_numpy().tolist() == [[1, 0, 6]]
 
 
+def list_places(item, place=()):
+    """List where something stands in nested lists and dicts, as keys from the outside in."""
+    inside = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+    return [place, *(deeper for key, value in inside for deeper in list_places(value, (*place, key)))]
+
+
+def replace_at(item, place, value):
+    """Copy nested lists and dicts with something else in one place."""
+    if not place:
+        return value
+    copy = dict(item) if isinstance(item, dict) else list(item)
+    copy[place[0]] = replace_at(item[place[0]], place[1:], value)
+    return copy
+
+
+WRONG = [None, 5, 1.5, True, "", "x", [], [1], [[]], {}, {"a": 1}, 10**30, "9999-12-31T23:59:59-10:00",
+         "0001-01-01T00:00:00+10:00", "\ud83d", [{"tag": 5}], {"id": [1]}]  # fmt: skip
+
+
+@pytest.mark.parametrize("tweet", [FLAT, PAGE, V1], ids=["flat", "page", "version 1"])
+def test_whatever_stands_where_something_else_should_costs_its_own_tweet_only(read, tweet):
+    places = [place for place in list_places(tweet) if place not in ((), ("data",))]  # there a page ends
+    lines = [replace_at(tweet, place, value) for place in places for value in WRONG]
+    with pytest.warns(UserWarning, match="malformed lines"):
+        found = read({**FLAT, "id": "1"}, *lines)
+    assert int(found.files[["posts", "repeated", "malformed"]].sum(axis=1).item()) == 1 + len(lines)
+    assert found.posts["text"].map(type).isin([str, type(None), float]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"text": 5}, "expected text as text, got 5"),
+        ({"author": {"username": ["a"]}}, "expected author as text"),
+        ({"entities": {"hashtags": [{"tag": 5}]}}, "expected hashtags as text, got 5"),
+        ({"id": True}, "post id as text or a whole number, got True"),
+        ({"created_at": "9999-12-31T23:59:59-10:00"}, "beyond the calendar"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_listed_with_what_was_expected(read, change, reason):
+    with pytest.warns(UserWarning, match="1 malformed"):
+        assert reason in read(FLAT, {**FLAT, "id": "2", **change}).malformed["reason"].item()
+
+
+def test_half_an_emoji_in_what_is_no_tweet_is_listed(read):
+    with pytest.warns(UserWarning, match="2 malformed"):
+        listed = read(FLAT, '"cut \\ud83d"', '{"\\ud83d": 1}').malformed
+    assert listed["start"][0] == "cut \ufffd"
+
+
 def test_one_bad_tweet_does_not_cost_its_page(read):
     with pytest.warns(UserWarning, match="1 malformed"):
         result = read({**PAGE, "data": [TWEET, {"id": "2"}, {**TWEET, "id": "3"}]})

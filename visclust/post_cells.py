@@ -35,13 +35,15 @@ def read_id(value: Any) -> str:
     Raises
     ------
     MalformedPostError
-        If it is missing, or a floating-point number: 64-bit ids do not survive those.
+        If it is missing, no text or number, or a floating-point number: 64-bit ids do not survive those.
 
     Examples
     --------
     >>> read_id(1050118621198921728)
     '1050118621198921728'
     """
+    if isinstance(value, bool | list | dict | bytes):
+        raise MalformedPostError(f"expected the post id as text or a whole number, got {value!r:.60}")
     text = "" if is_missing(value) else str(value).strip()
     if not text:
         raise MalformedPostError("no post id")
@@ -90,7 +92,10 @@ def read_time(value: Any, *, form: str | None = None) -> datetime | None:
         when = _parse_time(text, form)
     if when.tzinfo is None:
         return when.replace(tzinfo=UTC)
-    return when.astimezone(UTC)
+    try:
+        return when.astimezone(UTC)
+    except OverflowError as error:  # the last hours of year 9999, the first of year 1
+        raise MalformedPostError(f"the time {value!s} is beyond the calendar in UTC") from error
 
 
 def _parse_time(text: str, form: str | None) -> datetime:

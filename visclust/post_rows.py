@@ -12,9 +12,11 @@ __all__ = [
     "Malformed",
     "MalformedPostError",
     "PostRow",
+    "check_texts",
     "make_batch",
     "make_frame",
     "make_schema",
+    "mend_text",
     "strip_hash_sign",
     "unique",
 ]
@@ -67,6 +69,41 @@ if isinstance(_text := pd.Series(["text"]).dtype, pd.StringDtype):
     _PANDAS_TYPES[pa.string()] = _text
 
 
+def check_texts(row: PostRow) -> PostRow:
+    """Check that what should be text is text, since a column of a table holds nothing else.
+
+    Parameters
+    ----------
+    row : PostRow
+        A post, with what a file gave for its texts as it stands.
+
+    Returns
+    -------
+    PostRow
+        The same.
+
+    Raises
+    ------
+    MalformedPostError
+        If one of them is a number, a list or the like.
+
+    Examples
+    --------
+    >>> check_texts(PostRow("1", text=5))
+    Traceback (most recent call last):
+    visclust.post_rows.MalformedPostError: expected text as text, got 5
+    """
+    for name in ("author", "text"):
+        value = getattr(row, name)
+        if value is not None and not isinstance(value, str):
+            raise MalformedPostError(f"expected {name} as text, got {value!r:.60}")
+    for name in ("hashtags", "media"):
+        for value in getattr(row, name):
+            if not isinstance(value, str):
+                raise MalformedPostError(f"expected {name} as text, got {value!r:.60}")
+    return row
+
+
 def make_schema(record: dict[str, Any] | None = None) -> pa.Schema:
     """Give the Arrow schema, with what pandas needs to read it back and the record of how it was made.
 
@@ -114,9 +151,30 @@ def _make_array(values: list[Any], kind: pa.DataType) -> pa.Array:
         return pa.array([_mend(value) for value in values], kind)
 
 
+def mend_text(text: str) -> str:
+    r"""Put the replacement character where half of a surrogate pair stands, as cut emoji leave it.
+
+    Parameters
+    ----------
+    text : str
+        As read.
+
+    Returns
+    -------
+    str
+        Text that UTF-8 can hold.
+
+    Examples
+    --------
+    >>> mend_text("a\ud83d") == "a\ufffd"
+    True
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _mend(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return mend_text(value)
     return [_mend(each) for each in value] if isinstance(value, list | tuple) else value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from visclust.post_cells import read_count, read_id, read_time
-from visclust.post_rows import Malformed, MalformedPostError, PostRow, unique
+from visclust.post_rows import Malformed, MalformedPostError, PostRow, check_texts, unique
 
 __all__ = ["read_tweets"]
 
@@ -69,9 +69,9 @@ def _index_includes(includes: dict[str, Any]) -> _Includes:
 def _read_one(tweet: Any, includes: _Includes, line: int) -> PostRow | Malformed:
     try:
         if "id_str" in tweet or "full_text" in tweet:
-            return _read_version_1(tweet)
+            return check_texts(_read_version_1(tweet))
         if "text" in tweet and "id" in tweet:
-            return _read_version_2(tweet, includes)
+            return check_texts(_read_version_2(tweet, includes))
         if "errors" in tweet:
             return Malformed(line, "an error report of the API, without tweets", _begin(tweet))
         keys = ", ".join(list(tweet)[:5])

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from visclust.files import write_atomically
 from visclust.post_formats import ENDINGS, FORMATS, Source, find_source, read_rows
-from visclust.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema
+from visclust.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
 from visclust.provenance import describe_run
 from visclust.tables import check_table
 
@@ -227,7 +227,7 @@ class _Reader:
         if isinstance(row, Malformed):
             self.n_malformed[path] += 1
             if len(self.malformed) < _LISTED:
-                self.malformed.append((str(path), *row))
+                self.malformed.append((str(path), row.line, mend_text(row.reason), mend_text(row.start)))
             return False
         if row.post_id in self.seen:
             self.n_repeated[path] += 1
