@@ -92,6 +92,12 @@ def test_columns_that_are_not_there_are_an_error_before_reading(read, options, m
         read("id,text\n1,hello\n", **options)
 
 
+def test_a_column_that_comes_twice_is_an_error_where_it_is_needed(read):
+    with pytest.raises(ValueError, match="'text' comes twice"):
+        read("post_id,text,text\n1,first,second\n")
+    assert len(read("post_id,other,other\n1,first,second\n").posts) == 1
+
+
 def test_malformed_rows_of_a_csv_are_listed_with_the_lines_they_begin_on(read):
     rows = [
         "post_id,posted_at,retweets,text",
@@ -179,6 +185,11 @@ def test_a_count_is_whole_or_refused(value, expected):
 @pytest.mark.parametrize("value", [None, float("nan"), "", "null"])
 def test_an_empty_count_is_missing(value):
     assert read_count(value, "retweets") is None
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NaT, " ", "NaT", "nan", "None"])
+def test_an_empty_time_is_missing(value):
+    assert read_time(value) is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ __all__ = ["is_missing", "read_count", "read_id", "read_text", "read_time", "rea
 _ROUNDED = re.compile(r"\d+\.\d*([eE][+-]?\d+)?|\d+[eE][+-]\d+")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _V1_TIME = re.compile(r"\w{3} (\w{3}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) ([+-]\d{4}) (\d{4})")
-_NO_COUNT = {"", "nan", "none", "null"}
+_NOTHING = {"", "nan", "nat", "none", "null"}
 _TRUE, _FALSE = {"yes", "true", "1", "y", "t"}, {"no", "false", "0", "n", "f"}
 
 
@@ -87,7 +87,7 @@ def read_time(value: Any, *, form: str | None = None) -> datetime | None:
         return _from_seconds(float(value))
     else:
         text = str(value).strip()
-        if not text:
+        if text.lower() in _NOTHING:
             return None
         when = _parse_time(text, form)
     if when.tzinfo is None:
@@ -149,7 +149,7 @@ def read_count(value: Any, name: str) -> int | None:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         count = value
-    elif is_missing(value) or str(value).strip().lower() in _NO_COUNT:
+    elif is_missing(value) or str(value).strip().lower() in _NOTHING:
         return None
     else:
         try:

@@ -49,7 +49,8 @@ def match_columns(
     Raises
     ------
     ValueError
-        If a name is not one of ours, a column that was named is not there, or none holds the post ids.
+        If a name is not one of ours, a column that was named is not there, one comes twice, or none holds the
+        post ids.
     """
     has = f"The columns of {file} are {', '.join(map(str, names)) or 'none'}."
     columns = columns or {}
@@ -67,6 +68,8 @@ def match_columns(
             f"No column of {file} is known to hold the post ids. {has} "
             "Say which it is: columns={'post_id': 'its name in the file'}."
         )
+    if twice := [name for name in found.values() if list(names).count(name) > 1]:
+        raise ValueError(f"The column {twice[0]!r} comes twice in {file}: give one of them another name.")
     if format == "4cat" and "videos" in names:
         found["videos"] = "videos"
     return found
