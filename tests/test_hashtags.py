@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visclust.hashtag_plots import plot_hashtag_spans
-from visclust.hashtag_uses import has_capital, number_days, start_of_days
+from visclust.hashtag_uses import has_capital, list_uses, number_days, start_of_days
 from visclust.hashtags import track_hashtags
 
 TAG = "FamiliesBelongTogether"
@@ -264,8 +264,10 @@ def test_the_arguments_stay_as_they_were():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"days": 0}, "days of 1 or more"),
-        ({"min_uses": -1}, "min_uses of 0 or more"),
+        ({"days": 0}, "days as a whole number of 1 or more"),
+        ({"days": 1.5}, "days as a whole number"),
+        ({"min_length": True}, "min_length as a whole number"),
+        ({"min_uses": -1}, "min_uses as a whole number of 0 or more"),
         ({"renewed_by": "organisation"}, "kinds are media, organization, politician"),
     ],
 )
@@ -274,9 +276,28 @@ def test_settings_out_of_range_are_an_error(options, message):
         track(post(1, "ACLU", TAG), **options)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [("hashtags", TAG, "should hold lists"), ("posted_at", "2018-06-14", "should hold times")],
+)
+def test_posts_of_other_types_are_an_error(column, value, message):
+    posts = make(post(1, "ACLU", TAG, times=3))
+    posts[column] = value
+    with pytest.raises(ValueError, match=message):
+        track_hashtags(posts, ACCOUNTS)
+
+
+def test_a_missing_list_or_name_is_no_hashtag():
+    posts = make(post(1, "ACLU", TAG, times=3), post(2, "somebody", None, TAG, ""), post(2, "other"))
+    posts.at[len(posts) - 1, "hashtags"] = None
+    uses = list_uses(posts, timezone="UTC")
+    assert uses.forms[uses.uses["form"]].tolist() == [TAG] * 4
+    assert track_hashtags(posts, ACCOUNTS).posts["post_id"].tolist() == ["3"]
+
+
 def test_repeated_posts_are_an_error():
     posts = make(post(1, "ACLU", TAG, times=3)).assign(post_id="1")
-    with pytest.raises(ValueError, match="'1' comes twice"):
+    with pytest.raises(ValueError, match="come twice"):
         track_hashtags(posts, ACCOUNTS)
 
 

@@ -2,11 +2,12 @@
 
 import pandas as pd
 
+from visclust.post_checks import check_posts
 from visclust.post_rows import strip_hash_sign
 
 __all__ = ["check_accounts", "describe_accounts", "match_authors"]
 
-_NEEDED = ("post_id", "author", "posted_at", "hashtags", "followers")
+_NEEDED = ["author", "posted_at", "hashtags", "followers"]
 
 
 def check_accounts(accounts: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +111,7 @@ def describe_accounts(
     Raises
     ------
     ValueError
-        If a column is missing, or an account is repeated.
+        If a column is missing or of another type, or a post or an account is repeated.
 
     Source
     ------
@@ -128,11 +129,9 @@ def describe_accounts(
     2           all         2       1      1
     """
     accounts = check_accounts(accounts)
-    missing = [name for name in _NEEDED if name not in posts.columns]
-    if missing:
-        raise ValueError(f"The posts need the columns {', '.join(_NEEDED)}; {', '.join(missing)} is missing.")
+    check_posts(posts, _NEEDED)
     row = match_authors(posts["author"], accounts)
-    theirs = posts.loc[row.notna(), list(_NEEDED)]
+    theirs = posts.loc[row.notna(), _NEEDED]
     theirs = theirs.assign(row=row.dropna().astype("int64"))
     theirs["kind"] = accounts["kind"].to_numpy()[theirs["row"].to_numpy()]
     tags = theirs[["kind", "hashtags"]].explode("hashtags").dropna()

@@ -1,18 +1,18 @@
 """The corpus at a glance: how many posts, images and unique images, how unequally used, and on which days."""
 
-from collections.abc import Sized
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from visclust.hashtag_uses import number_days, start_of_days
 from visclust.image_uses import count_image_uses
+from visclust.post_checks import check_posts
 from visclust.tables import check_table
 
 __all__ = ["CorpusDescription", "describe_corpus"]
 
-_NEEDED = ("post_id", "posted_at", "media")
 _PAPER = {"posts": 174_172, "images": 88_075, "unique images": 18_096}
 _SHARES = (0.01, 0.1)
 
@@ -106,14 +106,9 @@ def describe_corpus(
 
 def _number_links(posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
     """Check the tables, and give the links as row of the post and number of the image: faster than text."""
-    missing = [name for name in _NEEDED if name not in posts.columns]
-    if missing:
-        raise ValueError(f"The posts need the columns {', '.join(_NEEDED)}; {', '.join(missing)} is missing.")
+    check_posts(posts, ["posted_at", "media"])
     check_table(images, "images")
     check_table(links, "posts_images")
-    if posts["post_id"].duplicated().any():
-        twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
-        raise ValueError(f"Expected one row per post, but {twice!r} comes twice. Remove the copies first.")
     numbers = {}
     for name, known in (("post_id", posts["post_id"]), ("image_id", images["image_id"].unique())):
         numbers[name] = pd.Index(known).get_indexer(pd.Index(links[name]))
@@ -147,9 +142,7 @@ def _count(posts: pd.DataFrame, images: pd.DataFrame, uses: pd.DataFrame) -> pd.
 
 
 def _count_media(media: object) -> int:
-    if isinstance(media, str):
-        return int(media != "")
-    return len(set(media)) if isinstance(media, Sized) else 0  # type: ignore[call-overload]
+    return len(set(media)) if is_list_like(media) else 0  # type: ignore[call-overload]
 
 
 def _measure_concentration(uses: np.ndarray) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from visclust.post_rows import strip_hash_sign
 
@@ -36,7 +37,8 @@ def list_uses(posts: pd.DataFrame, *, timezone: str) -> HashtagUses:
     uses : DataFrame
         ``row`` (position of the post), ``day`` (days since 1970-01-01 in that zone), ``key`` (number of the
         hashtag, the same for every way to write it), ``form`` (number of the way in which it is written).
-        A post that repeats a hashtag uses it once. Posts without a time are left out, with a warning.
+        A post that repeats a hashtag uses it once. Posts without a time are left out, with a warning. A
+        missing list, or a missing name in one, is no hashtag.
     forms : ndarray of text
         The hashtag as written, by number, without '#'.
     last_day : int
@@ -47,8 +49,9 @@ def list_uses(posts: pd.DataFrame, *, timezone: str) -> HashtagUses:
         warnings.warn(
             f"{int(days.isna().sum()):,} of {len(posts):,} posts have no time and are left out.", stacklevel=3
         )
-    lengths = np.array([len(tags) for tags in posts["hashtags"]], dtype="int64")
-    flat = np.array(list(chain.from_iterable(posts["hashtags"])), dtype=object)
+    listed = [[tag for tag in tags if tag] if is_list_like(tags) else [] for tags in posts["hashtags"]]
+    lengths = np.array([len(tags) for tags in listed], dtype="int64")
+    flat = np.array(list(chain.from_iterable(listed)), dtype=object)
     written, raw = pd.factorize(flat)
     # The same letters may be stored in two ways (é as one character or two); NFC makes them one.
     cleaned = [unicodedata.normalize("NFC", strip_hash_sign(str(form))) for form in raw]

@@ -7,10 +7,10 @@ import pandas as pd
 
 from visclust.accounts import check_accounts, match_authors
 from visclust.hashtag_uses import has_capital, list_uses, start_of_days
+from visclust.post_checks import check_posts
 
 __all__ = ["TrackedHashtags", "track_hashtags"]
 
-_NEEDED = ("post_id", "author", "posted_at", "hashtags")
 _NOT_RENEWED, _POSTS_END = "not renewed", "posts end"
 
 
@@ -73,7 +73,8 @@ def track_hashtags(
     Raises
     ------
     ValueError
-        If a column is missing, a setting is out of range, or no account is of the kind `renewed_by`.
+        If a column is missing or of another type, a post comes twice, a setting is out of range, or no
+        account is of the kind `renewed_by`.
 
     Notes
     -----
@@ -146,17 +147,10 @@ def track_hashtags(
 def _check(
     posts: pd.DataFrame, accounts: pd.DataFrame, min_uses: int, min_length: int, days: int, renewed_by: str
 ) -> None:
-    missing = [name for name in _NEEDED if name not in posts.columns]
-    if missing:
-        raise ValueError(f"The posts need the columns {', '.join(_NEEDED)}; {', '.join(missing)} is missing.")
-    if posts["post_id"].duplicated().any():
-        twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
-        raise ValueError(
-            f"Expected one row per post, but post_id {twice!r} comes twice. Remove the copies first."
-        )
+    check_posts(posts, ["author", "posted_at", "hashtags"])
     for name, value, least in (("min_uses", min_uses, 0), ("min_length", min_length, 1), ("days", days, 1)):
-        if value < least:
-            raise ValueError(f"Expected {name} of {least} or more, got {value!r}.")
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"Expected {name} as a whole number of {least} or more, got {value!r}.")
     if not accounts["kind"].eq(renewed_by).any():
         kinds = ", ".join(sorted(accounts["kind"].unique()))
         raise ValueError(
