@@ -280,8 +280,12 @@ def test_bad_tables_and_options_are_refused_at_once(open_browser, corpus):
         open_browser(x=x[:5])
     with pytest.raises(ValueError, match="posts and links together"):
         open_browser(links=None)
-    with pytest.raises(ValueError, match="post_id and text"):
+    with pytest.raises(ValueError, match="text is missing"):
         open_browser(posts=posts.drop(columns="text"))
+    with pytest.raises(ValueError, match="come twice"):
+        open_browser(posts=pd.concat([posts, posts]))
+    with pytest.raises(ValueError, match="NaN"):
+        open_browser(x=x * np.nan)
     with pytest.raises(ValueError, match="'unknown'"):
         open_browser(clusters=clusters.replace("img3", "unknown"))
     for bad in ({"frames": "family"}, {"frames": ["a", " a"]}, {"frames": [""]}, {"frames": [3]},

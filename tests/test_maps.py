@@ -105,7 +105,9 @@ def test_an_array_on_a_gpu_is_laid_out_by_cuml_with_the_same_settings(groups, mo
             return np.asarray(rows)[:, :2].view(OnGpu)
 
     monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: object())
-    cupy = types.SimpleNamespace(ascontiguousarray=np.ascontiguousarray, float32=np.float32)
+    cupy = types.SimpleNamespace(
+        asarray=lambda rows: rows, ascontiguousarray=np.ascontiguousarray, float32=np.float32
+    )
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "cuml", types.SimpleNamespace())
     monkeypatch.setitem(sys.modules, "cuml.manifold", types.SimpleNamespace(UMAP=UMAP))
@@ -168,6 +170,36 @@ def test_two_clusters_of_one_name_have_two_colours(places, clusters):
     names = pd.DataFrame({"cluster": [7, 8], "name": ["boats", "boats"]})
     table = describe_map(places, clusters, names=names, highlight=[7, 8])
     assert list(choose_map_colours(table))[:2] == ["boats (8)", "boats (7)"]
+
+
+@pytest.mark.parametrize("name", ["Other clusters", "Unassigned"])
+def test_a_cluster_called_as_the_gray_ones_are_has_its_colour(places, clusters, name):
+    names = pd.DataFrame({"cluster": [0], "name": [name]})
+    table = describe_map(places, clusters, names=names, highlight=[0])
+    assert table.loc[table["cluster"].eq(0), "shown_as"].unique().tolist() == [f"{name} (0)"]
+
+
+def test_a_missing_name_is_the_number_of_the_cluster(places, clusters):
+    table = describe_map(places, clusters, names=pd.DataFrame({"cluster": [0], "name": [None]}))
+    assert table.loc[table["cluster"].eq(0), "name"].unique().tolist() == ["Cluster 0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"highlight": [99]}, "cluster 99, of which no image"),
+        ({"names": pd.DataFrame({"number": [0]})}, "cluster, name is missing"),
+        ({"names": pd.DataFrame({"cluster": [0, 0], "name": ["a", "b"]})}, "cluster 0 comes twice"),
+    ],
+)
+def test_names_and_highlights_that_do_not_fit_are_an_error(places, clusters, options, message):
+    with pytest.raises(ValueError, match=message):
+        describe_map(places, clusters, **options)
+
+
+def test_an_image_that_is_twice_on_the_map_is_an_error(places, clusters):
+    with pytest.raises(ValueError, match="comes twice"):
+        describe_map(pd.concat([places, places]), clusters)
 
 
 def test_thumbnails_are_in_the_table_and_one_that_cannot_be_read_is_missing(places, clusters, tmp_path):

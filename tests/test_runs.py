@@ -130,6 +130,8 @@ def test_runs_on_other_images_are_an_error(make_clusters):
             stack_runs({"a": a, "b": other})
     with pytest.raises(ValueError, match="at least two runs"):
         stack_runs({"a": a})
+    with pytest.raises(ValueError, match="different names"):
+        stack_runs({1: a, "1": a})
 
 
 @pytest.mark.parametrize("options", [{"unassigned": "ignore"}, {"min_jaccard": 1.0}, {"min_jaccard": -0.1}])
@@ -204,6 +206,11 @@ def test_a_component_beyond_the_budget_is_an_error_that_says_what_to_do(make_run
 def test_a_wrong_setting_of_the_consensus_is_an_error(make_runs, options):
     with pytest.raises(ValueError, match="Expected"):
         find_consensus(make_runs([0, 1], [0, 1]), **options)
+
+
+def test_a_consensus_on_no_image_is_an_error(make_clusters):
+    with pytest.raises(ValueError, match="at least one image"):
+        find_consensus({"a": make_clusters([]), "b": make_clusters([])})
 
 
 def test_many_runs_are_counted_beyond_a_byte(make_clusters):

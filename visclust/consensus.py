@@ -65,7 +65,7 @@ def find_consensus(
     Raises
     ------
     ValueError
-        If the runs are of different images or a setting is out of range.
+        If the runs are of different images or of none, or a setting is out of range.
     MemoryError
         If a component does not fit in the budget; says what to do.
 
@@ -95,6 +95,8 @@ def find_consensus(
     if min_size < 1:
         raise ValueError(f"Expected min_size of at least 1, got {min_size!r}.")
     stacked = stack_runs(runs)
+    if not len(stacked.image_ids):
+        raise ValueError("Expected runs of at least one image, got empty clusters tables.")
     marks = _mark(stacked.labels)
     n_runs = len(stacked.names)
     groups = connect_pairs(_iterate_often_together(marks, share * n_runs - _ROUNDING), marks.shape[0])

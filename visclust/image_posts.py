@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.post_checks import check_posts
 from visclust.tables import check_table
 
 __all__ = ["ImagePosts"]
@@ -25,7 +26,7 @@ class ImagePosts:
     Raises
     ------
     ValueError
-        If one of the two tables is missing, or a column of them.
+        If one of the two tables is missing, or a column of them, or a post comes twice.
 
     Examples
     --------
@@ -51,9 +52,7 @@ class ImagePosts:
             posts = pd.DataFrame({"post_id": [], "text": []}, dtype=str)
             links = pd.DataFrame({"post_id": [], "image_id": []}, dtype=str)
         check_table(links, "posts_images")
-        missing = [name for name in ("post_id", "text") if name not in posts.columns]
-        if missing:
-            raise ValueError(f"The posts need the columns post_id and text; {' and '.join(missing)} missing.")
+        check_posts(posts, ["text", *({"posted_at"} & set(posts.columns))])
         self._posts = posts
         self._text = posts["text"].astype(object).where(posts["text"].notna(), "")
         self._folded: pd.Series | None = None

@@ -62,7 +62,8 @@ def describe_map(
     Raises
     ------
     ValueError
-        If an image of the map is not in the clusters or images, or too many clusters are to be coloured.
+        If an image of the map comes twice or is not in the clusters or images, or a cluster to be coloured or
+        named is not there or comes twice, or there are too many to colour.
 
     Examples
     --------
@@ -79,9 +80,10 @@ def describe_map(
             f"Expected the columns image_id, x, y; {', '.join(missing)} is missing. "
             "Give project_map the ids: image_ids=clusters['image_id']."
         )
-    table = places[["image_id", "x", "y"]].merge(
-        clusters[["image_id", "cluster"]], on="image_id", how="left", validate="one_to_one"
-    )
+    if places["image_id"].duplicated().any():
+        twice = places.loc[places["image_id"].duplicated(), "image_id"].iloc[0]
+        raise ValueError(f"Expected each image once on the map, but {twice!r} comes twice.")
+    table = places[["image_id", "x", "y"]].merge(clusters[["image_id", "cluster"]], on="image_id", how="left")
     if table["cluster"].isna().any():
         lacking = table.loc[table["cluster"].isna(), "image_id"]
         raise ValueError(
@@ -96,13 +98,16 @@ def describe_map(
             f"Expected at most {len(_COLOURS)} clusters to highlight, got {len(coloured)}: more colours "
             "cannot be told apart."
         )
-    given = {} if names is None else dict(zip(names["cluster"], names["name"], strict=True))
+    if strange := [cluster for cluster in coloured if cluster not in sizes.index]:
+        raise ValueError(f"highlight= names cluster {strange[0]}, of which no image is on the map.")
+    given = _read_names(names)
     called = {cluster: given.get(cluster) or f"Cluster {cluster}" for cluster in sizes.index}
     called[UNASSIGNED] = _UNASSIGNED
     table["name"] = table["cluster"].map(called)
     other = table["cluster"].map(lambda cluster: _UNASSIGNED if cluster == UNASSIGNED else _OTHER)
-    # Two clusters of one name are two colours.
-    twice = {name for name in (called[one] for one in coloured) if list(called.values()).count(name) > 1}
+    # Two clusters of one name are two colours, and one called as the gray ones are is not gray.
+    named = list(called.values())
+    twice = {called[one] for one in coloured if named.count(called[one]) > 1 or called[one] in _GRAYS}
     labels = {one: f"{called[one]} ({one})" if called[one] in twice else called[one] for one in coloured}
     table["shown_as"] = table["cluster"].map(labels).fillna(other)
     if images is not None:
@@ -132,6 +137,18 @@ def choose_map_colours(table: pd.DataFrame) -> dict[str, str]:
     labels = [label for label in found if label not in _GRAYS]
     grays = {label: gray for label, gray in _GRAYS.items() if label in found}
     return dict(zip(labels, _COLOURS, strict=False)) | grays
+
+
+def _read_names(names: pd.DataFrame | None) -> dict[int, str]:
+    """Give the names by cluster; a missing name is none."""
+    if names is None:
+        return {}
+    if missing := [name for name in ("cluster", "name") if name not in names.columns]:
+        raise ValueError(f"Expected names with the columns cluster, name; {', '.join(missing)} is missing.")
+    if names["cluster"].duplicated().any():
+        twice = names.loc[names["cluster"].duplicated(), "cluster"].iloc[0]
+        raise ValueError(f"Expected one name per cluster, but cluster {twice} comes twice.")
+    return dict(names.dropna(subset="name")[["cluster", "name"]].itertuples(index=False, name=None))
 
 
 def _encode_thumbnails(

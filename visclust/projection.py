@@ -69,13 +69,17 @@ def project_map(
     """
     check_embedding(x)
     n = len(x)
-    if isinstance(n_neighbors, bool) or not isinstance(n_neighbors, int) or not 2 <= n_neighbors < n:
+    if (
+        isinstance(n_neighbors, bool)
+        or not isinstance(n_neighbors, int | np.integer)
+        or not 2 <= n_neighbors < n
+    ):
         raise ValueError(f"Expected n_neighbors from 2 to {n - 1} (n - 1), got {n_neighbors!r}.")
     if not 0 <= min_dist <= 1:
         raise ValueError(f"Expected min_dist from 0 to 1, got {min_dist!r}.")
     if image_ids is not None and len(image_ids) != n:
         raise ValueError(f"Expected an id for each of the {n} rows, got {len(image_ids)}.")
-    settings: dict[str, Any] = {"n_neighbors": n_neighbors, "min_dist": min_dist}
+    settings: dict[str, Any] = {"n_neighbors": int(n_neighbors), "min_dist": min_dist}
     if is_on_gpu(x):
         places = to_host(project_by_cuml(x, **settings, seed=seed))
     else:

@@ -36,7 +36,7 @@ def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
     Raises
     ------
     ValueError
-        If there are fewer than two runs, or they are of different images.
+        If there are fewer than two runs, two have one name, or they are of different images.
 
     Examples
     --------
@@ -49,6 +49,8 @@ def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
             "Expected at least two runs as a mapping of names to clusters tables, such as "
             "{'seed 0': clusters, 'seed 1': more_clusters}."
         )
+    if len(set(map(str, runs))) < len(runs):
+        raise ValueError(f"Expected runs of different names, got {list(runs)!r}.")
     for table in runs.values():
         check_table(table, "clusters")
     first_name, first = next(iter(runs.items()))

@@ -11,6 +11,7 @@ import pandas as pd
 import visclust
 from visclust.backend import to_host
 from visclust.cluster_notes import key_clusters
+from visclust.clustering_settings import check_embedding
 from visclust.image_posts import ImagePosts
 from visclust.tables import check_table
 from visclust.widgets.browse_catalogue import catalogue_clusters
@@ -116,6 +117,8 @@ def browse_clusters(
             f"Expected an embedding with a row for each of the {len(clusters)} rows of the clusters table, "
             f"got {getattr(x, 'shape', type(x).__name__)}. Load the one that the clusters were made from."
         )
+    if x is not None:
+        check_embedding(x)
     paths = find_image_files(clusters, images, folder=images_folder)
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     keys = key_clusters(clusters)
