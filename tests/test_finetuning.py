@@ -1,4 +1,10 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -161,6 +167,62 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(corpus, tmp_path, 
     assert len(steps) == (3 if moment == "after an epoch" else 6)
     assert_same_result(resumed, whole)
     assert not (tmp_path / "killed.checkpoint.safetensors").exists()
+
+
+KILLED_TRAINING = """
+import sys
+
+import pandas as pd
+import torch
+from test_finetuning import train
+from visclust import finetuning
+from visclust.corpus import index_images
+
+write_checkpoint = finetuning.write_checkpoint
+
+def write_and_never_end(path, checkpoint, **options):
+    write_checkpoint(path, checkpoint, **options)
+    if len(checkpoint.record["curve"]) == 20:
+        sys.stdin.read()  # a busy machine may be slow to kill
+
+finetuning.write_checkpoint = write_and_never_end
+torch.set_num_threads(1)
+images = index_images(sys.argv[1], progress=False)
+train((images, pd.read_parquet(sys.argv[2])), sys.argv[3], epochs=25)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_training_in_a_process_that_is_killed_goes_on_to_the_same_bytes(corpus, tmp_path):
+    images, labels = corpus
+    labels.to_parquet(tmp_path / "labels.parquet")
+    path, checkpoint = tmp_path / "killed.safetensors", tmp_path / "killed.checkpoint.safetensors"
+    folder = Path(images["path"].iloc[0]).parent
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLED_TRAINING, str(folder), str(tmp_path / "labels.parquet"), str(path)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        stdin=subprocess.PIPE,
+    )
+    try:
+        while run.poll() is None and not checkpoint.exists():
+            time.sleep(0.001)
+    finally:
+        run.kill()
+        run.communicate()
+    assert run.returncode == -signal.SIGKILL, "the training ended before it could be killed"
+    assert not path.exists()
+    with safe_open(checkpoint, framework="pt") as file:
+        finished = len(json.loads(file.metadata()["record"])["curve"])
+    assert 1 <= finished <= 20
+    whole = train(corpus, tmp_path / "whole.safetensors", epochs=25)
+    steps = []
+    original = torch.optim.SGD.step
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(torch.optim.SGD, "step", lambda *a, **o: (steps.append(1), original(*a, **o))[1])
+        resumed = train(corpus, path, epochs=25)
+    assert len(steps) == 3 * (25 - finished)  # three batches are an epoch; finished ones are not done again
+    assert_same_result(resumed, whole)
+    assert not checkpoint.exists()
 
 
 def test_the_number_of_workers_changes_nothing(corpus, tmp_path):
