@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from visclust.backend import to_host
-from visclust.cluster_descriptions import describe_clusters, rank_clusters
+from visclust.cluster_descriptions import ClusterDescriptions, describe_clusters, rank_clusters
 from visclust.overrepresented_words import list_overrepresented_words, weigh_log_odds
 from visclust.typical_images import list_typical_images
 from visclust.word_plots import plot_words
@@ -215,6 +215,16 @@ def test_a_cluster_without_posts_has_a_row_with_gaps(make_clusters):
 def test_clusters_are_ranked_by_an_unknown_column_only_with_an_error():
     with pytest.raises(ValueError, match="got 'beauty'"):
         rank_clusters(pd.DataFrame({"cluster": [0]}), by="beauty")
+    with pytest.raises(TypeError, match="rank_clusters"):
+        rank_clusters(ClusterDescriptions(*[pd.DataFrame()] * 3))
+
+
+def test_shares_of_authors_are_of_the_posts_whose_author_is_known(make_clusters):
+    posts = make_posts(["march"] * 4, authors=["ann", "ann", "bob", None])
+    found = describe_clusters(make_clusters([0]), np.ones((1, 2)), posts=posts, links=make_links(["0"] * 4))
+    row = found.clusters.iloc[0]
+    assert (row["posts"], row["authors"]) == (4, 2)
+    assert row["top_author_share"] == pytest.approx(2 / 3)
 
 
 def test_words_are_drawn_as_a_panel_per_cluster(make_clusters, tmp_path):

@@ -63,8 +63,9 @@ def describe_clusters(
         ``iteration, posts`` (that show an image of it), ``uses`` (of its images: a post with two counts
         twice), ``first_day, last_day`` (UTC), ``authors, effective_authors`` (as many authors, posting
         equally often, would be as concentrated: the inverse Simpson index, 1 / Σ pᵢ² with pᵢ the share of
-        the cluster's posts by author i), ``top_author, top_author_share`` (of the posts; of equals the first
-        by name), ``medoid`` (an image_id) and ``words`` (joined by commas; empty where none stands out).
+        the cluster's posts by author i), ``top_author, top_author_share`` (of equals the first by name; all
+        shares are of the posts whose author is known), ``medoid`` (an image_id) and ``words`` (joined by
+        commas; empty where none stands out).
     typical : DataFrame
         From `list_typical_images`: ``cluster, rank, image_id, mean_distance``.
     words : DataFrame
@@ -185,6 +186,8 @@ def rank_clusters(
 
     Raises
     ------
+    TypeError
+        If `descriptions` is no table.
     ValueError
         If there is no such column.
 
@@ -200,6 +203,11 @@ def rank_clusters(
        Cluster  Posts Top author's share                     Days
     0        0      2                50%  2018-06-30 – 2018-07-01
     """
+    if not isinstance(descriptions, pd.DataFrame):
+        raise TypeError(
+            f"Expected the table `clusters` of describe_clusters, got {type(descriptions).__name__}: "
+            "rank_clusters(found.clusters)."
+        )
     if by not in descriptions.columns:
         raise ValueError(f"Expected one of the columns {', '.join(descriptions.columns)}, got {by!r}.")
     table = descriptions.sort_values([by, "cluster"], ascending=[ascending, True], ignore_index=True)
