@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from visclust.backend import get_namespace, is_on_gpu
 
-__all__ = ["center_rows", "choose_block_size", "map_blocks", "measure_block"]
+__all__ = ["center_rows", "choose_block_size", "map_blocks", "measure_block", "square_lengths"]
 
 # Below this share of the squared norms, |a|^2 + |b|^2 - 2ab loses more than about 1e-5 of the distance in
 # float32 (its error is about 1e-7 of the norms), so such pairs are measured again in float64.
@@ -45,6 +45,28 @@ def center_rows(x: Any) -> Any:
     for start in range(0, len(x), 4096):
         centered[start : start + 4096] = x[start : start + 4096] - mean
     return centered
+
+
+def square_lengths(rows: Any) -> Any:
+    """Give the squared length of each row.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+        The rows.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In the dtype of the rows.
+
+    Examples
+    --------
+    >>> square_lengths(np.array([[3.0, 4.0]])).tolist()
+    [25.0]
+    """
+    # CuPy's einsum would make one product of 1 x d by d x 1 per row of this; NumPy's saves an n x d array.
+    return (rows * rows).sum(axis=1) if is_on_gpu(rows) else np.einsum("ij,ij->i", rows, rows)
 
 
 def measure_block(rows: Any, others: Any, norms: Any, other_norms: Any, *, same: bool) -> Any:

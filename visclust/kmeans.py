@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from visclust.backend import get_namespace, run_gpu_lloyd
+from visclust.distances import square_lengths
 from visclust.lloyd import iterate_lloyd
 
 __all__ = ["KMeansFit", "choose_start", "fit_kmeans"]
@@ -114,7 +115,7 @@ def choose_start(
     [0.0, 5.0]
     """
     xp = get_namespace(x)
-    norms = xp.einsum("ij,ij->i", x, x)
+    norms = square_lengths(x)
     trials = 2 + int(np.log(n_clusters))
     chosen = [int(rng.integers(len(x)))]
     measure = measure or (lambda rows: _square_distances(x, norms, rows))

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from visclust.backend import get_namespace, is_on_gpu
+from visclust.distances import square_lengths
 
 __all__ = ["iterate_lloyd"]
 
@@ -45,7 +46,7 @@ def iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float
     ([0, 0, 1], [-3.5, 7.0], 0.5)
     """
     xp = get_namespace(x)
-    norms = xp.einsum("ij,ij->i", x, x)
+    norms = square_lengths(x)
     variance = (norms.mean() - (x.mean(axis=0) ** 2).sum()) / x.shape[1]
     tolerance = _TOLERANCE * float(variance)
     k = len(start)
@@ -83,7 +84,7 @@ def _assign(x: Any, centers: Any) -> tuple[Any, Any]:
     """Find the nearest centre of each row, and the squared distance to it less the row's squared length."""
     xp = get_namespace(x)
     scores = x @ (centers * x.dtype.type(-2)).T
-    scores += xp.einsum("ij,ij->i", centers, centers)
+    scores += square_lengths(centers)
     labels = scores.argmin(axis=1)
     return labels, scores[xp.arange(len(x)), labels]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from visclust.backend import get_namespace
-from visclust.distances import choose_block_size, count_threads, map_blocks, measure_block
+from visclust.backend import get_namespace, is_on_gpu
+from visclust.distances import choose_block_size, count_threads, map_blocks, measure_block, square_lengths
 from visclust.silhouettes import compare_with_nearest, score_from_sums
 
 __all__ = [
@@ -70,7 +70,7 @@ def sample_silhouettes(
 def _sum_from(centered: Any, drawn: np.ndarray, codes: np.ndarray, n_clusters: int) -> Any:
     """Sum the distances from the drawn rows to the members of each cluster."""
     xp = get_namespace(centered)
-    norms = xp.einsum("ij,ij->i", centered, centered)
+    norms = square_lengths(centered)
     size = choose_block_size(centered, memory_budget=2**27)
     starts = [(i, j) for i in range(0, len(drawn), size) for j in range(0, len(codes), size)]
 
@@ -167,7 +167,7 @@ def _summarize(centered: Any, codes: np.ndarray, n_clusters: int) -> tuple[Any, 
     marks = xp.zeros((n_clusters, len(codes)), dtype=xp.float32)
     marks[device_codes, xp.arange(len(codes))] = 1
     sizes = xp.bincount(device_codes, minlength=n_clusters)
-    norms = xp.einsum("ij,ij->i", centered, centered).astype(xp.float64)
+    norms = square_lengths(centered).astype(xp.float64)
     return sizes, (marks @ centered).astype(xp.float64), norms
 
 
@@ -202,11 +202,13 @@ def estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int =
     ['exact', 'sampled', 'simplified', 'squared']
     """
     n = len(centered)
-    some = centered[: min(n, 512)]
-    norms = get_namespace(centered).einsum("ij,ij->i", some, some)
-    started = time.perf_counter()
-    float(measure_block(some, some, norms, norms, same=True)[0, 0])  # waits for a GPU to finish
-    per_pair = (time.perf_counter() - started) / len(some) ** 2 / count_threads()
+    some = centered[: choose_block_size(centered, memory_budget=2**27)]
+    norms = square_lengths(some)
+    for _ in range(2):  # the second time counts: at the first a GPU compiles what it is to run
+        started = time.perf_counter()
+        float(measure_block(some, some, norms, norms, same=True)[0, 0])  # waits for a GPU to finish
+        seconds = time.perf_counter() - started
+    per_pair = seconds / len(some) ** 2 / (1 if is_on_gpu(centered) else count_threads())
     return {
         "exact": per_pair * n * n / 2,
         "sampled": per_pair * min(n, n_clusters * per_cluster) * n,

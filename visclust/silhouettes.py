@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from visclust.backend import get_namespace, score_by_cuml, to_host
-from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block
+from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 
 __all__ = [
     "average_by_cluster",
@@ -100,7 +100,7 @@ def sum_by_cluster(centered: Any, codes: np.ndarray, *, n_clusters: int, memory_
     order = np.argsort(codes, kind="stable")
     device_order = xp.asarray(order)
     rows, codes = centered[device_order], codes[order]
-    norms = xp.einsum("ij,ij->i", rows, rows)
+    norms = square_lengths(rows)
     size = choose_block_size(centered, memory_budget=memory_budget)
     starts = range(0, len(rows), size)
     members = {start: _mark_members(codes[start : start + size], xp) for start in starts}

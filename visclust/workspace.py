@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from visclust.backend import get_namespace, is_on_gpu
-from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block
+from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 from visclust.memory import memory_at_hand
 from visclust.silhouettes import sum_by_cluster
 
@@ -40,7 +40,8 @@ def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
         The embedding.
     memory_budget : int, bytes, optional
         All n x n distances are held in float32 where they fit in it, and computed anew in blocks where
-        not. By default a third of the memory at hand; on a GPU, a third of its free memory.
+        not. By default a third of the memory at hand. On a GPU none are held: there they are
+        computed anew each time.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
 def _measure_all(rows: np.ndarray, *, memory_budget: int) -> np.ndarray:
     """Measure all distances, each pair once."""
     size = choose_block_size(rows, memory_budget=memory_budget)
-    norms = np.einsum("ij,ij->i", rows, rows)
+    norms = square_lengths(rows)
     distances = np.empty((len(rows), len(rows)), dtype=np.float32)
     starts = range(0, len(rows), size)
 
