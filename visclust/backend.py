@@ -162,7 +162,7 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
     -------
     tuple or None
         Labels (n,), some of which may be unused; centres (k, d); inertia. None where cuML has no part in
-        it: for NumPy arrays, and where only CuPy is installed, which is said once.
+        it: for NumPy arrays, and where cuML is not installed or cannot be imported, which is said once.
 
     Examples
     --------
@@ -171,11 +171,12 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
     """
     if not is_on_gpu(x):
         return None
-    if importlib.util.find_spec("cuml") is None:
-        _announce_own_lloyd()
+    try:
+        from cuml.cluster import KMeans
+    except ImportError as error:
+        _announce_own_lloyd(str(error))
         return None
     import cupy
-    from cuml.cluster import KMeans
 
     # cuML works in float32 and C order; its defaults differ from scikit-learn's, so every setting is passed.
     model = KMeans(
@@ -187,7 +188,7 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
         random_state=0,
         output_type="cupy",
     ).fit(cupy.ascontiguousarray(x, dtype=cupy.float32))
-    return model.labels_, model.cluster_centers_, float(model.inertia_)
+    return cupy.asarray(model.labels_), cupy.asarray(model.cluster_centers_), float(model.inertia_)
 
 
 def score_by_cuml(x: Any, codes: Any) -> Any:
@@ -228,7 +229,8 @@ def score_by_cuml(x: Any, codes: Any) -> Any:
         raise ValueError(f"cuML overflows at n x k = {len(x)} x {n_clusters}: use engine='blocks'.")
     # It takes float32 only: other types it may score wrongly without a word.
     rows = cupy.ascontiguousarray(x, dtype=cupy.float32)
-    return silhouette_samples(rows, codes.astype(cupy.int32), metric="euclidean", chunksize=8192)
+    scores = silhouette_samples(rows, codes.astype(cupy.int32), metric="euclidean", chunksize=8192)
+    return cupy.asarray(scores)
 
 
 def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> Any:
@@ -265,9 +267,9 @@ def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> 
     from cuml.manifold import UMAP
 
     model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, output_type="cupy")
-    return model.fit_transform(cupy.ascontiguousarray(x, dtype=cupy.float32))
+    return cupy.asarray(model.fit_transform(cupy.ascontiguousarray(x, dtype=cupy.float32)))
 
 
 @cache
-def _announce_own_lloyd() -> None:
-    print("cuML is not installed: k-means runs on CuPy alone, by visclust's own code.")
+def _announce_own_lloyd(reason: str) -> None:
+    print(f"k-means runs on CuPy alone, by visclust's own code: cuML cannot be used ({reason}).")
