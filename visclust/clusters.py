@@ -190,6 +190,8 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     clusters = np.unique(labels[labels != UNASSIGNED])
     if not len(clusters):
         raise ValueError("Expected at least one assigned image, got none: there is no centre to be near to.")
+    if not len(left):
+        return labels.copy()
     xp = get_namespace(x)
     x = x - x.mean(axis=0)
     centers = xp.stack([x[xp.asarray(labels == cluster)].mean(axis=0) for cluster in clusters])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.arrays import to_host
 from visclust.embedding import Embedding
 from visclust.files import write_atomically
 from visclust.provenance import digest_ids, digest_input
@@ -50,7 +51,7 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     (2, 3)
     """
     matrix = _name_file(folder, name)
-    x = np.ascontiguousarray(embedding.x)
+    x = np.ascontiguousarray(to_host(embedding.x))
     ids = list(embedding.image_ids)
     if x.ndim != 2 or len(ids) != len(x):
         raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
