@@ -1,15 +1,38 @@
 """What several tests share: the array module under test, and small embeddings with structure."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+import strict_arrays
 
 from visclust.backend import explain_gpu, to_device
 
 
-@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+@pytest.fixture
+def strict(monkeypatch):
+    """Let a stand-in for CuPy count as a GPU without cuML; see strict_arrays.py."""
+    monkeypatch.setitem(sys.modules, "cupy", strict_arrays.make_cupy())
+    monkeypatch.setitem(sys.modules, "cuml", None)
+    explain_gpu.cache_clear()
+    yield lambda x: to_device(np.asarray(x), device="gpu")
+    explain_gpu.cache_clear()
+
+
+@pytest.fixture
+def strict_with_cuml(strict, monkeypatch):
+    """The same, with a stand-in for cuML that takes what cuML takes."""
+    for name, module in strict_arrays.make_cuml().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return strict
+
+
+@pytest.fixture(params=["cpu", "strict", pytest.param("gpu", marks=pytest.mark.gpu)])
 def xp(request):
-    """Put a NumPy array on the device under test: the same tests run for NumPy and for CuPy."""
+    """Put a NumPy array on the device under test: NumPy, a stand-in as strict as CuPy, or CuPy itself."""
+    if request.param == "strict":
+        return request.getfixturevalue("strict")
     if request.param == "gpu" and explain_gpu():
         pytest.skip(explain_gpu())
     return lambda x: to_device(np.asarray(x), device=request.param)

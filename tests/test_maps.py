@@ -7,6 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+import strict_arrays
 from PIL import Image
 
 from visclust import backend, projection
@@ -83,40 +84,19 @@ def test_bad_settings_are_refused_before_any_work(groups, monkeypatch):
         project_map(x)
 
 
-class OnGpu(np.ndarray):
-    """Stands for a CuPy array: told by the module of its type."""
-
-    def get(self):
-        return np.asarray(self)
-
-
-OnGpu.__module__ = "cupy"
-
-
-def test_an_array_on_a_gpu_is_laid_out_by_cuml_with_the_same_settings(groups, monkeypatch):
-    x = groups[0].view(OnGpu)
+def test_an_array_on_a_gpu_is_laid_out_by_cuml_with_the_same_settings(groups, strict_with_cuml, monkeypatch):
     asked = {}
 
-    class UMAP:
+    class UMAP(strict_arrays.UMAP):
         def __init__(self, **settings):
             asked.update(settings)
+            super().__init__(**settings)
 
-        def fit_transform(self, rows):
-            return np.asarray(rows)[:, :2].view(OnGpu)
-
-    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: object())
-    cupy = types.SimpleNamespace(
-        asarray=lambda rows: rows, ascontiguousarray=np.ascontiguousarray, float32=np.float32
-    )
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setitem(sys.modules, "cuml", types.SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "cuml.manifold", types.SimpleNamespace(UMAP=UMAP))
-    monkeypatch.setattr(projection, "check_embedding", lambda x: None)
-    monkeypatch.setattr(projection, "describe_device", lambda x: "gpu: one")
-    table = project_map(x, n_neighbors=7, min_dist=0.2, seed=5)
+    monkeypatch.setattr(sys.modules["cuml.manifold"], "UMAP", UMAP)
+    table = project_map(strict_with_cuml(groups[0]), n_neighbors=7, min_dist=0.2, seed=5)
     assert asked == {"n_neighbors": 7, "min_dist": 0.2, "random_state": 5, "output_type": "cupy"}
-    assert table["y"].tolist() == groups[0][:, 1].astype("float64").tolist()
-    assert table.attrs["provenance"]["device"] == "gpu: one"
+    assert table["y"].tolist() == groups[0][:, 1].astype("float32").tolist()
+    assert table.attrs["provenance"]["device"] == "gpu: Stand-in"
 
 
 @pytest.mark.gpu
