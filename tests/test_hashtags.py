@@ -376,6 +376,15 @@ def test_the_figure_has_a_row_per_hashtag_in_the_order_of_entry():
     assert chart["layer"][0]["encoding"]["y"]["sort"] == [f"#{TAG}", "#AnotherHashtag"]
 
 
+def test_a_hashtag_cannot_end_the_script_of_a_page_that_the_figure_is_saved_to():
+    tag = "</script><script>stealFamilies()"
+    spans = track(post(1, "ACLU", tag, times=3)).spans
+    assert spans["hashtag"].tolist() == [tag]
+    html = plot_hashtag_spans(spans).to_html()
+    assert "stealFamilies" in html
+    assert "<script>stealFamilies" not in html
+
+
 def test_nothing_tracked_is_nothing_to_draw():
     with pytest.raises(ValueError, match="no hashtag was tracked"):
         plot_hashtag_spans(track(post(1, "ACLU", "short")).spans)

@@ -50,7 +50,8 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     table = spans[columns].copy()
     for name in ("entered", "left"):  # without a zone, a browser shows the time as it stands
         table[name] = table[name].dt.tz_localize(None)
-    table["tag"] = "#" + table["hashtag"].astype(str)
+    # Altair puts the data into the script of a saved page as they are, and "</script>" would end it.
+    table["tag"] = "#" + table.pop("hashtag").astype(str).str.replace("<", "‹")
     order = table.sort_values("entered", kind="stable")["tag"].drop_duplicates().tolist()
     y = alt.Y("tag:N", title=None, sort=order, axis=alt.Axis(labelLimit=260))
     base = alt.Chart(table).encode(y=y)
