@@ -251,6 +251,7 @@ class KMeans:
         output_type=None,
     ):
         self.n_clusters, self.max_iter, self.init, self.n_init = n_clusters, max_iter, init, n_init
+        self.tol = tol
         assert output_type == "cupy"
 
     def fit(self, X, y=None, sample_weight=None):  # noqa: N803 - cuML's name
@@ -261,8 +262,11 @@ class KMeans:
         for _ in range(min(self.max_iter, 30)):
             squares = ((rows[:, None] - centers) ** 2).sum(axis=2)
             labels = squares.argmin(axis=1)
+            before = centers.copy()
             for cluster in np.unique(labels):
                 centers[cluster] = rows[labels == cluster].mean(axis=0)
+            if ((centers - before) ** 2).sum() < self.tol:
+                break
         self.labels_ = ndarray(labels.astype("int32"))
         self.cluster_centers_ = ndarray(centers)
         self.inertia_ = float(squares.min(axis=1).sum())

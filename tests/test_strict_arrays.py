@@ -174,6 +174,14 @@ def test_k_means_by_cuml_starts_as_ours_and_leaves_no_gap_in_the_labels(strict_w
     assert fit.inertia == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_k_means_by_cuml_stops_at_the_same_point_at_every_scale(strict_with_cuml, scale):
+    x = np.random.default_rng(0).normal(size=(300, 6)).astype("float32")
+    one, other = (fit_kmeans(strict_with_cuml(rows), 9, seed=2) for rows in (x, x * np.float32(scale)))
+    assert to_host(one.labels).tolist() == to_host(other.labels).tolist()
+    assert other.inertia == pytest.approx(one.inertia * scale**2, rel=1e-4)  # float32 sums
+
+
 def test_clusters_that_cuml_leaves_empty_are_dropped(strict_with_cuml, monkeypatch):
     start = strict_with_cuml([0, 1, 3])  # the second centre equals the first, which takes all the rows
     monkeypatch.setattr(kmeans, "choose_start", lambda *_, **__: start)

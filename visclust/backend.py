@@ -152,7 +152,7 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
     Parameters
     ----------
     x : ndarray, shape (n, d)
-        Rows.
+        Centred rows.
     centers : ndarray, shape (k, d)
         First centres.
     max_iter : int
@@ -178,17 +178,17 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
         return None
     import cupy
 
-    # cuML works in float32 and C order; its defaults differ from scikit-learn's, so every setting is passed.
-    model = KMeans(
-        n_clusters=len(centers),
-        init=cupy.ascontiguousarray(centers, dtype=cupy.float32),
-        n_init=1,
-        max_iter=max_iter,
-        tol=1e-4,
-        random_state=0,
-        output_type="cupy",
-    ).fit(cupy.ascontiguousarray(x, dtype=cupy.float32))
-    return cupy.asarray(model.labels_), cupy.asarray(model.cluster_centers_), float(model.inertia_)
+    # cuML stops when the squared shift of the centres, in later versions also when the share by which inertia
+    # falls, is below `tol`, at any scale. At a variance near 0.01 a `tol` of 1e-6 is scikit-learn's 1e-4 of the
+    # variance; a power of two as the factor rounds nothing.
+    variance = float((x * x).mean())
+    scale = 2.0 ** round(np.log2(0.01 / variance) / 2) if variance > 0 else 1.0
+    # float32 in C order, and every setting is passed: cuML's defaults differ from scikit-learn's.
+    rows, start = (cupy.ascontiguousarray(part * scale, dtype=cupy.float32) for part in (x, centers))
+    settings = {"n_init": 1, "tol": 1e-6, "random_state": 0, "output_type": "cupy"}
+    model = KMeans(n_clusters=len(start), init=start, max_iter=max_iter, **settings).fit(rows)
+    inertia = float(model.inertia_) / scale**2
+    return cupy.asarray(model.labels_), cupy.asarray(model.cluster_centers_) / scale, inertia
 
 
 def score_by_cuml(x: Any, codes: Any) -> Any:
@@ -257,12 +257,10 @@ def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> 
     --------
     >>> project_by_cuml(np.zeros((3, 1)), n_neighbors=2, min_dist=0.1, seed=0)
     Traceback (most recent call last):
-    RuntimeError: A map by cuML needs a CuPy array and cuML: give to_host(x) to make it on the CPU.
+    RuntimeError: A map by cuML needs a CuPy array and cuML: give to_host(x) to map on the CPU.
     """
     if not is_on_gpu(x) or importlib.util.find_spec("cuml") is None:
-        raise RuntimeError(
-            "A map by cuML needs a CuPy array and cuML: give to_host(x) to make it on the CPU."
-        )
+        raise RuntimeError("A map by cuML needs a CuPy array and cuML: give to_host(x) to map on the CPU.")
     import cupy
     from cuml.manifold import UMAP
 
