@@ -244,6 +244,14 @@ def test_the_selection_comes_back_as_rows_of_the_clusters_table(open_browser, co
     assert browser.selection().columns.tolist() == chosen.columns.tolist()
 
 
+def test_the_selection_stays_what_it_is_when_the_table_is_sorted_in_the_notebook(open_browser, corpus):
+    clusters = corpus[0].copy()
+    browser = open_browser(clusters=clusters)
+    tell(browser, "select", images=[7], on=True)
+    clusters.sort_values("image_id", ascending=False, inplace=True)
+    assert browser.selection()["image_id"].tolist() == ["img7"]
+
+
 def test_more_like_this_comes_by_distance_with_the_image_itself_first(open_browser):
     browser = open_browser()
     (state,) = tell(browser, "like", image=4)
@@ -268,7 +276,8 @@ def test_a_message_that_makes_no_sense_is_answered_and_changes_nothing(open_brow
     before = browser.browsing
     for message in ({"kind": "dance"}, {"kind": "sort", "by": "colour"}, {"kind": "posts", "image": 99},
                     {"kind": "zoom", "image": "1"}, {"kind": "open", "cluster": "x"}, {"kind": "images"},
-                    {"kind": "select", "images": [-1], "on": True}):  # fmt: skip
+                    {"kind": "select", "images": [-1], "on": True}, {"kind": "filter", "words": 5},
+                    {"kind": "note", "event": [1]}, {"kind": "open", "cluster": float("inf")}):  # fmt: skip
         assert "unknown" in tell(browser, message.pop("kind"), **message)[-1]["error"]
     assert browser.browsing == before
     assert "unknown" in tell(open_browser(x=None), "like", image=1)[-1]["error"]

@@ -25,6 +25,7 @@ from visclust.widgets.browsing import (
 __all__ = ["ClusterBrowser"]
 
 _LIKE = 120  # images shown as being most like one
+_NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
 class ClusterBrowser(BrowserSender):
@@ -95,7 +96,7 @@ class ClusterBrowser(BrowserSender):
         with self._turn:
             try:
                 actions[message["kind"]]()
-            except (KeyError, TypeError, ValueError, IndexError) as error:  # a view of another version
+            except _NONSENSE as error:  # from a view of another version
                 self._tell(error=f"The browser asked for something unknown: {error}")
 
     def _check_image(self, image: Any) -> int:
