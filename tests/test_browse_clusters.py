@@ -244,11 +244,11 @@ def test_the_selection_comes_back_as_rows_of_the_clusters_table(open_browser, co
     assert browser.selection().columns.tolist() == chosen.columns.tolist()
 
 
-def test_the_selection_stays_what_it_is_when_the_table_is_sorted_in_the_notebook(open_browser, corpus):
+def test_the_selection_stays_what_it_is_when_the_table_changes_in_the_notebook(open_browser, corpus):
     clusters = corpus[0].copy()
     browser = open_browser(clusters=clusters)
     tell(browser, "select", images=[7], on=True)
-    clusters.sort_values("image_id", ascending=False, inplace=True)
+    clusters["image_id"] = clusters["image_id"].to_numpy()[::-1]
     assert browser.selection()["image_id"].tolist() == ["img7"]
 
 

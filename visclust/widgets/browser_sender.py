@@ -70,7 +70,7 @@ class BrowserSender(anywidget.AnyWidget):
         side: int,
     ) -> None:
         super().__init__(settings=settings)
-        self._table = clusters.copy()  # it may be sorted in the notebook meanwhile
+        self._table = clusters.copy()  # it may change in the notebook meanwhile
         self._image_paths = paths
         self._nearest = None if x is None else NearestImages(x)
         self._posts = posts
