@@ -179,8 +179,8 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
     import cupy
 
     # cuML stops when the squared shift of the centres, in later versions also when the share by which inertia
-    # falls, is below `tol`, at any scale. At a variance near 0.01 a `tol` of 1e-6 is scikit-learn's 1e-4 of the
-    # variance; a power of two as the factor rounds nothing.
+    # falls, is below `tol`, at any scale. Near a variance of 0.01 a `tol` of 1e-6 is scikit-learn's 1e-4 of
+    # the variance; a power of two as the factor rounds nothing.
     variance = float((x * x).mean())
     scale = 2.0 ** round(np.log2(0.01 / variance) / 2) if variance > 0 else 1.0
     # float32 in C order, and every setting is passed: cuML's defaults differ from scikit-learn's.
