@@ -50,6 +50,8 @@ def check_duplicate_settings(method: str, threshold: float | None, *, metric: st
             f"Expected a threshold for metric={metric!r}, which depends on the encoder's scale: look at the "
             "distances that list_neighbours gives, or use metric='cosine'."
         )
+    if isinstance(threshold, bool | str):
+        raise ValueError(f"Expected threshold to be a number, got {threshold!r}.")
     if method == "perceptual" and (threshold != int(threshold) or not 0 <= threshold < 64):
         raise ValueError(f"Expected threshold to be a whole number of bits from 0 to 63, got {threshold!r}.")
     if not threshold >= 0:
