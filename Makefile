@@ -29,6 +29,7 @@ test-gpu: .venv/.test,gpu
 
 bench: .venv/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check faiss-cpu fastkmeans
+	-$(BIN)/pip install --quiet --disable-pip-version-check --only-binary imagededup "imagededup>=0.3.3"
 	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done
 
 example: .venv/.lab
