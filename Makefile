@@ -43,6 +43,8 @@ example: .venv/.lab
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
 		|| { echo "Needs Python 3.11 or newer: name one with, for example, make PYTHON=python3.12."; exit 1; }
 	$(PYTHON) -m venv .venv
+	# An older pip, as Python 3.11 brings it, finds no set of CUDA packages that suits both PyTorch and cuML.
+	$(BIN)/pip install --quiet --disable-pip-version-check "pip>=24"
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[$*]"
 	@touch $@ .venv/.lab
 
