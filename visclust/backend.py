@@ -37,7 +37,7 @@ def explain_gpu() -> str:
     True
     """
     if importlib.util.find_spec("cupy") is None:
-        return 'CuPy is not installed: pip (24 or newer) install -e ".[gpu]" on a machine with an NVIDIA GPU.'
+        return 'CuPy is not installed: with an NVIDIA GPU, pip install -e ".[gpu]" (needs pip 24 or newer).'
     try:
         import cupy
     except ImportError as error:
