@@ -264,10 +264,10 @@ def test_the_arguments_stay_as_they_were():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"days": 0}, "days as a whole number of 1 or more"),
-        ({"days": 1.5}, "days as a whole number"),
-        ({"min_length": True}, "min_length as a whole number"),
-        ({"min_uses": -1}, "min_uses as a whole number of 0 or more"),
+        ({"days": 0}, "days to be a whole number of at least 1"),
+        ({"days": 1.5}, "days to be a whole number"),
+        ({"min_length": True}, "min_length to be a whole number"),
+        ({"min_uses": -1}, "min_uses to be a whole number of at least 0"),
         ({"renewed_by": "organisation"}, "kinds are media, organization, politician"),
     ],
 )

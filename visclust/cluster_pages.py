@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
+from visclust.argument_checks import check_whole_number
 from visclust.cluster_notes import ClusterNote, key_clusters
 from visclust.files import write_atomically
 from visclust.image_posts import ImagePosts
@@ -124,8 +125,7 @@ def export_cluster_page(
         ("max_posts_per_image", max_posts_per_image),
         ("max_side", max_side),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"Expected {name} as a whole number, 1 or more, got {value!r}.")
+        check_whole_number(name, value, least=1)
     state = Browsing(catalogue_clusters(clusters), notes=_gather_notes(names, frames))
     paths = find_image_files(clusters, images, folder=images_folder)
     image_posts = ImagePosts(clusters["image_id"], posts, links)

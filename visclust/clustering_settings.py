@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from visclust.argument_checks import check_whole_number
 from visclust.backend import get_namespace
 from visclust.goodness import GOODNESS_MEASURES
 from visclust.silhouette_variants import SILHOUETTES
@@ -91,9 +92,7 @@ def check_settings(settings: IterativeSettings, *, seed: int) -> None:
     ValueError: Expected step_size to be a whole number of at least 1, got 0.
     """
     for name, least in {**_LEAST, "seed": 0}.items():
-        value = seed if name == "seed" else getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"Expected {name} to be a whole number of at least {least}, got {value!r}.")
+        check_whole_number(name, seed if name == "seed" else getattr(settings, name), least=least)
     threshold = settings.similarity_threshold
     if not -1 <= threshold <= 1:
         raise ValueError(

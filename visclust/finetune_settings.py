@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from visclust.argument_checks import check_whole_number
 from visclust.finetune_network import LAYERS
 
 __all__ = ["check_settings"]
@@ -50,8 +51,7 @@ def check_settings(
     whole["image_size"] = (32 if image_size is None else image_size, 8)
     whole["workers"] = (1 if workers is None else workers, 0)
     for name, (value, least) in whole.items():
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"Expected a whole number of {least} or more as {name}, got {value!r}.")
+        check_whole_number(name, value, least=least)
     if views and layers == "all":
         raise ValueError(
             'Expected views=0 with layers="all", which draws crops and flips anew in each epoch; views are '

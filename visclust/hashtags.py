@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.accounts import check_accounts, match_authors
+from visclust.argument_checks import check_whole_number
 from visclust.hashtag_uses import has_capital, list_uses, start_of_days
 from visclust.post_checks import check_posts
 
@@ -149,8 +150,7 @@ def _check(
 ) -> None:
     check_posts(posts, ["author", "posted_at", "hashtags"])
     for name, value, least in (("min_uses", min_uses, 0), ("min_length", min_length, 1), ("days", days, 1)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"Expected {name} as a whole number of {least} or more, got {value!r}.")
+        check_whole_number(name, value, least=least)
     if not accounts["kind"].eq(renewed_by).any():
         kinds = ", ".join(sorted(accounts["kind"].unique()))
         raise ValueError(

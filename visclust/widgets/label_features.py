@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from visclust.argument_checks import check_whole_number
 from visclust.constructs import FEATURES
 from visclust.feature_answers import check_features
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.feature_view import FEATURE_QUESTION, describe_feature_view, is_feature_answer
 from visclust.widgets.image_items import find_image_files
 from visclust.widgets.labeller import Labeller
-from visclust.widgets.view_settings import check_whole_number
 
 __all__ = ["label_features"]
 

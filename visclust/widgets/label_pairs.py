@@ -4,6 +4,7 @@ import os
 
 import pandas as pd
 
+from visclust.argument_checks import check_whole_number
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.labeller import Labeller
 from visclust.widgets.pair_items import (
@@ -13,7 +14,6 @@ from visclust.widgets.pair_items import (
     find_pair_files,
     name_sides,
 )
-from visclust.widgets.view_settings import check_whole_number
 
 __all__ = ["label_pairs"]
 

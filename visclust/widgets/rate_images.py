@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from visclust.argument_checks import check_whole_number
 from visclust.constructs import EMOTIONS
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.image_items import find_image_files, list_assigned_images
 from visclust.widgets.labeller import Labeller
 from visclust.widgets.rating_view import RATING_ENDS, RATING_QUESTION, describe_rating_view, is_rating_answer
-from visclust.widgets.view_settings import check_whole_number
 
 __all__ = ["rate_images"]
 

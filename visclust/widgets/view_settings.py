@@ -7,40 +7,9 @@ from typing import Any
 import visclust
 from visclust.answer_files import name_answer_file
 from visclust.answer_rows import clean_name
+from visclust.argument_checks import check_whole_number
 
-__all__ = ["check_whole_number", "describe_view", "digest_text"]
-
-
-def check_whole_number(name: str, value: int, *, least: int) -> int:
-    """Check an option that counts something.
-
-    Parameters
-    ----------
-    name : str
-        The option, for the error.
-    value : int
-        What came.
-    least : int
-        The smallest number allowed.
-
-    Returns
-    -------
-    int
-        The same number.
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-
-    Examples
-    --------
-    >>> check_whole_number("prefetch", 4, least=0)
-    4
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"Expected {name} as a whole number, {least} or more, got {value!r}.")
-    return value
+__all__ = ["describe_view", "digest_text"]
 
 
 def digest_text(text: str) -> str:
@@ -113,6 +82,8 @@ def describe_view(
         raise ValueError(f"Expected the question that annotators answer as text, got {question!r}.")
     if not isinstance(construct, str):
         raise ValueError(f"Expected the construct as text (empty for none), got {construct!r}.")
+    check_whole_number("prefetch", prefetch, least=0)
+    check_whole_number("max_unsaved", max_unsaved, least=0)
     study = str(name_answer_file(save_to, annotator).absolute())
     return {
         "annotator": clean_name(annotator),
@@ -122,8 +93,8 @@ def describe_view(
         "downloads": [{"format": "jsonl", "label": "Download answers"}],
         "note": True,
         "unit": "labels",
-        "prefetch": check_whole_number("prefetch", prefetch, least=0),
-        "max_unsaved": check_whole_number("max_unsaved", max_unsaved, least=0),
+        "prefetch": int(prefetch),
+        "max_unsaved": int(max_unsaved),
         "revisit_skipped": False,
         "autofocus": False,
         "widget_version": f"{kind} {getattr(visclust, '__version__', '0.1.0')}",
