@@ -18,7 +18,7 @@ from visclust.corpus import index_images
 from visclust.embedding import Embedding, embed_images
 from visclust.embedding_files import load_embedding, save_embedding
 from visclust.encoders import Encoder, EncoderChoice, load_encoder
-from visclust.image_batches import choose_workers
+from visclust.image_batches import choose_workers, iterate_batches, list_files
 from visclust.image_reading import read_image
 
 
@@ -283,9 +283,30 @@ def test_the_bar_shows_images_per_second_and_starts_at_what_is_done(corpus, tmp_
     assert capsys.readouterr().err == ""
 
 
-def test_only_a_few_images_are_read_ahead(tmp_path):
-    images = make_folder(tmp_path / "corpus", 60)
-    read, ahead = [], []
+@pytest.mark.parametrize(("overlap", "ahead"), [(True, 2 * 2 + 1), (False, 0)])
+def test_only_a_few_images_are_decoded_ahead_and_none_where_the_network_takes_all_cores(
+    tmp_path, overlap, ahead
+):
+    files = list_files(make_folder(tmp_path / "corpus", 60))
+    read = []
+
+    def transform(image):
+        read.append(1)
+        return to_tensor(image)
+
+    options = {"batch_size": 2, "transform": transform, "min_side": None}
+    batches = []
+    for number, batch in enumerate(iterate_batches(files, workers=3, overlap=overlap, **options)):
+        # The batches at hand, and two batches ahead at most, whatever the number of images.
+        assert len(read) - 2 * (number + 1) <= ahead
+        assert batch.is_contiguous(memory_format=torch.channels_last)  # or the network would copy it
+        batches.append(batch)
+    assert len(read) == 60
+    assert torch.equal(torch.cat(batches), torch.cat(list(iterate_batches(files, workers=0, **options))))
+
+
+def test_a_network_on_the_cpu_does_not_run_beside_decoding_threads(corpus):
+    read, waiting = [], []
 
     def transform(image):
         read.append(1)
@@ -293,13 +314,11 @@ def test_only_a_few_images_are_read_ahead(tmp_path):
 
     class Watching(MeanColours):
         def forward(self, batch):
-            ahead.append(len(read) - sum(self.batches))
+            waiting.append(len(read) - sum(self.batches) - len(batch))
             return super().forward(batch)
 
-    embed(images, colour_encoder()._replace(transform=transform, module=Watching()), workers=3)
-    # The batch at hand (2) and two batches ahead (4), whatever the number of images.
-    assert len(ahead) == 30
-    assert max(ahead) <= 2 + 2 * 2 + 1
+    embed(corpus, colour_encoder()._replace(transform=transform, module=Watching()), workers=3)
+    assert waiting == [0] * 5
 
 
 def test_little_memory_means_one_worker(monkeypatch):

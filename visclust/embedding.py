@@ -123,6 +123,7 @@ def embed_images(
         transform=loaded.transform,
         min_side=min_side,
         workers=choose_workers() if workers is None else workers,
+        overlap=target.type != "cpu",
     )
     done = sum(len(files[start : start + chunk_size]) for start in finished)
     with tqdm(

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -104,6 +105,7 @@ def iterate_batches(
     transform: Callable[..., "torch.Tensor"],
     min_side: int | None,
     workers: int,
+    overlap: bool = True,
 ) -> Iterator["torch.Tensor"]:
     """Give batches of transformed images in the order of the files.
 
@@ -122,11 +124,17 @@ def iterate_batches(
         As in `read_image`: lets JPEGs be decoded smaller.
     workers : int
         Threads; 0 decodes in the calling thread.
+    overlap : bool, default True
+        Decode further batches while the caller works on one: for networks on a GPU. Where the network
+        itself takes all cores, threads that decode beside it hold up one of its threads while the others
+        wait for that one, so that it is faster to take turns. Further files are then only read meanwhile,
+        so that the system has them in memory when their turn comes.
 
     Yields
     ------
     torch.Tensor, shape (b, 3, height, width), float32
-        A batch. At most two more are kept ready.
+        A batch, with the channels of a pixel beside each other in memory. With `overlap`, at most two more
+        are kept ready.
 
     Raises
     ------
@@ -138,27 +146,48 @@ def iterate_batches(
     >>> list(iterate_batches([], batch_size=2, transform=None, min_side=None, workers=0))
     []
     """
-    import torch
 
     def prepare(file: ImageFile) -> "torch.Tensor":
         return transform(read_unchanged(file, min_side))
 
-    images: Iterator[Any]
     if workers == 0:
-        images = map(prepare, files)
-        yield from _stack_batches(images, batch_size, torch.stack)
+        yield from _stack_batches(map(prepare, files), batch_size)
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="visclust-decode")
     try:
-        images = map_ahead(pool, prepare, files, ahead=2 * batch_size)
-        yield from _stack_batches(images, batch_size, torch.stack)
+        if overlap:
+            images = map_ahead(pool, prepare, files, ahead=2 * batch_size)
+        else:
+            images = _take_turns(pool, prepare, files, batch_size)
+        yield from _stack_batches(images, batch_size)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _stack_batches(images: Iterator[Any], batch_size: int, stack: Callable[..., Any]) -> Iterator[Any]:
+def _take_turns(
+    pool: ThreadPoolExecutor, prepare: Callable[..., Any], files: Sequence[ImageFile], batch_size: int
+) -> Iterator[Any]:
+    """Prepare a batch of images when the first of them is asked for, and read the next files meanwhile."""
+    for start in range(0, len(files), batch_size):
+        images = list(pool.map(prepare, files[start : start + batch_size]))
+        for file in files[start + batch_size : start + 2 * batch_size]:
+            pool.submit(_read_into_memory, file)
+        yield from images
+
+
+def _read_into_memory(file: ImageFile) -> None:
+    # What is wrong with a file is told when its turn comes.
+    with suppress(OSError), Path(file.path).open("rb") as opened:
+        while opened.read(2**20):
+            pass
+
+
+def _stack_batches(images: Iterator[Any], batch_size: int) -> "Iterator[torch.Tensor]":
+    import torch
+
     while batch := list(islice(images, batch_size)):
-        yield stack(batch)
+        # Channels last: the layout of PixelScaling and of the networks, so that nothing is copied twice.
+        yield torch.stack([image.permute(1, 2, 0) for image in batch]).permute(0, 3, 1, 2)
 
 
 def map_ahead(

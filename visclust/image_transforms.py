@@ -15,7 +15,8 @@ class PixelScaling:
     """Turn a PIL image in RGB into a float32 tensor (3, height, width), each channel standardised.
 
     Torch would split work this small over all cores in each of the threads that decode images, and they
-    would wait for each other; the values are the same to the last bit.
+    would wait for each other; the values are the same to the last bit. In memory they stay as the image has
+    them, channel by channel within each pixel, which is also how convolutions want them.
 
     Parameters
     ----------
@@ -37,11 +38,13 @@ class PixelScaling:
         """Scale one image."""
         import torch
 
-        pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32, order="C")
-        pixels /= np.float32(255)
-        pixels -= np.array(self.mean, dtype=np.float32)[:, None, None]
-        pixels /= np.array(self.std, dtype=np.float32)[:, None, None]
-        return torch.from_numpy(pixels)
+        width, height = image.size
+        # Whole rows at a time: NumPy is slow along an axis of three.
+        rows = np.asarray(image).reshape(height, width * 3).astype(np.float32)
+        rows /= np.float32(255)
+        rows -= np.tile(np.array(self.mean, dtype=np.float32), width)
+        rows /= np.tile(np.array(self.std, dtype=np.float32), width)
+        return torch.from_numpy(rows.reshape(height, width, 3)).permute(2, 0, 1)
 
     def __repr__(self) -> str:
         return f"PixelScaling(mean={self.mean}, std={self.std})"
