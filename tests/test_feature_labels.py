@@ -136,7 +136,9 @@ def test_simulated_votes_never_mix_with_peoples():
     found = aggregate_labels(simulated)
     assert found.votes["simulated"].all()
     assert found.agreement["simulated"].all()
-    pd.testing.assert_frame_equal(found.labels, truth.astype({"anger": float, "men": float}))
+    marked = truth.astype({"anger": float, "men": float}).assign(simulated=True)
+    pd.testing.assert_frame_equal(found.labels, marked)  # the mark goes where the labels go
+    assert "simulated" not in aggregate_labels(EXAMPLE).labels
     with pytest.raises(ValueError, match="mixture"):
         aggregate_labels(pd.concat([EXAMPLE, simulated]))
 

@@ -437,6 +437,15 @@ def test_a_feature_whose_positives_are_all_copies_of_one_is_an_error(corpus, tmp
         ({"held_out": 1.0}, "held_out"),
         ({"views": 2}, "views are for frozen layers"),
         ({"precision": "half"}, "precision"),
+        ({"epochs": True}, "epochs"),
+        ({"learning_rate": "0.1"}, "learning_rate"),
+        ({"held_out": "0.2"}, "held_out"),
+        ({"seed": None}, "seed"),
+        ({"seed": -1}, "seed"),
+        ({"n_bootstrap": 0}, "n_bootstrap"),
+        ({"features": "red"}, "features as a list"),
+        ({"features": ["image_id"]}, "features that are columns"),
+        ({"encoder": tiny_encoder()._replace(source={})}, "source has weights, weights_digest, training"),
         ({"features": ["no such"]}, "features"),
     ],
 )
@@ -444,6 +453,43 @@ def test_a_wrong_setting_is_refused_by_name(corpus, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         train(corpus, tmp_path / "a.safetensors", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_nothing_can_be_written_to_is_refused_before_training(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning, "match_labels", None)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.safetensors").mkdir()
+    for path in (tmp_path / "file" / "a.safetensors", tmp_path / "folder.safetensors"):
+        with pytest.raises(OSError, match="Expected save_to as a file that can be written"):
+            train(corpus, path)
+
+
+def test_numbers_of_numpy_are_the_same_settings(corpus, tmp_path, monkeypatch):
+    first = train(corpus, tmp_path / "a.safetensors", epochs=1, seed=3, learning_rate=0.5)
+    monkeypatch.setattr(finetuning, "train_network", None)
+    numbers = {"epochs": np.int64(1), "seed": np.int64(3), "learning_rate": np.float32(0.5)}
+    again = train(corpus, tmp_path / "a.safetensors", **numbers)
+    pd.testing.assert_frame_equal(again.curve, first.curve)
+    monkeypatch.undo()
+    assert_same_result(train(corpus, tmp_path / "b.safetensors", **numbers), first)
+
+
+def test_a_checkpoint_left_beside_a_finished_training_is_deleted(corpus, tmp_path):
+    train(corpus, tmp_path / "a.safetensors", epochs=1)
+    checkpoint = tmp_path / "a.checkpoint.safetensors"
+    checkpoint.touch()
+    train(corpus, tmp_path / "a.safetensors", epochs=1)
+    assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_training_on_made_up_labels_says_so_in_its_file(corpus, tmp_path, simulated):
+    labels = corpus[1].assign(simulated=simulated)
+    result = train(corpus, tmp_path / "a.safetensors", labels=labels, epochs=1)
+    assert result.provenance["parameters"]["features"] == ["red", "other"]
+    assert result.provenance["parameters"]["simulated"] is simulated
+    with safe_open(result.weights, framework="pt") as file:
+        assert json.loads(file.metadata()["simulated"]) is simulated
 
 
 @pytest.mark.parametrize("value", [2.0, "yes"])

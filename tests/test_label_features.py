@@ -127,6 +127,7 @@ def test_the_browser_gets_no_path_and_a_key_for_the_first_twelve_features(open_l
         (["\ud83d"], "text on one line"),
         (["men", "Men"], "'Men' again"),
         (["image_id"], "Rename"),
+        (["simulated"], "Rename"),
     ],
 )
 def test_a_list_that_annotators_or_tables_could_not_use_is_refused(features, reason):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 __all__ = ["check_features", "read_feature_answer", "write_feature_answer"]
 
-_RESERVED = ("image_id",)  # the other column of a labels table
+_RESERVED = ("image_id", "simulated")  # the other columns of a labels table
 
 
 def check_features(features: Sequence[str]) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def check_features(features: Sequence[str]) -> tuple[str, ...]:
             )
         if name in _RESERVED:
             raise ValueError(
-                f"Expected a name other than {name!r}, which labels tables need for the image. Rename it."
+                f"Expected a name other than {name!r}, which has another meaning in labels tables. Rename it."
             )
         if name.casefold() in seen:
             raise ValueError(

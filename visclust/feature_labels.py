@@ -59,8 +59,9 @@ def aggregate_labels(
     -------
     AggregatedLabels
         ``labels``: a labels table, ``image_id`` and a column per feature: 1.0, 0.0, or missing where nobody
-        voted or the votes tie. ``votes``: a row per vote, ``image_id, annotator, feature, value`` (1 or 0)
-        and ``simulated``. ``agreement``: per ``feature``, ``n_images`` with a vote, ``n_annotators``,
+        voted or the votes tie; of simulated answers, with a column ``simulated`` (True) besides. ``votes``:
+        a row per vote, ``image_id, annotator, feature, value`` (1 or 0) and ``simulated``.
+        ``agreement``: per ``feature``, ``n_images`` with a vote, ``n_annotators``,
         ``n_votes``, ``share_yes`` (of the votes), ``percent_agreement`` (0 to 100, over every two votes on
         one image), ``alpha`` (Krippendorff's, nominal) with ``alpha_low, alpha_high``, ``n_shared`` (images
         with two votes or more, on which these rest), ``n_positive`` (images labelled 1), ``n_ties``,
@@ -131,6 +132,8 @@ def aggregate_labels(
         )
     agreement = pd.DataFrame(rows, columns=_AGREEMENT_COLUMNS)
     labels = labels.rename_axis(index="image_id", columns=None).reset_index()
+    if simulated:  # a mark that stays with the table, wherever it is saved and used
+        labels["simulated"] = True
     return AggregatedLabels(check_table(labels, "labels"), votes, agreement)
 
 

@@ -13,12 +13,13 @@ __all__ = ["LabelledImages", "match_labels"]
 
 
 class LabelledImages(NamedTuple):
-    """Files, their labels (n, features; 1, 0, NaN where missing), the features, and how many had none."""
+    """Files, their labels (n, features; 1, 0, NaN where missing), features, how many had none, if made up."""
 
     files: list[ImageFile]
     targets: np.ndarray
     features: list[str]
     unlabelled: int
+    simulated: bool = False
 
 
 def match_labels(
@@ -54,14 +55,16 @@ def match_labels(
     ValueError: Expected a column per feature in the labels table, got image_id only. ...
     """
     check_table(labels, "labels")
-    names = [name for name in labels.columns if name not in ("image_id", "simulated")]
-    names = names if features is None else list(features)
+    if isinstance(features, str):
+        raise ValueError(f"Expected features as a list, such as [{features!r}], got {features!r}.")
+    possible = [name for name in labels.columns if name not in ("image_id", "simulated")]
+    names = possible if features is None else list(features)
     if not names:
         raise ValueError(
             "Expected a column per feature in the labels table, got image_id only. Make it with "
             "aggregate_labels, or give it a column of 1, 0 and missing for each feature."
         )
-    absent = [name for name in names if name not in labels.columns]
+    absent = [name for name in names if name not in possible]
     if absent or len(set(names)) < len(names):
         raise ValueError(f"Expected features that are columns of the labels, once each; got {names!r}.")
     values = np.column_stack([_read_feature(labels[name]) for name in names])
@@ -78,7 +81,8 @@ def match_labels(
     row = pd.Series(np.flatnonzero(known), index=ids)
     chosen = [file for file in files if file.image_id in row.index]
     targets = values[row[[file.image_id for file in chosen]].to_numpy()]
-    return LabelledImages(chosen, targets.astype(np.float32), names, int((~known).sum()))
+    simulated = "simulated" in labels.columns and labels["simulated"].eq(True).any()  # noqa: FBT003
+    return LabelledImages(chosen, targets.astype(np.float32), names, int((~known).sum()), bool(simulated))
 
 
 def _read_feature(column: pd.Series) -> np.ndarray:

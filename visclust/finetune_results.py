@@ -31,6 +31,7 @@ _CURVE = [
 # Provenance that the encoder's file itself carries, so that each embedding made with it can say so.
 _CARRIED = (
     "features",
+    "simulated",
     "layers",
     "epochs",
     "learning_rate",
@@ -76,7 +77,7 @@ def digest_settings(settings: dict[str, Any]) -> str:
     >>> digest_settings({"seed": 1}) == digest_settings({"seed": 2})
     False
     """
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=_to_plain).encode()).hexdigest()[:32]
 
 
 def make_result(
@@ -175,7 +176,10 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, settings: str) 
         "images": len(result.split),
         **{f"{name}_digest": digest for name, digest in result.provenance["inputs"].items()},
     }
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, default=_to_plain)
+        for name, value in metadata.items()
+    }
     write_tensors(result.weights, tensors, texts)
     content = {
         "settings": settings,
@@ -184,8 +188,15 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, settings: str) 
         "stop_reason": result.stop_reason,
         "provenance": result.provenance,
     }
-    text = json.dumps(content, indent=1, allow_nan=False)
+    text = json.dumps(content, indent=1, allow_nan=False, default=_to_plain)
     write_atomically(result.weights.with_suffix(".json"), lambda file: file.write(text.encode()))
+
+
+def _to_plain(value: Any) -> Any:
+    """Give a number of NumPy as Python's, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"Expected settings that JSON holds, got {type(value).__name__}.")
 
 
 def _to_lists(table: pd.DataFrame) -> dict[Any, list[Any]]:

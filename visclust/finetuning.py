@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.argument_checks import check_whole_number
 from visclust.copy_groups import group_copies
 from visclust.embedding import load_for_use
 from visclust.encoders import Encoder, EncoderChoice
@@ -17,7 +18,7 @@ from visclust.finetune_images import TrainingImages
 from visclust.finetune_labels import LabelledImages, match_labels
 from visclust.finetune_network import TrainedNetwork, prepare_network
 from visclust.finetune_results import FineTuning, digest_settings, make_result, read_result, write_result
-from visclust.finetune_settings import check_settings
+from visclust.finetune_settings import check_settings, check_source
 from visclust.finetune_split import match_groups, split_labelled
 from visclust.finetune_steps import TrainingSettings, choose_precision, predict_logits
 from visclust.finetune_training import MOMENTUM, train_network
@@ -63,7 +64,8 @@ def finetune(
         The images table; those with labels are used.
     labels : DataFrame
         A labels table, such as `aggregate_labels` gives: ``image_id`` and a column per feature with 1, 0 or
-        missing. A missing label counts for nothing.
+        missing. A missing label counts for nothing. A column ``simulated`` is no feature: where it is True,
+        the record and the encoder's file say that the labels were made up.
     save_to : str or path
         The encoder's file, ending in ``.safetensors``. Its sidecar ``.json`` goes beside it, and the
         checkpoint while training is under way. What another training left there is replaced.
@@ -156,14 +158,16 @@ def finetune(
     ValueError: Expected save_to to end in .safetensors, got mine.pth.
     """
     path = check_settings(
-        save_to, layers, epochs, learning_rate, batch_size, views, held_out, image_size, workers
+        save_to, layers, epochs, learning_rate, batch_size, views, held_out, image_size, workers, seed
     )
+    check_whole_number("n_bootstrap", n_bootstrap, least=1)
     labelled = match_labels(images, labels, features=features)
     ids = [file.image_id for file in labelled.files]
     codes = group_copies(labelled.files, workers=workers) if groups is None else match_groups(groups, ids)
     codes = codes.astype(np.int64)
     held = split_labelled(labelled.targets, codes, features=labelled.features, held_out=held_out, seed=seed)
     loaded, reason = load_for_use(encoder, None, device)
+    check_source(loaded)
     target = next(loaded.module.parameters()).device
     source = ImageBatches(
         TrainingImages(labelled.files, loaded, image_size=image_size, seed=seed), workers=workers
@@ -172,6 +176,7 @@ def finetune(
         **loaded.source,
         "encoder": loaded.name,
         "features": labelled.features,
+        "simulated": labelled.simulated,
         "layers": layers,
         "epochs": epochs,
         "learning_rate": learning_rate,
@@ -200,6 +205,7 @@ def finetune(
     settings = digest_settings({**parameters, "seed": seed, **provenance["inputs"]})
     finished = read_result(path, settings=settings)
     if finished is not None:
+        locate_checkpoint(path).unlink(missing_ok=True)  # left by a kill after all else was written
         return finished
     network = prepare_network(loaded, n_features=len(labelled.features), layers=layers, seed=seed)
     how = TrainingSettings(
