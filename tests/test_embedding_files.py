@@ -74,6 +74,21 @@ def test_ids_and_rows_must_be_as_many(tmp_path):
         save_embedding(Embedding(np.zeros((2, 1), dtype="float32"), ["a"], {}), tmp_path, name="toy")
 
 
+@pytest.mark.parametrize(
+    ("x", "ids", "message"),
+    [
+        (np.array([[1.0], [np.nan]]), ["a", "b"], "finite numbers"),
+        (np.array([["1"], ["2"]]), ["a", "b"], "finite numbers"),
+        (np.ones((2, 1)), ["a", 2], "text, got 2"),
+        (np.ones((2, 1)), ["a", "a"], "'a' has several"),
+    ],
+)
+def test_rows_that_no_image_could_be_found_by_are_not_saved(tmp_path, x, ids, message):
+    with pytest.raises(ValueError, match=message):
+        save_embedding(Embedding(x, ids, {}), tmp_path, name="toy")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_list_names_encoder_and_shape(folder):
     assert list_embeddings(folder)[["name", "images", "dimension", "encoder"]].to_numpy().tolist() == [
         ["toy", 3, 2, "toy"]

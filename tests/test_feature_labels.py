@@ -150,6 +150,11 @@ def test_what_cannot_be_aggregated_is_refused_with_the_reason():
         aggregate_labels(EXAMPLE, rule="share")
     with pytest.raises(ValueError, match="threshold"):
         aggregate_labels(EXAMPLE, rule="share", threshold=0)
+    with pytest.raises(ValueError, match="threshold"):
+        aggregate_labels(EXAMPLE, rule="share", threshold="0.5")
+    for bad in ({"seed": None}, {"seed": -1}, {"n_bootstrap": 0}):
+        with pytest.raises(ValueError, match=f"Expected {next(iter(bad))} to be a whole number"):
+            aggregate_labels(EXAMPLE, **bad)
     with pytest.raises(ValueError, match="only"):
         aggregate_labels(EXAMPLE, threshold=0.5)
     with pytest.raises(ValueError, match="at least one answer"):

@@ -64,8 +64,9 @@ def embed_images(
     chunk_size : int, optional
         Images per chunk, a multiple of `batch_size`; by default 16 batches.
     workers : int, optional
-        Threads that decode images; by default one per core, fewer where memory is short. 0 decodes between
-        the batches. The result does not depend on it.
+        Threads that decode images; by default one per core, fewer where memory is short; 0 decodes in the
+        calling thread. Beside a GPU they decode ahead, on a CPU in turns with the network, which is faster
+        than both at once. The result does not depend on it.
     fast_decoding : bool, default True
         Decode large JPEGs at a half, quarter or eighth of their size, never below the side that the encoder
         resizes to. It takes about half the time for photographs of 1024 x 768 pixels; cosine similarities

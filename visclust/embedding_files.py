@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     Raises
     ------
     ValueError
-        If the name cannot be a file name, or ids and rows differ in number.
+        If the name cannot be a file name, ids and rows differ in number, an id is no text or comes twice, or
+        the matrix does not hold finite numbers.
 
     Examples
     --------
@@ -55,6 +57,7 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     ids = list(embedding.image_ids)
     if x.ndim != 2 or len(ids) != len(x):
         raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
+    _check_rows(x, ids)
     sidecar = {
         "name": name,
         "shape": list(x.shape),
@@ -69,6 +72,17 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
         matrix.with_suffix(".json"), lambda file: file.write(json.dumps(sidecar, indent=1).encode())
     )
     return matrix
+
+
+def _check_rows(x: np.ndarray, ids: list[str]) -> None:
+    if not np.issubdtype(x.dtype, np.number) or not np.isfinite(x).all():
+        raise ValueError(f"Expected a matrix of finite numbers, got dtype {x.dtype} or missing values in it.")
+    wrong = next((each for each in ids if not isinstance(each, str)), None)
+    if wrong is not None:
+        raise ValueError(f"Expected ids as text, got {wrong!r}.")
+    if len(set(ids)) < len(ids):
+        twice = next(each for each, count in Counter(ids).items() if count > 1)
+        raise ValueError(f"Expected one row per image, but {twice!r} has several.")
 
 
 def load_embedding(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from visclust.agreement_measures import compute_alpha, compute_percent_agreement, count_coincidences
 from visclust.answers import current_answers
+from visclust.argument_checks import check_whole_number
 from visclust.bootstrap import find_interval, resample_sums
 from visclust.feature_answers import read_feature_answer
 from visclust.simulated_answers import refuse_mixture
@@ -97,6 +98,8 @@ def aggregate_labels(
     [4.0, 0.75, 50.0, 1.0]
     """
     least = _check_rule(rule, threshold)
+    check_whole_number("n_bootstrap", n_bootstrap, least=1)
+    check_whole_number("seed", seed, least=0)
     check_table(answers, "answers")
     standing = current_answers(answers)
     if standing.empty:
@@ -151,7 +154,7 @@ def _check_rule(rule: str, threshold: float | None) -> float:
         if threshold is not None:
             raise ValueError(f'Expected a threshold with rule="share" only, got {threshold!r} with {rule!r}.')
         return 1.0 if rule == "all" else np.nextafter(0.0, 1.0)
-    if threshold is None or isinstance(threshold, bool) or not 0 < threshold <= 1:
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold <= 1:
         raise ValueError(
             f'Expected a threshold above 0 and at most 1 with rule="share", such as 0.5, got {threshold!r}.'
         )
