@@ -7,6 +7,7 @@ from visclust.argument_checks import check_whole_number
 from visclust.assignment_feasibility import refuse_impossible
 from visclust.assignment_flow import assign_strata
 from visclust.clusters import UNASSIGNED
+from visclust.sample_design import check_sample
 from visclust.tables import check_table
 
 __all__ = ["assign_respondents", "even_out_ratings", "list_groups", "number_strata"]
@@ -72,9 +73,7 @@ def assign_respondents(
     >>> assigned["position"].tolist()
     [1, 2, 1, 2]
     """
-    check_table(sample, "sample")
-    if sample.empty:
-        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+    check_sample(sample)
     check_whole_number("per_respondent", per_respondent, least=1)
     by_group = list_groups(respondents, groups)
     strata = number_strata(sample)

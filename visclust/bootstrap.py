@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from visclust.argument_checks import check_level
+
 __all__ = ["find_interval", "resample_sums"]
 
 _LARGEST_BLOCK = 4_000_000  # counts held at once: 32 MB
@@ -99,8 +101,7 @@ def find_interval(replicates: np.ndarray, *, level: float = 0.95) -> tuple[np.nd
     >>> [round(float(end), 2) for end in find_interval(np.arange(101.0), level=0.9)]
     [5.0, 95.0]
     """
-    if not 0 < level < 1:
-        raise ValueError(f"Expected a level between 0 and 1, such as 0.95, got {level!r}.")
+    check_level(level)
     tail = (1 - level) / 2
     with warnings.catch_warnings():
         # An estimate without any defined replicate gives NaN, and callers say why.

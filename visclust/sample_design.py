@@ -7,7 +7,7 @@ import pandas as pd
 
 from visclust.tables import check_table
 
-__all__ = ["SampleDesign", "find_design"]
+__all__ = ["SampleDesign", "check_sample", "find_design"]
 
 # Probabilities are quotients of whole numbers, so that only rounding in float64 separates equal ones.
 _SAME = 1e-9
@@ -46,6 +46,29 @@ class SampleDesign(NamedTuple):
         return SampleDesign(strata, self.sizes[left], renamed[self.stratum_of_corpus], self.corpus)
 
 
+def check_sample(sample: pd.DataFrame) -> None:
+    """Check that a table is a sample, and that an image is in it.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        The sample table.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or empty.
+
+    Examples
+    --------
+    >>> columns = ["image_id", "cluster", "inclusion_probability", "weight"]
+    >>> check_sample(pd.DataFrame([["a", 0, 0.5, 2.0]], columns=columns))
+    """
+    check_table(sample, "sample")
+    if sample.empty:
+        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+
+
 def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "auto") -> SampleDesign:
     """Find out whether a sample is stratified by cluster or simply random, from its probabilities.
 
@@ -77,10 +100,8 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
     >>> find_design(sample, clusters).covered
     3
     """
-    check_table(sample, "sample")
+    check_sample(sample)
     check_table(clusters, "clusters")
-    if not len(sample):
-        raise ValueError("Expected a sample with at least one image, got an empty table.")
     cluster_of = clusters.set_index("image_id")["cluster"]
     known = sample["image_id"].map(cluster_of)
     if known.isna().any() or (known.to_numpy() != sample["cluster"].to_numpy()).any():

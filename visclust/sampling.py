@@ -6,6 +6,7 @@ from scipy.stats import hypergeom
 
 from visclust.argument_checks import check_whole_number
 from visclust.clusters import UNASSIGNED
+from visclust.sample_design import check_sample
 from visclust.tables import check_table
 
 __all__ = ["compare_samples", "draw_random_sample", "draw_stratified_sample", "summarize_samples"]
@@ -252,9 +253,7 @@ def summarize_samples(
 
 def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
     check_table(clusters, "clusters")
-    check_table(sample, "sample")
-    if sample.empty:
-        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+    check_sample(sample)
     unknown = ~sample["image_id"].isin(clusters["image_id"])
     if unknown.any():
         raise ValueError(

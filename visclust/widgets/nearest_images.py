@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.distances import center_rows, measure_block
+from visclust.distances import center_rows, measure_block, square_lengths
 
 __all__ = ["NearestImages"]
 
@@ -34,7 +34,7 @@ class NearestImages:
         """Find the `n` nearest images, after the image itself, the nearest first."""
         if self._rows is None:  # made when it is first needed: it takes as much memory as the embedding
             self._rows = center_rows(self._x)
-            self._norms = np.einsum("ij,ij->i", self._rows, self._rows)
+            self._norms = square_lengths(self._rows)
         rows, norms = self._rows, self._norms
         one = slice(image, image + 1)
         distances = measure_block(rows[one], rows, norms[one], norms, same=False)[0]
