@@ -1,11 +1,12 @@
-# make run: the whole series on the example corpus. make test: every check. Both install into .venv first.
+# make run: the whole series on the example corpus. make quick: the checks for daily work. make test: every check.
+# All install into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 # Installs Debian packages where apt and root are there: $(call apt,packages)
 apt = { command -v apt-get >/dev/null && $(AS_ROOT) true 2>/dev/null && $(AS_ROOT) apt-get update -qq \
 	&& $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }
-.PHONY: run lab annotate example test test-gpu bench chromium
+.PHONY: run lab annotate example quick test test-gpu bench chromium
 
 run: .venv/.lab
 	$(BIN)/python -m visclust.notebook_run notebooks --to results
@@ -17,6 +18,11 @@ lab: .venv/.lab
 annotate: .venv/.lab
 	$(BIN)/python -m visclust.widgets.annotate_app --pairs results/pairs.parquet \
 		--images results/images.parquet --answers results/answers $(OPTIONS)
+
+quick: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest -q -m "not gpu and not browser and not slow"
 
 test: .venv/.test chromium
 	$(BIN)/ruff check .

@@ -14,8 +14,7 @@ import pandas as pd
 from cifar_embeddings import load_cifar_embeddings
 from side_by_side import compare_times, describe_machine, print_table, time_alternating
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_samples as sklearn_silhouettes
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import silhouette_samples as sklearn_silhouettes, silhouette_score
 
 from visclust.backend import explain_gpu, to_device
 from visclust.cluster_scores import score_clusters

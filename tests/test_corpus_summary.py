@@ -1,8 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from visclust.corpus_plots import plot_images_per_day, plot_lorenz
 from visclust.corpus_summary import describe_corpus

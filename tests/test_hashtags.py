@@ -5,8 +5,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from visclust.hashtag_plots import plot_hashtag_spans
 from visclust.hashtag_uses import has_capital, list_uses, number_days, start_of_days

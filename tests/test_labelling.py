@@ -3,8 +3,7 @@
 from dataclasses import FrozenInstanceError
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies as some
 
 from visclust.widgets.labelling import SKIP, Event, answer, list_open, resume, skip, start, undo
 from visclust.widgets.progress import describe_progress, list_upcoming

@@ -6,8 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from visclust.post_cells import read_count, read_id, read_time, read_truth
 from visclust.post_lists import find_hashtags, list_hashtags, list_media

@@ -5,8 +5,7 @@ import warnings
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from visclust.posts import read_posts
 from visclust.tables import read_provenance, read_table

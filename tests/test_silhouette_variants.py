@@ -1,8 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import silhouette_samples as sklearn_silhouettes
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import silhouette_samples as sklearn_silhouettes, silhouette_score
 
 from visclust import cluster_scores
 from visclust.cluster_scores import announce_cost, score_clusters

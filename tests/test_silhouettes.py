@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
-from sklearn.metrics import silhouette_samples as sklearn_silhouettes
+from sklearn.metrics import adjusted_rand_score, silhouette_samples as sklearn_silhouettes
 
 from visclust.backend import explain_gpu, to_device, to_host
 from visclust.distances import center_rows, choose_block_size, count_threads, measure_block

@@ -1,0 +1,220 @@
+from visclust.accounts import describe_accounts as describe_accounts
+from visclust.annotation_plan import plan_annotation as plan_annotation
+from visclust.annotator_agreement import agreement as agreement
+from visclust.answer_pages import (
+    export_pair_page as export_pair_page,
+    import_answers as import_answers,
+)
+from visclust.answers import (
+    current_answers as current_answers,
+    merge_answers as merge_answers,
+    read_answers as read_answers,
+)
+from visclust.arrays import to_host as to_host
+from visclust.assignment import assign_respondents as assign_respondents
+from visclust.assignment_checks import (
+    check_assignment as check_assignment,
+    describe_assignment as describe_assignment,
+)
+from visclust.backend import (
+    describe_device as describe_device,
+    to_device as to_device,
+)
+from visclust.channel_figure import (
+    plot_channels as plot_channels,
+    split_channels as split_channels,
+)
+from visclust.charts import show_charts as show_charts
+from visclust.cluster_contrasts import contrast_clusters as contrast_clusters
+from visclust.cluster_descriptions import (
+    describe_clusters as describe_clusters,
+    rank_clusters as rank_clusters,
+)
+from visclust.cluster_notes import read_cluster_notes as read_cluster_notes
+from visclust.cluster_pages import export_cluster_page as export_cluster_page
+from visclust.cluster_plots import (
+    plot_cluster_sizes as plot_cluster_sizes,
+    plot_iterations as plot_iterations,
+    plot_k_curve as plot_k_curve,
+    plot_sample_coverage as plot_sample_coverage,
+)
+from visclust.cluster_scores import score_clusters as score_clusters
+from visclust.cluster_tables import (
+    list_k_curve as list_k_curve,
+    pick_cluster_rows as pick_cluster_rows,
+    summarize_clusters as summarize_clusters,
+)
+from visclust.cluster_thumbnails import encode_cluster_thumbnails as encode_cluster_thumbnails
+from visclust.clusters import (
+    assign_clusters as assign_clusters,
+    assign_nearest as assign_nearest,
+    cluster_once as cluster_once,
+)
+from visclust.comparison import compare_configurations as compare_configurations
+from visclust.consensus import find_consensus as find_consensus
+from visclust.constructs import (
+    EMOTIONS as EMOTIONS,
+    FEATURES as FEATURES,
+)
+from visclust.contrast_plots import (
+    plot_cluster_contrasts as plot_cluster_contrasts,
+    plot_party_means as plot_party_means,
+)
+from visclust.contrast_power import power_for_contrast as power_for_contrast
+from visclust.corpus import (
+    index_images as index_images,
+    link_posts as link_posts,
+    select_usable as select_usable,
+)
+from visclust.corpus_estimates import estimate_corpus as estimate_corpus
+from visclust.corpus_plots import (
+    plot_images_per_day as plot_images_per_day,
+    plot_lorenz as plot_lorenz,
+)
+from visclust.corpus_summary import describe_corpus as describe_corpus
+from visclust.cross_validation import cross_validate as cross_validate
+from visclust.duplicate_groups import map_to_representatives as map_to_representatives
+from visclust.duplicate_scores import score_duplicates as score_duplicates
+from visclust.duplicates import (
+    combine_duplicates as combine_duplicates,
+    find_duplicates as find_duplicates,
+)
+from visclust.embedding import embed_images as embed_images
+from visclust.embedding_figure import (
+    list_embedding_values as list_embedding_values,
+    plot_embedding_values as plot_embedding_values,
+)
+from visclust.embedding_files import (
+    list_embeddings as list_embeddings,
+    load_embedding as load_embedding,
+    save_embedding as save_embedding,
+)
+from visclust.emotion_plots import plot_emotion_heatmap as plot_emotion_heatmap
+from visclust.emotion_summaries import (
+    summarize_emotions as summarize_emotions,
+    tabulate_emotion_heatmap as tabulate_emotion_heatmap,
+)
+from visclust.encoders import (
+    choose_encoder as choose_encoder,
+    list_encoders as list_encoders,
+    load_encoder as load_encoder,
+)
+from visclust.example import load_example as load_example
+from visclust.factor_check import confirm_factors as confirm_factors
+from visclust.feature_labels import aggregate_labels as aggregate_labels
+from visclust.files import write_atomically as write_atomically
+from visclust.finetune_plots import (
+    plot_feature_scores as plot_feature_scores,
+    plot_training as plot_training,
+)
+from visclust.finetuning import finetune as finetune
+from visclust.frame_labels import label_posts as label_posts
+from visclust.frame_plots import (
+    plot_frame_effects as plot_frame_effects,
+    plot_frame_use as plot_frame_use,
+)
+from visclust.frame_tests import test_frame_use as test_frame_use
+from visclust.goodness import measure_goodness as measure_goodness
+from visclust.grid import grid_search as grid_search
+from visclust.grid_plots import plot_grid as plot_grid
+from visclust.group_contrasts import compare_groups as compare_groups
+from visclust.hashtag_plots import plot_hashtag_spans as plot_hashtag_spans
+from visclust.hashtags import track_hashtags as track_hashtags
+from visclust.image_pages import (
+    export_feature_page as export_feature_page,
+    export_rating_page as export_rating_page,
+)
+from visclust.image_uses import (
+    count_image_uses as count_image_uses,
+    plot_image_uses as plot_image_uses,
+)
+from visclust.iterative import cluster_iteratively as cluster_iteratively
+from visclust.iterative_comparison import compare_iterative_with_single as compare_iterative_with_single
+from visclust.kmeans import fit_kmeans as fit_kmeans
+from visclust.known_groups import score_against_groups as score_against_groups
+from visclust.launch import (
+    install_missing as install_missing,
+    results_folder as results_folder,
+    suggest_settings as suggest_settings,
+)
+from visclust.map_plot import plot_map as plot_map
+from visclust.map_tables import describe_map as describe_map
+from visclust.mixed_contrast import fit_mixed_contrast as fit_mixed_contrast
+from visclust.neighbours import list_neighbours as list_neighbours
+from visclust.overrepresented_words import (
+    list_overrepresented_words as list_overrepresented_words,
+    weigh_log_odds as weigh_log_odds,
+)
+from visclust.pair_scores import score_pairs as score_pairs
+from visclust.pair_toy import (
+    plot_pair_toy as plot_pair_toy,
+    score_pair_toy as score_pair_toy,
+)
+from visclust.pairs import (
+    blind_pairs as blind_pairs,
+    sample_pairs as sample_pairs,
+)
+from visclust.perceptual_hashes import hash_images as hash_images
+from visclust.posts import read_posts as read_posts
+from visclust.projection import project_map as project_map
+from visclust.provenance import describe_run as describe_run
+from visclust.rating_answers import read_rating_answers as read_rating_answers
+from visclust.rating_coverage import (
+    compare_with_truth as compare_with_truth,
+    measure_coverage as measure_coverage,
+)
+from visclust.rating_model import (
+    RatingModel as RatingModel,
+    draw_cluster_effects as draw_cluster_effects,
+)
+from visclust.resolution import resolve as resolve
+from visclust.run_agreement import compare_runs as compare_runs
+from visclust.run_plots import (
+    plot_run_agreement as plot_run_agreement,
+    plot_theme_stability as plot_theme_stability,
+)
+from visclust.sampling import (
+    compare_samples as compare_samples,
+    draw_random_sample as draw_random_sample,
+    draw_stratified_sample as draw_stratified_sample,
+    summarize_samples as summarize_samples,
+)
+from visclust.sampling_plots import plot_annotation_cost as plot_annotation_cost
+from visclust.scale_reliability import measure_reliability as measure_reliability
+from visclust.scan import (
+    plot_k_scan as plot_k_scan,
+    scan_k as scan_k,
+    suggest_knee as suggest_knee,
+)
+from visclust.silhouettes import silhouette_samples as silhouette_samples
+from visclust.simulated_answers import simulate_answers as simulate_answers
+from visclust.simulated_features import simulate_features as simulate_features
+from visclust.simulated_ratings import (
+    expect_contrasts as expect_contrasts,
+    simulate_ratings as simulate_ratings,
+)
+from visclust.survey_export import export_survey as export_survey
+from visclust.survey_import import read_ratings as read_ratings
+from visclust.survey_people import drop_respondents as drop_respondents
+from visclust.tables import (
+    check_table as check_table,
+    read_provenance as read_provenance,
+    read_table as read_table,
+    save_table as save_table,
+)
+from visclust.theme_matching import match_clusters as match_clusters
+from visclust.thumbnail_rows import show_thumbnail_rows as show_thumbnail_rows
+from visclust.typical_images import list_typical_images as list_typical_images
+from visclust.validation_plots import (
+    plot_iterative_against_single as plot_iterative_against_single,
+    plot_precision_recall as plot_precision_recall,
+)
+from visclust.widgets.browse_clusters import browse_clusters as browse_clusters
+from visclust.widgets.label_features import label_features as label_features
+from visclust.widgets.label_pairs import label_pairs as label_pairs
+from visclust.widgets.linked_map import link_map as link_map
+from visclust.widgets.rate_images import rate_images as rate_images
+from visclust.word_plots import plot_words as plot_words
+from visclust.word_splitting import split_words as split_words
+
+__version__: str
