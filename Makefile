@@ -39,8 +39,8 @@ bench: .venv/.test
 	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done
 
 example: .venv/.lab
-	$(BIN)/python -m visclust.example_data.build_images
-	$(BIN)/python -m visclust.example_data.build_posts
+	$(BIN)/python tools/example_corpus/build_images.py
+	$(BIN)/python tools/example_corpus/build_posts.py
 
 # Installed again only when pyproject.toml changed.
 .venv/.lab .venv/.test .venv/.test,gpu: .venv/.%: pyproject.toml

@@ -7,23 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from build_images import LICENCE_ADDRESSES, LONGEST_SIDE, _caption, _crop, _recompress
+from build_posts import build_posts, save_posts
+from image_sources import _find_credit, _read_copyright
 from PIL import Image
 
-from visclust import example_data
+import visclust
 from visclust.corpus import link_posts
 from visclust.example import load_example
-from visclust.example_data.build_images import (
-    LICENCE_ADDRESSES,
-    LONGEST_SIDE,
-    _caption,
-    _crop,
-    _recompress,
-)
-from visclust.example_data.build_posts import build_posts, save_posts
-from visclust.example_data.image_sources import _find_credit, _read_copyright
 from visclust.tables import read_provenance
 
-DATA = Path(example_data.__file__).parent
+DATA = Path(visclust.__file__).parent / "example_data"
 
 
 @pytest.fixture(scope="module")

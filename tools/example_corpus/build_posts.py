@@ -1,6 +1,6 @@
 """Make the synthetic posts of the example corpus: no person wrote them and no account posted them.
 
-Run ``python -m visclust.example_data.build_posts`` after `build_images`; the same seed gives the same table.
+Run ``python tools/example_corpus/build_posts.py`` after `build_images`; the same seed gives the same table.
 
 The shape follows the paper's 174,172 tweets with 88,075 images, 18,096 of them unique: 4,000 posts with
 about 4.9 image uses per unique image, as there; 1.4 posts per image use, where the paper has 2.0, because
@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from visclust.files import write_atomically
 from visclust.provenance import describe_run
 
-__all__ = ["SYNTHETIC_NOTICE", "build_posts", "save_posts"]
+_DATA = Path(__file__).parents[2] / "visclust" / "example_data"
 
-SYNTHETIC_NOTICE = "Synthetic: made up by visclust.example_data.build_posts; no person wrote these posts."
+SYNTHETIC_NOTICE = "Synthetic: made up by tools/example_corpus/build_posts.py; no person wrote these posts."
 
 SEED = 20160718
 POSTS = 4000
@@ -232,7 +232,7 @@ def _main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="default: beside this script")
+    parser.add_argument("--to", type=Path, default=_DATA, help="default: the data of the package")
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
     posts = build_posts(given.to, seed=given.seed)

@@ -1,6 +1,6 @@
 """Rebuild the images of the example corpus from two Debian packages.
 
-Run ``python -m visclust.example_data.build_images`` on Debian, or with ``--unpacked FOLDER`` anywhere
+Run ``python tools/example_corpus/build_images.py`` on Debian, or with ``--unpacked FOLDER`` anywhere
 that both packages were unpacked with ``dpkg -x``. The same Pillow gives the same bytes.
 """
 
@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from image_sources import VERSIONS, Photograph, list_photographs
 from PIL import Image, ImageDraw, ImageFont
 
-from visclust.example_data.image_sources import VERSIONS, Photograph, list_photographs
-
-__all__ = ["build_images"]
+_DATA = Path(__file__).parents[2] / "visclust" / "example_data"
 
 LONGEST_SIDE = 224
 QUALITY = 92
@@ -214,7 +213,7 @@ def _main() -> None:
     parser.add_argument(
         "--unpacked", type=Path, help="folder with both packages unpacked (else: apt-get download)"
     )
-    parser.add_argument("--to", type=Path, default=Path(__file__).parent, help="default: beside this script")
+    parser.add_argument("--to", type=Path, default=_DATA, help="default: the data of the package")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         table = build_images(given.unpacked or _unpack_packages(Path(scratch)), given.to)

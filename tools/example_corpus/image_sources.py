@@ -10,8 +10,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["VERSIONS", "Photograph", "list_photographs"]
-
 # The choices below hold for these versions; others may have other pictures or other licences.
 VERSIONS = {"endless-sky-data": "0.9.8-1.2", "tuxpaint-stamps-default": "2022.06.04-1"}
 
