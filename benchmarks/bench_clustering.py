@@ -16,7 +16,7 @@ from side_by_side import compare_times, describe_machine, print_table, time_alte
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples as sklearn_silhouettes, silhouette_score
 
-from visclust.backend import explain_gpu, to_device
+from visclust.base.backend import explain_gpu, to_device
 from visclust.cluster_scores import score_clusters
 from visclust.grid import grid_search
 from visclust.kmeans import fit_kmeans

@@ -18,7 +18,7 @@ import pandas as pd
 from side_by_side import compare_times, describe_machine, print_table, time_alternating
 from sklearn.neighbors import NearestNeighbors
 
-from visclust.components import connect_pairs
+from visclust.base.components import connect_pairs
 from visclust.corpus import select_usable
 from visclust.duplicate_scores import score_duplicates
 from visclust.duplicates import Duplicates, combine_duplicates, find_duplicates

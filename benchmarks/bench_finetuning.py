@@ -24,7 +24,7 @@ import torch
 from bench_embedding import make_jpegs
 from side_by_side import describe_machine, print_table
 
-from visclust.bootstrap import find_interval
+from visclust.base.bootstrap import find_interval
 from visclust.copy_groups import group_copies
 from visclust.corpus import index_images
 from visclust.embedding import embed_images

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from visclust.assignment import assign_respondents
-from visclust.bootstrap import find_interval
+from visclust.base.bootstrap import find_interval
 from visclust.cluster_contrasts import contrast_clusters
 from visclust.contrast_power import power_for_contrast
 from visclust.crossed_bootstrap import count_freedom, resample_crossed, split_crossed

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import strict_arrays
 
-from visclust.backend import explain_gpu, to_device
+from visclust.base.backend import explain_gpu, to_device
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.backend import to_host
+from visclust.base.backend import to_host
 from visclust.cluster_descriptions import ClusterDescriptions, describe_clusters, rank_clusters
 from visclust.overrepresented_words import list_overrepresented_words, weigh_log_odds
 from visclust.typical_images import list_typical_images

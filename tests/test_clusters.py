@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
+from visclust.base.tables import UNASSIGNED
 from visclust.cluster_tables import list_k_curve, pick_cluster_rows, summarize_clusters
-from visclust.clusters import UNASSIGNED, assign_clusters, assign_nearest, cluster_once
+from visclust.clusters import assign_clusters, assign_nearest, cluster_once
 from visclust.iterative import cluster_iteratively
 
 

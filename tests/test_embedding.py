@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 
 from visclust import embedding as embedding_module
+from visclust.base.machine import choose_workers
 from visclust.corpus import index_images
 from visclust.embedding import Embedding, embed_images
 from visclust.embedding_files import load_embedding, save_embedding
 from visclust.encoders import Encoder, EncoderChoice, load_encoder
-from visclust.image_batches import choose_workers, iterate_batches, list_files
+from visclust.image_batches import iterate_batches, list_files
 from visclust.image_reading import read_image
 
 
@@ -327,7 +328,7 @@ def test_little_memory_means_one_worker(monkeypatch):
 
 
 def test_auto_says_once_that_there_is_no_gpu_and_gpu_is_an_error(corpus, monkeypatch, capsys):
-    from visclust import torch_device
+    from visclust.base import machine as torch_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     torch_device._announce_fallback.cache_clear()

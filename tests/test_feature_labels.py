@@ -7,10 +7,10 @@ import pytest
 
 from visclust.answer_files import append_answer, name_answer_file
 from visclust.answers import current_answers, read_answers
+from visclust.base.tables import check_table
 from visclust.feature_answers import write_feature_answer
 from visclust.feature_labels import aggregate_labels
 from visclust.simulated_features import simulate_features
-from visclust.tables import check_table
 
 ASKED = ["anger", "men"]
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
+from visclust.base.tables import UNASSIGNED
 from visclust.choose_k import choose_from_curve
 from visclust.clustering_settings import IterativeSettings
-from visclust.clusters import UNASSIGNED
 from visclust.iterative import cluster_iteratively, cluster_workspace
 from visclust.workspace import open_workspace
 

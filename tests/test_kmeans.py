@@ -3,7 +3,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from visclust.backend import to_host
+from visclust.base.backend import to_host
 from visclust.kmeans import choose_start, fit_kmeans
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from visclust.backend import to_host
+from visclust.base.backend import to_host
 from visclust.lloyd import iterate_lloyd
 
 

@@ -10,7 +10,8 @@ import pytest
 import strict_arrays
 from PIL import Image
 
-from visclust import backend, projection
+from visclust import projection
+from visclust.base import backend
 from visclust.map_plot import plot_map
 from visclust.map_tables import choose_map_colours, describe_map
 from visclust.projection import project_map

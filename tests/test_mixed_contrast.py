@@ -4,7 +4,7 @@ import pytest
 from rating_surveys import make_survey
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from visclust.bootstrap import find_interval
+from visclust.base.bootstrap import find_interval
 from visclust.contrast_power import power_for_contrast
 from visclust.crossed_bootstrap import resample_crossed, split_crossed
 from visclust.mixed_contrast import fit_mixed_contrast

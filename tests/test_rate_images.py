@@ -9,6 +9,7 @@ from PIL import Image
 
 from visclust.answer_files import append_answer, name_answer_file
 from visclust.answers import read_answers
+from visclust.base.tables import check_table
 from visclust.constructs import EMOTIONS
 from visclust.rating_answers import read_rating_answers
 from visclust.rating_items import (
@@ -18,7 +19,6 @@ from visclust.rating_items import (
     read_rating_answer,
     write_rating_answer,
 )
-from visclust.tables import check_table
 from visclust.widgets.rate_images import rate_images
 
 ITEMS = {"pleasant": ["proud", "hopeful"], "unpleasant": ["angry"]}

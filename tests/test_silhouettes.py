@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples as sklearn_silhouettes
 
-from visclust.backend import explain_gpu, to_device, to_host
-from visclust.distances import center_rows, choose_block_size, count_threads, measure_block
+from visclust.base.backend import explain_gpu, to_device, to_host
+from visclust.base.distances import center_rows, choose_block_size, count_threads, measure_block
 from visclust.kmeans import fit_kmeans
 from visclust.silhouettes import silhouette_samples, sum_by_cluster
 from visclust.workspace import open_workspace, recall, sum_distances
@@ -88,7 +88,7 @@ def test_the_number_of_threads_changes_nothing_at_all(monkeypatch):
     x, labels = rng.normal(size=(1500, 16)).astype("float32"), rng.integers(0, 9, 1500)
     found = []
     for threads in (1, 2, 4):
-        monkeypatch.setattr("visclust.distances.count_threads", lambda threads=threads: threads)
+        monkeypatch.setattr("visclust.base.distances.count_threads", lambda threads=threads: threads)
         found.append(silhouette_samples(x, labels, memory_budget=2**27))
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])

@@ -1,3 +1,6 @@
+from visclust import (
+    base as base,
+)
 from visclust.accounts import describe_accounts as describe_accounts
 from visclust.annotation_plan import plan_annotation as plan_annotation
 from visclust.annotator_agreement import agreement as agreement
@@ -10,21 +13,16 @@ from visclust.answers import (
     merge_answers as merge_answers,
     read_answers as read_answers,
 )
-from visclust.arrays import to_host as to_host
 from visclust.assignment import assign_respondents as assign_respondents
 from visclust.assignment_checks import (
     check_assignment as check_assignment,
     describe_assignment as describe_assignment,
 )
-from visclust.backend import (
-    describe_device as describe_device,
-    to_device as to_device,
-)
+from visclust.base import *
 from visclust.channel_figure import (
     plot_channels as plot_channels,
     split_channels as split_channels,
 )
-from visclust.charts import show_charts as show_charts
 from visclust.cluster_contrasts import contrast_clusters as contrast_clusters
 from visclust.cluster_descriptions import (
     describe_clusters as describe_clusters,
@@ -102,7 +100,6 @@ from visclust.encoders import (
 from visclust.example import load_example as load_example
 from visclust.factor_check import confirm_factors as confirm_factors
 from visclust.feature_labels import aggregate_labels as aggregate_labels
-from visclust.files import write_atomically as write_atomically
 from visclust.finetune_plots import (
     plot_feature_scores as plot_feature_scores,
     plot_training as plot_training,
@@ -157,7 +154,6 @@ from visclust.pairs import (
 from visclust.perceptual_hashes import hash_images as hash_images
 from visclust.posts import read_posts as read_posts
 from visclust.projection import project_map as project_map
-from visclust.provenance import describe_run as describe_run
 from visclust.rating_answers import read_rating_answers as read_rating_answers
 from visclust.rating_coverage import (
     compare_with_truth as compare_with_truth,
@@ -196,12 +192,6 @@ from visclust.simulated_ratings import (
 from visclust.survey_export import export_survey as export_survey
 from visclust.survey_import import read_ratings as read_ratings
 from visclust.survey_people import drop_respondents as drop_respondents
-from visclust.tables import (
-    check_table as check_table,
-    read_provenance as read_provenance,
-    read_table as read_table,
-    save_table as save_table,
-)
 from visclust.theme_matching import match_clusters as match_clusters
 from visclust.thumbnail_rows import show_thumbnail_rows as show_thumbnail_rows
 from visclust.typical_images import list_typical_images as list_typical_images

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from visclust.post_checks import check_posts
+from visclust.base.tables import check_posts
 from visclust.post_rows import strip_hash_sign
 
 __all__ = ["check_accounts", "describe_accounts", "match_authors"]

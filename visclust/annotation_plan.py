@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.argument_checks import check_whole_number
-from visclust.clusters import UNASSIGNED
-from visclust.tables import check_table
+from visclust.base.checks import check_whole_number
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.theme_chances import chance_all_seen, count_expected, draw_waits, find_smallest
 
 __all__ = ["AnnotationPlan", "plan_annotation"]

@@ -14,7 +14,7 @@ from visclust.agreement_measures import (
     count_coincidences,
 )
 from visclust.answers import current_answers
-from visclust.bootstrap import find_interval, resample_sums
+from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.simulated_answers import refuse_mixture
 
 __all__ = ["ANSWERS", "Agreement", "agreement", "spread_answers"]

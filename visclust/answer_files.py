@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from visclust.answer_rows import check_row, clean_name
-from visclust.files import _flush_folder
+from visclust.base.files import _flush_folder
 
 try:
     import fcntl

@@ -10,7 +10,7 @@ import pandas as pd
 
 from visclust.answer_files import append_answer, name_answer_file, repair_answers
 from visclust.answer_rows import ANSWER_COLUMNS, check_row, read_rows
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = [
     "append_answer",

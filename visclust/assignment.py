@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from visclust.argument_checks import check_whole_number
 from visclust.assignment_feasibility import refuse_impossible
 from visclust.assignment_flow import assign_strata
-from visclust.clusters import UNASSIGNED
+from visclust.base.checks import check_whole_number
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.sample_design import check_sample
-from visclust.tables import check_table
 
 __all__ = ["assign_respondents", "even_out_ratings", "list_groups", "number_strata"]
 

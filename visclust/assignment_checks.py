@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import csr_array, triu
 
 from visclust.assignment import even_out_ratings, number_strata
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = ["check_assignment", "describe_assignment"]
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from visclust.backend import to_host
+from visclust.base.backend import to_host
 from visclust.clustering_settings import IterativeSettings
 from visclust.goodness import REQUIRED_GAIN, measure_goodness
 from visclust.kmeans import fit_kmeans

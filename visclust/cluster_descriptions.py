@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from visclust.clusters import UNASSIGNED
+from visclust.base.tables import UNASSIGNED, check_posts, check_table
 from visclust.overrepresented_words import list_overrepresented_words
-from visclust.post_checks import check_posts
-from visclust.tables import check_table
 from visclust.typical_images import list_typical_images
 
 __all__ = ["ClusterDescriptions", "describe_clusters", "rank_clusters"]

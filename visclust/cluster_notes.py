@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from visclust.answers import current_answers, read_answers
-from visclust.clusters import UNASSIGNED
-from visclust.provenance import digest_ids
-from visclust.tables import check_table
+from visclust.base.provenance import digest_ids
+from visclust.base.tables import UNASSIGNED, check_table
 
 __all__ = [
     "ClusterNote",

@@ -12,13 +12,13 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
+from visclust.base.files import write_atomically
+from visclust.base.provenance import describe_run
+from visclust.base.tables import check_table
 from visclust.cluster_notes import ClusterNote, key_clusters
-from visclust.files import write_atomically
 from visclust.image_posts import ImagePosts
 from visclust.image_reading import UnreadableImageError
-from visclust.provenance import describe_run
-from visclust.tables import check_table
 from visclust.thumbnails import encode_data_url
 from visclust.widgets.browse_catalogue import catalogue_clusters
 from visclust.widgets.browse_clusters import find_image_files

@@ -3,11 +3,8 @@
 import altair as alt
 import pandas as pd
 
-from visclust.clusters import UNASSIGNED
-
-__all__ = ["plot_cluster_sizes", "plot_iterations", "plot_k_curve", "plot_sample_coverage"]
-
-_GRAY, _ORANGE = "#9e9e9e", "#e6780a"
+from visclust.base.charts import _GRAY, _ORANGE
+from visclust.base.tables import UNASSIGNED
 
 
 def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -> alt.HConcatChart:

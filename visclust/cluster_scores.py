@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.backend import get_namespace, to_host
-from visclust.clustering_settings import check_embedding
-from visclust.distances import center_rows
+from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.distances import center_rows
 from visclust.silhouette_variants import (
     SILHOUETTES,
     estimate_seconds,

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from visclust.clusters import UNASSIGNED
-from visclust.tables import check_table
+from visclust.base.tables import UNASSIGNED, check_table
 
 __all__ = ["list_k_curve", "pick_cluster_rows", "summarize_clusters"]
 

@@ -1,55 +1,14 @@
 """The settings of iterative clustering; embedding and settings are checked before any work starts."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from visclust.argument_checks import check_whole_number
-from visclust.backend import get_namespace
+from visclust.base.checks import check_whole_number
 from visclust.goodness import GOODNESS_MEASURES
 from visclust.silhouette_variants import SILHOUETTES
 
-__all__ = ["IterativeSettings", "check_embedding", "check_settings"]
-
 # Mean silhouettes of real photographs lie far below: a threshold above it would leave nearly all unassigned.
 _UNUSUAL_THRESHOLD = 0.2
-
-
-def check_embedding(x: Any) -> None:
-    """Check that an embedding is a finite float matrix with a row.
-
-    Parameters
-    ----------
-    x : ndarray
-        The embedding; NumPy or CuPy.
-
-    Raises
-    ------
-    TypeError
-        If it is no array of float32 or float64.
-    ValueError
-        If it has another shape than (n, d), no row or column, or a value that is not finite.
-
-    Examples
-    --------
-    >>> check_embedding(np.array([[np.nan]]))
-    Traceback (most recent call last):
-    ValueError: Expected finite numbers, but 1 of 1 rows holds NaN or infinity (the first is row 0): ...
-    """
-    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
-        raise TypeError(f"Expected an array of shape (n, d), got {type(x).__name__}. Use numpy.asarray.")
-    if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f'Expected dtype float32 or float64, got {x.dtype}. Use x.astype("float32").')
-    if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"Expected shape (n, d) with at least one row and column, got {x.shape}.")
-    xp = get_namespace(x)
-    bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
-    if len(bad):
-        raise ValueError(
-            f"Expected finite numbers, but {len(bad)} of {len(x)} rows holds NaN or infinity "
-            f"(the first is row {int(bad[0])}): embed those images again or leave them out."
-        )
 
 
 class IterativeSettings(NamedTuple):

@@ -7,17 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.backend import describe_device, get_namespace, to_host
-from visclust.clustering_settings import check_embedding
+from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
+from visclust.base.provenance import describe_run
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.corpus import select_usable
 from visclust.kmeans import fit_kmeans
-from visclust.provenance import describe_run
 from visclust.silhouettes import silhouette_samples
-from visclust.tables import check_table
-
-__all__ = ["UNASSIGNED", "ClusteringResult", "assign_clusters", "assign_nearest", "cluster_once"]
-
-UNASSIGNED = -1
 
 
 class ClusteringResult(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.bootstrap import find_interval, resample_sums
+from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.configuration_grid import check_measure, count_grid, join_settings
 from visclust.pair_counts import SCORES, compute_scores
 from visclust.pair_weights import HEAVY, find_heaviest, find_strata

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.base.tables import check_table
 from visclust.pair_counts import SCORES, count_pairs, predict_same
 from visclust.pair_weights import read_weights
-from visclust.tables import check_table
 
 __all__ = ["check_measure", "count_grid", "join_settings"]
 

@@ -7,11 +7,10 @@ import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_matrix
 
-from visclust.clusters import UNASSIGNED
-from visclust.components import connect_pairs
-from visclust.memory import memory_at_hand
+from visclust.base.components import connect_pairs
+from visclust.base.machine import memory_at_hand
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.run_labels import stack_runs
-from visclust.tables import check_table
 
 __all__ = ["count_together", "find_consensus"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import nct, t
 
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
 
 __all__ = ["power_for_contrast"]
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from visclust.components import connect_pairs
-from visclust.image_batches import ImageFile, choose_workers, map_ahead, read_unchanged
+from visclust.base.components import connect_pairs
+from visclust.base.machine import choose_workers
+from visclust.image_batches import ImageFile, map_ahead, read_unchanged
 
 __all__ = ["group_copies"]
 

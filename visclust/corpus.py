@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
+from visclust.base.tables import check_table
 from visclust.image_reading import UnreadableImageError, check_image
 from visclust.media_addresses import IMAGE_ENDINGS, is_address, match_addresses
-from visclust.tables import check_table
 
 __all__ = ["index_images", "link_posts", "select_usable"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from visclust.argument_checks import check_level
+from visclust.base.checks import check_level
 from visclust.sample_design import SampleDesign, find_design
 from visclust.sample_values import join_domains, join_values
 from visclust.stratified_variance import measure_variance

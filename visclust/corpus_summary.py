@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_list_like
 
+from visclust.base.tables import check_posts, check_table
 from visclust.hashtag_uses import number_days, start_of_days
 from visclust.image_uses import count_image_uses
-from visclust.post_checks import check_posts
-from visclust.tables import check_table
 
 __all__ = ["CorpusDescription", "describe_corpus"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.clusters import UNASSIGNED
+from visclust.base.tables import UNASSIGNED
 from visclust.rating_tables import RatingEvents, join_clusters
 
 __all__ = ["WEIGHTINGS", "CrossedDesign", "list_designs", "weigh_images"]

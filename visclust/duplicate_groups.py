@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = ["GROUPINGS", "group_by_representative", "list_groups", "map_to_representatives"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.components import connect_pairs
+from visclust.base.components import connect_pairs
 
 __all__ = ["score_duplicates"]
 

@@ -6,16 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.backend import describe_device, to_host
-from visclust.clustering_settings import check_embedding
-from visclust.components import connect_pairs
+from visclust.base.backend import check_embedding, describe_device, to_host
+from visclust.base.components import connect_pairs
+from visclust.base.provenance import describe_run
+from visclust.base.tables import check_table
 from visclust.duplicate_groups import group_by_representative, list_groups
 from visclust.duplicate_settings import check_duplicate_settings
 from visclust.hash_search import iterate_close_hashes
 from visclust.perceptual_hashes import describe_hashes, hash_images, pack_hashes
-from visclust.provenance import describe_run
 from visclust.row_search import iterate_close_rows, measure_from_row, prepare_rows
-from visclust.tables import check_table
 
 __all__ = ["Duplicates", "combine_duplicates", "find_duplicates"]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from visclust.base.machine import choose_workers, describe_torch_device
+from visclust.base.provenance import describe_run, digest_ids
 from visclust.embedding_chunks import open_chunk_folder, read_chunk, write_chunk
 from visclust.encoders import Encoder, EncoderChoice, load_encoder
-from visclust.image_batches import ImageFile, choose_workers, iterate_batches, list_files
-from visclust.provenance import describe_run, digest_ids
-from visclust.torch_device import describe_torch_device
+from visclust.image_batches import ImageFile, iterate_batches, list_files
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from visclust.files import write_atomically
-from visclust.provenance import digest_ids
+from visclust.base.files import write_atomically
+from visclust.base.provenance import digest_ids
 
 __all__ = ["open_chunk_folder", "read_chunk", "write_chunk"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.arrays import to_host
+from visclust.base.backend import to_host
+from visclust.base.files import write_atomically
+from visclust.base.provenance import digest_ids, digest_input
 from visclust.embedding import Embedding
-from visclust.files import write_atomically
-from visclust.provenance import digest_ids, digest_input
 
 __all__ = ["list_embeddings", "load_embedding", "save_embedding"]
 

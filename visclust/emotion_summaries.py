@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from visclust.argument_checks import check_level
+from visclust.base.checks import check_level
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.cluster_contrasts import summarize_cells
 from visclust.cluster_errors import estimate_cluster_errors
-from visclust.clusters import UNASSIGNED
 from visclust.constructs import EMOTIONS
 from visclust.crossed_designs import list_designs
 from visclust.image_uses import count_image_uses
 from visclust.rating_tables import find_simulated, spread_ratings
-from visclust.tables import check_table
 
 __all__ = ["EmotionHeatmap", "summarize_emotions", "tabulate_emotion_heatmap"]
 

@@ -1,15 +1,14 @@
 """Files of weights: read without a pickle, and fitted into a network after every name is checked."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from visclust.base.provenance import digest_file
+
 if TYPE_CHECKING:
     import torch
-
-__all__ = ["Weights", "digest_file", "fit_weights", "read_weights"]
 
 
 class Weights(NamedTuple):
@@ -18,31 +17,6 @@ class Weights(NamedTuple):
     tensors: dict[str, Any]
     digest: str
     training: dict[str, str]
-
-
-def digest_file(path: str | os.PathLike) -> str:
-    """Digest a file.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    str
-        Its SHA-256 in hexadecimal, as ``sha256sum`` prints it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "empty"
-    >>> _ = path.write_bytes(b"")
-    >>> digest_file(path)[:8]
-    'e3b0c442'
-    """
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_weights(path: str | os.PathLike) -> Weights:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from visclust.base.machine import pick_torch_device
 from visclust.encoder_networks import (
     TORCHVISION_ENCODERS,
     Network,
@@ -16,7 +17,6 @@ from visclust.encoder_networks import (
     build_torchvision,
 )
 from visclust.image_transforms import speed_up_transform
-from visclust.torch_device import pick_torch_device
 from visclust.weights_download import WeightsUnreachableError, locate_weights
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import pandas as pd
 
 from visclust.agreement_measures import compute_alpha, compute_percent_agreement, count_coincidences
 from visclust.answers import current_answers
-from visclust.argument_checks import check_whole_number
-from visclust.bootstrap import find_interval, resample_sums
+from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.checks import check_whole_number
+from visclust.base.tables import check_table
 from visclust.feature_answers import read_feature_answer
 from visclust.simulated_answers import refuse_mixture
-from visclust.tables import check_table
 from visclust.widgets.labelling import SKIP
 
 __all__ = ["AggregatedLabels", "aggregate_labels"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
+from visclust.base.machine import choose_workers, memory_at_hand
 from visclust.finetune_images import TrainingImages
-from visclust.image_batches import choose_workers, map_ahead
-from visclust.memory import memory_at_hand
+from visclust.image_batches import map_ahead
 
 if TYPE_CHECKING:
     import torch

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from visclust.base.machine import memory_at_hand
 from visclust.encoders import Encoder
 from visclust.image_batches import ImageFile, read_unchanged
 from visclust.image_transforms import PixelScaling
-from visclust.memory import memory_at_hand
 
 if TYPE_CHECKING:
     import torch

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.tables import check_table
 from visclust.image_batches import ImageFile, list_files
-from visclust.tables import check_table
 
 __all__ = ["LabelledImages", "match_labels"]
 

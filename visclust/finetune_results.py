@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.encoder_weights import digest_file
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
+from visclust.base.provenance import digest_file
 from visclust.finetune_labels import LabelledImages
 from visclust.finetune_network import TrainedNetwork
 from visclust.finetune_scores import score_features

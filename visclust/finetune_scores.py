@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from visclust.bootstrap import find_interval
+from visclust.base.bootstrap import find_interval
 
 __all__ = ["MEASURES", "average_precisions", "score_features"]
 

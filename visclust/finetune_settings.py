@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
 from visclust.encoders import Encoder
 from visclust.finetune_network import LAYERS
 

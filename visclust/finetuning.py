@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
+from visclust.base.machine import describe_torch_device
+from visclust.base.provenance import describe_run, digest_ids, digest_input
 from visclust.copy_groups import group_copies
 from visclust.embedding import load_for_use
 from visclust.encoders import Encoder, EncoderChoice
@@ -22,8 +24,6 @@ from visclust.finetune_settings import check_settings, check_source
 from visclust.finetune_split import match_groups, split_labelled
 from visclust.finetune_steps import TrainingSettings, choose_precision, predict_logits
 from visclust.finetune_training import MOMENTUM, train_network
-from visclust.provenance import describe_run, digest_ids, digest_input
-from visclust.torch_device import describe_torch_device
 
 __all__ = ["finetune"]
 

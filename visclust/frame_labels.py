@@ -6,9 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.clusters import UNASSIGNED
-from visclust.post_checks import check_posts
-from visclust.tables import check_table
+from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
 __all__ = ["LabelledPosts", "label_posts"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.backend import get_namespace
+from visclust.base.backend import get_namespace
 from visclust.silhouettes import average_by_cluster, score_from_sums
 
 __all__ = ["GOODNESS_MEASURES", "REQUIRED_GAIN", "measure_goodness"]

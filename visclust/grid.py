@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.clustering_settings import IterativeSettings, check_embedding, check_settings
-from visclust.clusters import UNASSIGNED, ClusteringResult
+from visclust.base.backend import check_embedding
+from visclust.base.tables import UNASSIGNED
+from visclust.clustering_settings import IterativeSettings, check_settings
+from visclust.clusters import ClusteringResult
 from visclust.grid_runs import Configuration, ConfigurationRunner
 
 __all__ = ["GridResult", "grid_search"]

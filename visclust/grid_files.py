@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.base.files import write_atomically
 from visclust.clusters import ClusteringResult
-from visclust.files import write_atomically
 
 __all__ = ["load_configuration", "name_configuration", "save_configuration"]
 

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from visclust.backend import describe_device, get_namespace, to_host
+from visclust.base.backend import describe_device, get_namespace, to_host
+from visclust.base.provenance import describe_run, digest_input
 from visclust.clustering_settings import IterativeSettings
 from visclust.clusters import ClusteringResult, cluster_once
 from visclust.grid_files import load_configuration, name_configuration, save_configuration
 from visclust.iterative import cluster_workspace
-from visclust.provenance import describe_run, digest_input
 from visclust.silhouettes import score_from_sums
 from visclust.workspace import Workspace, open_workspace, sum_distances
 

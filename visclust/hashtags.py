@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from visclust.accounts import check_accounts, match_authors
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
+from visclust.base.tables import check_posts
 from visclust.hashtag_uses import has_capital, list_uses, start_of_days
-from visclust.post_checks import check_posts
 
 __all__ = ["TrackedHashtags", "track_hashtags"]
 

@@ -1,7 +1,6 @@
 """Decode and transform images in threads, ahead of the network and in order."""
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,16 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from visclust.base.tables import check_table
 from visclust.image_reading import UnreadableImageError, read_image
-from visclust.memory import memory_at_hand
-from visclust.tables import check_table
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = ["ImageFile", "choose_workers", "iterate_batches", "list_files", "map_ahead", "read_unchanged"]
-
-_LITTLE_MEMORY = 3 * 2**30
 
 
 class ImageFile(NamedTuple):
@@ -29,23 +23,6 @@ class ImageFile(NamedTuple):
 
     image_id: str
     path: str
-
-
-def choose_workers() -> int:
-    """Choose how many threads decode images: one per core, one only where memory is short.
-
-    Returns
-    -------
-    int
-        From 1 to 16. Beyond that, one process cannot hand more images on.
-
-    Examples
-    --------
-    >>> choose_workers() >= 1
-    True
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if memory_at_hand() < _LITTLE_MEMORY else min(cores, 16)
 
 
 def list_files(images: pd.DataFrame) -> list[ImageFile]:

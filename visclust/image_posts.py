@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.post_checks import check_posts
-from visclust.tables import check_table
+from visclust.base.tables import check_posts, check_table
 
 __all__ = ["ImagePosts"]
 

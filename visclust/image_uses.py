@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = ["count_image_uses", "plot_image_uses"]
 

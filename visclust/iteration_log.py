@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from visclust.base.tables import UNASSIGNED
 from visclust.choose_k import KCurve
-from visclust.clusters import UNASSIGNED
 
 __all__ = ["LOG_COLUMNS", "Iteration", "describe_iteration"]
 

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.backend import describe_device, get_namespace, to_host
+from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
+from visclust.base.provenance import describe_run
+from visclust.base.tables import UNASSIGNED
 from visclust.choose_k import climb_k
 from visclust.cluster_scores import announce_cost, score_rows
-from visclust.clustering_settings import IterativeSettings, check_embedding, check_settings
-from visclust.clusters import UNASSIGNED, ClusteringResult
+from visclust.clustering_settings import IterativeSettings, check_settings
+from visclust.clusters import ClusteringResult
 from visclust.iteration_log import LOG_COLUMNS, Iteration, describe_iteration
 from visclust.kmeans import fit_kmeans
-from visclust.provenance import describe_run
 from visclust.silhouettes import average_by_cluster, score_from_sums
 from visclust.workspace import Workspace, measure_squares, open_workspace, recall, sum_distances
 

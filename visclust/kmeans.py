@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from visclust.backend import get_namespace, run_gpu_lloyd
-from visclust.distances import square_lengths
+from visclust.base.backend import get_namespace, run_gpu_lloyd
+from visclust.base.distances import square_lengths
 from visclust.lloyd import iterate_lloyd
 
 __all__ = ["KMeansFit", "choose_start", "fit_kmeans"]

@@ -5,8 +5,7 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
-from visclust.clusters import UNASSIGNED
-from visclust.tables import check_table
+from visclust.base.tables import UNASSIGNED, check_table
 
 __all__ = ["score_against_groups"]
 

@@ -82,7 +82,7 @@ def suggest_settings(*, memory: int | None = None) -> Settings:
     Parameters
     ----------
     memory : int, bytes, optional
-        Memory to plan for; by default what `visclust.memory.memory_at_hand` finds.
+        Memory to plan for; by default what `visclust.base.machine.memory_at_hand` finds.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def suggest_settings(*, memory: int | None = None) -> Settings:
     >>> suggest_settings(memory=2 * 2**30).batch_size
     8
     """
-    from visclust.memory import memory_at_hand
+    from visclust.base.machine import memory_at_hand
 
     memory = memory_at_hand() if memory is None else memory
     if memory <= 0:
@@ -115,7 +115,7 @@ def suggest_settings(*, memory: int | None = None) -> Settings:
 
 
 def _suggest_device() -> str:
-    from visclust.backend import explain_gpu
+    from visclust.base.backend import explain_gpu
 
     try:
         import torch

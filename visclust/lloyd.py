@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from visclust.backend import get_namespace, is_on_gpu
-from visclust.distances import square_lengths
+from visclust.base.backend import get_namespace, is_on_gpu
+from visclust.base.distances import square_lengths
 
 __all__ = ["iterate_lloyd"]
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from visclust.clusters import UNASSIGNED
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.corpus import select_usable
 from visclust.image_reading import UnreadableImageError
-from visclust.tables import check_table
 from visclust.thumbnails import encode_data_url
 
 __all__ = ["choose_map_colours", "describe_map"]

@@ -12,7 +12,7 @@ from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
 
-from visclust.argument_checks import check_level
+from visclust.base.checks import check_level
 from visclust.constructs import EMOTIONS
 from visclust.crossed_designs import CrossedDesign, list_designs
 from visclust.group_contrasts import choose_reference

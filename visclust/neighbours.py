@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
-from visclust.backend import to_host
-from visclust.clustering_settings import check_embedding
+from visclust.base.backend import check_embedding, to_host
 
 __all__ = ["list_neighbours"]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import nbformat
 
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
 
 __all__ = ["Picture", "find_pictures", "write_index"]
 

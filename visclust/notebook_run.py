@@ -15,7 +15,7 @@ import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
 from visclust.notebook_index import write_index
 
 __all__ = ["list_notebooks", "main", "run_notebooks"]

@@ -8,9 +8,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
-from visclust.clusters import UNASSIGNED
-from visclust.post_checks import check_posts
-from visclust.tables import check_table
+from visclust.base.tables import UNASSIGNED, check_posts, check_table
 from visclust.word_splitting import split_words
 
 __all__ = ["LogOdds", "list_overrepresented_words", "weigh_log_odds"]

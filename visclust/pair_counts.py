@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = ["SCORES", "PairPrediction", "compute_scores", "count_pairs", "predict_same"]
 

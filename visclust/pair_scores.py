@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from visclust.bootstrap import find_interval, resample_sums
+from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.tables import check_table
 from visclust.pair_counts import SCORES, compute_scores, count_pairs, predict_same
 from visclust.pair_weights import HEAVY, count_effective, find_heaviest, find_strata, read_weights
-from visclust.tables import check_table
 
 __all__ = ["score_pairs"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from visclust.base.tables import check_table
 from visclust.pair_counts import SCORES
-from visclust.tables import check_table
 
 __all__ = ["HEAVY", "count_effective", "find_heaviest", "find_strata", "read_weights"]
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.backend import to_host
+from visclust.base.backend import to_host
+from visclust.base.tables import check_table
 from visclust.pair_cells import (
     UNASSIGNED,
     draw_balanced,
@@ -18,7 +19,6 @@ from visclust.pair_cells import (
     group_rows,
     list_cells,
 )
-from visclust.tables import check_table
 
 __all__ = ["PAIR_STRATA", "blind_pairs", "sample_pairs"]
 

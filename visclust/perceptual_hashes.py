@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm.auto import tqdm
 
-from visclust.files import write_atomically
-from visclust.image_batches import choose_workers
+from visclust.base.files import write_atomically
+from visclust.base.machine import choose_workers
+from visclust.base.tables import check_table
 from visclust.image_reading import UnreadableImageError, read_image
-from visclust.tables import check_table
 
 __all__ = ["describe_hashes", "hash_images", "pack_hashes"]
 

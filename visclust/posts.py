@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
+from visclust.base.provenance import describe_run
+from visclust.base.tables import check_table
 from visclust.post_formats import ENDINGS, FORMATS, Source, find_source, read_rows
 from visclust.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
-from visclust.provenance import describe_run
-from visclust.tables import check_table
 
 __all__ = ["ReadPosts", "read_posts"]
 

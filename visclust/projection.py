@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.arrays import is_on_gpu, to_host
-from visclust.backend import describe_device, project_by_cuml
-from visclust.clustering_settings import check_embedding
-from visclust.provenance import describe_run
+from visclust.base.backend import check_embedding, describe_device, is_on_gpu, project_by_cuml, to_host
+from visclust.base.provenance import describe_run
 
 __all__ = ["project_map"]
 

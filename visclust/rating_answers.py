@@ -7,10 +7,10 @@ import pandas as pd
 
 from visclust.answer_rows import clean_name
 from visclust.answers import current_answers, read_answers
+from visclust.base.tables import check_table
 from visclust.constructs import EMOTIONS
 from visclust.rating_items import check_scale, list_items, read_rating_answer
 from visclust.simulated_answers import refuse_mixture
-from visclust.tables import check_table
 from visclust.widgets.labelling import SKIP
 
 __all__ = ["read_rating_answers"]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from visclust.annotator_agreement import spread_answers
+from visclust.base.tables import check_table
 from visclust.simulated_answers import refuse_mixture
-from visclust.tables import check_table
 
 __all__ = ["Resolution", "resolve"]
 

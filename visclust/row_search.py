@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from visclust.backend import get_namespace, to_host
-from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block
+from visclust.base.backend import get_namespace, to_host
+from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block
 
 __all__ = ["METRICS", "iterate_close_rows", "measure_from_row", "prepare_rows"]
 

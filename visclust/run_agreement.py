@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score
 
-from visclust.clusters import UNASSIGNED
+from visclust.base.tables import UNASSIGNED
 from visclust.run_labels import RunLabels, isolate_unassigned, stack_runs
 from visclust.theme_matching import follow_themes, match_best, measure_overlaps
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.clusters import UNASSIGNED
-from visclust.tables import check_table
+from visclust.base.tables import UNASSIGNED, check_table
 
 __all__ = ["RunLabels", "isolate_unassigned", "stack_runs"]
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
 
 if TYPE_CHECKING:
     import torch

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from visclust.argument_checks import check_whole_number
-from visclust.clusters import UNASSIGNED
+from visclust.base.checks import check_whole_number
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.sample_design import check_sample
-from visclust.tables import check_table
 
 __all__ = ["compare_samples", "draw_random_sample", "draw_stratified_sample", "summarize_samples"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from visclust.bootstrap import find_interval
+from visclust.base.bootstrap import find_interval
 from visclust.constructs import EMOTIONS
 from visclust.rating_tables import RatingEvents, spread_ratings
 

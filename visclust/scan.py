@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.backend import to_host
-from visclust.clustering_settings import check_embedding
+from visclust.base.backend import check_embedding, to_host
 from visclust.goodness import GOODNESS_MEASURES, measure_goodness
 from visclust.kmeans import fit_kmeans
 from visclust.workspace import measure_squares, open_workspace, sum_distances

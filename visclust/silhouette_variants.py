@@ -5,8 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from visclust.backend import get_namespace, is_on_gpu
-from visclust.distances import choose_block_size, count_threads, map_blocks, measure_block, square_lengths
+from visclust.base.backend import get_namespace, is_on_gpu
+from visclust.base.distances import (
+    choose_block_size,
+    count_threads,
+    map_blocks,
+    measure_block,
+    square_lengths,
+)
 from visclust.silhouettes import compare_with_nearest, score_from_sums
 
 __all__ = [

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from visclust.backend import get_namespace, score_by_cuml, to_host
-from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
+from visclust.base.backend import get_namespace, score_by_cuml, to_host
+from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 
 __all__ = [
     "average_by_cluster",

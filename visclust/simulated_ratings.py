@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.tables import check_table
 from visclust.rating_model import RatingModel, draw_cluster_effects, expect_ratings
-from visclust.tables import check_table
 
 __all__ = ["SimulatedRatings", "expect_contrasts", "simulate_ratings"]
 

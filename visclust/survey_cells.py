@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
 
 __all__ = ["guard_cell", "read_rows_of_cells", "restore_cell", "write_cells"]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from visclust.answer_rows import clean_name
+from visclust.base.tables import check_table
 from visclust.survey_answers import RawAnswers, list_problem
 from visclust.survey_numbers import read_rating
 from visclust.survey_people import describe_respondents
-from visclust.tables import check_table
 
 __all__ = ["SurveyRatings", "check_answers"]
 

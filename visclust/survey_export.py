@@ -9,14 +9,14 @@ from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
+from visclust.base.files import write_atomically
+from visclust.base.provenance import describe_run
+from visclust.base.tables import check_table
 from visclust.constructs import EMOTIONS
-from visclust.files import write_atomically
-from visclust.provenance import describe_run
 from visclust.rating_items import check_scale, list_items
 from visclust.survey_cells import write_cells
 from visclust.survey_instructions import CSV_INSTRUCTIONS, PAGE_INSTRUCTIONS
 from visclust.survey_qualtrics import write_qualtrics
-from visclust.tables import check_table
 
 __all__ = ["SurveyFiles", "export_survey"]
 

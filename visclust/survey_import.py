@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from visclust.base.tables import check_table
 from visclust.constructs import EMOTIONS
 from visclust.rating_items import check_scale, list_items
 from visclust.survey_answers import read_page_answers, read_table_answers
 from visclust.survey_cells import read_rows_of_cells
 from visclust.survey_checks import SurveyRatings, check_answers
 from visclust.survey_qualtrics_answers import looks_like_qualtrics, read_qualtrics_answers
-from visclust.tables import check_table
 
 __all__ = ["read_ratings"]
 

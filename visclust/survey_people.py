@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = ["DroppedRespondents", "describe_respondents", "drop_respondents"]
 

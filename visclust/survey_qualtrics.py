@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
 from visclust.survey_cells import write_cells
 from visclust.survey_instructions import QUALTRICS_INSTRUCTIONS
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from visclust.clusters import UNASSIGNED
+from visclust.base.tables import UNASSIGNED
 from visclust.run_labels import stack_runs
 
 __all__ = ["follow_themes", "match_best", "match_clusters", "measure_overlaps"]

@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.backend import get_namespace, to_host
-from visclust.clustering_settings import check_embedding
-from visclust.clusters import UNASSIGNED
-from visclust.distances import center_rows
+from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.distances import center_rows
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.silhouettes import sum_by_cluster
-from visclust.tables import check_table
 
 __all__ = ["list_typical_images"]
 

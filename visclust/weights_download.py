@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from tqdm.auto import tqdm
 
-from visclust.encoder_weights import digest_file
-from visclust.files import write_atomically
+from visclust.base.files import write_atomically
+from visclust.base.provenance import digest_file
 
 __all__ = ["WeightsUnreachableError", "fetch_weights", "locate_weights"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from visclust.backend import get_namespace, is_on_gpu
-from visclust.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
-from visclust.memory import memory_at_hand
+from visclust.base.backend import get_namespace, is_on_gpu
+from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
+from visclust.base.machine import memory_at_hand
 from visclust.silhouettes import sum_by_cluster
 
 __all__ = ["Workspace", "measure_squares", "narrow_workspace", "open_workspace", "recall", "sum_distances"]

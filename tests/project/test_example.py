@@ -13,9 +13,9 @@ from image_sources import _find_credit, _read_copyright
 from PIL import Image
 
 import visclust
+from visclust.base.tables import read_provenance
 from visclust.corpus import link_posts
 from visclust.example import load_example
-from visclust.tables import read_provenance
 
 DATA = Path(visclust.__file__).parent / "example_data"
 

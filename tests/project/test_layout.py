@@ -92,7 +92,7 @@ def find_floor(module):
     parts = module.split(".")
     return (
         FLOORS.index(parts[1])
-        if len(parts) > 1 and parts[1] in FLOORS and (ROOT / "visclust" / parts[1]).is_dir()
+        if len(parts) > 1 and parts[1] in FLOORS and (ROOT / "visclust" / parts[1] / "__init__.pyi").exists()
         else None
     )
 

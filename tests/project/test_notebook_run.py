@@ -37,7 +37,7 @@ def series(tmp_path_factory):
         ("text", "# Rows & columns"),
         (
             "code",
-            "import altair as alt, pandas as pd\nfrom visclust.charts import show_charts\nshow_charts()",
+            "import altair as alt, pandas as pd\nfrom visclust.base.charts import show_charts\nshow_charts()",
         ),
         (
             "code",

@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visclust.files import write_atomically
-from visclust.provenance import describe_run
+from visclust.base.files import write_atomically
+from visclust.base.provenance import describe_run
 
 _DATA = Path(__file__).parents[2] / "visclust" / "example_data"
 
@@ -126,7 +126,7 @@ def save_posts(posts: pd.DataFrame, path: Path, *, seed: int = SEED) -> Path:
     Returns
     -------
     pathlib.Path
-        The file; `visclust.tables.read_provenance` reads its record.
+        The file; `visclust.base.tables.read_provenance` reads its record.
     """
     arrow = pa.Table.from_pandas(posts, preserve_index=False)
     run = describe_run("build_posts", seed=seed)

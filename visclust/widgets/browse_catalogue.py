@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = ["Cluster", "catalogue_clusters"]
 

@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 import visclust
-from visclust.backend import to_host
+from visclust.base.backend import check_embedding, to_host
+from visclust.base.tables import check_table
 from visclust.cluster_notes import key_clusters
-from visclust.clustering_settings import check_embedding
 from visclust.image_posts import ImagePosts
-from visclust.tables import check_table
 from visclust.widgets.browse_catalogue import catalogue_clusters
 from visclust.widgets.browsing import Browsing
 from visclust.widgets.cluster_browser import ClusterBrowser

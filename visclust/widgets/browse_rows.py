@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from visclust.base.tables import UNASSIGNED
 from visclust.cluster_notes import ClusterNote
-from visclust.clusters import UNASSIGNED
 from visclust.widgets.browsing import Browsing
 
 __all__ = ["describe_cluster", "list_rows", "list_sheet"]

@@ -6,8 +6,8 @@ Images are known by their position in the clusters table, clusters by their numb
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from visclust.base.tables import UNASSIGNED
 from visclust.cluster_notes import ClusterNote
-from visclust.clusters import UNASSIGNED
 from visclust.widgets.browse_catalogue import Cluster
 
 __all__ = [

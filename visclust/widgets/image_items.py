@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from visclust.answer_rows import clean_name
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 
 __all__ = ["find_image_files", "list_assigned_images"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
 from visclust.constructs import FEATURES
 from visclust.feature_answers import check_features
 from visclust.widgets.answer_log import AnswerLog

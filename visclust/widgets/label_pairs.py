@@ -4,7 +4,7 @@ import os
 
 import pandas as pd
 
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.labeller import Labeller
 from visclust.widgets.pair_items import (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.distances import center_rows, measure_block, square_lengths
+from visclust.base.distances import center_rows, measure_block, square_lengths
 
 __all__ = ["NearestImages"]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from visclust.tables import check_table
+from visclust.base.tables import check_table
 from visclust.widgets.view_settings import describe_view
 
 __all__ = [

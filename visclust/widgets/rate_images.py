@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from visclust.argument_checks import check_whole_number
+from visclust.base.checks import check_whole_number
 from visclust.constructs import EMOTIONS
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.image_items import find_image_files, list_assigned_images

@@ -1,36 +1,13 @@
 """What every labelling view is told: who answers, the texts, how far ahead to fetch. No path among it."""
 
-import hashlib
 import os
 from typing import Any
 
 import visclust
 from visclust.answer_files import name_answer_file
 from visclust.answer_rows import clean_name
-from visclust.argument_checks import check_whole_number
-
-__all__ = ["describe_view", "digest_text"]
-
-
-def digest_text(text: str) -> str:
-    """Digest a text to 16 hexadecimal digits, under which a browser keeps what belongs to it.
-
-    Parameters
-    ----------
-    text : str
-        Any text, halves of characters included.
-
-    Returns
-    -------
-    str
-        The digits.
-
-    Examples
-    --------
-    >>> digest_text("answers/ana.jsonl")
-    'ad5e98aafbbf518a'
-    """
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+from visclust.base.checks import check_whole_number
+from visclust.base.provenance import digest_text
 
 
 def describe_view(

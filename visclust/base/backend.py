@@ -7,20 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from visclust.arrays import is_on_gpu, to_host
-
-__all__ = [
-    "describe_device",
-    "explain_gpu",
-    "get_namespace",
-    "is_on_gpu",
-    "project_by_cuml",
-    "run_gpu_lloyd",
-    "score_by_cuml",
-    "to_device",
-    "to_host",
-]
-
 
 @cache
 def explain_gpu() -> str:
@@ -271,3 +257,81 @@ def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> 
 @cache
 def _announce_own_lloyd(reason: str) -> None:
     print(f"k-means runs on CuPy alone, by visclust's own code: cuML cannot be used ({reason}).")
+
+
+def is_on_gpu(x: Any) -> bool:
+    """Say whether an array is a CuPy array.
+
+    Parameters
+    ----------
+    x : object
+        The array.
+
+    Returns
+    -------
+    bool
+        True for CuPy arrays; NumPy arrays and anything else are worked on by the CPU.
+
+    Examples
+    --------
+    >>> is_on_gpu(np.zeros(1))
+    False
+    """
+    return type(x).__module__.partition(".")[0] == "cupy"
+
+
+def to_host(x: Any) -> np.ndarray:
+    """Bring an array into the computer's own memory as NumPy.
+
+    Parameters
+    ----------
+    x : array_like
+        NumPy or CuPy array.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same object where it is NumPy already.
+
+    Examples
+    --------
+    >>> to_host([1, 2])
+    array([1, 2])
+    """
+    return x.get() if is_on_gpu(x) else np.asarray(x)
+
+
+def check_embedding(x: Any) -> None:
+    """Check that an embedding is a finite float matrix with a row.
+
+    Parameters
+    ----------
+    x : ndarray
+        The embedding; NumPy or CuPy.
+
+    Raises
+    ------
+    TypeError
+        If it is no array of float32 or float64.
+    ValueError
+        If it has another shape than (n, d), no row or column, or a value that is not finite.
+
+    Examples
+    --------
+    >>> check_embedding(np.array([[np.nan]]))
+    Traceback (most recent call last):
+    ValueError: Expected finite numbers, but 1 of 1 rows holds NaN or infinity (the first is row 0): ...
+    """
+    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
+        raise TypeError(f"Expected an array of shape (n, d), got {type(x).__name__}. Use numpy.asarray.")
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f'Expected dtype float32 or float64, got {x.dtype}. Use x.astype("float32").')
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"Expected shape (n, d) with at least one row and column, got {x.shape}.")
+    xp = get_namespace(x)
+    bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"Expected finite numbers, but {len(bad)} of {len(x)} rows holds NaN or infinity "
+            f"(the first is row {int(bad[0])}): embed those images again or leave them out."
+        )

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-__all__ = ["show_charts"]
+_GRAY, _ORANGE = "#9e9e9e", "#e6780a"
 
 _LIVE = "application/vnd.vegalite.v5+json"
 _PIXELS_PER_POINT = 2

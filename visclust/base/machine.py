@@ -1,12 +1,60 @@
-"""Where torch computes: the CPU or an NVIDIA GPU."""
+"""How much memory this process may use: the limit of its container or Binder session counts too."""
 
+import os
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["describe_torch_device", "pick_torch_device"]
+
+_LITTLE_MEMORY = 3 * 2**30
+
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def memory_at_hand() -> int:
+    """Find how much memory this process may use in all.
+
+    Returns
+    -------
+    int, bytes
+        The smallest of the memory available on the machine, the limit of the container, and the limit
+        that JupyterHub and Binder announce in MEM_LIMIT.
+
+    Examples
+    --------
+    >>> memory_at_hand() > 10**8
+    True
+    """
+    limits = [_read_available()]
+    for path in _CGROUP_LIMITS:
+        text = _read_text(path)
+        if text.isdigit():  # "max" means no limit
+            limits.append(int(text))
+    announced = os.environ.get("MEM_LIMIT", "")
+    if announced.isdigit() and int(announced):
+        limits.append(int(announced))
+    return min(limits)
+
+
+def _read_available() -> int:
+    for line in _read_text("/proc/meminfo").splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, ValueError):  # Windows has neither: take what any laptop has
+        return 4 * 2**30
+
+
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
 
 
 def pick_torch_device(device: str = "auto") -> "torch.device":
@@ -81,3 +129,20 @@ def describe_torch_device(device: "torch.device") -> str:
     import torch
 
     return "cpu" if device.type == "cpu" else f"gpu: {torch.cuda.get_device_name(device)}"
+
+
+def choose_workers() -> int:
+    """Choose how many threads decode images: one per core, one only where memory is short.
+
+    Returns
+    -------
+    int
+        From 1 to 16. Beyond that, one process cannot hand more images on.
+
+    Examples
+    --------
+    >>> choose_workers() >= 1
+    True
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if memory_at_hand() < _LITTLE_MEMORY else min(cores, 16)

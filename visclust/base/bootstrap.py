@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.argument_checks import check_level
-
-__all__ = ["find_interval", "resample_sums"]
+from visclust.base.checks import check_level
 
 _LARGEST_BLOCK = 4_000_000  # counts held at once: 32 MB
 

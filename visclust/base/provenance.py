@@ -1,15 +1,15 @@
 """Say how a result was made: parameters, seed, versions, digest of the inputs, device."""
 
 import hashlib
+import os
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-
-__all__ = ["describe_run", "digest_ids", "digest_input"]
 
 _PACKAGES = (
     "visclust",
@@ -137,3 +137,49 @@ def _list_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def digest_file(path: str | os.PathLike) -> str:
+    """Digest a file.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    str
+        Its SHA-256 in hexadecimal, as ``sha256sum`` prints it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "empty"
+    >>> _ = path.write_bytes(b"")
+    >>> digest_file(path)[:8]
+    'e3b0c442'
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_text(text: str) -> str:
+    """Digest a text to 16 hexadecimal digits, under which a browser keeps what belongs to it.
+
+    Parameters
+    ----------
+    text : str
+        Any text, halves of characters included.
+
+    Returns
+    -------
+    str
+        The digits.
+
+    Examples
+    --------
+    >>> digest_text("answers/ana.jsonl")
+    'ad5e98aafbbf518a'
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

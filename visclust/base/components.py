@@ -6,8 +6,6 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["connect_pairs"]
-
 # Pairs that are collected before they are merged into components.
 _PENDING = 2**21
 

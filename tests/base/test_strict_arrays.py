@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import strict_arrays
 
-from visclust import backend, kmeans, silhouette_variants
-from visclust.backend import describe_device, is_on_gpu, to_device, to_host
+from visclust import kmeans, silhouette_variants
+from visclust.base import backend
+from visclust.base.backend import describe_device, is_on_gpu, to_device, to_host
+from visclust.base.provenance import digest_input
 from visclust.cluster_scores import score_clusters
 from visclust.clusters import assign_clusters, assign_nearest, cluster_once
 from visclust.embedding import Embedding
@@ -18,7 +20,6 @@ from visclust.iterative import cluster_iteratively
 from visclust.kmeans import fit_kmeans
 from visclust.neighbours import list_neighbours
 from visclust.pairs import sample_pairs
-from visclust.provenance import digest_input
 from visclust.scan import scan_k
 from visclust.silhouettes import silhouette_samples
 from visclust.typical_images import list_typical_images

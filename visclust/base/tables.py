@@ -2,17 +2,151 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visclust.files import write_atomically
-from visclust.table_kinds import TABLES, TYPE_CHECKS, TYPE_WORDS
+from visclust.base.files import write_atomically
 
-__all__ = ["TABLES", "check_table", "read_provenance", "read_table", "save_table"]
+UNASSIGNED = -1
+
+
+class TableKind(NamedTuple):
+    """Columns of one kind of table, and the columns that name its rows (unique together, never missing)."""
+
+    columns: dict[str, str]
+    key: tuple[str, ...]
+
+
+TABLES: dict[str, TableKind] = {
+    "images": TableKind(
+        {
+            "image_id": "text",
+            "path": "text",
+            "status": "text",
+            "reason": "text",
+            "width": "whole",
+            "height": "whole",
+        },
+        ("path",),
+    ),
+    "posts": TableKind(
+        {
+            "post_id": "text",
+            "author": "text",
+            "posted_at": "time",
+            "text": "text",
+            "hashtags": "list",
+            "retweets": "whole",
+            "favourites": "whole",
+            "followers": "whole",
+            "friends": "whole",
+            "media": "list",
+        },
+        ("post_id",),
+    ),
+    "posts_images": TableKind({"post_id": "text", "image_id": "text"}, ("post_id", "image_id")),
+    "duplicates": TableKind(
+        {
+            "image_id": "text",
+            "path": "text",
+            "group": "whole",
+            "representative": "text",
+            "is_representative": "truth",
+            "distance": "number",
+            "size": "whole",
+            "radius": "number",
+            "status": "text",
+        },
+        ("path",),
+    ),
+    "clusters": TableKind(
+        {"image_id": "text", "cluster": "whole", "iteration": "whole", "silhouette": "number"}, ("image_id",)
+    ),
+    "pairs": TableKind(
+        {
+            "pair_id": "text",
+            "image_a": "text",
+            "image_b": "text",
+            "stratum": "text",
+            "inclusion_probability": "number",
+        },
+        ("pair_id",),
+    ),
+    "answers": TableKind(
+        {
+            "item_id": "text",
+            "annotator": "text",
+            "answer": "text",
+            "answered_at": "text",
+            "seconds": "number",
+            "retracts": "text",
+        },
+        (),
+    ),
+    "gold": TableKind(
+        {"pair_id": "text", "image_a": "text", "image_b": "text", "same": "truth"}, ("pair_id",)
+    ),
+    "labels": TableKind({"image_id": "text"}, ("image_id",)),
+    "frames": TableKind({"cluster": "whole", "frame": "text"}, ("cluster", "frame")),
+    "sample": TableKind(
+        {"image_id": "text", "cluster": "whole", "inclusion_probability": "number", "weight": "number"},
+        ("image_id",),
+    ),
+    "assignment": TableKind(
+        {"respondent": "text", "group": "text", "position": "whole", "image_id": "text", "cluster": "whole"},
+        ("respondent", "image_id"),
+    ),
+    "ratings": TableKind(
+        {
+            "respondent": "text",
+            "group": "text",
+            "image_id": "text",
+            "item": "text",
+            "rating": "number",
+            "simulated": "truth",
+        },
+        ("respondent", "image_id", "item"),
+    ),
+    "group_contrasts": TableKind(
+        {
+            "weighting": "text",
+            "level": "text",
+            "item": "text",
+            "group": "text",
+            "reference": "text",
+            "estimate": "number",
+            "standard_error": "number",
+            "low": "number",
+            "high": "number",
+            "p": "number",
+            "p_adjusted": "number",
+            "simulated": "truth",
+        },
+        ("weighting", "level", "item", "group"),
+    ),
+}
+
+TYPE_CHECKS = {
+    "text": pd.api.types.is_string_dtype,
+    "whole": pd.api.types.is_integer_dtype,
+    "number": pd.api.types.is_numeric_dtype,
+    "truth": pd.api.types.is_bool_dtype,
+    "time": pd.api.types.is_datetime64_any_dtype,
+    "list": lambda column: column.map(pd.api.types.is_list_like).all(),
+}
+TYPE_WORDS = {
+    "text": "text",
+    "whole": "whole numbers",
+    "number": "numbers",
+    "truth": "True or False",
+    "time": "times",
+    "list": "lists",
+}
 
 _PROVENANCE_KEY = b"visclust"
 
@@ -185,3 +319,53 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     """
     metadata = pq.read_schema(Path(path)).metadata or {}
     return json.loads(metadata.get(_PROVENANCE_KEY, b"{}"))
+
+
+def check_posts(posts: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Check that a table of posts has some of the columns of its kind, and one row per post.
+
+    Parameters
+    ----------
+    posts : DataFrame
+        The posts table, or a part of it.
+    names : iterable of str
+        Columns needed beside ``post_id``; types as in the posts table. A column may hold missing values.
+
+    Returns
+    -------
+    DataFrame
+        The same object.
+
+    Raises
+    ------
+    TypeError
+        If `posts` is not a DataFrame.
+    ValueError
+        If a column is missing or of another type, or a post comes twice or has no id.
+
+    Examples
+    --------
+    >>> posts = pd.DataFrame({"post_id": ["p"], "author": ["ann"]})
+    >>> check_posts(posts, ["author"]) is posts
+    True
+    """
+    if not isinstance(posts, pd.DataFrame):
+        raise TypeError(f"Expected the posts as a pandas DataFrame, got {type(posts).__name__}.")
+    wanted = ["post_id", *names]
+    missing = [name for name in wanted if name not in posts.columns]
+    if missing:
+        raise ValueError(
+            f"Expected posts with the columns {', '.join(wanted)}; {', '.join(missing)} is missing. "
+            "read_posts makes such a table."
+        )
+    for name in wanted:
+        kind = TABLES["posts"].columns[name]
+        known = posts[name].dropna()
+        if len(known) and not TYPE_CHECKS[kind](known):
+            raise ValueError(
+                f"Column {name!r} of the posts should hold {TYPE_WORDS[kind]}, got dtype {known.dtype} "
+                f"(first value {known.iloc[0]!r})."
+            )
+    if posts["post_id"].isna().any() or posts["post_id"].duplicated().any():
+        raise ValueError("Expected one row per post, each with its post_id; some are missing or come twice.")
+    return posts

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 import visclust
-from visclust.files import write_atomically
-from visclust.provenance import describe_run, digest_input
-from visclust.tables import TABLES, check_table, read_provenance, read_table, save_table
+from visclust.base.files import write_atomically
+from visclust.base.provenance import describe_run, digest_input
+from visclust.base.tables import TABLES, check_table, read_provenance, read_table, save_table
 
 
 def links(**changes):

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["check_level", "check_whole_number"]
-
 
 def check_whole_number(name: str, value: object, *, least: int) -> None:
     """Refuse an argument that is not a whole number, or too small.

@@ -5,8 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from visclust import backend
-from visclust.memory import memory_at_hand
+from visclust.base import backend
+from visclust.base.machine import memory_at_hand
 
 
 @pytest.fixture(autouse=True)

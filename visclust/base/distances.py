@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from visclust.backend import get_namespace, is_on_gpu
-
-__all__ = ["center_rows", "choose_block_size", "map_blocks", "measure_block", "square_lengths"]
+from visclust.base.backend import get_namespace, is_on_gpu
 
 # Below this share of the squared norms, |a|^2 + |b|^2 - 2ab loses more than about 1e-5 of the distance in
 # float32 (its error is about 1e-7 of the norms), so such pairs are measured again in float64.

@@ -1,0 +1,14 @@
+from visclust.base.backend import (
+    describe_device as describe_device,
+    to_device as to_device,
+    to_host as to_host,
+)
+from visclust.base.charts import show_charts as show_charts
+from visclust.base.files import write_atomically as write_atomically
+from visclust.base.provenance import describe_run as describe_run
+from visclust.base.tables import (
+    check_table as check_table,
+    read_provenance as read_provenance,
+    read_table as read_table,
+    save_table as save_table,
+)
