@@ -19,14 +19,13 @@ from side_by_side import compare_times, describe_machine, print_table, time_alte
 from sklearn.neighbors import NearestNeighbors
 
 from visclust.base.components import connect_pairs
-from visclust.corpus import select_usable
-from visclust.duplicate_scores import score_duplicates
-from visclust.duplicates import Duplicates, combine_duplicates, find_duplicates
 from visclust.embedding import embed_images
 from visclust.example import Example, load_example
-from visclust.hash_search import Plan, iterate_close_hashes, plan_search
-from visclust.image_reading import read_image
-from visclust.perceptual_hashes import _write_cache, pack_hashes
+from visclust.images.close_pairs import Plan, iterate_close_hashes, plan_search
+from visclust.images.duplicates import Duplicates, combine_duplicates, find_duplicates, score_duplicates
+from visclust.images.hashes import _write_cache, pack_hashes
+from visclust.images.index import select_usable
+from visclust.images.reading import read_image
 
 THRESHOLD = 6
 

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from visclust.corpus import index_images
 from visclust.embedding import embed_images
 from visclust.encoder_networks import TORCHVISION_ENCODERS
 from visclust.encoders import Encoder, load_encoder
-from visclust.image_batches import ImageFile, iterate_batches
-from visclust.image_reading import read_image
+from visclust.images.batches import ImageFile, iterate_batches
+from visclust.images.index import index_images
+from visclust.images.reading import read_image
 
 
 def make_jpegs(folder: Path, count: int, width: int, height: int) -> None:

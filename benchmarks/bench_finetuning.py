@@ -26,11 +26,11 @@ from side_by_side import describe_machine, print_table
 
 from visclust.base.bootstrap import find_interval
 from visclust.copy_groups import group_copies
-from visclust.corpus import index_images
 from visclust.embedding import embed_images
 from visclust.example import load_example
 from visclust.finetuning import finetune
-from visclust.image_batches import list_files
+from visclust.images.batches import list_files
+from visclust.images.index import index_images
 from visclust.iterative import cluster_iteratively
 
 ENCODER = "efficientnet_lite0"

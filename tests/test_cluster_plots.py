@@ -6,9 +6,9 @@ from PIL import Image
 
 from visclust.cluster_plots import plot_iterations, plot_k_curve, plot_sample_coverage
 from visclust.cluster_tables import list_k_curve
+from visclust.images.thumbnails import show_thumbnail_rows
 from visclust.iterative import cluster_iteratively
 from visclust.sampling import compare_samples, draw_stratified_sample
-from visclust.thumbnail_rows import show_thumbnail_rows
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.corpus import index_images, link_posts, select_usable
+from visclust.corpus import link_posts
+from visclust.images.index import index_images, select_usable
 
 
 def save(path, color="red", size=(8, 6), **options):

@@ -15,12 +15,12 @@ from PIL import Image
 
 from visclust import embedding as embedding_module
 from visclust.base.machine import choose_workers
-from visclust.corpus import index_images
 from visclust.embedding import Embedding, embed_images
 from visclust.embedding_files import load_embedding, save_embedding
 from visclust.encoders import Encoder, EncoderChoice, load_encoder
-from visclust.image_batches import iterate_batches, list_files
-from visclust.image_reading import read_image
+from visclust.images.batches import iterate_batches, list_files
+from visclust.images.index import index_images
+from visclust.images.reading import read_image
 
 
 class MeanColours(torch.nn.Module):
@@ -323,7 +323,7 @@ def test_a_network_on_the_cpu_does_not_run_beside_decoding_threads(corpus):
 
 
 def test_little_memory_means_one_worker(monkeypatch):
-    monkeypatch.setattr("visclust.image_batches.memory_at_hand", lambda: 2 * 2**30)
+    monkeypatch.setattr("visclust.images.batches.memory_at_hand", lambda: 2 * 2**30)
     assert choose_workers() == 1
 
 

@@ -8,11 +8,11 @@ from PIL import Image
 from rating_surveys import make_survey
 
 from visclust.cluster_contrasts import contrast_clusters
-from visclust.cluster_thumbnails import encode_cluster_thumbnails
 from visclust.contrast_plots import plot_cluster_contrasts, plot_party_means
 from visclust.emotion_plots import plot_emotion_heatmap
 from visclust.emotion_summaries import summarize_emotions, tabulate_emotion_heatmap
 from visclust.group_contrasts import compare_groups
+from visclust.images.thumbnails import encode_cluster_thumbnails
 from visclust.rating_coverage import compare_with_truth, measure_coverage
 from visclust.rating_titles import SIMULATED_NOTE
 from visclust.simulated_ratings import simulate_ratings

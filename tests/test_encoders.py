@@ -12,8 +12,8 @@ from visclust import encoder_networks, weights_download
 from visclust.encoder_weights import read_weights
 from visclust.encoders import choose_encoder, list_encoders, load_encoder
 from visclust.example import load_example
-from visclust.image_reading import read_image
 from visclust.image_transforms import speed_up_transform
+from visclust.images.reading import read_image
 from visclust.weights_download import WeightsUnreachableError, fetch_weights
 
 # What the model of the package efficientnet_lite_pytorch 0.1.0 gives for the pattern below with the weights

@@ -20,8 +20,8 @@ from visclust.finetune_plots import plot_feature_scores, plot_training
 from visclust.finetune_scores import _measure_all, average_precisions, score_features
 from visclust.finetune_split import match_groups, split_labelled
 from visclust.finetune_steps import choose_precision
-from visclust.image_batches import ImageFile
-from visclust.image_reading import read_image
+from visclust.images.batches import ImageFile
+from visclust.images.reading import read_image
 
 
 @pytest.fixture(scope="module")

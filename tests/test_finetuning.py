@@ -16,7 +16,6 @@ from torchvision import transforms
 
 from visclust import finetuning
 from visclust.copy_groups import group_copies
-from visclust.corpus import index_images
 from visclust.embedding import embed_images
 from visclust.encoders import Encoder, load_encoder
 from visclust.finetune_batches import CachedBatches
@@ -24,8 +23,9 @@ from visclust.finetune_network import TrainedNetwork, prepare_network
 from visclust.finetune_steps import TrainingSettings, sum_loss
 from visclust.finetune_training import train_network
 from visclust.finetuning import finetune
-from visclust.image_batches import list_files
 from visclust.image_transforms import PixelScaling
+from visclust.images.batches import list_files
+from visclust.images.index import index_images
 from visclust.safetensors_files import write_tensors
 
 

@@ -1,5 +1,6 @@
 from visclust import (
     base as base,
+    images as images,
 )
 from visclust.accounts import describe_accounts as describe_accounts
 from visclust.annotation_plan import plan_annotation as plan_annotation
@@ -42,7 +43,6 @@ from visclust.cluster_tables import (
     pick_cluster_rows as pick_cluster_rows,
     summarize_clusters as summarize_clusters,
 )
-from visclust.cluster_thumbnails import encode_cluster_thumbnails as encode_cluster_thumbnails
 from visclust.clusters import (
     assign_clusters as assign_clusters,
     assign_nearest as assign_nearest,
@@ -59,11 +59,7 @@ from visclust.contrast_plots import (
     plot_party_means as plot_party_means,
 )
 from visclust.contrast_power import power_for_contrast as power_for_contrast
-from visclust.corpus import (
-    index_images as index_images,
-    link_posts as link_posts,
-    select_usable as select_usable,
-)
+from visclust.corpus import link_posts as link_posts
 from visclust.corpus_estimates import estimate_corpus as estimate_corpus
 from visclust.corpus_plots import (
     plot_images_per_day as plot_images_per_day,
@@ -71,12 +67,6 @@ from visclust.corpus_plots import (
 )
 from visclust.corpus_summary import describe_corpus as describe_corpus
 from visclust.cross_validation import cross_validate as cross_validate
-from visclust.duplicate_groups import map_to_representatives as map_to_representatives
-from visclust.duplicate_scores import score_duplicates as score_duplicates
-from visclust.duplicates import (
-    combine_duplicates as combine_duplicates,
-    find_duplicates as find_duplicates,
-)
 from visclust.embedding import embed_images as embed_images
 from visclust.embedding_figure import (
     list_embedding_values as list_embedding_values,
@@ -125,6 +115,7 @@ from visclust.image_uses import (
     count_image_uses as count_image_uses,
     plot_image_uses as plot_image_uses,
 )
+from visclust.images import *
 from visclust.iterative import cluster_iteratively as cluster_iteratively
 from visclust.iterative_comparison import compare_iterative_with_single as compare_iterative_with_single
 from visclust.kmeans import fit_kmeans as fit_kmeans
@@ -151,7 +142,6 @@ from visclust.pairs import (
     blind_pairs as blind_pairs,
     sample_pairs as sample_pairs,
 )
-from visclust.perceptual_hashes import hash_images as hash_images
 from visclust.posts import read_posts as read_posts
 from visclust.projection import project_map as project_map
 from visclust.rating_answers import read_rating_answers as read_rating_answers
@@ -193,7 +183,6 @@ from visclust.survey_export import export_survey as export_survey
 from visclust.survey_import import read_ratings as read_ratings
 from visclust.survey_people import drop_respondents as drop_respondents
 from visclust.theme_matching import match_clusters as match_clusters
-from visclust.thumbnail_rows import show_thumbnail_rows as show_thumbnail_rows
 from visclust.typical_images import list_typical_images as list_typical_images
 from visclust.validation_plots import (
     plot_iterative_against_single as plot_iterative_against_single,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from visclust.image_reading import read_image
+from visclust.images.reading import read_image
 
 __all__ = ["plot_channels", "split_channels"]
 

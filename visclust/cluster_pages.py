@@ -18,8 +18,8 @@ from visclust.base.provenance import describe_run
 from visclust.base.tables import check_table
 from visclust.cluster_notes import ClusterNote, key_clusters
 from visclust.image_posts import ImagePosts
-from visclust.image_reading import UnreadableImageError
-from visclust.thumbnails import encode_data_url
+from visclust.images.reading import UnreadableImageError
+from visclust.images.thumbnails import encode_data_url
 from visclust.widgets.browse_catalogue import catalogue_clusters
 from visclust.widgets.browse_clusters import find_image_files
 from visclust.widgets.browse_rows import describe_cluster

@@ -10,7 +10,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
 from visclust.base.provenance import describe_run
 from visclust.base.tables import UNASSIGNED, check_table
-from visclust.corpus import select_usable
+from visclust.images.index import select_usable
 from visclust.kmeans import fit_kmeans
 from visclust.silhouettes import silhouette_samples
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from visclust.base.components import connect_pairs
 from visclust.base.machine import choose_workers
-from visclust.image_batches import ImageFile, map_ahead, read_unchanged
+from visclust.images.batches import ImageFile, map_ahead, read_unchanged
 
 __all__ = ["group_copies"]
 

@@ -12,7 +12,7 @@ from visclust.base.machine import choose_workers, describe_torch_device
 from visclust.base.provenance import describe_run, digest_ids
 from visclust.embedding_chunks import open_chunk_folder, read_chunk, write_chunk
 from visclust.encoders import Encoder, EncoderChoice, load_encoder
-from visclust.image_batches import ImageFile, iterate_batches, list_files
+from visclust.images.batches import ImageFile, iterate_batches, list_files
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +99,7 @@ def embed_images(
     --------
     >>> import tempfile
     >>> from PIL import Image
-    >>> from visclust.corpus import index_images
+    >>> from visclust.images.index import index_images
     >>> folder = Path(tempfile.mkdtemp())
     >>> Image.new("RGB", (40, 30), "red").save(folder / "red.png")
     >>> images = index_images(folder, progress=False)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from visclust.corpus import index_images
+from visclust.images.index import index_images
 
 __all__ = ["Example", "load_example"]
 

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from visclust.base.machine import choose_workers, memory_at_hand
 from visclust.finetune_images import TrainingImages
-from visclust.image_batches import map_ahead
+from visclust.images.batches import map_ahead
 
 if TYPE_CHECKING:
     import torch

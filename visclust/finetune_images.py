@@ -9,8 +9,8 @@ import numpy as np
 
 from visclust.base.machine import memory_at_hand
 from visclust.encoders import Encoder
-from visclust.image_batches import ImageFile, read_unchanged
 from visclust.image_transforms import PixelScaling
+from visclust.images.batches import ImageFile, read_unchanged
 
 if TYPE_CHECKING:
     import torch

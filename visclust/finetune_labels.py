@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.tables import check_table
-from visclust.image_batches import ImageFile, list_files
+from visclust.images.batches import ImageFile, list_files
 
 __all__ = ["LabelledImages", "match_labels"]
 

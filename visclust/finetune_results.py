@@ -116,7 +116,7 @@ def make_result(
 
     Examples
     --------
-    >>> from visclust.image_batches import ImageFile
+    >>> from visclust.images.batches import ImageFile
     >>> files = [ImageFile("a", ""), ImageFile("b", "")]
     >>> labelled = LabelledImages(files, np.array([[1.0], [0.0]]), ["men"], 0)
     >>> made = make_result(Path("a.safetensors"), run=TrainingRun([], "none"), logits=np.zeros((1, 1)),

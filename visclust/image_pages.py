@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from visclust.constructs import EMOTIONS, FEATURES
+from visclust.images.index import find_image_files
 from visclust.labelling_pages import write_labelling_page
 from visclust.widgets.feature_view import FEATURE_QUESTION, describe_feature_view
-from visclust.widgets.image_items import find_image_files, list_assigned_images
+from visclust.widgets.image_items import list_assigned_images
 from visclust.widgets.rating_view import describe_rating_view
 
 __all__ = ["export_feature_page", "export_rating_page"]

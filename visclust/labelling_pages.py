@@ -11,8 +11,8 @@ from visclust.answer_files import name_answer_file
 from visclust.answer_rows import ANSWER_COLUMNS
 from visclust.base.files import write_atomically
 from visclust.base.provenance import digest_text
-from visclust.image_reading import UnreadableImageError
-from visclust.thumbnails import encode_data_url
+from visclust.images.reading import UnreadableImageError
+from visclust.images.thumbnails import encode_data_url
 from visclust.widgets.assets import load_page_script, load_page_template, load_style
 
 __all__ = ["write_labelling_page"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from visclust.base.tables import UNASSIGNED, check_table
-from visclust.corpus import select_usable
-from visclust.image_reading import UnreadableImageError
-from visclust.thumbnails import encode_data_url
+from visclust.images.index import select_usable
+from visclust.images.reading import UnreadableImageError
+from visclust.images.thumbnails import encode_data_url
 
 __all__ = ["choose_map_colours", "describe_map"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from visclust.media_addresses import is_image_address
+from visclust.images.addresses import is_image_address
 from visclust.post_cells import read_count, read_id, read_text, read_time, read_truth
 from visclust.post_lists import find_hashtags, list_hashtags, list_media
 from visclust.post_rows import PostRow

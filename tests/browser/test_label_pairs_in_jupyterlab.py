@@ -27,10 +27,10 @@ from browser_tools import (
 
 from visclust.answers import current_answers, read_answers
 from visclust.base.tables import read_table, save_table
-from visclust.corpus import select_usable
 from visclust.embedding import Embedding
 from visclust.embedding_files import save_embedding
 from visclust.example import load_example
+from visclust.images.index import select_usable
 
 pytestmark = pytest.mark.browser
 

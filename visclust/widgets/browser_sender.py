@@ -12,8 +12,8 @@ import pandas as pd
 import traitlets
 
 from visclust.image_posts import ImagePosts
-from visclust.image_reading import UnreadableImageError
-from visclust.thumbnails import encode_thumbnail
+from visclust.images.reading import UnreadableImageError
+from visclust.images.thumbnails import encode_thumbnail
 from visclust.widgets.browse_rows import describe_cluster, list_rows, list_sheet
 from visclust.widgets.browser_assets import load_browser_script, load_browser_style
 from visclust.widgets.browsing import Browsing

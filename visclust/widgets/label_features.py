@@ -8,9 +8,9 @@ import pandas as pd
 from visclust.base.checks import check_whole_number
 from visclust.constructs import FEATURES
 from visclust.feature_answers import check_features
+from visclust.images.index import find_image_files
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.feature_view import FEATURE_QUESTION, describe_feature_view, is_feature_answer
-from visclust.widgets.image_items import find_image_files
 from visclust.widgets.labeller import Labeller
 
 __all__ = ["label_features"]

@@ -8,8 +8,8 @@ from typing import Any
 import anywidget
 import traitlets
 
-from visclust.image_reading import UnreadableImageError
-from visclust.thumbnails import encode_thumbnail
+from visclust.images.reading import UnreadableImageError
+from visclust.images.thumbnails import encode_thumbnail
 from visclust.widgets.answer_log import AnswerLog, RefusedAnswerError
 from visclust.widgets.assets import load_style, load_widget_script
 from visclust.widgets.labelling import Labelling

@@ -7,8 +7,9 @@ import pandas as pd
 
 from visclust.base.checks import check_whole_number
 from visclust.constructs import EMOTIONS
+from visclust.images.index import find_image_files
 from visclust.widgets.answer_log import AnswerLog
-from visclust.widgets.image_items import find_image_files, list_assigned_images
+from visclust.widgets.image_items import list_assigned_images
 from visclust.widgets.labeller import Labeller
 from visclust.widgets.rating_view import RATING_ENDS, RATING_QUESTION, describe_rating_view, is_rating_answer
 

@@ -19,9 +19,7 @@ from tqdm.auto import tqdm
 from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers
 from visclust.base.tables import check_table
-from visclust.image_reading import UnreadableImageError, read_image
-
-__all__ = ["describe_hashes", "hash_images", "pack_hashes"]
+from visclust.images.reading import UnreadableImageError, read_image
 
 # The hash looks at 32 x 32 pixels; JPEGs of photographs may be decoded smaller as long as this much is left.
 _MIN_SIDE = 256
@@ -66,7 +64,7 @@ def hash_images(
     Examples
     --------
     >>> import tempfile
-    >>> from visclust.corpus import index_images
+    >>> from visclust.images.index import index_images
     >>> folder = Path(tempfile.mkdtemp())
     >>> Image.linear_gradient("L").save(folder / "gradient.png")
     >>> Image.new("RGB", (40, 30), "red").save(folder / "red.png")

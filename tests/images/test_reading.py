@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from visclust.image_reading import PIXEL_LIMIT, UnreadableImageError, check_image, read_image
+from visclust.images.reading import PIXEL_LIMIT, UnreadableImageError, check_image, read_image
 
 # JPEG is lossy: a flat colour comes back within a few of 255 levels.
 JPEG_SLACK = 4

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from visclust.base.tables import check_table
-from visclust.image_reading import UnreadableImageError, read_image
+from visclust.images.reading import UnreadableImageError, read_image
 
 if TYPE_CHECKING:
     import torch

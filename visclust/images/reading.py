@@ -9,7 +9,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["PIXEL_LIMIT", "UnreadableImageError", "check_image", "read_image"]
+IMAGE_ENDINGS = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".webp",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+    }
+)
 
 # Where Pillow starts to warn of a decompression bomb: a quarter of a gigabyte once decoded to RGB. Cameras
 # whose pictures are passed around stay well below; a file of a few kilobytes that claims more is an attack.

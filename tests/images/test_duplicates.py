@@ -4,14 +4,17 @@ import pytest
 from PIL import Image
 
 from visclust.base.components import connect_pairs
-from visclust.corpus import index_images
-from visclust.duplicate_groups import map_to_representatives
-from visclust.duplicate_scores import score_duplicates
-from visclust.duplicates import combine_duplicates, find_duplicates
 from visclust.embedding import Embedding
 from visclust.example import load_example
-from visclust.perceptual_hashes import hash_images
-from visclust.row_search import iterate_close_rows, prepare_rows
+from visclust.images.close_pairs import iterate_close_rows, prepare_rows
+from visclust.images.duplicates import (
+    combine_duplicates,
+    find_duplicates,
+    map_to_representatives,
+    score_duplicates,
+)
+from visclust.images.hashes import hash_images
+from visclust.images.index import index_images
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +116,7 @@ def test_cached_hashes_are_read_and_completed(folder, tmp_path_factory, monkeypa
     first = hash_images(images.iloc[:3], cache=cache, progress=False)
     whole = hash_images(images, cache=cache, progress=False)
     pd.testing.assert_frame_equal(whole.head(len(first)), first)
-    monkeypatch.setattr("visclust.perceptual_hashes._hash_file", None)  # any new hash would fail
+    monkeypatch.setattr("visclust.images.hashes._hash_file", None)  # any new hash would fail
     pd.testing.assert_frame_equal(hash_images(images, cache=cache, progress=False), whole)
 
 
@@ -121,8 +124,8 @@ def test_hashes_of_another_version_are_not_used(folder, tmp_path_factory, monkey
     cache = tmp_path_factory.mktemp("cache") / "hashes.parquet"
     images = index_images(folder, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr("visclust.perceptual_hashes.describe_hashes", lambda: {"imagehash": "0"})
-        patch.setattr("visclust.perceptual_hashes._hash_file", lambda i, _: (i, "0" * 16, "ok", ""))
+        patch.setattr("visclust.images.hashes.describe_hashes", lambda: {"imagehash": "0"})
+        patch.setattr("visclust.images.hashes._hash_file", lambda i, _: (i, "0" * 16, "ok", ""))
         hash_images(images, cache=cache, progress=False)
     assert "0" * 16 not in set(hash_images(images, cache=cache, progress=False)["hash"])
 

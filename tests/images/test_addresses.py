@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from visclust.corpus import link_posts
-from visclust.media_addresses import is_image_address, match_addresses, name_file
+from visclust.images.addresses import is_image_address, match_addresses, name_file
 
 
 @pytest.mark.parametrize(

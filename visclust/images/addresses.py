@@ -7,25 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pandas as pd
 
-__all__ = ["IMAGE_ENDINGS", "is_address", "is_image_address", "match_addresses", "name_file"]
-
-IMAGE_ENDINGS = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".webp",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-    }
-)
+from visclust.images.reading import IMAGE_ENDINGS
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # Twitter's older way to ask for a size: ABC.jpg:large.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from visclust.hash_search import Plan, cut_bits, iterate_close_hashes, plan_search
+from visclust.images.close_pairs import Plan, cut_bits, iterate_close_hashes, plan_search
 
 
 def list_pairs(blocks):
@@ -36,7 +36,7 @@ def test_the_search_by_chunks_misses_no_pair_and_invents_none(crowded, threshold
 
 @pytest.mark.parametrize("threshold", [0, 2, 6, 10])
 def test_the_plan_that_is_chosen_finds_the_same(crowded, threshold, monkeypatch):
-    monkeypatch.setattr("visclust.hash_search._FEW", 1000)
+    monkeypatch.setattr("visclust.images.close_pairs._FEW", 1000)
     found = list_pairs(iterate_close_hashes(crowded, threshold=threshold))
     assert found == compare_all(crowded, threshold)
     assert plan_search(crowded, threshold=6).chunks

@@ -1,0 +1,190 @@
+"""Index the files of images, choose usable ones, and find the file of an image by its id."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from visclust.base.tables import check_table
+from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
+
+
+def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.DataFrame:
+    """List every image file below a folder, with its content hash and whether it can be read.
+
+    Parameters
+    ----------
+    folder : str or path
+        Searched with all its subfolders. Hidden files, and files whose ending is not that of an
+        image, are left out.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        The images table, a row per file in the order of the paths: ``image_id`` (the first 32
+        hexadecimal digits of the SHA-256 of the file's bytes, as ``sha256sum`` prints it), ``path``,
+        ``status`` ("ok"; "duplicate" for the bytes of an earlier row; "unreadable"), ``reason``
+        (empty where ok), ``width`` and ``height`` (pixels, after EXIF rotation).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it holds no image file.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett and Wilkerson, data section: 88,075 images of which 18,096 are unique.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (4, 3), "red").save(folder / "red.png")
+    >>> _ = (folder / "page.jpg").write_text("<html>not found</html>")
+    >>> index_images(folder, progress=False)[["status", "width", "height"]]
+           status  width  height
+    0  unreadable   <NA>    <NA>
+    1          ok      4       3
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"Expected a folder of images, but {folder} is no folder. Check its name.")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".") and path.is_file()
+    )
+    if not paths:
+        raise ValueError(
+            f"Expected image files below {folder}, found none ending in {', '.join(sorted(IMAGE_ENDINGS))}."
+        )
+    # Decoding releases the interpreter's lock, so threads are enough to keep all cores busy.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = list(
+            tqdm(
+                pool.map(_describe_file, paths),
+                total=len(paths),
+                desc="Reading",
+                unit="image",
+                disable=not progress,
+            )
+        )
+    images = pd.DataFrame(rows, columns=["image_id", "path", "status", "reason", "width", "height"])
+    images = images.astype({"width": "Int64", "height": "Int64"})
+    first = images.drop_duplicates("image_id").set_index("image_id")["path"]
+    copies = images["status"].eq("ok") & images.duplicated("image_id")
+    images.loc[copies, "status"] = "duplicate"
+    images.loc[copies, "reason"] = "same bytes as " + images.loc[copies, "image_id"].map(first)
+    return check_table(images, "images")
+
+
+def _describe_file(path: Path) -> tuple[str, str, str, str, int | None, int | None]:
+    try:
+        with path.open("rb") as file:
+            image_id = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        # A row needs a name of its own even where there are no bytes to hash.
+        image_id = hashlib.sha256(f"unread:{path}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return image_id, str(path), "unreadable", f"cannot be opened: {error.strerror}", None, None
+    try:
+        width, height = check_image(path)
+    except UnreadableImageError as error:
+        return image_id, str(path), "unreadable", str(error), None, None
+    return image_id, str(path), "ok", "", width, height
+
+
+def select_usable(images: pd.DataFrame) -> pd.DataFrame:
+    """Keep one row per unique image that can be read: the rows that embeddings and clusters speak of.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table.
+
+    Returns
+    -------
+    DataFrame
+        Its rows with status "ok", numbered from 0.
+
+    Raises
+    ------
+    ValueError
+        If it is no images table, or no image in it can be read.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image_id": ["a", "a"], "path": ["1.jpg", "2.jpg"],
+    ...                        "status": ["ok", "duplicate"], "reason": ["", "same bytes as 1.jpg"],
+    ...                        "width": [4, 4], "height": [3, 3]})
+    >>> select_usable(images)["path"].tolist()
+    ['1.jpg']
+    """
+    check_table(images, "images")
+    usable = images.loc[images["status"].eq("ok")].reset_index(drop=True)
+    if usable.empty:
+        counts = images["status"].value_counts().to_dict()
+        raise ValueError(f"Expected images with status 'ok', got {counts}. Look at the column 'reason'.")
+    return usable
+
+
+def find_image_files(
+    images: pd.DataFrame,
+    *,
+    wanted: Iterable[str] | None = None,
+    folder: str | os.PathLike | None = None,
+) -> dict[str, Path]:
+    """Find the file of each image.
+
+    Parameters
+    ----------
+    images : DataFrame
+        An images table, or rows of one. Of the files of an image, the first with status "ok" is used.
+    wanted : iterable of str, optional
+        Ids of the images needed; all usable ones, in the order of the rows, by default.
+    folder : str or path, optional
+        Where relative paths of the images table start; the working directory by default.
+
+    Returns
+    -------
+    dict of str to Path
+        File by image id, in the order in which they are to be shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no usable image, or a wanted one has no readable file.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"], "status": "ok",
+    ...                        "reason": "", "width": 1, "height": 1})
+    >>> list(find_image_files(images, wanted=["b"]))
+    ['b']
+    """
+    check_table(images, "images")
+    usable = images[images["status"] == "ok"].drop_duplicates("image_id")
+    start = Path.cwd() if folder is None else Path(folder).absolute()
+    files = {image: start / path for image, path in zip(usable["image_id"], usable["path"], strict=True)}
+    ordered = list(files if wanted is None else wanted)
+    if not ordered:
+        raise ValueError(
+            f"Expected at least one image with status 'ok' to show, got none among {len(images)} rows of the "
+            "images table."
+        )
+    lacking = [image for image in ordered if image not in files]
+    if lacking:
+        raise ValueError(
+            f"Expected a row with status 'ok' in the images table for each of the {len(ordered)} images, got "
+            f"none for {len(lacking)} of them (first: {lacking[0]!r}). Use the images table that they were "
+            "drawn from."
+        )
+    return {image: files[image] for image in ordered}

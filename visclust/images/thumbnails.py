@@ -1,0 +1,257 @@
+"""Small JPEG copies of images for pages and widgets."""
+
+import base64
+import io
+import os
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from visclust.images.reading import UnreadableImageError, read_image
+
+# About 30 kB each at 384 pixels: enough for an hour of labelling to go back and forth without decoding again.
+_KEPT = 512
+
+_STYLE = (
+    ".visclust-rows{font:13px/1.3 sans-serif;background:#fff;color:#222;padding:4px}"
+    ".visclust-row{display:flex;align-items:center;border-top:1px solid #ddd;padding:4px 0}"
+    ".visclust-name{flex:0 0 150px;padding-right:8px;overflow-wrap:anywhere}"
+    ".visclust-row img{object-fit:contain;margin-right:4px}"
+)
+
+
+class ThumbnailRows:
+    """HTML that a notebook shows; `html` is the text, for saving elsewhere."""
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        """Stand for the pictures where HTML cannot be shown."""
+        return "Rows of thumbnails, shown where the page knows HTML."
+
+
+def encode_thumbnail(path: str | os.PathLike, *, max_side: int = 384, quality: int = 85) -> bytes:
+    """Encode a small JPEG of an image, and keep it for the next time.
+
+    Parameters
+    ----------
+    path : str or path
+        The image file.
+    max_side : int, default 384
+        Longest side at most, in pixels; proportions are kept and small images are not enlarged.
+    quality : int, default 85
+        JPEG quality, 1 to 95.
+
+    Returns
+    -------
+    bytes
+        The JPEG, without the original's metadata.
+
+    Raises
+    ------
+    visclust.images.reading.UnreadableImageError
+        If the file cannot be read as an image; its text is the reason.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "wide.png"
+    >>> Image.new("RGB", (800, 400)).save(path)
+    >>> Image.open(io.BytesIO(encode_thumbnail(path, max_side=200))).size
+    (200, 100)
+    """
+    path = Path(path)
+    try:
+        state = path.stat()
+        version = (state.st_mtime_ns, state.st_size)
+    except OSError:
+        version = (0, 0)  # reading it says what is wrong
+    return _encode(path, max_side, quality, version)
+
+
+@lru_cache(maxsize=_KEPT)
+def _encode(path: Path, max_side: int, quality: int, version: tuple[int, int]) -> bytes:  # noqa: ARG001
+    """Encode one image; `version` makes a replaced file another entry of the cache."""
+    buffer = io.BytesIO()
+    read_image(path, max_side=max_side).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def encode_data_url(path: str | os.PathLike, *, max_side: int = 384, quality: int = 85) -> str:
+    """Encode a small JPEG of an image as a ``data:`` URL, for a page that holds its images itself.
+
+    Parameters
+    ----------
+    path : str or path
+        The image file.
+    max_side : int, default 384
+        Longest side at most, in pixels.
+    quality : int, default 85
+        JPEG quality, 1 to 95.
+
+    Returns
+    -------
+    str
+        ``data:image/jpeg;base64,…``
+
+    Raises
+    ------
+    visclust.images.reading.UnreadableImageError
+        If the file cannot be read as an image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "dot.png"
+    >>> Image.new("RGB", (1, 1)).save(path)
+    >>> encode_data_url(path)[:23]
+    'data:image/jpeg;base64,'
+    """
+    jpeg = encode_thumbnail(path, max_side=max_side, quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def show_thumbnail_rows(
+    rows: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    row: str = "cluster",
+    names: dict | None = None,
+    side: int = 84,
+) -> ThumbnailRows:
+    """Show images as rows of thumbnails, one row per cluster or other value of a column.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``image_id`` and the column named by `row`; rows and images are shown in their order.
+    images : DataFrame
+        The images table, which says where the files are.
+    row : str, default "cluster"
+        Column whose values make the rows.
+    names : dict, optional
+        What to write before a row, by its value; otherwise the column's name and the value.
+    side : int, pixels, default 84
+        Height and width of the box that each picture is fitted into, undistorted.
+
+    Returns
+    -------
+    ThumbnailRows
+        Shows itself in a notebook; text is escaped, the pictures are inside, nothing is fetched.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or an image is not in the images table.
+
+    Source
+    ------
+    Casas et al., Figure 8.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "red.png"
+    >>> Image.new("RGB", (4, 3), "red").save(path)
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": [str(path)], "status": ["ok"]})
+    >>> shown = show_thumbnail_rows(pd.DataFrame({"image_id": ["a"], "cluster": ["<b>"]}), images)
+    >>> "&lt;b&gt;" in shown.html
+    True
+    """
+    missing = [name for name in ("image_id", row) if name not in rows.columns]
+    if missing:
+        raise ValueError(f"Expected the columns image_id and {row}; {', '.join(missing)} is missing.")
+    paths = images.drop_duplicates("image_id").set_index("image_id")["path"]
+    unknown = rows.loc[~rows["image_id"].isin(paths.index), "image_id"]
+    if len(unknown):
+        raise ValueError(
+            f"{len(unknown)} images are not in the images table (the first is {unknown.iloc[0]})."
+        )
+    parts = [f"<style>{_STYLE}</style><div class='visclust-rows'>"]
+    for value, members in rows.groupby(row, sort=False):
+        name = (names or {}).get(value, f"{row} {value}")
+        parts.append(f"<div class='visclust-row'><div class='visclust-name'>{escape(str(name))}</div>")
+        parts += [_draw(paths[image_id], side) for image_id in members["image_id"]]
+        parts.append("</div>")
+    return ThumbnailRows("".join([*parts, "</div>"]))
+
+
+def _draw(path: str, side: int) -> str:
+    size = f"width='{side}' height='{side}'"
+    try:
+        # Twice the pixels, for screens that have them.
+        return (
+            f"<img loading='lazy' {size} src='{encode_data_url(path, max_side=2 * side, quality=80)}' alt=''>"
+        )
+    except UnreadableImageError as error:
+        return f"<img {size} alt='{escape(str(error), quote=True)}'>"
+
+
+def encode_cluster_thumbnails(
+    chosen: pd.DataFrame,
+    clusters: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    n_images: int = 3,
+    side: int = 144,
+) -> pd.DataFrame:
+    """Encode the most typical images of chosen clusters for a figure.
+
+    Parameters
+    ----------
+    chosen : DataFrame
+        The ``chosen`` of `tabulate_emotion_heatmap`: ``cluster, letter``.
+    clusters : DataFrame
+        The clusters table; the images of highest silhouette are taken.
+    images : DataFrame
+        The images table, which says where the files are.
+    n_images : int, default 3
+        Images per cluster at most. Those that cannot be read are passed over.
+    side : int, pixels, default 144
+        Longest side.
+
+    Returns
+    -------
+    DataFrame
+        A row per picture: ``cluster, letter, block`` (number of the cluster, from 0), ``place`` (number
+        within it), ``image_id, url`` (a ``data:`` URL).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "red.png"
+    >>> Image.new("RGB", (4, 3), "red").save(path)
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": [str(path)], "status": ["ok"]})
+    >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [7], "iteration": [1], "silhouette": [0.1]})
+    >>> chosen = pd.DataFrame({"cluster": [7], "letter": ["A"]})
+    >>> encode_cluster_thumbnails(chosen, clusters, images)[["cluster", "letter", "place"]]
+       cluster letter  place
+    0        7      A      0
+    """
+    paths = images.drop_duplicates("image_id").set_index("image_id")["path"]
+    rows = []
+    for block, (cluster, letter) in enumerate(zip(chosen["cluster"], chosen["letter"], strict=True)):
+        members = clusters[clusters["cluster"].eq(cluster)].sort_values("silhouette", ascending=False)
+        place = 0
+        for image_id in members["image_id"]:
+            if place == n_images:
+                break
+            try:
+                url = encode_data_url(paths[image_id], max_side=side, quality=80)
+            except UnreadableImageError:
+                continue
+            rows.append((cluster, letter, block, place, image_id, url))
+            place += 1
+    return pd.DataFrame(rows, columns=["cluster", "letter", "block", "place", "image_id", "url"])
