@@ -13,7 +13,7 @@ from PIL import Image
 from visclust.answers import read_answers
 from visclust.base.tables import check_table
 from visclust.cluster_notes import key_clusters
-from visclust.image_posts import ImagePosts
+from visclust.corpus.links import ImagePosts
 from visclust.widgets import note_log
 from visclust.widgets.browse_clusters import browse_clusters
 from visclust.widgets.browser_assets import load_browser_script, load_page_browser_script

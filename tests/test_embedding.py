@@ -167,7 +167,7 @@ def test_a_damaged_chunk_is_made_again(corpus, tmp_path, damage):
 
 KILLED_RUN = """
 import sys
-from visclust.corpus import index_images
+from visclust.corpus.links import index_images
 from visclust.embedding import embed_images
 
 images = index_images(sys.argv[1], progress=False)

@@ -176,7 +176,7 @@ import pandas as pd
 import torch
 from test_finetuning import train
 from visclust import finetuning
-from visclust.corpus import index_images
+from visclust.corpus.links import index_images
 
 write_checkpoint = finetuning.write_checkpoint
 

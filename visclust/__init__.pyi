@@ -1,8 +1,8 @@
 from visclust import (
     base as base,
+    corpus as corpus,
     images as images,
 )
-from visclust.accounts import describe_accounts as describe_accounts
 from visclust.annotation_plan import plan_annotation as plan_annotation
 from visclust.annotator_agreement import agreement as agreement
 from visclust.answer_pages import (
@@ -59,13 +59,8 @@ from visclust.contrast_plots import (
     plot_party_means as plot_party_means,
 )
 from visclust.contrast_power import power_for_contrast as power_for_contrast
-from visclust.corpus import link_posts as link_posts
+from visclust.corpus import *
 from visclust.corpus_estimates import estimate_corpus as estimate_corpus
-from visclust.corpus_plots import (
-    plot_images_per_day as plot_images_per_day,
-    plot_lorenz as plot_lorenz,
-)
-from visclust.corpus_summary import describe_corpus as describe_corpus
 from visclust.cross_validation import cross_validate as cross_validate
 from visclust.embedding import embed_images as embed_images
 from visclust.embedding_figure import (
@@ -105,15 +100,9 @@ from visclust.goodness import measure_goodness as measure_goodness
 from visclust.grid import grid_search as grid_search
 from visclust.grid_plots import plot_grid as plot_grid
 from visclust.group_contrasts import compare_groups as compare_groups
-from visclust.hashtag_plots import plot_hashtag_spans as plot_hashtag_spans
-from visclust.hashtags import track_hashtags as track_hashtags
 from visclust.image_pages import (
     export_feature_page as export_feature_page,
     export_rating_page as export_rating_page,
-)
-from visclust.image_uses import (
-    count_image_uses as count_image_uses,
-    plot_image_uses as plot_image_uses,
 )
 from visclust.images import *
 from visclust.iterative import cluster_iteratively as cluster_iteratively
@@ -142,7 +131,6 @@ from visclust.pairs import (
     blind_pairs as blind_pairs,
     sample_pairs as sample_pairs,
 )
-from visclust.posts import read_posts as read_posts
 from visclust.projection import project_map as project_map
 from visclust.rating_answers import read_rating_answers as read_rating_answers
 from visclust.rating_coverage import (

@@ -17,7 +17,7 @@ from visclust.base.files import write_atomically
 from visclust.base.provenance import describe_run
 from visclust.base.tables import check_table
 from visclust.cluster_notes import ClusterNote, key_clusters
-from visclust.image_posts import ImagePosts
+from visclust.corpus.links import ImagePosts
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
 from visclust.widgets.browse_catalogue import catalogue_clusters

@@ -12,8 +12,8 @@ from visclust.base.tables import UNASSIGNED, check_table
 from visclust.cluster_contrasts import summarize_cells
 from visclust.cluster_errors import estimate_cluster_errors
 from visclust.constructs import EMOTIONS
+from visclust.corpus.summary import count_image_uses
 from visclust.crossed_designs import list_designs
-from visclust.image_uses import count_image_uses
 from visclust.rating_tables import find_simulated, spread_ratings
 
 __all__ = ["EmotionHeatmap", "summarize_emotions", "tabulate_emotion_heatmap"]

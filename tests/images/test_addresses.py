@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from visclust.corpus import link_posts
+from visclust.corpus.links import link_posts
 from visclust.images.addresses import is_image_address, match_addresses, name_file
 
 

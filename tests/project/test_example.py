@@ -14,7 +14,7 @@ from PIL import Image
 
 import visclust
 from visclust.base.tables import read_provenance
-from visclust.corpus import link_posts
+from visclust.corpus.links import link_posts
 from visclust.example import load_example
 
 DATA = Path(visclust.__file__).parent / "example_data"

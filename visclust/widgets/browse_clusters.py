@@ -12,7 +12,7 @@ import visclust
 from visclust.base.backend import check_embedding, to_host
 from visclust.base.tables import check_table
 from visclust.cluster_notes import key_clusters
-from visclust.image_posts import ImagePosts
+from visclust.corpus.links import ImagePosts
 from visclust.widgets.browse_catalogue import catalogue_clusters
 from visclust.widgets.browsing import Browsing
 from visclust.widgets.cluster_browser import ClusterBrowser

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from visclust.image_posts import ImagePosts
+from visclust.corpus.links import ImagePosts
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_thumbnail
 from visclust.widgets.browse_rows import describe_cluster, list_rows, list_sheet

@@ -3,9 +3,7 @@
 import pandas as pd
 
 from visclust.base.tables import check_posts
-from visclust.post_rows import strip_hash_sign
-
-__all__ = ["check_accounts", "describe_accounts", "match_authors"]
+from visclust.corpus.post_rows import strip_hash_sign
 
 _NEEDED = ["author", "posted_at", "hashtags", "followers"]
 

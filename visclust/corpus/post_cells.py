@@ -1,15 +1,16 @@
 """Cells of a table of posts, as CSV and Parquet files hold them, read as ids, times and counts."""
 
+import ast
+import json
 import math
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
 
-from visclust.post_rows import MalformedPostError
-
-__all__ = ["is_missing", "read_count", "read_id", "read_text", "read_time", "read_truth"]
+from visclust.corpus.post_rows import MalformedPostError, strip_hash_sign, unique
 
 # As spreadsheets and floating-point columns write numbers: 1.05E+18, 1050118621198921728.0.
 _ROUNDED = re.compile(r"\d+\.\d*([eE][+-]?\d+)?|\d+[eE][+-]\d+")
@@ -17,6 +18,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _V1_TIME = re.compile(r"\w{3} (\w{3}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) ([+-]\d{4}) (\d{4})")
 _NOTHING = {"", "nan", "nat", "none", "null"}
 _TRUE, _FALSE = {"yes", "true", "1", "y", "t"}, {"no", "false", "0", "n", "f"}
+
+_HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d]\w*)")
+_BETWEEN_MEDIA = re.compile(r"[|;\n]|,\s*(?=https?://)")
 
 
 def read_id(value: Any) -> str:
@@ -223,3 +227,99 @@ def is_missing(value: Any) -> bool:
     return (
         value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
     )
+
+
+def list_hashtags(value: Any) -> list[str]:
+    """List the hashtags of a cell: a list, a list written as text, or names with commas or spaces between.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+
+    Returns
+    -------
+    list of str
+        Without '#', each once.
+
+    Examples
+    --------
+    >>> list_hashtags("#one, #two"), list_hashtags("['one']")
+    (['one', 'two'], ['one'])
+    """
+    items = _read_list(value)
+    if items is None:
+        items = re.split(r"[\s,;|]+|(?<=\w)(?=[#＃])", str(value))
+    return unique(strip_hash_sign(_pick(item, ("tag", "text"))) for item in items)
+
+
+def find_hashtags(text: str | None) -> list[str]:
+    """Find the hashtags in a text, for sources that have no column of them.
+
+    Parameters
+    ----------
+    text : str or None
+        What the post says.
+
+    Returns
+    -------
+    list of str
+        Without '#', each once. As on Twitter, a hashtag holds one character at least that is no digit.
+
+    Examples
+    --------
+    >>> find_hashtags("#FamiliesBelongTogether at 5, not #1 (a&#39;b)")
+    ['FamiliesBelongTogether']
+    """
+    return unique(_HASHTAG.findall(text)) if text else []
+
+
+def list_media(value: Any, *, commas: bool = False) -> list[str]:
+    """List the media of a cell: a list, a list written as text, or names with '|', ';' or newlines between.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+    commas : bool, default False
+        Part at every comma too; otherwise only at one before an address, since file names may hold commas.
+
+    Returns
+    -------
+    list of str
+        File names or addresses, each once.
+
+    Examples
+    --------
+    >>> list_media("one.jpg|two, too.jpg")
+    ['one.jpg', 'two, too.jpg']
+    """
+    items = _read_list(value)
+    if items is None:
+        items = re.split(r"[|;,\n]", str(value)) if commas else _BETWEEN_MEDIA.split(str(value))
+    wanted = ("url", "preview_image_url", "media_url_https", "media_url")
+    return unique(_pick(item, wanted).strip() for item in items)
+
+
+def _read_list(value: Any) -> list[Any] | None:
+    """Give the items where the cell is a list or writes one as JSON or Python does; None for other text."""
+    if is_missing(value):
+        return []
+    if not isinstance(value, str):
+        return list(value) if isinstance(value, Iterable) else [value]
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        for read in (json.loads, ast.literal_eval):  # literals only: nothing in the cell is run
+            try:
+                found = read(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+            if isinstance(found, list):
+                return found
+    return None
+
+
+def _pick(item: Any, keys: tuple[str, ...]) -> str:
+    if isinstance(item, dict):
+        return next((str(item[key]) for key in keys if item.get(key)), "")
+    return "" if is_missing(item) else str(item)

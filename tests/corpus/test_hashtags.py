@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from visclust.hashtag_plots import plot_hashtag_spans
-from visclust.hashtag_uses import has_capital, list_uses, number_days, start_of_days
-from visclust.hashtags import track_hashtags
+from visclust.corpus.hashtags import has_capital, list_uses, track_hashtags
+from visclust.corpus.plots import plot_hashtag_spans
+from visclust.corpus.summary import number_days, start_of_days
 
 TAG = "FamiliesBelongTogether"
 ACCOUNTS = pd.DataFrame(

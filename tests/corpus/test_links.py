@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.corpus import link_posts
+from visclust.corpus.links import link_posts
 from visclust.images.index import index_images, select_usable
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from visclust.base.tables import read_provenance, read_table
-from visclust.posts import read_posts
+from visclust.corpus.posts import read_posts
 
 USER = {
     "id": "7",

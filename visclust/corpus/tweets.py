@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from visclust.post_cells import read_count, read_id, read_time
-from visclust.post_rows import Malformed, MalformedPostError, PostRow, check_texts, unique
-
-__all__ = ["read_tweets"]
+from visclust.corpus.post_cells import read_count, read_id, read_time
+from visclust.corpus.post_rows import Malformed, MalformedPostError, PostRow, check_texts, unique
 
 _START = 100
 _SHAPE_ERRORS = (AttributeError, KeyError, TypeError)

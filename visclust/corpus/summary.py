@@ -7,10 +7,6 @@ import pandas as pd
 from pandas.api.types import is_list_like
 
 from visclust.base.tables import check_posts, check_table
-from visclust.hashtag_uses import number_days, start_of_days
-from visclust.image_uses import count_image_uses
-
-__all__ = ["CorpusDescription", "describe_corpus"]
 
 _PAPER = {"posts": 174_172, "images": 88_075, "unique images": 18_096}
 _SHARES = (0.01, 0.1)
@@ -186,3 +182,76 @@ def _count_days(posts: pd.DataFrame, uses: pd.DataFrame, timezone: str) -> pd.Da
     table = pd.DataFrame({name: counts.reindex(every, fill_value=0) for name, counts in columns.items()})
     table.insert(0, "day", start_of_days(every, timezone=timezone))
     return table.reset_index(drop=True)
+
+
+def count_image_uses(links: pd.DataFrame) -> pd.DataFrame:
+    """Count the posts that show each image.
+
+    Parameters
+    ----------
+    links : DataFrame
+        The posts_images table.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, posts`` and ``rank`` (from 1), the most posted first.
+
+    Examples
+    --------
+    >>> links = pd.DataFrame({"post_id": ["p", "q", "q"], "image_id": ["a", "a", "b"]})
+    >>> count_image_uses(links)
+      image_id  posts  rank
+    0        a      2     1
+    1        b      1     2
+    """
+    check_table(links, "posts_images")
+    uses = links.groupby("image_id").size().rename("posts").reset_index()
+    uses = uses.sort_values(["posts", "image_id"], ascending=[False, True], ignore_index=True)
+    return uses.assign(rank=range(1, len(uses) + 1))
+
+
+def number_days(times: pd.Series, *, timezone: str) -> pd.Series:
+    """Give the number of the day that each time falls on in a timezone.
+
+    Parameters
+    ----------
+    times : Series of times
+        Those without a zone are UTC.
+    timezone : str
+        Whose midnights part the days.
+
+    Returns
+    -------
+    Series of Int64
+        Days since 1970-01-01; missing where the time is.
+    """
+    if times.dt.tz is None:
+        times = times.dt.tz_localize("UTC")
+    local = times.dt.tz_convert(timezone).dt.tz_localize(None)
+    number = (local - pd.Timestamp(0)) // pd.Timedelta(days=1)
+    return number.astype("Int64")
+
+
+def start_of_days(days: np.ndarray, *, timezone: str) -> pd.DatetimeIndex:
+    """Give the moment at which each day begins in a timezone.
+
+    Parameters
+    ----------
+    days : ndarray of int
+        Days since 1970-01-01.
+    timezone : str
+        Whose midnights they are.
+
+    Returns
+    -------
+    DatetimeIndex
+        With that zone. Where a clock change leaves a day without a midnight, its first moment; where there
+        are two, the first.
+    """
+    midnights = pd.DatetimeIndex(
+        np.asarray(days, dtype="int64").astype("datetime64[D]").astype("datetime64[s]")
+    )
+    return midnights.tz_localize(
+        timezone, ambiguous=np.ones(len(midnights), dtype=bool), nonexistent="shift_forward"
+    )

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from visclust.accounts import check_accounts, describe_accounts
+from visclust.corpus.accounts import check_accounts, describe_accounts
 
 ACCOUNTS = pd.DataFrame(
     {"account": ["ACLU", "MoveOn", "@CNN"], "kind": ["organization", "organization", "media"]}

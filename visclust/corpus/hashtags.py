@@ -1,16 +1,28 @@
 """Replay the tracking of hashtags: which enter through the accounts, how long they stay, what they find."""
 
+import unicodedata
+import warnings
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 
-from visclust.accounts import check_accounts, match_authors
 from visclust.base.checks import check_whole_number
 from visclust.base.tables import check_posts
-from visclust.hashtag_uses import has_capital, list_uses, start_of_days
+from visclust.corpus.accounts import check_accounts, match_authors
+from visclust.corpus.post_rows import strip_hash_sign
+from visclust.corpus.summary import number_days, start_of_days
 
-__all__ = ["TrackedHashtags", "track_hashtags"]
+
+class HashtagUses(NamedTuple):
+    """Uses (``row`` of the posts, ``day``, ``key`` and ``form`` by number), and the forms as written."""
+
+    uses: pd.DataFrame
+    forms: np.ndarray
+    last_day: int
+
 
 _NOT_RENEWED, _POSTS_END = "not renewed", "posts end"
 
@@ -227,3 +239,67 @@ def _collect(uses: pd.DataFrame, spans: pd.DataFrame, *, first_shift: int) -> pd
     joined = pd.merge_asof(mine, starts, left_on="day", right_on="first", by="key").dropna(subset=["span"])
     joined = joined.loc[joined["day"].le(joined["end"])].astype({"span": "int64"})
     return joined.sort_values(["span", "row"], kind="stable")
+
+
+def list_uses(posts: pd.DataFrame, *, timezone: str) -> HashtagUses:
+    """List which post uses which hashtag on which day.
+
+    Parameters
+    ----------
+    posts : DataFrame
+        With ``posted_at`` and ``hashtags``.
+    timezone : str
+        Whose midnights part the days, such as "UTC" or "America/New_York".
+
+    Returns
+    -------
+    uses : DataFrame
+        ``row`` (position of the post), ``day`` (days since 1970-01-01 in that zone), ``key`` (number of the
+        hashtag, the same for every way to write it), ``form`` (number of the way in which it is written).
+        A post that repeats a hashtag uses it once. Posts without a time are left out, with a warning. A
+        missing list, or a missing name in one, is no hashtag.
+    forms : ndarray of text
+        The hashtag as written, by number, without '#'.
+    last_day : int
+        The last day with a post.
+    """
+    days = number_days(posts["posted_at"], timezone=timezone)
+    if days.isna().any():
+        warnings.warn(
+            f"{int(days.isna().sum()):,} of {len(posts):,} posts have no time and are left out.", stacklevel=3
+        )
+    listed = [[tag for tag in tags if tag] if is_list_like(tags) else [] for tags in posts["hashtags"]]
+    lengths = np.array([len(tags) for tags in listed], dtype="int64")
+    flat = np.array(list(chain.from_iterable(listed)), dtype=object)
+    written, raw = pd.factorize(flat)
+    # The same letters may be stored in two ways (é as one character or two); NFC makes them one.
+    cleaned = [unicodedata.normalize("NFC", strip_hash_sign(str(form))) for form in raw]
+    form_of, forms = pd.factorize(np.array(cleaned, dtype=object))
+    key_of, _ = pd.factorize(np.array([form.casefold() for form in forms], dtype=object))
+    form = form_of[written] if len(flat) else np.array([], dtype="int64")
+    row = np.repeat(np.arange(len(posts)), lengths)
+    day = days.to_numpy(dtype="float64", na_value=np.nan)[row]
+    uses = pd.DataFrame({"row": row, "day": day, "key": key_of[form] if len(form) else form, "form": form})
+    uses = uses.dropna().astype("int64").drop_duplicates(["row", "key"], ignore_index=True)
+    return HashtagUses(uses, np.asarray(forms, dtype=object), int(days.max()) if days.notna().any() else 0)
+
+
+def has_capital(form: str) -> bool:
+    """Say whether a hashtag has a capital after its first character, as names written together have.
+
+    Parameters
+    ----------
+    form : str
+        As written, without '#'.
+
+    Returns
+    -------
+    bool
+        Whether any character but the first is an upper-case (or title-case) letter of any script.
+
+    Examples
+    --------
+    >>> has_capital("FamiliesBelongTogether"), has_capital("Immigration")
+    (True, False)
+    """
+    return any(unicodedata.category(character) in ("Lu", "Lt") for character in form[1:])

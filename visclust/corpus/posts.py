@@ -16,10 +16,8 @@ from tqdm.auto import tqdm
 from visclust.base.files import write_atomically
 from visclust.base.provenance import describe_run
 from visclust.base.tables import check_table
-from visclust.post_formats import ENDINGS, FORMATS, Source, find_source, read_rows
-from visclust.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
-
-__all__ = ["ReadPosts", "read_posts"]
+from visclust.corpus.post_files import ENDINGS, FORMATS, Source, find_source, read_rows
+from visclust.corpus.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
 
 _BATCH_ROWS = 20_000
 # A file that is not what it was taken for has nothing but malformed lines; the first of them say so.

@@ -8,10 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from visclust.post_cells import read_count, read_id, read_time, read_truth
-from visclust.post_lists import find_hashtags, list_hashtags, list_media
-from visclust.post_rows import MalformedPostError
-from visclust.posts import read_posts
+from visclust.corpus.post_cells import (
+    find_hashtags,
+    list_hashtags,
+    list_media,
+    read_count,
+    read_id,
+    read_time,
+    read_truth,
+)
+from visclust.corpus.post_rows import MalformedPostError
+from visclust.corpus.posts import read_posts
 
 FOURCAT_HEADER = (
     "id,thread_id,timestamp,unix_timestamp,link,subject,body,author,author_fullname,author_id,source,"

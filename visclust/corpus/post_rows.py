@@ -8,19 +8,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-__all__ = [
-    "Malformed",
-    "MalformedPostError",
-    "PostRow",
-    "check_texts",
-    "make_batch",
-    "make_frame",
-    "make_schema",
-    "mend_text",
-    "strip_hash_sign",
-    "unique",
-]
-
 
 class PostRow(NamedTuple):
     """One post; None where the source does not say."""
@@ -91,7 +78,7 @@ def check_texts(row: PostRow) -> PostRow:
     --------
     >>> check_texts(PostRow("1", text=5))
     Traceback (most recent call last):
-    visclust.post_rows.MalformedPostError: expected text as text, got 5
+    visclust.corpus.post_rows.MalformedPostError: expected text as text, got 5
     """
     for name in ("author", "text"):
         value = getattr(row, name)

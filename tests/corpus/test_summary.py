@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from visclust.corpus_plots import plot_images_per_day, plot_lorenz
-from visclust.corpus_summary import describe_corpus
+from visclust.corpus.plots import plot_images_per_day, plot_lorenz
+from visclust.corpus.summary import describe_corpus
 
 
 def make(uses, days=None, media=None):

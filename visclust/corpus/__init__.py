@@ -1,0 +1,5 @@
+"""Posts and the images they show."""
+
+from visclust._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)
