@@ -32,7 +32,8 @@ from browser_tools import (
 )
 from browsing_studies import write_cells
 
-from visclust.answers import append_answer, name_answer_file, read_answers
+from visclust.annotation.answer_files import append_answer, name_answer_file
+from visclust.annotation.answers import read_answers
 
 WATCH = """(root) => {
   window.times = [];

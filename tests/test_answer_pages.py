@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.answer_pages import export_pair_page, import_answers
-from visclust.answer_rows import ANSWER_COLUMNS
-from visclust.answers import current_answers, read_answers
+from visclust.annotation.answer_files import ANSWER_COLUMNS, import_answers
+from visclust.annotation.answers import current_answers, read_answers
+from visclust.answer_pages import export_pair_page
 from visclust.widgets.annotate_app import choose_annotator, main, start_annotating
 
 MARKUP = "</script><script>alert(1)</script><!-- & <b>"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.answers import read_answers
+from visclust.annotation.answers import read_answers
 from visclust.base.tables import check_table
 from visclust.cluster_notes import key_clusters
 from visclust.corpus.links import ImagePosts

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from visclust.answers import append_answer, name_answer_file
+from visclust.annotation.answer_files import append_answer, name_answer_file
 from visclust.cluster_notes import check_note, key_clusters, read_cluster_notes
 
 

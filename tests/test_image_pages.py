@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.answer_pages import export_pair_page, import_answers
-from visclust.answer_rows import ANSWER_COLUMNS
-from visclust.constructs import EMOTIONS
+from visclust.annotation.answer_files import ANSWER_COLUMNS, import_answers
+from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.ratings import order_items, read_rating_answers, write_rating_answer
+from visclust.answer_pages import export_pair_page
 from visclust.image_pages import export_feature_page, export_rating_page
-from visclust.rating_answers import read_rating_answers
-from visclust.rating_items import order_items, write_rating_answer
 
 MARKUP = "</script><script>alert(1)</script><!-- & <b>"
 

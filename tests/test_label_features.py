@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.answers import read_answers
-from visclust.constructs import FEATURES
-from visclust.feature_answers import check_features, read_feature_answer, write_feature_answer
+from visclust.annotation.answers import read_answers
+from visclust.annotation.constructs import FEATURES
+from visclust.annotation.features import check_features, read_feature_answer, write_feature_answer
 from visclust.widgets.feature_view import describe_feature_view
 from visclust.widgets.label_features import label_features
 

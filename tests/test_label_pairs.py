@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.answers import current_answers, name_answer_file, read_answers
+from visclust.annotation.answer_files import name_answer_file
+from visclust.annotation.answers import current_answers, read_answers
 from visclust.widgets import answer_log
 from visclust.widgets.assets import load_page_script, load_widget_script
 from visclust.widgets.label_pairs import label_pairs

@@ -5,7 +5,8 @@ from dataclasses import FrozenInstanceError
 import pytest
 from hypothesis import given, strategies as some
 
-from visclust.widgets.labelling import SKIP, Event, answer, list_open, resume, skip, start, undo
+from visclust.annotation.answer_files import SKIP
+from visclust.widgets.labelling import Event, answer, list_open, resume, skip, start, undo
 from visclust.widgets.progress import describe_progress, list_upcoming
 
 NOW = "2026-01-05T10:00:00Z"

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.answer_files import append_answer, name_answer_file
-from visclust.answers import read_answers
-from visclust.base.tables import check_table
-from visclust.constructs import EMOTIONS
-from visclust.rating_answers import read_rating_answers
-from visclust.rating_items import (
+from visclust.annotation.answer_files import append_answer, name_answer_file
+from visclust.annotation.answers import read_answers
+from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.ratings import (
     check_scale,
     list_items,
     order_items,
     read_rating_answer,
+    read_rating_answers,
     write_rating_answer,
 )
+from visclust.base.tables import check_table
 from visclust.widgets.rate_images import rate_images
 
 ITEMS = {"pleasant": ["proud", "hopeful"], "unpleasant": ["angry"]}

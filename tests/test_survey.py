@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.answers import append_answer, name_answer_file
-from visclust.constructs import EMOTIONS
-from visclust.rating_items import write_rating_answer
+from visclust.annotation.answer_files import append_answer, name_answer_file
+from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.ratings import write_rating_answer
 from visclust.survey_cells import guard_cell, read_rows_of_cells, restore_cell
 from visclust.survey_export import export_survey
 from visclust.survey_import import read_ratings

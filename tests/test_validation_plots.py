@@ -4,8 +4,8 @@ import pytest
 
 from visclust.comparison import compare_configurations
 from visclust.iterative_comparison import compare_iterative_with_single
-from visclust.pair_toy import score_pair_toy
-from visclust.validation_plots import plot_iterative_against_single, plot_pair_toy, plot_precision_recall
+from visclust.pair_toy import plot_pair_toy, score_pair_toy
+from visclust.validation_plots import plot_iterative_against_single, plot_precision_recall
 
 
 def make_clusters(labels):

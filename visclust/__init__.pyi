@@ -1,19 +1,12 @@
 from visclust import (
+    annotation as annotation,
     base as base,
     corpus as corpus,
     images as images,
 )
+from visclust.annotation import *
 from visclust.annotation_plan import plan_annotation as plan_annotation
-from visclust.annotator_agreement import agreement as agreement
-from visclust.answer_pages import (
-    export_pair_page as export_pair_page,
-    import_answers as import_answers,
-)
-from visclust.answers import (
-    current_answers as current_answers,
-    merge_answers as merge_answers,
-    read_answers as read_answers,
-)
+from visclust.answer_pages import export_pair_page as export_pair_page
 from visclust.assignment import assign_respondents as assign_respondents
 from visclust.assignment_checks import (
     check_assignment as check_assignment,
@@ -50,10 +43,6 @@ from visclust.clusters import (
 )
 from visclust.comparison import compare_configurations as compare_configurations
 from visclust.consensus import find_consensus as find_consensus
-from visclust.constructs import (
-    EMOTIONS as EMOTIONS,
-    FEATURES as FEATURES,
-)
 from visclust.contrast_plots import (
     plot_cluster_contrasts as plot_cluster_contrasts,
     plot_party_means as plot_party_means,
@@ -84,7 +73,6 @@ from visclust.encoders import (
 )
 from visclust.example import load_example as load_example
 from visclust.factor_check import confirm_factors as confirm_factors
-from visclust.feature_labels import aggregate_labels as aggregate_labels
 from visclust.finetune_plots import (
     plot_feature_scores as plot_feature_scores,
     plot_training as plot_training,
@@ -132,7 +120,6 @@ from visclust.pairs import (
     sample_pairs as sample_pairs,
 )
 from visclust.projection import project_map as project_map
-from visclust.rating_answers import read_rating_answers as read_rating_answers
 from visclust.rating_coverage import (
     compare_with_truth as compare_with_truth,
     measure_coverage as measure_coverage,
@@ -141,7 +128,6 @@ from visclust.rating_model import (
     RatingModel as RatingModel,
     draw_cluster_effects as draw_cluster_effects,
 )
-from visclust.resolution import resolve as resolve
 from visclust.run_agreement import compare_runs as compare_runs
 from visclust.run_plots import (
     plot_run_agreement as plot_run_agreement,
@@ -161,8 +147,6 @@ from visclust.scan import (
     suggest_knee as suggest_knee,
 )
 from visclust.silhouettes import silhouette_samples as silhouette_samples
-from visclust.simulated_answers import simulate_answers as simulate_answers
-from visclust.simulated_features import simulate_features as simulate_features
 from visclust.simulated_ratings import (
     expect_contrasts as expect_contrasts,
     simulate_ratings as simulate_ratings,

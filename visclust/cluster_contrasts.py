@@ -8,10 +8,10 @@ import pandas as pd
 from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 
+from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
 from visclust.base.tables import UNASSIGNED
 from visclust.cluster_errors import ClusterErrors, estimate_cluster_errors
-from visclust.constructs import EMOTIONS
 from visclust.crossed_bootstrap import split_crossed
 from visclust.crossed_designs import CrossedDesign, list_designs, weigh_images
 from visclust.group_contrasts import choose_reference

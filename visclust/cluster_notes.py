@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from visclust.answers import current_answers, read_answers
+from visclust.annotation.answers import current_answers, read_answers
 from visclust.base.provenance import digest_ids
 from visclust.base.tables import UNASSIGNED, check_table
 
@@ -221,7 +221,7 @@ def read_cluster_notes(
     Examples
     --------
     >>> import tempfile
-    >>> from visclust.answer_files import append_answer, name_answer_file
+    >>> from visclust.annotation.answer_files import append_answer, name_answer_file
     >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": [1], "silhouette": [0.1]})
     >>> path = name_answer_file(tempfile.mkdtemp(), "ana")
     >>> row = {"event_id": "e1", "item_id": "cluster:ca978112ca1bbdca:name", "annotator": "ana",

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.cluster_contrasts import summarize_cells
 from visclust.cluster_errors import estimate_cluster_errors
-from visclust.constructs import EMOTIONS
 from visclust.corpus.summary import count_image_uses
 from visclust.crossed_designs import list_designs
 from visclust.rating_tables import find_simulated, spread_ratings

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from visclust.constructs import EMOTIONS
+from visclust.annotation.constructs import EMOTIONS
 from visclust.factor_model import fit_factor_model, measure_scaling
 from visclust.rating_tables import spread_ratings
 from visclust.scale_reliability import list_scales, take_items

@@ -8,9 +8,9 @@ import pandas as pd
 from scipy.stats import norm, t
 from statsmodels.stats.multitest import multipletests
 
+from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
 from visclust.base.checks import check_level, check_whole_number
-from visclust.constructs import EMOTIONS
 from visclust.crossed_bootstrap import CrossedParts, count_freedom, resample_crossed, split_crossed
 from visclust.crossed_designs import WEIGHTINGS, list_designs, weigh_images
 from visclust.pigeonhole_bootstrap import resample_pigeonhole

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from visclust.constructs import EMOTIONS, FEATURES
+from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.images.index import find_image_files
 from visclust.labelling_pages import write_labelling_page
 from visclust.widgets.feature_view import FEATURE_QUESTION, describe_feature_view
@@ -40,7 +40,7 @@ def export_feature_page(
     images : DataFrame
         An images table, or rows of one: its usable images, in the order of the rows. Paths stay out of the
         page.
-    features : sequence of str, default `visclust.constructs.FEATURES`
+    features : sequence of str, default `visclust.FEATURES`
         Names, in the order in which they are shown. The first twelve have a key.
     annotator : str
         Who will answer; make one page per person.
@@ -118,7 +118,7 @@ def export_rating_page(
         Who will rate; make one page per respondent.
     save_to : str or path
         Folder for the page.
-    items : mapping of str to sequence of str, or sequence of str, default `visclust.constructs.EMOTIONS`
+    items : mapping of str to sequence of str, or sequence of str, default `visclust.EMOTIONS`
         What is rated, by dimension or as a plain list.
     scale : sequence of two int, default (1, 10)
         Lowest and highest number.

@@ -7,8 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from visclust.answer_files import name_answer_file
-from visclust.answer_rows import ANSWER_COLUMNS
+from visclust.annotation.answer_files import ANSWER_COLUMNS, name_answer_file
 from visclust.base.files import write_atomically
 from visclust.base.provenance import digest_text
 from visclust.images.reading import UnreadableImageError

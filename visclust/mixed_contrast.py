@@ -12,8 +12,8 @@ from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
 
+from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
-from visclust.constructs import EMOTIONS
 from visclust.crossed_designs import CrossedDesign, list_designs
 from visclust.group_contrasts import choose_reference
 from visclust.rating_tables import spread_ratings

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from visclust.constructs import EMOTIONS
+from visclust.annotation.constructs import EMOTIONS
 
 __all__ = ["RatingModel", "draw_cluster_effects", "expect_ratings", "measure_spread"]
 

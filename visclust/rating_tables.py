@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.annotation.constructs import EMOTIONS
 from visclust.base.tables import check_table
-from visclust.constructs import EMOTIONS
 
 __all__ = ["RatingEvents", "check_ratings", "find_simulated", "join_clusters", "spread_ratings"]
 

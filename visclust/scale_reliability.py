@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
-from visclust.constructs import EMOTIONS
 from visclust.rating_tables import RatingEvents, spread_ratings
 
 __all__ = ["fit_one_factor", "list_scales", "measure_reliability", "take_items"]

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from visclust.answer_pages import import_answers
-from visclust.answers import current_answers, read_answers
-from visclust.rating_items import read_rating_answer
-from visclust.simulated_answers import refuse_mixture
+from visclust.annotation.answer_files import import_answers
+from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
+from visclust.annotation.ratings import read_rating_answer
 from visclust.survey_cells import read_rows_of_cells, restore_cell
 
 __all__ = ["RawAnswers", "list_problem", "read_page_answers", "read_table_answers"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.answer_rows import clean_name
+from visclust.annotation.answer_files import clean_name
 from visclust.base.tables import check_table
 from visclust.survey_answers import RawAnswers, list_problem
 from visclust.survey_numbers import read_rating

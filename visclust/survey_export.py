@@ -9,11 +9,11 @@ from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
+from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.ratings import check_scale, list_items
 from visclust.base.files import write_atomically
 from visclust.base.provenance import describe_run
 from visclust.base.tables import check_table
-from visclust.constructs import EMOTIONS
-from visclust.rating_items import check_scale, list_items
 from visclust.survey_cells import write_cells
 from visclust.survey_instructions import CSV_INSTRUCTIONS, PAGE_INSTRUCTIONS
 from visclust.survey_qualtrics import write_qualtrics
@@ -54,7 +54,7 @@ def export_survey(
         filled in by any means. "html": a page for each respondent that runs offline.
     save_to : str or path
         Folder for the files.
-    items : mapping of str to sequence of str, or sequence of str, default `visclust.constructs.EMOTIONS`
+    items : mapping of str to sequence of str, or sequence of str, default `visclust.EMOTIONS`
         What is rated, by dimension or as a plain list.
     scale : sequence of two int, default (1, 10)
         Lowest and highest number.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.ratings import check_scale, list_items
 from visclust.base.tables import check_table
-from visclust.constructs import EMOTIONS
-from visclust.rating_items import check_scale, list_items
 from visclust.survey_answers import read_page_answers, read_table_answers
 from visclust.survey_cells import read_rows_of_cells
 from visclust.survey_checks import SurveyRatings, check_answers
@@ -43,7 +43,7 @@ def read_ratings(
         files that came back from the offline pages (or that `rate_images` wrote).
     assignment : DataFrame
         The assignment table that the survey was made from.
-    items : mapping of str to sequence of str, or sequence of str, default `visclust.constructs.EMOTIONS`
+    items : mapping of str to sequence of str, or sequence of str, default `visclust.EMOTIONS`
         What was rated.
     scale : sequence of two int, default (1, 10)
         Lowest and highest number.

@@ -17,8 +17,9 @@ from browser_tools import (
     wait_until,
 )
 
-from visclust.answer_pages import export_pair_page, import_answers
-from visclust.answers import current_answers, read_answers
+from visclust.annotation.answer_files import import_answers
+from visclust.annotation.answers import current_answers, read_answers
+from visclust.answer_pages import export_pair_page
 
 pytestmark = pytest.mark.browser
 

@@ -25,7 +25,7 @@ from browser_tools import (
     write_notebook,
 )
 
-from visclust.answers import current_answers, read_answers
+from visclust.annotation.answers import current_answers, read_answers
 from visclust.base.tables import read_table, save_table
 from visclust.embedding import Embedding
 from visclust.embedding_files import save_embedding

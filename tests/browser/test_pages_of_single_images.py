@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 from browser_tools import make_study, read_done, save_screenshot, wait_until
 
-from visclust.answer_pages import import_answers
-from visclust.answers import read_answers
-from visclust.feature_labels import aggregate_labels
+from visclust.annotation.answer_files import import_answers
+from visclust.annotation.answers import read_answers
+from visclust.annotation.features import aggregate_labels
+from visclust.annotation.ratings import read_rating_answers
 from visclust.image_pages import export_feature_page, export_rating_page
-from visclust.rating_answers import read_rating_answers
 from visclust.widgets.label_features import label_features
 
 pytestmark = pytest.mark.browser

@@ -18,12 +18,10 @@ from browser_tools import (
 )
 from browsing_studies import write_cells
 
-from visclust.answers import current_answers, read_answers
-from visclust.constructs import FEATURES
-from visclust.feature_answers import read_feature_answer
-from visclust.feature_labels import aggregate_labels
-from visclust.rating_answers import read_rating_answers
-from visclust.rating_items import read_rating_answer
+from visclust.annotation.answers import current_answers, read_answers
+from visclust.annotation.constructs import FEATURES
+from visclust.annotation.features import aggregate_labels, read_feature_answer
+from visclust.annotation.ratings import read_rating_answer, read_rating_answers
 
 pytestmark = pytest.mark.browser
 

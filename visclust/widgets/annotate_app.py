@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import ipywidgets
 
-from visclust.answer_rows import clean_name
+from visclust.annotation.answer_files import clean_name
 from visclust.base.tables import read_table
 from visclust.widgets.label_pairs import label_pairs
 from visclust.widgets.pair_items import PAIR_QUESTION

@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from visclust.constructs import FEATURES
-from visclust.feature_answers import check_features, read_feature_answer, write_feature_answer
-from visclust.widgets.labelling import SKIP
+from visclust.annotation.answer_files import SKIP
+from visclust.annotation.constructs import FEATURES
+from visclust.annotation.features import check_features, read_feature_answer, write_feature_answer
 from visclust.widgets.view_settings import describe_view
 
 __all__ = ["FEATURE_QUESTION", "describe_feature_view", "is_feature_answer"]

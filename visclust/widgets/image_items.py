@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from visclust.answer_rows import clean_name
+from visclust.annotation.answer_files import clean_name
 from visclust.base.tables import check_table
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from visclust.annotation.constructs import FEATURES
+from visclust.annotation.features import check_features
 from visclust.base.checks import check_whole_number
-from visclust.constructs import FEATURES
-from visclust.feature_answers import check_features
 from visclust.images.index import find_image_files
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.feature_view import FEATURE_QUESTION, describe_feature_view, is_feature_answer
@@ -42,7 +42,7 @@ def label_features(
     ----------
     images : DataFrame
         An images table, or rows of one: its usable images are shown in the order of the rows.
-    features : sequence of str, default `visclust.constructs.FEATURES`
+    features : sequence of str, default `visclust.FEATURES`
         Names, in the order in which they are shown. The first twelve have a key.
     annotator : str
         Who answers; each person has a file of their own.

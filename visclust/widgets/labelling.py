@@ -9,9 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-__all__ = ["SKIP", "Event", "Labelling", "answer", "list_open", "resume", "skip", "start", "undo"]
-
-SKIP = "skip"
+from visclust.annotation.answer_files import SKIP
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from visclust.answer_files import append_answer, name_answer_file, repair_answers
-from visclust.answer_rows import check_row, clean_name, read_rows
+from visclust.annotation.answer_files import (
+    append_answer,
+    check_row,
+    clean_name,
+    name_answer_file,
+    read_rows,
+    repair_answers,
+)
 from visclust.cluster_notes import ClusterNote, check_note, fold_notes
 from visclust.widgets.answer_log import RefusedAnswerError
 

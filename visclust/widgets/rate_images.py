@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_whole_number
-from visclust.constructs import EMOTIONS
 from visclust.images.index import find_image_files
 from visclust.widgets.answer_log import AnswerLog
 from visclust.widgets.image_items import list_assigned_images
@@ -52,7 +52,7 @@ def rate_images(
         Who rates; one of the assignment's respondents, with a file of their own.
     save_to : str or path
         Folder of the study's ratings. Other items or another scale need another folder.
-    items : mapping of str to sequence of str, or sequence of str, default `visclust.constructs.EMOTIONS`
+    items : mapping of str to sequence of str, or sequence of str, default `visclust.EMOTIONS`
         What is rated, by dimension or as a plain list. Dimensions are not shown.
     scale : sequence of two int, default (1, 10)
         Lowest and highest number. Up to eleven numbers are shown as buttons, more as a slider.

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from visclust.constructs import EMOTIONS
-from visclust.rating_items import check_scale, order_items, read_rating_answer, write_rating_answer
-from visclust.widgets.labelling import SKIP
+from visclust.annotation.answer_files import SKIP
+from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.ratings import check_scale, order_items, read_rating_answer, write_rating_answer
 from visclust.widgets.view_settings import describe_view
 
 __all__ = ["RATING_ENDS", "RATING_QUESTION", "describe_rating_view", "is_rating_answer"]

@@ -4,8 +4,7 @@ import os
 from typing import Any
 
 import visclust
-from visclust.answer_files import name_answer_file
-from visclust.answer_rows import clean_name
+from visclust.annotation.answer_files import clean_name, name_answer_file
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import digest_text
 

@@ -5,10 +5,10 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
-from visclust.agreement_measures import compute_alpha, compute_kappa, count_coincidences
-from visclust.annotator_agreement import agreement
-from visclust.resolution import resolve
-from visclust.simulated_answers import refuse_mixture, simulate_answers
+from visclust.annotation.agreement_measures import compute_alpha, compute_kappa, count_coincidences
+from visclust.annotation.answers import refuse_mixture
+from visclust.annotation.judgements import agreement, resolve
+from visclust.annotation.simulated import simulate_answers
 
 
 def make_answers(by_annotator):

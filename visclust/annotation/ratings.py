@@ -2,13 +2,21 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from visclust.answer_rows import clean_name
+from visclust.annotation.answer_files import SKIP, clean_name
+from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
+from visclust.annotation.constructs import EMOTIONS
+from visclust.base.tables import check_table
 
-__all__ = ["check_scale", "list_items", "order_items", "read_rating_answer", "write_rating_answer"]
+_COLUMNS = [
+    "respondent", "group", "image_id", "item", "rating", "simulated", "position", "place", "reason",
+    "seconds", "answered_at",
+]  # fmt: skip
 
 
 def list_items(items: Mapping[str, Sequence[str]] | Sequence[str]) -> tuple[str, ...]:
@@ -196,3 +204,103 @@ def read_rating_answer(
                 f"Expected a whole number from {low} to {high}, or null, for {name!r}, got {value!r}."
             )
     return ratings
+
+
+def read_rating_answers(
+    answers: str | os.PathLike | pd.DataFrame,
+    assignment: pd.DataFrame,
+    *,
+    items: Mapping[str, Sequence[str]] | Sequence[str] = EMOTIONS,
+    scale: Sequence[int] = (1, 10),
+) -> pd.DataFrame:
+    """Read what respondents answered in `rate_images` or its page as a ratings table.
+
+    Parameters
+    ----------
+    answers : str, path or DataFrame
+        The folder of the answers, or what `read_answers` made of it: of each respondent's answers to an
+        image, the latest one not taken back counts.
+    assignment : DataFrame
+        The assignment table that the images were shown by.
+    items : mapping of str to sequence of str, or sequence of str, default `visclust.EMOTIONS`
+        The items shown.
+    scale : sequence of two int, default (1, 10)
+        The scale shown.
+
+    Returns
+    -------
+    DataFrame
+        A ratings table with a row for every respondent, assigned image and item, in the order of the
+        assignment and of `items`: nobody is dropped. Its columns ``respondent, group, image_id, item,
+        rating, simulated`` and further ``position`` (of the image), ``place`` (of the item as shown, from
+        1), ``reason`` (why a rating is missing: "cannot say", "skipped" or "not answered"; empty where it is
+        there), ``seconds`` (for the whole image) and ``answered_at``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If an answer is by somebody, or about an image, that the assignment does not have, is not about
+        these items on this scale, or if simulated answers stand among people's.
+
+    Examples
+    --------
+    >>> assignment = pd.DataFrame({"respondent": "r1", "group": "democrat", "position": [1, 2],
+    ...                            "image_id": ["x", "y"], "cluster": [0, 1]})
+    >>> answers = pd.DataFrame({"item_id": ["x"], "annotator": "r1", "seconds": 9.0, "retracts": None,
+    ...     "answer": '{"scale":[1,10],"ratings":[["proud",7]]}', "answered_at": "2026-01-05T10:00:00Z"})
+    >>> read_rating_answers(answers, assignment, items=["proud"])[["image_id", "rating", "reason"]]
+      image_id  rating        reason
+    0        x     7.0
+    1        y     NaN  not answered
+    """
+    names, scale = list_items(items), check_scale(scale)
+    check_table(assignment, "assignment")
+    table = answers if isinstance(answers, pd.DataFrame) else read_answers(answers)
+    standing = current_answers(table)
+    simulated = refuse_mixture(standing)
+    said = {
+        (clean_name(str(row["annotator"])), str(row["item_id"])): row for row in standing.to_dict("records")
+    }
+    people = {name: clean_name(name) for name in assignment["respondent"].unique()}
+    if len(set(people.values())) < len(people):
+        raise ValueError("Expected respondents whose names differ by more than spaces. Rename some.")
+    assigned = [people[name] for name in assignment["respondent"]]
+    _refuse_strangers(said, set(zip(assigned, assignment["image_id"], strict=True)))
+    rows = []
+    for name, row in zip(assigned, assignment.to_dict("records"), strict=True):
+        answer = said.get((name, str(row["image_id"])))
+        ratings: dict[str, int | None] = {}
+        reason = "not answered" if answer is None else "skipped"
+        if answer is not None and answer["answer"] != SKIP:
+            ratings = read_rating_answer(str(answer["answer"]), items=names, scale=scale)
+            reason = "cannot say"
+        places = {item: place for place, item in enumerate(ratings, start=1)}
+        shown = {"respondent": row["respondent"], "group": row["group"], "image_id": row["image_id"],
+                 "simulated": simulated, "position": row["position"]}  # fmt: skip
+        if answer is not None:
+            shown |= {"seconds": answer["seconds"], "answered_at": answer["answered_at"]}
+        for item in names:
+            rating = ratings.get(item)
+            why = reason if rating is None else ""
+            rows.append(shown | {"item": item, "rating": rating, "place": places.get(item), "reason": why})
+    ratings_table = pd.DataFrame(rows, columns=_COLUMNS).astype(
+        {"rating": float, "seconds": float, "simulated": bool, "place": "Int64"}
+    )
+    return check_table(ratings_table, "ratings")
+
+
+def _refuse_strangers(said: Mapping[tuple[str, str], object], assigned: set[tuple[str, str]]) -> None:
+    """Refuse answers that the assignment does not foresee, rather than leave them out."""
+    strange = [key for key in said if key not in assigned]
+    if not strange:
+        return
+    name, image = strange[0]
+    known = {respondent for respondent, _ in assigned}
+    what = f"image {image!r}, which {name!r} was not assigned" if name in known else f"respondent {name!r}"
+    raise ValueError(
+        f"Expected ratings of the {len(assigned)} images assigned to {len(known)} respondents, got "
+        f"{len(strange)} answers that are not among them (first: about {what}). Give the assignment that was "
+        "used, or leave these answers out."
+    )

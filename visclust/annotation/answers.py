@@ -8,18 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from visclust.answer_files import append_answer, name_answer_file, repair_answers
-from visclust.answer_rows import ANSWER_COLUMNS, check_row, read_rows
+from visclust.annotation.answer_files import (
+    ANSWER_COLUMNS,
+    check_row,
+    read_rows,
+)
 from visclust.base.tables import check_table
 
-__all__ = [
-    "append_answer",
-    "current_answers",
-    "merge_answers",
-    "name_answer_file",
-    "read_answers",
-    "repair_answers",
-]
+_PREFIX = "simulated"
 
 
 def read_answers(
@@ -196,3 +192,40 @@ def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
             )
     table = pd.DataFrame(list(events.values()), columns=list(ANSWER_COLUMNS))
     return table.astype({"seconds": float, "simulated": bool})
+
+
+def refuse_mixture(answers: pd.DataFrame) -> bool:
+    """Raise an error where simulated answers stand among people's.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        An answers table. A row is simulated if its column ``simulated`` says so, or if its annotator's
+        name starts with "simulated".
+
+    Returns
+    -------
+    bool
+        Whether the answers are simulated, all of them.
+
+    Raises
+    ------
+    ValueError
+        If some are and some are not.
+
+    Examples
+    --------
+    >>> refuse_mixture(pd.DataFrame({"annotator": ["simulated-1", "simulated-2"]}))
+    True
+    """
+    simulated = answers["annotator"].astype(str).str.startswith(_PREFIX)
+    if "simulated" in answers.columns:
+        simulated = simulated | answers["simulated"].isin([True])
+    if simulated.nunique() > 1:
+        people = answers.loc[~simulated, "annotator"].iloc[0]
+        made_up = answers.loc[simulated, "annotator"].iloc[0]
+        raise ValueError(
+            f"Expected either people's answers or simulated ones, got both ({people!r} and {made_up!r}): "
+            f"numbers from a mixture would pass for people's. Keep only one kind."
+        )
+    return bool(simulated.any())

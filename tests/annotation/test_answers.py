@@ -13,14 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from visclust.answers import (
-    append_answer,
-    current_answers,
-    merge_answers,
-    name_answer_file,
-    read_answers,
-    repair_answers,
-)
+from visclust.annotation.answer_files import append_answer, name_answer_file, repair_answers
+from visclust.annotation.answers import current_answers, merge_answers, read_answers
 
 
 def make_row(event_id="e1", item_id="p1", said="same", *, minute=0, **more):
@@ -217,7 +211,7 @@ def test_a_missing_folder_is_an_error_and_an_empty_one_an_empty_table(tmp_path):
 
 WRITER = """
 import os, sys
-from visclust.answers import append_answer, name_answer_file
+from visclust.annotation.answer_files import append_answer, name_answer_file
 path = name_answer_file(sys.argv[1], "Ana")
 writer, number = sys.argv[2], 0
 while number < int(sys.argv[3]):
@@ -273,7 +267,8 @@ def test_processes_that_write_one_file_lose_and_mix_nothing(tmp_path):
 
 LIMITED = """
 import resource, signal, sys
-from visclust.answers import append_answer, name_answer_file, read_answers
+from visclust.annotation.answer_files import append_answer, name_answer_file
+from visclust.annotation.answers import read_answers
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))  # the file can hold 1000 bytes
 path = name_answer_file(sys.argv[1], "Ana")

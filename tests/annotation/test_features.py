@@ -5,12 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.answer_files import append_answer, name_answer_file
-from visclust.answers import current_answers, read_answers
+from visclust.annotation.answer_files import append_answer, name_answer_file
+from visclust.annotation.answers import current_answers, read_answers
+from visclust.annotation.features import aggregate_labels, write_feature_answer
+from visclust.annotation.simulated import simulate_features
 from visclust.base.tables import check_table
-from visclust.feature_answers import write_feature_answer
-from visclust.feature_labels import aggregate_labels
-from visclust.simulated_features import simulate_features
 
 ASKED = ["anger", "men"]
 

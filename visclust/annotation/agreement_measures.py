@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["compute_alpha", "compute_kappa", "compute_percent_agreement", "count_coincidences"]
-
 
 def count_coincidences(value_counts: np.ndarray) -> np.ndarray:
     """Count for each unit how often each two values meet in it, by Krippendorff's rule.

@@ -1,7 +1,5 @@
 """What the paper asks people about images: features to label, emotions to rate."""
 
-__all__ = ["EMOTIONS", "FEATURES"]
-
 # The features of the paper's fine-tuning, in its order.
 FEATURES = (
     "enthusiasm",
