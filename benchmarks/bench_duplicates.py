@@ -19,7 +19,7 @@ from side_by_side import compare_times, describe_machine, print_table, time_alte
 from sklearn.neighbors import NearestNeighbors
 
 from visclust.base.components import connect_pairs
-from visclust.embedding import embed_images
+from visclust.embedding.embed import embed_images
 from visclust.example import Example, load_example
 from visclust.images.close_pairs import Plan, iterate_close_hashes, plan_search
 from visclust.images.duplicates import Duplicates, combine_duplicates, find_duplicates, score_duplicates

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from visclust.embedding import embed_images
-from visclust.encoder_networks import TORCHVISION_ENCODERS
-from visclust.encoders import Encoder, load_encoder
+from visclust.embedding.embed import embed_images
+from visclust.embedding.encoders import Encoder, load_encoder
+from visclust.embedding.networks import TORCHVISION_ENCODERS
 from visclust.images.batches import ImageFile, iterate_batches
 from visclust.images.index import index_images
 from visclust.images.reading import read_image

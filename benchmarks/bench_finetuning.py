@@ -26,7 +26,7 @@ from side_by_side import describe_machine, print_table
 
 from visclust.base.bootstrap import find_interval
 from visclust.copy_groups import group_copies
-from visclust.embedding import embed_images
+from visclust.embedding.embed import embed_images
 from visclust.example import load_example
 from visclust.finetuning import finetune
 from visclust.images.batches import list_files

@@ -14,7 +14,7 @@ from side_by_side import describe_machine, print_table
 
 from visclust.clusters import assign_clusters
 from visclust.consensus import find_consensus
-from visclust.embedding import embed_images
+from visclust.embedding.embed import embed_images
 from visclust.example import load_example
 from visclust.iterative import cluster_iteratively
 from visclust.known_groups import score_against_groups

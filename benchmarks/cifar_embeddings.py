@@ -57,7 +57,7 @@ def embed(images: np.ndarray) -> np.ndarray:
     """Embed with EfficientNet-Lite0 at 64 pixels: small, since only the structure matters here."""
     import torch
 
-    from visclust.encoders import load_encoder
+    from visclust.embedding.encoders import load_encoder
 
     module = load_encoder("efficientnet_lite0").module
     features = []

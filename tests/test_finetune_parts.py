@@ -10,10 +10,14 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from visclust.channel_figure import plot_channels, split_channels
-from visclust.embedding import Embedding
-from visclust.embedding_figure import list_embedding_values, plot_embedding_values
-from visclust.encoders import load_encoder
+from visclust.embedding.embed import Embedding
+from visclust.embedding.encoders import load_encoder
+from visclust.embedding.figures import (
+    list_embedding_values,
+    plot_channels,
+    plot_embedding_values,
+    split_channels,
+)
 from visclust.finetune_batches import CachedBatches, ImageBatches, cache_activations, order_batches
 from visclust.finetune_images import TrainingImages, draw_crop
 from visclust.finetune_plots import plot_feature_scores, plot_training

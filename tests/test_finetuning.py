@@ -16,17 +16,17 @@ from torchvision import transforms
 
 from visclust import finetuning
 from visclust.copy_groups import group_copies
-from visclust.embedding import embed_images
-from visclust.encoders import Encoder, load_encoder
+from visclust.embedding.embed import embed_images
+from visclust.embedding.encoders import Encoder, load_encoder
+from visclust.embedding.networks import PixelScaling
+from visclust.embedding.weights import write_tensors
 from visclust.finetune_batches import CachedBatches
 from visclust.finetune_network import TrainedNetwork, prepare_network
 from visclust.finetune_steps import TrainingSettings, sum_loss
 from visclust.finetune_training import train_network
 from visclust.finetuning import finetune
-from visclust.image_transforms import PixelScaling
 from visclust.images.batches import list_files
 from visclust.images.index import index_images
-from visclust.safetensors_files import write_tensors
 
 
 def tiny_encoder():

@@ -2,6 +2,7 @@ from visclust import (
     annotation as annotation,
     base as base,
     corpus as corpus,
+    embedding as embedding,
     images as images,
 )
 from visclust.annotation import *
@@ -13,10 +14,6 @@ from visclust.assignment_checks import (
     describe_assignment as describe_assignment,
 )
 from visclust.base import *
-from visclust.channel_figure import (
-    plot_channels as plot_channels,
-    split_channels as split_channels,
-)
 from visclust.cluster_contrasts import contrast_clusters as contrast_clusters
 from visclust.cluster_descriptions import (
     describe_clusters as describe_clusters,
@@ -51,25 +48,11 @@ from visclust.contrast_power import power_for_contrast as power_for_contrast
 from visclust.corpus import *
 from visclust.corpus_estimates import estimate_corpus as estimate_corpus
 from visclust.cross_validation import cross_validate as cross_validate
-from visclust.embedding import embed_images as embed_images
-from visclust.embedding_figure import (
-    list_embedding_values as list_embedding_values,
-    plot_embedding_values as plot_embedding_values,
-)
-from visclust.embedding_files import (
-    list_embeddings as list_embeddings,
-    load_embedding as load_embedding,
-    save_embedding as save_embedding,
-)
+from visclust.embedding import *
 from visclust.emotion_plots import plot_emotion_heatmap as plot_emotion_heatmap
 from visclust.emotion_summaries import (
     summarize_emotions as summarize_emotions,
     tabulate_emotion_heatmap as tabulate_emotion_heatmap,
-)
-from visclust.encoders import (
-    choose_encoder as choose_encoder,
-    list_encoders as list_encoders,
-    load_encoder as load_encoder,
 )
 from visclust.example import load_example as load_example
 from visclust.factor_check import confirm_factors as confirm_factors
@@ -105,7 +88,6 @@ from visclust.launch import (
 from visclust.map_plot import plot_map as plot_map
 from visclust.map_tables import describe_map as describe_map
 from visclust.mixed_contrast import fit_mixed_contrast as fit_mixed_contrast
-from visclust.neighbours import list_neighbours as list_neighbours
 from visclust.overrepresented_words import (
     list_overrepresented_words as list_overrepresented_words,
     weigh_log_odds as weigh_log_odds,

@@ -37,7 +37,7 @@ class ImageBatches:
 
     Examples
     --------
-    >>> from visclust.encoders import load_encoder
+    >>> from visclust.embedding.encoders import load_encoder
     >>> images = TrainingImages([], load_encoder("efficientnet_lite0"), image_size=None, seed=0)
     >>> list(ImageBatches(images, workers=1).iterate([], epoch=None))
     []
@@ -135,7 +135,7 @@ def cache_activations(
     Examples
     --------
     >>> import torch
-    >>> from visclust.encoders import load_encoder
+    >>> from visclust.embedding.encoders import load_encoder
     >>> images = TrainingImages([], load_encoder("efficientnet_lite0"), image_size=None, seed=0)
     >>> batches = ImageBatches(images, workers=0)
     >>> cache_activations(torch.nn.Flatten(), batches, views=0, batch_size=4, progress=False).shape[0]

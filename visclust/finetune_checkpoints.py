@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from visclust.embedding.weights import write_tensors
 from visclust.finetune_network import TrainedNetwork
-from visclust.safetensors_files import write_tensors
 
 if TYPE_CHECKING:
     import torch

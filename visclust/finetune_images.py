@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visclust.base.machine import memory_at_hand
-from visclust.encoders import Encoder
-from visclust.image_transforms import PixelScaling
+from visclust.embedding.encoders import Encoder
+from visclust.embedding.networks import PixelScaling
 from visclust.images.batches import ImageFile, read_unchanged
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TrainingImages:
 
     Examples
     --------
-    >>> from visclust.encoders import load_encoder
+    >>> from visclust.embedding.encoders import load_encoder
     >>> TrainingImages([], load_encoder("efficientnet_lite0"), image_size=None, seed=0).size
     224
     """

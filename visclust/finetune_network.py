@@ -3,8 +3,8 @@
 import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from visclust.encoder_networks import TORCHVISION_ENCODERS
-from visclust.encoders import Encoder
+from visclust.embedding.encoders import Encoder
+from visclust.embedding.networks import TORCHVISION_ENCODERS
 
 if TYPE_CHECKING:
     import torch

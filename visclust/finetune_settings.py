@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from visclust.base.checks import check_whole_number
-from visclust.encoders import Encoder
+from visclust.embedding.encoders import Encoder
 from visclust.finetune_network import LAYERS
 
 __all__ = ["check_settings", "check_source"]

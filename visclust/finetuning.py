@@ -12,8 +12,7 @@ from visclust.base.checks import check_whole_number
 from visclust.base.machine import describe_torch_device
 from visclust.base.provenance import describe_run, digest_ids, digest_input
 from visclust.copy_groups import group_copies
-from visclust.embedding import load_for_use
-from visclust.encoders import Encoder, EncoderChoice
+from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.finetune_batches import BatchSource, CachedBatches, ImageBatches, cache_activations
 from visclust.finetune_checkpoints import locate_checkpoint, read_checkpoint, write_checkpoint
 from visclust.finetune_images import TrainingImages

@@ -13,12 +13,12 @@ from visclust.base.backend import describe_device, is_on_gpu, to_device, to_host
 from visclust.base.provenance import digest_input
 from visclust.cluster_scores import score_clusters
 from visclust.clusters import assign_clusters, assign_nearest, cluster_once
-from visclust.embedding import Embedding
-from visclust.embedding_files import load_embedding, save_embedding
+from visclust.embedding.embed import Embedding
+from visclust.embedding.neighbours import list_neighbours
+from visclust.embedding.storage import load_embedding, save_embedding
 from visclust.grid import grid_search
 from visclust.iterative import cluster_iteratively
 from visclust.kmeans import fit_kmeans
-from visclust.neighbours import list_neighbours
 from visclust.pairs import sample_pairs
 from visclust.scan import scan_k
 from visclust.silhouettes import silhouette_samples

@@ -27,8 +27,8 @@ from browser_tools import (
 
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.base.tables import read_table, save_table
-from visclust.embedding import Embedding
-from visclust.embedding_files import save_embedding
+from visclust.embedding.embed import Embedding
+from visclust.embedding.storage import save_embedding
 from visclust.example import load_example
 from visclust.images.index import select_usable
 

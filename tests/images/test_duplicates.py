@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from visclust.base.components import connect_pairs
-from visclust.embedding import Embedding
+from visclust.embedding.embed import Embedding
 from visclust.example import load_example
 from visclust.images.close_pairs import iterate_close_rows, prepare_rows
 from visclust.images.duplicates import (

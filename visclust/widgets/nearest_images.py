@@ -12,7 +12,7 @@ __all__ = ["NearestImages"]
 class NearestImages:
     """Rows of an embedding ordered by their Euclidean distance from one of them.
 
-    `visclust.neighbours.list_neighbours` makes a table of neighbours and builds its index anew each time;
+    `visclust.list_neighbours` makes a table of neighbours and builds its index anew each time;
     this keeps the rows ready, since a person waits.
 
     Parameters

@@ -13,9 +13,7 @@ import pandas as pd
 from visclust.base.backend import to_host
 from visclust.base.files import write_atomically
 from visclust.base.provenance import digest_ids, digest_input
-from visclust.embedding import Embedding
-
-__all__ = ["list_embeddings", "load_embedding", "save_embedding"]
+from visclust.embedding.embed import Embedding
 
 
 def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str) -> Path:

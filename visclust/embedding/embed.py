@@ -1,5 +1,7 @@
 """Turn images into a matrix of features with a pretrained network, in chunks that survive a killed run."""
 
+import hashlib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,16 +10,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers, describe_torch_device
 from visclust.base.provenance import describe_run, digest_ids
-from visclust.embedding_chunks import open_chunk_folder, read_chunk, write_chunk
-from visclust.encoders import Encoder, EncoderChoice, load_encoder
+from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.images.batches import ImageFile, iterate_batches, list_files
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Embedding", "embed_images", "load_for_use"]
 
 _BATCHES_PER_CHUNK = 16
 
@@ -169,49 +170,6 @@ def _check_sizes(batch_size: int, chunk_size: int | None, workers: int | None) -
     return chunk_size
 
 
-def load_for_use(
-    encoder: str | EncoderChoice | Encoder, weights: str | os.PathLike | None, device: str
-) -> tuple[Encoder, str]:
-    """Load the encoder that was asked for, and say why it was chosen.
-
-    Parameters
-    ----------
-    encoder : str, EncoderChoice or Encoder
-        As in `embed_images`.
-    weights : str, path or None
-        As in `embed_images`.
-    device : {"auto", "cpu", "gpu"}
-        As in `embed_images`.
-
-    Returns
-    -------
-    tuple of (Encoder, str)
-        The encoder and the reason.
-
-    Raises
-    ------
-    ValueError
-        If weights come with an encoder that has its own.
-    TypeError
-        If `encoder` is none of the three.
-
-    Examples
-    --------
-    >>> load_for_use("efficientnet_lite0", None, "cpu")[1]
-    'asked for by name'
-    """
-    if isinstance(encoder, Encoder):
-        if weights is not None:
-            raise ValueError("Expected weights with the name of an encoder, got them with a loaded encoder.")
-        return encoder, "given"
-    name, reason = encoder if isinstance(encoder, EncoderChoice) else (encoder, "asked for by name")
-    if not isinstance(name, str):
-        raise TypeError(
-            f"Expected the name of an encoder, an EncoderChoice or an Encoder, got {type(name).__name__}."
-        )
-    return load_encoder(name, weights=weights, device=device), reason
-
-
 def _describe_settings(
     encoder: Encoder, batch_size: int, min_side: int | None, device: "torch.device"
 ) -> dict[str, Any]:
@@ -264,3 +222,93 @@ def _check_finite(rows: np.ndarray, files: list[ImageFile]) -> None:
             f"Expected finite features, but the encoder gave others for {len(bad)} images; the first is "
             f"{files[bad[0]].path}. The weights are probably damaged, or their training diverged."
         )
+
+
+def open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Path:
+    """Open the folder of the chunks that were made with exactly these settings.
+
+    Parameters
+    ----------
+    cache : str or path
+        Folder of all settings; each has its own folder in it.
+    settings : dict
+        Everything that the values depend on, besides the images; JSON must hold it.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, with the settings in ``settings.json``. Its name is their digest, so that chunks of
+        other settings are never mixed in.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cache = tempfile.mkdtemp()
+    >>> open_chunk_folder(cache, {"batch": 1}) == open_chunk_folder(cache, {"batch": 2})
+    False
+    """
+    text = json.dumps(settings, sort_keys=True, indent=2)
+    folder = Path(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
+    if not (folder / "settings.json").exists():
+        write_atomically(folder / "settings.json", lambda file: file.write(text.encode()))
+    return folder
+
+
+def read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarray | None:
+    """Read the rows of these images if they are finished.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As `open_chunk_folder` gives it.
+    image_ids : list of str
+        The images of the chunk, in order.
+    dimension : int
+        Features per image.
+
+    Returns
+    -------
+    ndarray, shape (n, dimension), float32, or None
+        None where they are not finished, or where the file is damaged and must be made again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = open_chunk_folder(tempfile.mkdtemp(), {})
+    >>> write_chunk(folder, ["a"], np.ones((1, 2), dtype=np.float32))
+    >>> read_chunk(folder, ["a"], 2), read_chunk(folder, ["b"], 2)
+    (array([[1., 1.]], dtype=float32), None)
+    """
+    path = _locate(folder, image_ids)
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = rows.shape == (len(image_ids), dimension) and rows.dtype == np.float32
+    return rows if fits else None
+
+
+def write_chunk(folder: Path, image_ids: list[str], rows: np.ndarray) -> None:
+    """Write the finished rows of these images in one step.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As `open_chunk_folder` gives it.
+    image_ids : list of str
+        The images of the chunk, in order.
+    rows : ndarray, shape (n, d), float32
+        Their features.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = open_chunk_folder(tempfile.mkdtemp(), {})
+    >>> write_chunk(folder, ["a"], np.ones((1, 2), dtype=np.float32))
+    """
+    write_atomically(_locate(folder, image_ids), lambda file: np.save(file, rows, allow_pickle=False))
+
+
+def _locate(folder: Path, image_ids: list[str]) -> Path:
+    # Named by the images, not by a number: after images are added, chunks before them are still found.
+    return folder / f"{digest_ids(image_ids)}.npy"

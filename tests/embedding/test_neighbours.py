@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from visclust.neighbours import list_neighbours
+from visclust.embedding.neighbours import list_neighbours
 
 
 def test_an_image_comes_first_and_its_copies_next():

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from visclust.base.machine import pick_torch_device
-from visclust.encoder_networks import (
+from visclust.embedding.networks import (
     TORCHVISION_ENCODERS,
     Network,
     build_efficientnet_lite0,
     build_timm,
     build_torchvision,
+    speed_up_transform,
 )
-from visclust.image_transforms import speed_up_transform
-from visclust.weights_download import WeightsUnreachableError, locate_weights
+from visclust.embedding.weights import WeightsUnreachableError, locate_weights
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Encoder", "EncoderChoice", "choose_encoder", "list_encoders", "load_encoder"]
 
 _DIMENSIONS = {
     "resnet18": 512,
@@ -220,3 +219,46 @@ def list_encoders() -> pd.DataFrame:
     note = "global average pool; needs no network"
     rows.append(("efficientnet_lite0", 1280, weights, crop, note, True))
     return pd.DataFrame(rows, columns=["name", "dimension", "weights", "input", "note", "at_hand"])
+
+
+def load_for_use(
+    encoder: str | EncoderChoice | Encoder, weights: str | os.PathLike | None, device: str
+) -> tuple[Encoder, str]:
+    """Load the encoder that was asked for, and say why it was chosen.
+
+    Parameters
+    ----------
+    encoder : str, EncoderChoice or Encoder
+        As in `embed_images`.
+    weights : str, path or None
+        As in `embed_images`.
+    device : {"auto", "cpu", "gpu"}
+        As in `embed_images`.
+
+    Returns
+    -------
+    tuple of (Encoder, str)
+        The encoder and the reason.
+
+    Raises
+    ------
+    ValueError
+        If weights come with an encoder that has its own.
+    TypeError
+        If `encoder` is none of the three.
+
+    Examples
+    --------
+    >>> load_for_use("efficientnet_lite0", None, "cpu")[1]
+    'asked for by name'
+    """
+    if isinstance(encoder, Encoder):
+        if weights is not None:
+            raise ValueError("Expected weights with the name of an encoder, got them with a loaded encoder.")
+        return encoder, "given"
+    name, reason = encoder if isinstance(encoder, EncoderChoice) else (encoder, "asked for by name")
+    if not isinstance(name, str):
+        raise TypeError(
+            f"Expected the name of an encoder, an EncoderChoice or an Encoder, got {type(name).__name__}."
+        )
+    return load_encoder(name, weights=weights, device=device), reason

