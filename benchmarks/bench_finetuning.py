@@ -25,10 +25,10 @@ from bench_embedding import make_jpegs
 from side_by_side import describe_machine, print_table
 
 from visclust.base.bootstrap import find_interval
-from visclust.copy_groups import group_copies
 from visclust.embedding.embed import embed_images
 from visclust.example import load_example
-from visclust.finetuning import finetune
+from visclust.finetuning.fit import finetune
+from visclust.finetuning.labels import group_copies
 from visclust.images.batches import list_files
 from visclust.images.index import index_images
 from visclust.iterative import cluster_iteratively

@@ -3,6 +3,7 @@ from visclust import (
     base as base,
     corpus as corpus,
     embedding as embedding,
+    finetuning as finetuning,
     images as images,
 )
 from visclust.annotation import *
@@ -56,11 +57,7 @@ from visclust.emotion_summaries import (
 )
 from visclust.example import load_example as load_example
 from visclust.factor_check import confirm_factors as confirm_factors
-from visclust.finetune_plots import (
-    plot_feature_scores as plot_feature_scores,
-    plot_training as plot_training,
-)
-from visclust.finetuning import finetune as finetune
+from visclust.finetuning import *
 from visclust.frame_labels import label_posts as label_posts
 from visclust.frame_plots import (
     plot_frame_effects as plot_frame_effects,

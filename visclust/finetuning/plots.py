@@ -3,8 +3,6 @@
 import altair as alt
 import pandas as pd
 
-__all__ = ["plot_feature_scores", "plot_training"]
-
 _GRAY, _ORANGE = "#757575", "#e6780a"
 _PANELS = {
     "average_precision": ("Average precision", "base rate"),

@@ -5,8 +5,6 @@ import pandas as pd
 
 from visclust.base.bootstrap import find_interval
 
-__all__ = ["MEASURES", "average_precisions", "score_features"]
-
 MEASURES = ("average_precision", "roc_auc", "f1")
 _LARGEST_BLOCK = 4_000_000
 # Resampling so few hardly ever shows what other images of the kind would have scored.

@@ -18,12 +18,18 @@ from visclust.embedding.figures import (
     plot_embedding_values,
     split_channels,
 )
-from visclust.finetune_batches import CachedBatches, ImageBatches, cache_activations, order_batches
-from visclust.finetune_images import TrainingImages, draw_crop
-from visclust.finetune_plots import plot_feature_scores, plot_training
-from visclust.finetune_scores import _measure_all, average_precisions, score_features
-from visclust.finetune_split import match_groups, split_labelled
-from visclust.finetune_steps import choose_precision
+from visclust.finetuning.batches import (
+    CachedBatches,
+    ImageBatches,
+    TrainingImages,
+    cache_activations,
+    draw_crop,
+    order_batches,
+)
+from visclust.finetuning.labels import match_groups, split_labelled
+from visclust.finetuning.network import choose_precision
+from visclust.finetuning.plots import plot_feature_scores, plot_training
+from visclust.finetuning.scores import _measure_all, average_precisions, score_features
 from visclust.images.batches import ImageFile
 from visclust.images.reading import read_image
 

@@ -11,12 +11,10 @@ import pandas as pd
 from visclust.base.files import write_atomically
 from visclust.base.provenance import digest_file
 from visclust.embedding.weights import write_tensors
-from visclust.finetune_labels import LabelledImages
-from visclust.finetune_network import TrainedNetwork
-from visclust.finetune_scores import score_features
-from visclust.finetune_training import TrainingRun
-
-__all__ = ["FineTuning", "digest_settings", "make_result", "read_result", "write_result"]
+from visclust.finetuning.labels import LabelledImages
+from visclust.finetuning.network import TrainedNetwork
+from visclust.finetuning.scores import score_features
+from visclust.finetuning.training import TrainingRun
 
 _TABLES = ("curve", "scores", "split", "predictions")
 _CURVE = [

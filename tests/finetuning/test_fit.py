@@ -14,17 +14,16 @@ from PIL import Image
 from safetensors import safe_open
 from torchvision import transforms
 
-from visclust import finetuning
-from visclust.copy_groups import group_copies
 from visclust.embedding.embed import embed_images
 from visclust.embedding.encoders import Encoder, load_encoder
 from visclust.embedding.networks import PixelScaling
 from visclust.embedding.weights import write_tensors
-from visclust.finetune_batches import CachedBatches
-from visclust.finetune_network import TrainedNetwork, prepare_network
-from visclust.finetune_steps import TrainingSettings, sum_loss
-from visclust.finetune_training import train_network
-from visclust.finetuning import finetune
+from visclust.finetuning import fit as finetuning
+from visclust.finetuning.batches import CachedBatches
+from visclust.finetuning.fit import finetune
+from visclust.finetuning.labels import group_copies
+from visclust.finetuning.network import TrainedNetwork, TrainingSettings, prepare_network, sum_loss
+from visclust.finetuning.training import train_network
 from visclust.images.batches import list_files
 from visclust.images.index import index_images
 

@@ -1,0 +1,5 @@
+"""A pretrained network learns the constructs of a study."""
+
+from visclust._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

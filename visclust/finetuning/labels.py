@@ -1,0 +1,342 @@
+"""The labels that a network is trained on: checked, and matched with their images."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.base.components import connect_pairs
+from visclust.base.machine import choose_workers
+from visclust.base.tables import check_table
+from visclust.images.batches import ImageFile, list_files, map_ahead, read_unchanged
+
+
+class LabelledImages(NamedTuple):
+    """Files, their labels (n, features; 1, 0, NaN where missing), features, how many had none, if made up."""
+
+    files: list[ImageFile]
+    targets: np.ndarray
+    features: list[str]
+    unlabelled: int
+    simulated: bool = False
+
+
+_SHARES = (0.7, 0.8, 0.9)
+_SHORTER = (0.8, 0.85, 0.9)
+_BLOCK = 512
+_SMALL_SIDE = 128  # four times what the hash looks at
+
+
+def match_labels(
+    images: pd.DataFrame, labels: pd.DataFrame, *, features: Sequence[str] | None = None
+) -> LabelledImages:
+    """Match labels with image files, and refuse labels that nothing can be learnt from.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The images table.
+    labels : DataFrame
+        The labels table: ``image_id`` and a column per feature with 1, 0 or missing.
+    features : sequence of str, optional
+        Columns to learn; by default all but ``image_id`` and ``simulated``.
+
+    Returns
+    -------
+    LabelledImages
+        In the order of the images table. Images without any label are left out and counted.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of 1, 0 and missing, a labelled image is not in the images table, or a feature
+        has no positive or no negative label; names it.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame(columns=["image_id", "path", "status", "reason", "width", "height"])
+    >>> match_labels(images, pd.DataFrame({"image_id": ["a"]}))
+    Traceback (most recent call last):
+    ValueError: Expected a column per feature in the labels table, got image_id only. ...
+    """
+    check_table(labels, "labels")
+    if isinstance(features, str):
+        raise ValueError(f"Expected features as a list, such as [{features!r}], got {features!r}.")
+    possible = [name for name in labels.columns if name not in ("image_id", "simulated")]
+    names = possible if features is None else list(features)
+    if not names:
+        raise ValueError(
+            "Expected a column per feature in the labels table, got image_id only. Make it with "
+            "aggregate_labels, or give it a column of 1, 0 and missing for each feature."
+        )
+    absent = [name for name in names if name not in possible]
+    if absent or len(set(names)) < len(names):
+        raise ValueError(f"Expected features that are columns of the labels, once each; got {names!r}.")
+    values = np.column_stack([_read_feature(labels[name]) for name in names])
+    known = ~np.isnan(values).all(axis=1)
+    ids = labels.loc[known, "image_id"]
+    files = list_files(images)
+    unknown = sorted(set(ids) - {file.image_id for file in files})
+    if unknown:
+        raise ValueError(
+            f"Expected labels of usable images, but {len(unknown)} of the {len(ids)} labelled are not in the "
+            f"images table with status 'ok'; the first is {unknown[0]!r}. Give the table that was labelled."
+        )
+    _check_both_answers(values, names)
+    row = pd.Series(np.flatnonzero(known), index=ids)
+    chosen = [file for file in files if file.image_id in row.index]
+    targets = values[row[[file.image_id for file in chosen]].to_numpy()]
+    simulated = "simulated" in labels.columns and labels["simulated"].eq(True).any()  # noqa: FBT003
+    return LabelledImages(chosen, targets.astype(np.float32), names, int((~known).sum()), bool(simulated))
+
+
+def _read_feature(column: pd.Series) -> np.ndarray:
+    """Give a feature's labels as numbers, NaN where missing."""
+    values = np.full(len(column), np.nan)
+    given = column.notna().to_numpy()
+    numbers = pd.to_numeric(column[given], errors="coerce").to_numpy(dtype=float)
+    wrong = ~np.isin(numbers, (0.0, 1.0))
+    if wrong.any():
+        raise ValueError(
+            f"Expected 1, 0 or missing as labels of {column.name!r}, got "
+            f"{column[given].tolist()[int(np.flatnonzero(wrong)[0])]!r}."
+        )
+    values[given] = numbers
+    return values
+
+
+def _check_both_answers(values: np.ndarray, names: list[str]) -> None:
+    for word, answer in (("positive", 1.0), ("negative", 0.0)):
+        lacking = [name for name, column in zip(names, values.T, strict=True) if not (column == answer).any()]
+        if lacking:
+            raise ValueError(
+                f"Expected at least one {word} label of each feature, but there is none of "
+                f"{', '.join(map(repr, lacking))}: nothing can be learnt of it. Label images that "
+                f"{'show' if answer else 'do not show'} it, or leave it out with features=[…]."
+            )
+
+
+def match_groups(groups: Any, image_ids: list[str]) -> np.ndarray:
+    """Give the group of each image as a whole number.
+
+    Parameters
+    ----------
+    groups : Series or DataFrame
+        A Series of groups by image id, or a table with ``image_id`` and ``group``, such as the groups that
+        `find_duplicates` gives; several rows of one image must agree.
+    image_ids : list of str
+        The images. One that has no group is a group of its own.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Group of each, from 0.
+
+    Raises
+    ------
+    ValueError
+        If an image has two groups, or no image has one.
+
+    Examples
+    --------
+    >>> match_groups(pd.Series({"a": "x", "b": "x"}), ["b", "c", "a"]).tolist()
+    [0, 1, 0]
+    """
+    if isinstance(groups, pd.DataFrame):
+        if not {"image_id", "group"} <= set(groups.columns):
+            raise ValueError(
+                f"Expected groups with the columns image_id and group, got {list(groups.columns)}."
+            )
+        groups = groups.set_index("image_id")["group"]
+    if not isinstance(groups, pd.Series):
+        raise ValueError(f"Expected groups as a Series by image id or a table, got {type(groups).__name__}.")
+    pairs = pd.DataFrame({"image_id": groups.index, "group": groups.to_numpy()}).dropna().drop_duplicates()
+    twice = pairs.loc[pairs["image_id"].duplicated(), "image_id"]
+    if len(twice):
+        raise ValueError(f"Expected one group per image, but image {twice.iloc[0]!r} has several.")
+    found = pairs.set_index("image_id")["group"].reindex(image_ids)
+    if found.isna().all():
+        raise ValueError("Expected groups of the labelled images, but none of them has one: check their ids.")
+    alone = [("alone", number) for number in range(len(found))]
+    names = [alone[at] if pd.isna(name) else ("group", name) for at, name in enumerate(found)]
+    return pd.factorize(pd.Series(names, dtype=object))[0]
+
+
+def split_labelled(
+    targets: np.ndarray, groups: np.ndarray, *, features: list[str], held_out: float, seed: int
+) -> np.ndarray:
+    """Split images so that each feature has its share on both sides, and no group is on two.
+
+    Groups are given out one by one, those with the rarest answer (a feature's "yes" or "no") first, each to
+    the side that lacks most of that answer.
+
+    Parameters
+    ----------
+    targets : float array, shape (n, f)
+        Labels: 1, 0, NaN where missing.
+    groups : int array, shape (n,)
+        Group of near copies of each image, from 0.
+    features : list of str, f
+        Their names, for errors.
+    held_out : float
+        Share of the images that is wanted on the side that is held out.
+    seed : int
+        Seed of the order among equals.
+
+    Returns
+    -------
+    bool array, shape (n,)
+        True where held out.
+
+    Raises
+    ------
+    ValueError
+        If a feature has no positive or no negative label on a side; names it.
+
+    Source
+    ------
+    Sechidis, Tsoumakas and Vlahavas (2011), On the stratification of multi-label data, ECML PKDD, algorithm
+    1, with groups of images in the place of single ones.
+
+    Examples
+    --------
+    >>> targets = np.array([[1.0], [1.0], [1.0], [0.0], [0.0], [0.0]])
+    >>> held = split_labelled(targets, np.array([0, 0, 1, 2, 3, 3]), features=["a"], held_out=0.5, seed=0)
+    >>> bool(held[0] == held[1]), bool(held[4] == held[5])
+    (True, True)
+    """
+    n_groups = int(groups.max()) + 1
+    # Both answers to each feature count: "no" can be the rare one.
+    answers = np.concatenate([targets == 1, targets == 0], axis=1).astype(float)
+    counts = np.zeros((n_groups, answers.shape[1]))
+    np.add.at(counts, groups, answers)
+    sizes = np.bincount(groups, minlength=n_groups).astype(float)
+    rng = np.random.default_rng(seed)
+    shares = np.array([1 - held_out, held_out])
+    wanted = shares[:, None] * counts.sum(axis=0)
+    # An answer that is rare is still needed on either side.
+    wanted = np.maximum(wanted, np.minimum(1, counts.sum(axis=0) / 2))
+    room = shares * sizes.sum()
+    side = np.full(n_groups, -1)
+    order = rng.permutation(n_groups)
+    for group, answer in _order_by_rarity(counts, order):
+        lacking = room if answer is None else wanted[:, answer]
+        side[group] = np.lexsort((rng.random(2), room, lacking))[-1]  # equals are broken by the seed
+        wanted[side[group]] -= counts[group]
+        room[side[group]] -= sizes[group]
+    held = side[groups] == 1
+    _check_sides(targets, groups, held, features)
+    return held
+
+
+def _order_by_rarity(counts: np.ndarray, order: np.ndarray) -> Iterator[tuple[int, int | None]]:
+    """Give groups in turn, with the answer they are given out for: that of which fewest are left."""
+    left = np.ones(len(counts), dtype=bool)
+    while left.any():
+        remaining = counts[left].sum(axis=0)
+        if not (remaining > 0).any():
+            yield from ((int(group), None) for group in order if left[group])
+            return
+        answer = int(np.argmin(np.where(remaining > 0, remaining, np.inf)))
+        chosen = [int(group) for group in order if left[group] and counts[group, answer] > 0]
+        # Large groups first: small ones can still even out what they leave.
+        chosen.sort(key=lambda group: -counts[group, answer])
+        left[chosen] = False
+        yield from ((group, answer) for group in chosen)
+
+
+def _check_sides(targets: np.ndarray, groups: np.ndarray, held: np.ndarray, features: list[str]) -> None:
+    """Refuse a split that leaves a feature without positives or negatives on a side."""
+    for name, column in zip(features, targets.T, strict=True):
+        for word, answer in (("positive", 1.0), ("negative", 0.0)):
+            for side, where in (("to train on", ~held), ("held out", held)):
+                if (column[where] == answer).any():
+                    continue
+                found = column == answer
+                raise ValueError(
+                    f"Expected {word} labels of {name!r} on both sides of the split, but none is left "
+                    f"{side}: it has {found.sum()}, in {len(np.unique(groups[found]))} group(s) of copies "
+                    "that stay together. Label more images, leave the feature out with features=[…], or "
+                    "change held_out or the seed."
+                )
+
+
+def group_copies(files: Sequence[ImageFile], *, threshold: int = 8, workers: int | None = None) -> np.ndarray:
+    """Group images that may be copies of one another: saved anew, cropped, or with a caption added.
+
+    The perceptual hash of each whole image is compared with those of all others and of parts of them:
+    nine crops of 70, 80 and 90% of each side, and the image without a band of 10, 15 or 20% at its top or
+    bottom. Different pictures that look alike are joined now and then; for a split that costs nothing, while
+    a copy that is missed would make held-out scores too good.
+
+    Parameters
+    ----------
+    files : sequence of ImageFile, n
+        The images.
+    threshold : int, default 8
+        Bits of 64 in which two hashes may differ.
+    workers : int, optional
+        Threads that decode; by default one per core.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Group of each image, from 0: connected components of the pairs within the threshold.
+
+    Source
+    ------
+    The hash is pHash, of the package imagehash.
+
+    Examples
+    --------
+    >>> group_copies([]).tolist()
+    []
+    """
+    if not files:
+        return np.zeros(0, dtype=np.int64)
+    with ThreadPoolExecutor(choose_workers() if workers is None else max(1, workers)) as pool:
+        hashes = np.stack(list(map_ahead(pool, _hash_parts, files, ahead=os.cpu_count() or 1)))
+    return connect_pairs(_iterate_pairs(hashes, threshold), len(files))
+
+
+def _hash_parts(file: ImageFile) -> np.ndarray:
+    """Hash an image and its parts: bits as -1 and 1, the whole image first."""
+    import imagehash
+
+    image = read_unchanged(file, 2 * _SMALL_SIDE).convert("L")
+    image.thumbnail((2 * _SMALL_SIDE, 2 * _SMALL_SIDE))
+    width, height = image.size
+    boxes = [(0.0, 0.0, 1.0, 1.0)]
+    for share in _SHARES:
+        starts = (0.0, (1 - share) / 2, 1 - share)
+        boxes += [(left, top, left + share, top + share) for left in starts for top in starts]
+    for share in _SHORTER:
+        boxes += [(0.0, 0.0, 1.0, share), (0.0, 1 - share, 1.0, 1.0)]
+    parts: Any = (
+        image.crop(
+            (
+                round(left * width),
+                round(top * height),
+                max(round(right * width), round(left * width) + 1),
+                max(round(bottom * height), round(top * height) + 1),
+            )
+        )
+        for left, top, right, bottom in boxes
+    )
+    bits = np.stack([imagehash.phash(part).hash.ravel() for part in parts])
+    return np.where(bits, np.float32(1), np.float32(-1))
+
+
+def _iterate_pairs(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give positions of pairs, block by block: a whole image near another or near a part of it."""
+    n, parts, bits = hashes.shape
+    whole = hashes[:, 0].T
+    for start in range(0, n, _BLOCK):
+        block = hashes[start : start + _BLOCK].reshape(-1, bits)
+        # The product of two rows of -1 and 1 is the bits that agree minus those that differ.
+        near = (block @ whole >= bits - 2 * threshold).reshape(-1, parts, n).any(axis=1)
+        first, second = np.nonzero(near)
+        yield first + start, second
