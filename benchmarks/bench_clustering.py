@@ -17,10 +17,10 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples as sklearn_silhouettes, silhouette_score
 
 from visclust.base.backend import explain_gpu, to_device
-from visclust.cluster_scores import score_clusters
-from visclust.grid import grid_search
-from visclust.kmeans import fit_kmeans
-from visclust.silhouettes import silhouette_samples
+from visclust.clustering.grid import grid_search
+from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.silhouette_kinds import score_clusters
+from visclust.clustering.silhouettes import silhouette_samples
 
 THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 

@@ -25,13 +25,13 @@ from bench_embedding import make_jpegs
 from side_by_side import describe_machine, print_table
 
 from visclust.base.bootstrap import find_interval
+from visclust.clustering.iterative import cluster_iteratively
 from visclust.embedding.embed import embed_images
 from visclust.example import load_example
 from visclust.finetuning.fit import finetune
 from visclust.finetuning.labels import group_copies
 from visclust.images.batches import list_files
 from visclust.images.index import index_images
-from visclust.iterative import cluster_iteratively
 
 ENCODER = "efficientnet_lite0"
 SEEDS = range(5)

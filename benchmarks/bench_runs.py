@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from side_by_side import describe_machine, print_table
 
-from visclust.clusters import assign_clusters
-from visclust.consensus import find_consensus
+from visclust.clustering.clusters import assign_clusters
+from visclust.clustering.consensus import find_consensus
+from visclust.clustering.iterative import cluster_iteratively
+from visclust.clustering.runs import compare_runs
 from visclust.embedding.embed import embed_images
 from visclust.example import load_example
-from visclust.iterative import cluster_iteratively
 from visclust.known_groups import score_against_groups
-from visclust.run_agreement import compare_runs
 
 SHOWN = ["clusters", "unassigned", "pair_precision", "pair_recall", "pair_f1", "adjusted_rand"]
 

@@ -1,10 +1,12 @@
 from visclust import (
     annotation as annotation,
     base as base,
+    clustering as clustering,
     corpus as corpus,
     embedding as embedding,
     finetuning as finetuning,
     images as images,
+    widgets as widgets,
 )
 from visclust.annotation import *
 from visclust.annotation_plan import plan_annotation as plan_annotation
@@ -22,25 +24,8 @@ from visclust.cluster_descriptions import (
 )
 from visclust.cluster_notes import read_cluster_notes as read_cluster_notes
 from visclust.cluster_pages import export_cluster_page as export_cluster_page
-from visclust.cluster_plots import (
-    plot_cluster_sizes as plot_cluster_sizes,
-    plot_iterations as plot_iterations,
-    plot_k_curve as plot_k_curve,
-    plot_sample_coverage as plot_sample_coverage,
-)
-from visclust.cluster_scores import score_clusters as score_clusters
-from visclust.cluster_tables import (
-    list_k_curve as list_k_curve,
-    pick_cluster_rows as pick_cluster_rows,
-    summarize_clusters as summarize_clusters,
-)
-from visclust.clusters import (
-    assign_clusters as assign_clusters,
-    assign_nearest as assign_nearest,
-    cluster_once as cluster_once,
-)
+from visclust.clustering import *
 from visclust.comparison import compare_configurations as compare_configurations
-from visclust.consensus import find_consensus as find_consensus
 from visclust.contrast_plots import (
     plot_cluster_contrasts as plot_cluster_contrasts,
     plot_party_means as plot_party_means,
@@ -64,18 +49,13 @@ from visclust.frame_plots import (
     plot_frame_use as plot_frame_use,
 )
 from visclust.frame_tests import test_frame_use as test_frame_use
-from visclust.goodness import measure_goodness as measure_goodness
-from visclust.grid import grid_search as grid_search
-from visclust.grid_plots import plot_grid as plot_grid
 from visclust.group_contrasts import compare_groups as compare_groups
 from visclust.image_pages import (
     export_feature_page as export_feature_page,
     export_rating_page as export_rating_page,
 )
 from visclust.images import *
-from visclust.iterative import cluster_iteratively as cluster_iteratively
 from visclust.iterative_comparison import compare_iterative_with_single as compare_iterative_with_single
-from visclust.kmeans import fit_kmeans as fit_kmeans
 from visclust.known_groups import score_against_groups as score_against_groups
 from visclust.launch import (
     install_missing as install_missing,
@@ -107,11 +87,6 @@ from visclust.rating_model import (
     RatingModel as RatingModel,
     draw_cluster_effects as draw_cluster_effects,
 )
-from visclust.run_agreement import compare_runs as compare_runs
-from visclust.run_plots import (
-    plot_run_agreement as plot_run_agreement,
-    plot_theme_stability as plot_theme_stability,
-)
 from visclust.sampling import (
     compare_samples as compare_samples,
     draw_random_sample as draw_random_sample,
@@ -120,12 +95,6 @@ from visclust.sampling import (
 )
 from visclust.sampling_plots import plot_annotation_cost as plot_annotation_cost
 from visclust.scale_reliability import measure_reliability as measure_reliability
-from visclust.scan import (
-    plot_k_scan as plot_k_scan,
-    scan_k as scan_k,
-    suggest_knee as suggest_knee,
-)
-from visclust.silhouettes import silhouette_samples as silhouette_samples
 from visclust.simulated_ratings import (
     expect_contrasts as expect_contrasts,
     simulate_ratings as simulate_ratings,
@@ -133,17 +102,12 @@ from visclust.simulated_ratings import (
 from visclust.survey_export import export_survey as export_survey
 from visclust.survey_import import read_ratings as read_ratings
 from visclust.survey_people import drop_respondents as drop_respondents
-from visclust.theme_matching import match_clusters as match_clusters
 from visclust.typical_images import list_typical_images as list_typical_images
 from visclust.validation_plots import (
     plot_iterative_against_single as plot_iterative_against_single,
     plot_precision_recall as plot_precision_recall,
 )
-from visclust.widgets.browse_clusters import browse_clusters as browse_clusters
-from visclust.widgets.label_features import label_features as label_features
-from visclust.widgets.label_pairs import label_pairs as label_pairs
-from visclust.widgets.linked_map import link_map as link_map
-from visclust.widgets.rate_images import rate_images as rate_images
+from visclust.widgets import *
 from visclust.word_plots import plot_words as plot_words
 from visclust.word_splitting import split_words as split_words
 

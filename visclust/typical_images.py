@@ -8,7 +8,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.distances import center_rows
 from visclust.base.tables import UNASSIGNED, check_table
-from visclust.silhouettes import sum_by_cluster
+from visclust.clustering.silhouettes import sum_by_cluster
 
 __all__ = ["list_typical_images"]
 

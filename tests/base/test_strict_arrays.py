@@ -7,21 +7,21 @@ import pandas as pd
 import pytest
 import strict_arrays
 
-from visclust import kmeans, silhouette_variants
 from visclust.base import backend
 from visclust.base.backend import describe_device, is_on_gpu, to_device, to_host
 from visclust.base.provenance import digest_input
-from visclust.cluster_scores import score_clusters
-from visclust.clusters import assign_clusters, assign_nearest, cluster_once
+from visclust.clustering import kmeans, silhouette_kinds as silhouette_variants
+from visclust.clustering.choose_k import scan_k
+from visclust.clustering.clusters import assign_clusters, assign_nearest, cluster_once
+from visclust.clustering.grid import grid_search
+from visclust.clustering.iterative import cluster_iteratively
+from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.silhouette_kinds import score_clusters
+from visclust.clustering.silhouettes import silhouette_samples
 from visclust.embedding.embed import Embedding
 from visclust.embedding.neighbours import list_neighbours
 from visclust.embedding.storage import load_embedding, save_embedding
-from visclust.grid import grid_search
-from visclust.iterative import cluster_iteratively
-from visclust.kmeans import fit_kmeans
 from visclust.pairs import sample_pairs
-from visclust.scan import scan_k
-from visclust.silhouettes import silhouette_samples
 from visclust.typical_images import list_typical_images
 
 

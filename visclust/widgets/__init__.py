@@ -1,1 +1,5 @@
-"""Widgets for labelling: pure state machines, and views that forward keys and redraw."""
+"""Labelling and browsing, in Jupyter and as pages."""
+
+from visclust._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import silhouette_samples as sklearn_silhouettes, silhouette_score
 
-from visclust import cluster_scores
-from visclust.cluster_scores import announce_cost, score_clusters
-from visclust.iterative import cluster_iteratively
-from visclust.scan import plot_k_scan, scan_k, suggest_knee
+from visclust.clustering import silhouette_kinds as cluster_scores
+from visclust.clustering.choose_k import scan_k, suggest_knee
+from visclust.clustering.iterative import cluster_iteratively
+from visclust.clustering.plots import plot_k_scan
+from visclust.clustering.silhouette_kinds import announce_cost, score_clusters
 
 
 @pytest.fixture

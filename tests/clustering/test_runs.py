@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, mutual_info_score
 
-from visclust.consensus import find_consensus
-from visclust.run_agreement import compare_runs, measure_variation
-from visclust.run_labels import stack_runs
-from visclust.run_plots import plot_run_agreement, plot_theme_stability
-from visclust.theme_matching import match_clusters
+from visclust.clustering.consensus import find_consensus
+from visclust.clustering.plots import plot_run_agreement, plot_theme_stability
+from visclust.clustering.runs import compare_runs, match_clusters, measure_variation, stack_runs
 
 
 @pytest.fixture
@@ -169,7 +167,7 @@ def test_images_that_are_all_left_over_are_not_together_for_that(make_runs):
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_clusters_are_together_often_enough_and_no_two_of_them_could_be_one(make_runs, share, monkeypatch):
-    monkeypatch.setattr("visclust.consensus._BLOCK", 7)
+    monkeypatch.setattr("visclust.clustering.consensus._BLOCK", 7)
     rng = np.random.default_rng(1)
     true = rng.integers(0, 8, 120)
     runs = [np.where(rng.random(120) < 0.3, rng.integers(-1, 8, 120), true) for _ in range(7)]

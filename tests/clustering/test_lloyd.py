@@ -3,7 +3,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from visclust.base.backend import to_host
-from visclust.lloyd import iterate_lloyd
+from visclust.clustering.kmeans import iterate_lloyd
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -4,10 +4,10 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from visclust.base.tables import UNASSIGNED
-from visclust.choose_k import choose_from_curve
-from visclust.clustering_settings import IterativeSettings
-from visclust.iterative import cluster_iteratively, cluster_workspace
-from visclust.workspace import open_workspace
+from visclust.clustering.choose_k import choose_from_curve
+from visclust.clustering.iterative import cluster_iteratively, cluster_workspace
+from visclust.clustering.settings import IterativeSettings
+from visclust.clustering.workspace import open_workspace
 
 
 def cluster(x, **options):

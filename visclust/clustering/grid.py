@@ -1,20 +1,87 @@
 """Search the settings: every configuration on every embedding, sharing what they have in common."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.base.backend import check_embedding
+from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
+from visclust.base.files import write_atomically
+from visclust.base.provenance import describe_run, digest_input
 from visclust.base.tables import UNASSIGNED
-from visclust.clustering_settings import IterativeSettings, check_settings
-from visclust.clusters import ClusteringResult
-from visclust.grid_runs import Configuration, ConfigurationRunner
+from visclust.clustering.clusters import ClusteringResult, cluster_once
+from visclust.clustering.iterative import cluster_workspace
+from visclust.clustering.settings import IterativeSettings, check_settings
+from visclust.clustering.silhouettes import score_from_sums
+from visclust.clustering.workspace import Workspace, open_workspace, sum_distances
 
-__all__ = ["GridResult", "grid_search"]
+# Raised when the algorithm changes, so that results of an older one are computed again.
+_ALGORITHM = 1
+
+
+class Configuration(NamedTuple):
+    """One run: an embedding, a method with its settings, a seed."""
+
+    name: str
+    embedding: str
+    method: str
+    settings: dict[str, Any]
+    seed: int
+
+
+class ConfigurationRunner:
+    """Run configurations on one embedding; its workspace is opened when the first one is not in the cache."""
+
+    def __init__(self, x: Any, *, memory_budget: int | None, cache: str | os.PathLike | None) -> None:
+        self.x = x
+        self._digest = digest_input(to_host(x))
+        self._memory_budget = memory_budget
+        self._cache = None if cache is None else Path(cache)
+        self._workspace: Workspace | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """Open the workspace when it is first needed."""
+        if self._workspace is None:
+            self._workspace = open_workspace(self.x, memory_budget=self._memory_budget)
+        return self._workspace
+
+    def run(self, configuration: Configuration) -> ClusteringResult:
+        """Load the configuration's result where it was saved; otherwise compute and save it."""
+        method, settings = configuration.method, configuration.settings
+        key = name_configuration(self._digest, method, settings, configuration.seed)
+        saved = load_configuration(self._cache, key, n=len(self.x))
+        if saved is not None:
+            return saved
+        if method == "single":
+            result = cluster_once(self.x, seed=configuration.seed, score=self._score, **settings)
+        else:
+            result = cluster_workspace(
+                self.workspace, settings=IterativeSettings(**settings), seed=configuration.seed
+            )
+            provenance = describe_run(
+                "cluster_iteratively",
+                parameters=settings,
+                seed=configuration.seed,
+                inputs={"x": self._digest},
+                device=describe_device(self.x),
+            )
+            result = result._replace(provenance=provenance)
+        save_configuration(self._cache, key, result)
+        return result
+
+    def _score(self, labels: np.ndarray, n_clusters: int) -> Any:
+        """Compute silhouettes from the distances that the workspace shares."""
+        everyone = np.arange(len(labels))
+        sums = sum_distances(self.workspace, everyone, labels, n_clusters=n_clusters)
+        return score_from_sums(sums, get_namespace(sums).asarray(labels))
+
 
 PAPER_STEPS = (3, 5)
 PAPER_THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
@@ -200,3 +267,112 @@ def _describe(configuration: Configuration, result: ClusteringResult) -> dict[st
         "seconds": float(result.log["seconds"].sum()),
         "stop_reason": result.stop_reason,
     }
+
+
+def name_configuration(input_digest: str, method: str, settings: dict[str, Any], seed: int) -> str:
+    """Name a configuration by everything that its result depends on.
+
+    Parameters
+    ----------
+    input_digest : str
+        Digest of the embedding.
+    method : str
+        "iterative" or "single".
+    settings : dict
+        Settings; values that JSON can hold.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> len(name_configuration("ab", "single", {"n_clusters": 3}, 0))
+    32
+    """
+    parts = json.dumps([_ALGORITHM, input_digest, method, settings, seed], sort_keys=True)
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def save_configuration(folder: Path | None, key: str, result: ClusteringResult) -> None:
+    """Save a result in one step; without a folder, do nothing.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        The cache.
+    key : str
+        From `name_configuration`.
+    result : ClusteringResult
+        The result.
+
+    Examples
+    --------
+    >>> save_configuration(None, "ab", None)
+    """
+    if folder is None:
+        return
+    record = {
+        "log": json.loads(result.log.to_json(orient="split", double_precision=15)),
+        "stop_reason": result.stop_reason,
+        "provenance": result.provenance,
+    }
+    write_atomically(
+        folder / f"{key}.npz",
+        lambda file: np.savez_compressed(
+            file,
+            labels=result.labels,
+            iterations=result.iterations,
+            silhouettes=result.silhouettes,
+            record=np.frombuffer(json.dumps(record).encode(), dtype=np.uint8),
+        ),
+    )
+
+
+def load_configuration(folder: Path | None, key: str, *, n: int) -> ClusteringResult | None:
+    """Load a saved result.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        The cache.
+    key : str
+        From `name_configuration`.
+    n : int
+        Images that it must speak of.
+
+    Returns
+    -------
+    ClusteringResult or None
+        None where it was not saved.
+
+    Raises
+    ------
+    ValueError
+        If the file speaks of another number of images.
+
+    Examples
+    --------
+    >>> load_configuration(Path("nowhere"), "ab", n=3) is None
+    True
+    """
+    if folder is None or not (folder / f"{key}.npz").exists():
+        return None
+    with np.load(folder / f"{key}.npz", allow_pickle=False) as saved:
+        record = json.loads(saved["record"].tobytes())
+        result = ClusteringResult(
+            saved["labels"],
+            pd.DataFrame(record["log"]["data"], columns=record["log"]["columns"]),
+            saved["iterations"],
+            saved["silhouettes"],
+            record["stop_reason"],
+            record["provenance"],
+        )
+    if len(result.labels) != n:
+        raise ValueError(
+            f"Expected {n} labels in {folder / f'{key}.npz'}, got {len(result.labels)}: remove the file."
+        )
+    return result

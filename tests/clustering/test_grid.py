@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust import grid_runs
-from visclust.clusters import cluster_once
-from visclust.grid import grid_search
-from visclust.iterative import cluster_iteratively
+from visclust.clustering import grid as grid_runs
+from visclust.clustering.clusters import cluster_once
+from visclust.clustering.grid import grid_search
+from visclust.clustering.iterative import cluster_iteratively
 
 SMALL = {"step_sizes": (2, 3), "similarity_thresholds": (0.0, 0.05, 0.1), "baselines": (4,), "stop_size": 5}
 

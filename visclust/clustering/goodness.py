@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 
 from visclust.base.backend import get_namespace
-from visclust.silhouettes import average_by_cluster, score_from_sums
-
-__all__ = ["GOODNESS_MEASURES", "REQUIRED_GAIN", "measure_goodness"]
+from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
 
 # Inertia falls with every K, so rising at all says nothing: its moving average must still gain 1% per step.
 REQUIRED_GAIN = {"silhouette": 0.0, "macro_silhouette": 0.0, "calinski_harabasz": 0.0, "inertia": 0.01}

@@ -10,9 +10,7 @@ from scipy import sparse
 from visclust.base.backend import get_namespace, is_on_gpu
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 from visclust.base.machine import memory_at_hand
-from visclust.silhouettes import sum_by_cluster
-
-__all__ = ["Workspace", "measure_squares", "narrow_workspace", "open_workspace", "recall", "sum_distances"]
+from visclust.clustering.silhouettes import sum_by_cluster
 
 # Up to here one dense product adds up the distances faster than anything that avoids it.
 _SMALL = 2048

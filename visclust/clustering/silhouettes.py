@@ -7,14 +7,6 @@ import numpy as np
 from visclust.base.backend import get_namespace, score_by_cuml, to_host
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 
-__all__ = [
-    "average_by_cluster",
-    "compare_with_nearest",
-    "score_from_sums",
-    "silhouette_samples",
-    "sum_by_cluster",
-]
-
 
 def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engine: str = "blocks") -> Any:
     """Compute the exact Euclidean silhouette of every row.

@@ -4,8 +4,8 @@ import warnings
 from typing import NamedTuple
 
 from visclust.base.checks import check_whole_number
-from visclust.goodness import GOODNESS_MEASURES
-from visclust.silhouette_variants import SILHOUETTES
+from visclust.clustering.goodness import GOODNESS_MEASURES
+from visclust.clustering.silhouette_kinds import SILHOUETTES
 
 # Mean silhouettes of real photographs lie far below: a threshold above it would leave nearly all unassigned.
 _UNUSUAL_THRESHOLD = 0.2

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,41 @@ from tqdm.auto import tqdm
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
 from visclust.base.provenance import describe_run
 from visclust.base.tables import UNASSIGNED
-from visclust.choose_k import climb_k
-from visclust.cluster_scores import announce_cost, score_rows
-from visclust.clustering_settings import IterativeSettings, check_settings
-from visclust.clusters import ClusteringResult
-from visclust.iteration_log import LOG_COLUMNS, Iteration, describe_iteration
-from visclust.kmeans import fit_kmeans
-from visclust.silhouettes import average_by_cluster, score_from_sums
-from visclust.workspace import Workspace, measure_squares, open_workspace, recall, sum_distances
+from visclust.clustering.choose_k import KCurve, climb_k
+from visclust.clustering.clusters import ClusteringResult
+from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.settings import IterativeSettings, check_settings
+from visclust.clustering.silhouette_kinds import announce_cost, score_rows
+from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
+from visclust.clustering.workspace import Workspace, measure_squares, open_workspace, recall, sum_distances
 
-__all__ = ["cluster_iteratively", "cluster_workspace"]
+
+class Iteration(NamedTuple):
+    """How K was chosen, the seed, cluster and silhouette per image, and mean silhouette per cluster."""
+
+    curve: KCurve
+    seed: int
+    codes: np.ndarray
+    scores: np.ndarray
+    means: np.ndarray
+
+
+LOG_COLUMNS = [
+    "iteration",
+    "remaining",
+    "k_tried",
+    "fit",
+    "moving_average",
+    "k",
+    "clusters",
+    "cohesive",
+    "images_out",
+    "mean_cohesive_size",
+    "silhouette",
+    "cohesive_silhouette",
+    "seed",
+    "seconds",
+]
 
 
 def cluster_iteratively(
@@ -248,3 +273,56 @@ def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
     if bool((rows == rows[0]).all()):
         return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
     return ""
+
+
+def describe_iteration(
+    iteration: int,
+    found: Iteration,
+    out: np.ndarray,
+    *,
+    started: float,
+) -> dict[str, Any]:
+    """Describe one iteration as a row of the log.
+
+    Parameters
+    ----------
+    iteration : int
+        Its number, from 1.
+    found : Iteration
+        What it found.
+    out : ndarray of int, shape (k,)
+        Final number of each cluster that comes out; -1 for the others.
+    started : float, seconds
+        `time.perf_counter` at its start.
+
+    Returns
+    -------
+    dict
+        The columns of `LOG_COLUMNS`.
+
+    Examples
+    --------
+    >>> found = Iteration(KCurve([2], [0.9], [0.9], 2), 0, np.array([0, 0, 1]), np.array([0.9, 0.8, 0.0]),
+    ...                   np.array([0.85, 0.0]))
+    >>> row = describe_iteration(1, found, np.array([7, -1]), started=0.0)
+    >>> row["remaining"], row["cohesive"], row["images_out"], row["mean_cohesive_size"]
+    (3, 1, 2, 2.0)
+    """
+    cohesive = out != UNASSIGNED
+    coming = cohesive[found.codes]
+    return {
+        "iteration": iteration,
+        "remaining": len(found.codes),
+        "k_tried": found.curve.tried,
+        "fit": found.curve.fit,
+        "moving_average": found.curve.moving_average,
+        "k": found.curve.chosen,
+        "clusters": len(out),
+        "cohesive": int(cohesive.sum()),
+        "images_out": int(coming.sum()),
+        "mean_cohesive_size": float(coming.sum() / cohesive.sum()) if cohesive.any() else np.nan,
+        "silhouette": float(np.nanmean(found.scores)) if not np.isnan(found.scores).all() else np.nan,
+        "cohesive_silhouette": float(np.nanmean(found.scores[coming])) if coming.any() else np.nan,
+        "seed": found.seed,
+        "seconds": time.perf_counter() - started,
+    }

@@ -6,14 +6,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score
 
-from visclust.base.tables import UNASSIGNED
-from visclust.run_labels import RunLabels, isolate_unassigned, stack_runs
-from visclust.theme_matching import follow_themes, match_best, measure_overlaps
+from visclust.base.tables import UNASSIGNED, check_table
 
-__all__ = ["RunComparison", "compare_runs", "measure_variation"]
+
+class RunLabels(NamedTuple):
+    """Names of the runs, ids of the images, and a column of labels per run (-1 = unassigned)."""
+
+    names: list[str]
+    image_ids: pd.Series
+    labels: np.ndarray
 
 
 class RunComparison(NamedTuple):
@@ -199,3 +204,214 @@ def _list_themes(
     numbers = pd.Series(themes.index, index=themes["theme"])
     clusters = clusters.assign(theme=clusters["theme"].map(numbers)).drop(columns="run_number")
     return clusters, themes.assign(theme=themes.index)
+
+
+def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
+    """Put the labels of several runs side by side, image by image.
+
+    Parameters
+    ----------
+    runs : mapping of str to DataFrame
+        A clusters table for each run, all of the same images, in whatever order.
+
+    Returns
+    -------
+    RunLabels
+        In the order of the first table.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two runs, two have one name, or they are of different images.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "iteration": 1, "silhouette": 0.5})
+    >>> stack_runs({"one": table, "other": table.iloc[::-1]}).labels.tolist()
+    [[0, 0], [1, 1]]
+    """
+    if not isinstance(runs, Mapping) or len(runs) < 2:
+        raise ValueError(
+            "Expected at least two runs as a mapping of names to clusters tables, such as "
+            "{'seed 0': clusters, 'seed 1': more_clusters}."
+        )
+    if len(set(map(str, runs))) < len(runs):
+        raise ValueError(f"Expected runs of different names, got {list(runs)!r}.")
+    for table in runs.values():
+        check_table(table, "clusters")
+    first_name, first = next(iter(runs.items()))
+    image_ids = first["image_id"].reset_index(drop=True)
+    columns = []
+    for name, table in runs.items():
+        found = table.set_index("image_id")["cluster"].reindex(image_ids)
+        unknown = int(found.isna().sum())
+        if unknown or len(table) != len(image_ids):
+            raise ValueError(
+                f"Expected runs on the same images, but {name!r} has {len(table)} images, {first_name!r} has "
+                f"{len(image_ids)}, and {unknown} of these are not in {name!r}. Keep the images in common."
+            )
+        columns.append(found.to_numpy(dtype="int64"))
+    return RunLabels(list(map(str, runs)), image_ids, np.column_stack(columns))
+
+
+def isolate_unassigned(labels: np.ndarray) -> np.ndarray:
+    """Make each unassigned image a cluster of its own.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int, shape (n,)
+        Clusters; -1 = unassigned.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+        New labels without -1.
+
+    Examples
+    --------
+    >>> isolate_unassigned(np.array([0, -1, -1])).tolist()
+    [0, 1, 2]
+    """
+    alone = labels == UNASSIGNED
+    isolated = labels.copy()
+    isolated[alone] = labels.max(initial=UNASSIGNED) + 1 + np.arange(alone.sum())
+    return isolated
+
+
+def measure_overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Measure how much each cluster of one run overlaps with each of another.
+
+    Parameters
+    ----------
+    a, b : numpy.ndarray of int, shape (n,)
+        Labels of the same images; -1 = unassigned, which is in no cluster.
+
+    Returns
+    -------
+    clusters_a, clusters_b : numpy.ndarray
+        Labels of the rows and the columns.
+    images : numpy.ndarray of int, shape (k_a, k_b)
+        Images in both.
+    jaccard : numpy.ndarray, shape (k_a, k_b)
+        Images in both, as a share of those in either.
+
+    Examples
+    --------
+    >>> measure_overlaps(np.array([0, 0, 0, 1]), np.array([5, 5, -1, 5]))[3].round(3).tolist()
+    [[0.5], [0.333]]
+    """
+    clusters_a, sizes_a = np.unique(a[a != UNASSIGNED], return_counts=True)
+    clusters_b, sizes_b = np.unique(b[b != UNASSIGNED], return_counts=True)
+    both = (a != UNASSIGNED) & (b != UNASSIGNED)
+    rows, columns = np.searchsorted(clusters_a, a[both]), np.searchsorted(clusters_b, b[both])
+    shape = (len(clusters_a), len(clusters_b))
+    images = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
+    return clusters_a, clusters_b, images, images / (sizes_a[:, None] + sizes_b - images)
+
+
+def match_best(jaccard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Match rows with columns one to one so that the sum of their overlaps is the largest.
+
+    Parameters
+    ----------
+    jaccard : numpy.ndarray, shape (k_a, k_b)
+        From `measure_overlaps`.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Rows and columns of the matches; pairs without any overlap are left out.
+
+    Source
+    ------
+    Kuhn (1955), The Hungarian method for the assignment problem, by scipy.optimize.linear_sum_assignment.
+
+    Examples
+    --------
+    >>> match_best(np.array([[0.6, 0.5], [0.5, 0.0]]))
+    (array([0, 1]), array([1, 0]))
+    """
+    rows, columns = linear_sum_assignment(jaccard, maximize=True)
+    overlap = jaccard[rows, columns] > 0
+    return rows[overlap], columns[overlap]
+
+
+def match_clusters(clusters: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Match the clusters of two runs one to one by their overlap.
+
+    Parameters
+    ----------
+    clusters, others : DataFrame
+        Clusters tables of the same images.
+
+    Returns
+    -------
+    DataFrame
+        ``cluster, other`` (its match), ``images`` (in both) and ``jaccard`` (images in both, as a share of
+        those in either), the best matches first. Clusters without a match are not in it.
+
+    Raises
+    ------
+    ValueError
+        If the tables are of different images.
+
+    Source
+    ------
+    Kuhn (1955), The Hungarian method for the assignment problem; Jaccard (1901) for the overlap.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1], "iteration": 1,
+    ...                       "silhouette": 0.5})
+    >>> match_clusters(table, table.assign(cluster=[7, 7, 7])).round(2).values.tolist()
+    [[0.0, 7.0, 2.0, 0.67]]
+    """
+    labels = stack_runs({"clusters": clusters, "others": others}).labels
+    clusters_a, clusters_b, images, jaccard = measure_overlaps(labels[:, 0], labels[:, 1])
+    rows, columns = match_best(jaccard)
+    table = pd.DataFrame(
+        {
+            "cluster": clusters_a[rows],
+            "other": clusters_b[columns],
+            "images": images[rows, columns],
+            "jaccard": jaccard[rows, columns],
+        }
+    )
+    return table.sort_values(["jaccard", "cluster"], ascending=[False, True], ignore_index=True)
+
+
+def follow_themes(matches: pd.DataFrame, run_of: np.ndarray) -> np.ndarray:
+    """Join matched clusters into themes that hold at most one cluster of each run, the best matches first.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        ``a, b`` (positions of two clusters) and ``jaccard``.
+    run_of : numpy.ndarray of int, shape (c,)
+        The run of each cluster.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (c,)
+        The theme of each cluster, named by the position of one of its clusters.
+
+    Examples
+    --------
+    >>> matches = pd.DataFrame({"a": [0, 0, 1], "b": [2, 1, 2], "jaccard": [0.9, 0.7, 0.6]})
+    >>> follow_themes(matches, np.array([0, 1, 2])).tolist()
+    [0, 0, 0]
+    >>> follow_themes(matches, np.array([0, 1, 1])).tolist()
+    [0, 1, 0]
+    """
+    theme = np.arange(len(run_of))
+    members: dict[Any, list[int]] = {i: [i] for i in range(len(run_of))}
+    ordered = matches.sort_values(["jaccard", "a", "b"], ascending=[False, True, True])
+    for a, b in zip(ordered["a"].tolist(), ordered["b"].tolist(), strict=True):
+        one, other = sorted((int(theme[a]), int(theme[b])))
+        if one == other:
+            continue
+        if {int(run_of[i]) for i in members[one]} & {int(run_of[i]) for i in members[other]}:
+            continue
+        theme[members[other]] = one
+        members[one] += members.pop(other)
+    return theme

@@ -10,9 +10,7 @@ from scipy.sparse import csr_matrix
 from visclust.base.components import connect_pairs
 from visclust.base.machine import memory_at_hand
 from visclust.base.tables import UNASSIGNED, check_table
-from visclust.run_labels import stack_runs
-
-__all__ = ["count_together", "find_consensus"]
+from visclust.clustering.runs import stack_runs
 
 METHODS = ("average", "majority")
 # Rows of the co-association matrix at a time: with a thousand images in common per row, a few megabytes.

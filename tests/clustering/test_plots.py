@@ -4,10 +4,10 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from visclust.cluster_plots import plot_iterations, plot_k_curve, plot_sample_coverage
-from visclust.cluster_tables import list_k_curve
+from visclust.clustering.clusters import list_k_curve
+from visclust.clustering.iterative import cluster_iteratively
+from visclust.clustering.plots import plot_iterations, plot_k_curve, plot_sample_coverage
 from visclust.images.thumbnails import show_thumbnail_rows
-from visclust.iterative import cluster_iteratively
 from visclust.sampling import compare_samples, draw_stratified_sample
 
 

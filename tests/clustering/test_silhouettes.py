@@ -4,9 +4,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples as sklearn_s
 
 from visclust.base.backend import explain_gpu, to_device, to_host
 from visclust.base.distances import center_rows, choose_block_size, count_threads, measure_block
-from visclust.kmeans import fit_kmeans
-from visclust.silhouettes import silhouette_samples, sum_by_cluster
-from visclust.workspace import open_workspace, recall, sum_distances
+from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.silhouettes import silhouette_samples, sum_by_cluster
+from visclust.clustering.workspace import open_workspace, recall, sum_distances
 
 
 def compare(xp, x, labels, **options):

@@ -4,7 +4,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from visclust.base.backend import to_host
-from visclust.kmeans import choose_start, fit_kmeans
+from visclust.clustering.kmeans import choose_start, fit_kmeans
 
 
 def test_clear_groups_are_found(xp, blobs):

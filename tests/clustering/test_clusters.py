@@ -3,9 +3,15 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from visclust.base.tables import UNASSIGNED
-from visclust.cluster_tables import list_k_curve, pick_cluster_rows, summarize_clusters
-from visclust.clusters import assign_clusters, assign_nearest, cluster_once
-from visclust.iterative import cluster_iteratively
+from visclust.clustering.clusters import (
+    assign_clusters,
+    assign_nearest,
+    cluster_once,
+    list_k_curve,
+    pick_cluster_rows,
+    summarize_clusters,
+)
+from visclust.clustering.iterative import cluster_iteratively
 
 
 def test_one_k_means_assigns_every_image(xp, blobs):

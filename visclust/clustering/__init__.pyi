@@ -1,0 +1,33 @@
+from visclust.clustering.choose_k import (
+    scan_k as scan_k,
+    suggest_knee as suggest_knee,
+)
+from visclust.clustering.clusters import (
+    assign_clusters as assign_clusters,
+    assign_nearest as assign_nearest,
+    cluster_once as cluster_once,
+    list_k_curve as list_k_curve,
+    pick_cluster_rows as pick_cluster_rows,
+    summarize_clusters as summarize_clusters,
+)
+from visclust.clustering.consensus import find_consensus as find_consensus
+from visclust.clustering.goodness import measure_goodness as measure_goodness
+from visclust.clustering.grid import grid_search as grid_search
+from visclust.clustering.iterative import cluster_iteratively as cluster_iteratively
+from visclust.clustering.kmeans import fit_kmeans as fit_kmeans
+from visclust.clustering.plots import (
+    plot_cluster_sizes as plot_cluster_sizes,
+    plot_grid as plot_grid,
+    plot_iterations as plot_iterations,
+    plot_k_curve as plot_k_curve,
+    plot_k_scan as plot_k_scan,
+    plot_run_agreement as plot_run_agreement,
+    plot_sample_coverage as plot_sample_coverage,
+    plot_theme_stability as plot_theme_stability,
+)
+from visclust.clustering.runs import (
+    compare_runs as compare_runs,
+    match_clusters as match_clusters,
+)
+from visclust.clustering.silhouette_kinds import score_clusters as score_clusters
+from visclust.clustering.silhouettes import silhouette_samples as silhouette_samples

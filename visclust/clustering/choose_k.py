@@ -1,0 +1,247 @@
+"""Choose K on a random sample, by climbing until the moving average of the fit stops rising."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from visclust.base.backend import check_embedding, to_host
+from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
+from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.settings import IterativeSettings
+from visclust.clustering.workspace import (
+    Workspace,
+    measure_squares,
+    narrow_workspace,
+    open_workspace,
+    sum_distances,
+)
+
+
+class KCurve(NamedTuple):
+    """The K's tried, the fit of each, the moving average ending at each (NaN at first), and the K chosen."""
+
+    tried: list[int]
+    fit: list[float]
+    moving_average: list[float]
+    chosen: int | None
+
+
+_TITLES = {
+    "silhouette": "Mean silhouette",
+    "macro_silhouette": "Mean silhouette, clusters weighted equally",
+    "calinski_harabasz": "Calinski-Harabasz index",
+    "inertia": "Inertia (sum of squares within clusters)",
+}
+
+
+def climb_k(
+    workspace: Workspace,
+    remaining: np.ndarray,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+) -> KCurve:
+    """Try K = step, 2 step, … on one random sample until the moving average of the fit no longer improves.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        From `open_workspace`.
+    remaining : numpy.ndarray of int, shape (m,)
+        Numbers of the rows to sample from.
+    settings : IterativeSettings
+        K starts at max(2, step_size), grows by step_size, and ends at sample - 1; the sample has
+        sample_size rows, or all that remain; the average runs over convergence_window K's.
+    seed : int
+        Seed of the sample and of each k-means.
+
+    Returns
+    -------
+    KCurve
+        ``chosen`` is None where not even two clusters can be told apart.
+
+    Source
+    ------
+    Casas et al., Figure 3, inner loop.
+
+    Examples
+    --------
+    >>> from visclust.clustering.workspace import open_workspace
+    >>> x = np.repeat([[0.0], [5.0], [9.0]], 4, axis=0) + np.linspace(0, 0.1, 12)[:, None]
+    >>> settings = IterativeSettings(step_size=1, convergence_window=1)
+    >>> climb_k(open_workspace(x), np.arange(12), settings=settings, seed=0).chosen
+    3
+    """
+    window, gain = settings.convergence_window, REQUIRED_GAIN[settings.goodness_of_fit]
+    rng = np.random.default_rng(seed)
+    sample = np.sort(rng.choice(remaining, min(settings.sample_size, len(remaining)), replace=False))
+    narrow = narrow_workspace(workspace, sample)
+    everyone = np.arange(len(sample))
+    tried: list[int] = []
+    fits: list[float] = []
+    averages: list[float] = []
+    for k in range(max(2, settings.step_size), len(sample), settings.step_size):
+        found = fit_kmeans(
+            narrow.rows,
+            k,
+            seed=int(rng.integers(2**31)),
+            measure=measure_squares(narrow, everyone),
+        )
+        n_clusters = len(found.centers)
+        if n_clusters < 2:
+            break
+        sums = sum_distances(narrow, everyone, to_host(found.labels), n_clusters=n_clusters)
+        tried.append(k)
+        fits.append(measure_goodness(narrow.rows, found.labels, sums=sums, name=settings.goodness_of_fit))
+        averages.append(float(np.mean(fits[-window:])) if len(fits) >= window else np.nan)
+        if len(averages) > window and not averages[-1] > averages[-2] + gain:
+            break
+        if n_clusters < k:  # the sample has no more distinct rows: a larger K finds the same clusters
+            break
+    return KCurve(tried, fits, averages, choose_from_curve(tried, fits, averages))
+
+
+def choose_from_curve(tried: list[int], fits: list[float], averages: list[float]) -> int | None:
+    """Take the K at which the best moving average ends, or the best single fit where no window was filled.
+
+    Parameters
+    ----------
+    tried : list of int
+        K's in the order tried.
+    fits, averages : list of float
+        Fit of each, and moving average ending at each.
+
+    Returns
+    -------
+    int or None
+        The smallest such K; None where none was tried.
+
+    Examples
+    --------
+    >>> choose_from_curve([5, 10, 15], [0.1, 0.3, 0.2], [np.nan, 0.2, 0.25])
+    15
+    >>> choose_from_curve([5, 10], [0.3, 0.1], [np.nan, np.nan])
+    5
+    """
+    if not tried:
+        return None
+    scores: Any = fits if np.isnan(averages).all() else averages
+    return tried[int(np.nanargmax(scores))]
+
+
+def scan_k(
+    x: Any,
+    *,
+    ks: Sequence[int] = range(30, 301, 10),
+    seed: int = 0,
+    n_init: int = 1,
+    memory_budget: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Fit k-means on all images for each K, and measure each fit in every way.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        The embedding.
+    ks : sequence of int, default 30, 40, …, 300
+        K's, each from 2 to n - 1.
+    seed : int, default 0
+        Seed of each fit.
+    n_init : int, default 1
+        Starts of each fit.
+    memory_budget : int, bytes, optional
+        See `open_workspace`.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        A row per K: ``k, clusters`` (fewer than K where fewer images are distinct), ``silhouette,
+        macro_silhouette, calinski_harabasz, inertia`` (sum of squared distances to the centres), ``seconds``.
+
+    Raises
+    ------
+    ValueError
+        If a K is out of range.
+
+    Source
+    ------
+    Casas et al.: the preliminary look at K from 30 to 300.
+
+    Examples
+    --------
+    >>> x = np.repeat(np.eye(4), 5, axis=0) + np.linspace(0, 0.1, 20)[:, None]
+    >>> scan = scan_k(x, ks=[2, 4, 8], progress=False)
+    >>> int(scan.loc[scan["silhouette"].idxmax(), "k"])
+    4
+    """
+    check_embedding(x)
+    wrong = [k for k in ks if not 2 <= k <= len(x) - 1]
+    if wrong or not len(ks):
+        raise ValueError(f"Expected K's from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
+    workspace = open_workspace(x, memory_budget=memory_budget)
+    everyone = np.arange(len(x))
+    rows = []
+    for k in tqdm(ks, desc="Scanning K", unit="fit", disable=not progress):
+        started = time.perf_counter()
+        fit = fit_kmeans(
+            workspace.rows, k, seed=seed, n_init=n_init, measure=measure_squares(workspace, everyone)
+        )
+        n_clusters = len(fit.centers)
+        measures = dict.fromkeys(GOODNESS_MEASURES, np.nan)
+        if n_clusters >= 2:
+            sums = sum_distances(workspace, everyone, to_host(fit.labels), n_clusters=n_clusters)
+            for name in measures:
+                measures[name] = measure_goodness(workspace.rows, fit.labels, sums=sums, name=name)
+        measures["inertia"] = fit.inertia
+        rows.append({"k": k, "clusters": n_clusters, **measures, "seconds": time.perf_counter() - started})
+    return pd.DataFrame(rows)
+
+
+def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int:
+    """Suggest the K at which a curve bends most: where it is farthest from the line between its ends.
+
+    A suggestion, not a test: look at the curve.
+
+    Parameters
+    ----------
+    scan : DataFrame
+        From `scan_k`, with three K's or more.
+    measure : str, default "inertia"
+        Which column.
+
+    Returns
+    -------
+    int
+        The K.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three K's with a value.
+
+    Source
+    ------
+    Satopää et al. (2011), Finding a "kneedle" in a haystack, ICDCS Workshops, without its smoothing.
+
+    Examples
+    --------
+    >>> suggest_knee(pd.DataFrame({"k": [10, 20, 30, 40], "inertia": [100, 40, 35, 30]}))
+    20
+    """
+    curve = scan[["k", measure]].dropna().sort_values("k")
+    if len(curve) < 3:
+        raise ValueError(f"Expected at least three K's with a value of {measure}, got {len(curve)}.")
+    k, value = curve["k"].to_numpy(float), curve[measure].to_numpy(float)
+    spread = float(np.ptp(value))
+    if spread == 0:
+        return int(k[0])
+    across = (k - k[0]) / (k[-1] - k[0])
+    line = value[0] + across * (value[-1] - value[0])
+    return int(k[np.argmax(np.abs(value - line))])

@@ -1,0 +1,467 @@
+"""Figures of the clustering steps, drawn from their tables."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from visclust.base.charts import _GRAY, _ORANGE
+from visclust.base.tables import UNASSIGNED
+
+_PANELS = (
+    ("clusters", "Clusters", "d"),
+    ("coverage", "Share of images assigned", ".0%"),
+    ("seconds", "Seconds", ".1f"),
+)
+
+_GRAY, _ORANGE = "#9e9e9e", "#e6780a"
+_TITLES = {
+    "adjusted_rand": "Adjusted Rand index",
+    "variation_of_information": "Variation of information, bits",
+    "normalized_variation": "Variation of information, share",
+    "matched": "Clusters found again",
+    "assigned_both": "Share of images that both assign",
+}
+# Measures from 0 to 1: the same colour in every figure.
+_SHARES = ("adjusted_rand", "normalized_variation", "assigned_both")
+# Numbers in the cells are legible up to about this many runs.
+_MOST_NUMBERS = 12
+
+
+def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -> alt.HConcatChart:
+    """Draw what each iteration did: images left, K and cohesive clusters, mean size of the cohesive.
+
+    Parameters
+    ----------
+    log : DataFrame
+        The log of `cluster_iteratively`.
+    width, height : int, pixels
+        Of each of the three panels.
+
+    Returns
+    -------
+    altair.Chart
+        Three panels side by side.
+
+    Source
+    ------
+    Casas et al., Figure 6.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"iteration": [1, 2], "remaining": [90, 40], "k": [20, 10], "cohesive": [9, 2],
+    ...                     "mean_cohesive_size": [5.5, 4.0]})
+    >>> len(plot_iterations(log).hconcat)
+    3
+    """
+    table = log[["iteration", "remaining", "k", "cohesive", "mean_cohesive_size"]]
+    step = alt.X("iteration:Q", title="Iteration", axis=alt.Axis(format="d", tickMinStep=1))
+    base = alt.Chart(table).encode(x=step)
+    remaining = (
+        base.mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=25))
+        .encode(y=alt.Y("remaining:Q", title="Remaining images", scale=alt.Scale(zero=True)))
+        .properties(width=width, height=height, title="Images that remain")
+    )
+    counts = base.transform_fold(["k", "cohesive"], as_=["kind", "count"]).transform_calculate(
+        kind="datum.kind === 'k' ? 'All (K)' : 'Cohesive'"
+    )
+    clusters = (
+        counts.mark_line(point=alt.OverlayMarkDef(size=25))
+        .encode(
+            y=alt.Y("count:Q", title="Clusters"),
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=["All (K)", "Cohesive"], range=[_GRAY, _ORANGE]),
+                legend=alt.Legend(orient="bottom"),
+            ),
+        )
+        .properties(width=width, height=height, title="Clusters found")
+    )
+    sizes = (
+        base.mark_line(color=_ORANGE, point=alt.OverlayMarkDef(color=_ORANGE, size=25))
+        .encode(y=alt.Y("mean_cohesive_size:Q", title="Images per cohesive cluster, mean"))
+        .properties(width=width, height=height, title="Size of the cohesive")
+    )
+    return alt.hconcat(remaining, clusters, sizes, spacing=30).resolve_scale(color="independent")
+
+
+def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) -> alt.LayerChart:
+    """Draw how the fit and its moving average climb with K, and which K was taken.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        ``k, fit, moving_average, chosen`` (True in one row), as `list_k_curve` makes it.
+    width, height : int, pixels
+        Size.
+
+    Returns
+    -------
+    altair.Chart
+        One panel.
+
+    Source
+    ------
+    Casas et al., Figure 3, inner loop.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"k": [5, 10], "fit": [0.1, 0.2], "moving_average": [None, 0.15],
+    ...                       "chosen": [False, True]})
+    >>> type(plot_k_curve(curve)).__name__
+    'LayerChart'
+    """
+    base = alt.Chart(curve).encode(x=alt.X("k:Q", title="Number of clusters K"))
+    fit = base.mark_circle(color=_GRAY, size=50, opacity=1).encode(
+        y=alt.Y("fit:Q", title="Goodness of fit on the sample", scale=alt.Scale(zero=False)),
+        tooltip=["k", alt.Tooltip("fit:Q", format=".4f")],
+    )
+    average = base.mark_line(color="black").encode(y="moving_average:Q")
+    chosen = base.transform_filter("datum.chosen").mark_rule(color=_ORANGE, size=2)
+    name = (
+        base.transform_filter("datum.chosen")
+        .transform_calculate(name="'K = ' + datum.k")
+        .mark_text(align="right", dx=-6, baseline="bottom", color=_ORANGE, fontWeight="bold")
+        .encode(y=alt.value(height - 4), text="name:N")
+    )
+    return (chosen + average + fit + name).properties(
+        width=width, height=height, title="Fit (dots), its moving average (line), the K taken"
+    )
+
+
+def plot_sample_coverage(
+    comparison: pd.DataFrame, *, width: int = 620, height: int = 130
+) -> alt.VConcatChart:
+    """Draw how many images of each cluster two samples of one size hold, one above the other.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        From `compare_samples`.
+    width, height : int, pixels
+        Of each panel.
+
+    Returns
+    -------
+    altair.Chart
+        Two panels; clusters without an image are marked.
+
+    Source
+    ------
+    After the stratified sampling of Casas et al.
+
+    Examples
+    --------
+    >>> comparison = pd.DataFrame({"cluster": [0], "size": [4], "stratified": [3], "random": [0],
+    ...                            "chance_missed": [0.1]})
+    >>> len(plot_sample_coverage(comparison).vconcat)
+    2
+    """
+    base = alt.Chart(comparison).transform_window(rank="row_number()")
+    # Half a cluster of room at both ends; bars that touch neither each other nor, where many, vanish.
+    axis = alt.Scale(domain=[0.5, len(comparison) + 0.5], nice=False, zero=False, padding=0)
+    thick = max(1.0, min(40.0, 0.9 * width / max(1, len(comparison))))
+
+    def draw(name: str, title: str) -> alt.LayerChart:
+        ticks = alt.Axis(tickMinStep=1, format="d", grid=False)
+        x = alt.X("rank:Q", title="Clusters, the largest first", axis=ticks, scale=axis)
+        panel = base.encode(x=x)
+        bars = panel.mark_bar(color=_GRAY, size=thick).encode(
+            y=alt.Y(f"{name}:Q", title="Images drawn", axis=alt.Axis(tickMinStep=1)),
+            tooltip=["cluster:Q", "size:Q", f"{name}:Q", alt.Tooltip("chance_missed:Q", format=".1%")],
+        )
+        missed = (
+            panel.transform_filter(f"datum.{name} === 0")
+            .mark_point(shape="triangle-up", color=_ORANGE, filled=True, size=45, yOffset=-5)
+            .encode(y=alt.datum(0))
+        )
+        return (bars + missed).properties(width=width, height=height, title=title)
+
+    return alt.vconcat(
+        draw("stratified", "Stratified by cluster (triangles: clusters without an image)"),
+        draw("random", "Simple random sample of the same size"),
+    ).resolve_scale(y="shared")
+
+
+def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.LayerChart:
+    """Draw the sizes of the clusters, the largest first, and name the number of unassigned images.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `summarize_clusters`.
+    width, height : int, pixels
+        Size.
+
+    Returns
+    -------
+    altair.Chart
+        One panel.
+
+    Examples
+    --------
+    >>> summary = pd.DataFrame({"cluster": [0, -1], "size": [4, 2], "silhouette": [0.1, None]})
+    >>> type(plot_cluster_sizes(summary)).__name__
+    'LayerChart'
+    """
+    unassigned = f"datum.cluster === {UNASSIGNED}"
+    base = alt.Chart(summary[["cluster", "size", "silhouette"]])
+    bars = (
+        base.transform_filter(f"!({unassigned})")
+        .transform_window(rank="row_number()")
+        .mark_bar(color=_GRAY)
+        .encode(
+            x=alt.X("rank:Q", title="Clusters, the largest first", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("size:Q", title="Images"),
+            tooltip=["cluster:Q", "size:Q", alt.Tooltip("silhouette:Q", format=".3f")],
+        )
+    )
+    note = (
+        base.transform_filter(unassigned)
+        .transform_calculate(note="datum.size + ' images are unassigned'")
+        .mark_text(align="right", baseline="top", color=_ORANGE)
+        .encode(x=alt.value(width - 5), y=alt.value(5), text="note:N")
+    )
+    return (bars + note).properties(width=width, height=height, title="Sizes of the clusters")
+
+
+def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
+    """Draw clusters, coverage and seconds of the iterative configurations as heatmaps, a row per embedding.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `grid_search`; its first seed is drawn.
+    cell : int, pixels, default 46
+        Width of a cell.
+
+    Returns
+    -------
+    altair.Chart
+        Heatmaps with their numbers; darker is more.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"method": ["iterative"], "embedding": ["pretrained"], "step_size": [5],
+    ...                       "similarity_threshold": [0.03], "seed": [0], "clusters": [48],
+    ...                       "coverage": [0.97], "seconds": [1.5]})
+    >>> len(plot_grid(table).vconcat)
+    1
+    """
+    shown = table.loc[table["method"].eq("iterative") & table["seed"].eq(table["seed"].iloc[0])]
+    shown = shown.assign(
+        step_size=shown["step_size"].astype(str),
+        similarity_threshold=shown["similarity_threshold"].map("{:g}".format),
+    )
+    rows = []
+    for embedding in shown["embedding"].unique():
+        data = shown.loc[shown["embedding"].eq(embedding)]
+        columns = ["step_size", "similarity_threshold", *(name for name, _, _ in _PANELS)]
+        panels = [_draw_panel(data[columns], *panel, cell=cell) for panel in _PANELS]
+        row = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent", x="shared", y="shared")
+        rows.append(row.properties(title=alt.TitleParams(str(embedding), anchor="start")))
+    return alt.vconcat(*rows)
+
+
+def _draw_panel(data: pd.DataFrame, name: str, title: str, style: str, *, cell: int) -> alt.LayerChart:
+    middle = float((data[name].min() + data[name].max()) / 2)
+    base = alt.Chart(data).encode(
+        x=alt.X(
+            "similarity_threshold:O", title="Similarity threshold", axis=alt.Axis(labelAngle=0), sort=None
+        ),
+        y=alt.Y("step_size:O", title="Step size", sort=None),
+    )
+    color = alt.Color(f"{name}:Q", legend=None, scale=alt.Scale(scheme="greys"))
+    numbers = base.mark_text(fontSize=11).encode(
+        text=alt.Text(f"{name}:Q", format=style),
+        color=alt.condition(f"datum.{name} > {middle}", alt.value("white"), alt.value("black")),
+    )
+    n_columns, n_rows = data["similarity_threshold"].nunique(), data["step_size"].nunique()
+    return (base.mark_rect().encode(color=color) + numbers).properties(
+        width=cell * n_columns, height=30 * n_rows, title=alt.TitleParams(title, fontSize=12)
+    )
+
+
+def plot_run_agreement(
+    pairs: pd.DataFrame, *, measure: str = "adjusted_rand", size: int = 340
+) -> alt.LayerChart:
+    """Draw how far each pair of runs agrees, as a table of colours.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The pairs of `compare_runs`.
+    measure : str, default "adjusted_rand"
+        One of its measures: adjusted_rand, variation_of_information, normalized_variation, matched,
+        assigned_both.
+    size : int, pixels
+        Width and height.
+
+    Returns
+    -------
+    altair.Chart
+        One panel, the same above and below the diagonal. Darker is the larger number: more agreement, but
+        for the two variations less.
+
+    Raises
+    ------
+    ValueError
+        If there is no such measure.
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"run_a": ["one"], "run_b": ["other"], "images": [9], "adjusted_rand": [0.4]})
+    >>> type(plot_run_agreement(pairs)).__name__
+    'LayerChart'
+    """
+    if measure not in _TITLES or measure not in pairs.columns:
+        raise ValueError(f"Expected one of {', '.join(_TITLES)} as measure, got {measure!r}.")
+    columns = ["run_a", "run_b", "images", measure]
+    turned = pairs.rename(columns={"run_a": "run_b", "run_b": "run_a"})
+    table = pd.concat([pairs[columns], turned[columns]], ignore_index=True)
+    runs = list(dict.fromkeys([*pairs["run_a"], *pairs["run_b"]]))
+    whole = measure == "matched"
+    largest = 1.0 if measure in _SHARES else float(table[measure].max())
+    base = alt.Chart(table).encode(
+        x=alt.X("run_a:N", title=None, sort=runs, axis=alt.Axis(labelAngle=-45)),
+        y=alt.Y("run_b:N", title=None, sort=runs),
+    )
+    number = ",.0f" if whole else ".2f"
+    cells = base.mark_rect().encode(
+        color=alt.Color(
+            f"{measure}:Q",
+            title=_TITLES[measure],
+            scale=alt.Scale(scheme="oranges", domain=[0, largest], clamp=True),
+            legend=alt.Legend(orient="bottom", gradientLength=200),
+        ),
+        tooltip=["run_a:N", "run_b:N", "images:Q", alt.Tooltip(f"{measure}:Q", format=number)],
+    )
+    layers = [cells]
+    if len(runs) <= _MOST_NUMBERS:
+        # White where the colour is dark.
+        dark = f"datum.{measure} > {0.6 * largest}"
+        layers.append(
+            base.mark_text(fontSize=10).encode(
+                text=alt.Text(f"{measure}:Q", format=number),
+                color=alt.condition(dark, alt.value("white"), alt.value("black")),
+            )
+        )
+    return alt.layer(*layers).properties(
+        width=size, height=size, title=f"{_TITLES[measure].split(',')[0]} between two runs"
+    )
+
+
+def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int = 260) -> alt.HConcatChart:
+    """Draw how many themes are found in how many of the runs, and each theme by size and stability.
+
+    Parameters
+    ----------
+    themes : DataFrame
+        The themes of `compare_runs`.
+    width, height : int, pixels
+        Of the right panel; the left one is half as wide.
+
+    Returns
+    -------
+    altair.Chart
+        Two panels; darker is found in more runs. The line is at 0.5, where Hennig calls a cluster dissolved.
+
+    Source
+    ------
+    Hennig (2007), Cluster-wise assessment of cluster stability, Computational Statistics & Data Analysis 52,
+    258-271.
+
+    Examples
+    --------
+    >>> themes = pd.DataFrame({"theme": [0], "runs": [2], "share": [1.0], "size": [9.0], "stability": [0.8],
+    ...                        "run": ["one"], "cluster": [3]})
+    >>> len(plot_theme_stability(themes).hconcat)
+    2
+    """
+    n_runs = round(float((themes["runs"] / themes["share"]).iloc[0]))
+    color = alt.Color(
+        "runs:Q",
+        title="Runs that find it",
+        scale=alt.Scale(scheme="oranges", domain=[0, n_runs]),
+        legend=None,
+    )
+    base = alt.Chart(themes[["theme", "runs", "size", "stability", "run", "cluster"]])
+    bars = (
+        base.mark_bar(stroke=_GRAY, strokeWidth=0.5)
+        .encode(
+            x=alt.X("runs:O", title="Runs that find the theme", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("count():Q", title="Themes"),
+            color=color,
+            tooltip=["runs:O", alt.Tooltip("count():Q", title="themes")],
+        )
+        .properties(width=width // 2, height=height, title=f"Themes by runs, of {n_runs}")
+    )
+    points = base.mark_circle(size=70, opacity=0.9, stroke=_GRAY, strokeWidth=0.5).encode(
+        x=alt.X("size:Q", title="Images (median over the runs)", scale=alt.Scale(type="log")),
+        y=alt.Y("stability:Q", title="Mean largest Jaccard overlap", scale=alt.Scale(domain=[0, 1])),
+        color=color,
+        tooltip=[
+            "theme:Q",
+            "runs:Q",
+            "size:Q",
+            alt.Tooltip("stability:Q", format=".2f"),
+            "run:N",
+            "cluster:Q",
+        ],
+    )
+    line = alt.Chart().mark_rule(color="black", strokeDash=[4, 3]).encode(y=alt.datum(0.5))
+    panel = (points + line).properties(width=width, height=height, title="Each theme: size and stability")
+    return alt.hconcat(bars, panel, spacing=30)
+
+
+def plot_k_scan(
+    scan: pd.DataFrame,
+    *,
+    measures: Sequence[str] = ("silhouette", "inertia"),
+    knee: int | None = None,
+    width: int = 320,
+    height: int = 220,
+) -> alt.HConcatChart:
+    """Draw measures of fit against K.
+
+    Parameters
+    ----------
+    scan : DataFrame
+        From `scan_k`.
+    measures : sequence of str
+        Columns to draw, a panel each.
+    knee : int, optional
+        A K to mark, from `suggest_knee`.
+    width, height : int, pixels
+        Of each panel.
+
+    Returns
+    -------
+    altair.Chart
+        The panels side by side.
+
+    Source
+    ------
+    Casas et al.: the preliminary look at K from 30 to 300.
+
+    Examples
+    --------
+    >>> scan = pd.DataFrame({"k": [10, 20], "silhouette": [0.1, 0.2], "inertia": [9.0, 5.0]})
+    >>> len(plot_k_scan(scan, knee=20).hconcat)
+    2
+    """
+    panels: list[alt.LayerChart] = []
+    for measure in measures:
+        base = alt.Chart(scan[["k", measure]]).encode(x=alt.X("k:Q", title="Number of clusters K"))
+        curve = base.mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=25)).encode(
+            y=alt.Y(f"{measure}:Q", title=_TITLES.get(measure, measure), scale=alt.Scale(zero=False))
+        )
+        layers = [curve]
+        if knee is not None:
+            mark = alt.Chart(pd.DataFrame({"k": [knee], "name": [f"K = {knee}"]})).encode(x="k:Q")
+            layers.append(mark.mark_rule(color="#e6780a", size=2))
+            label = mark.mark_text(align="left", dx=6, baseline="top", color="#e6780a", fontWeight="bold")
+            layers.append(label.encode(y=alt.value(4), text="name:N"))
+        panels.append(alt.layer(*layers).properties(width=width, height=height))
+    return alt.hconcat(*panels, spacing=30)
