@@ -18,7 +18,7 @@ from visclust.clustering.iterative import cluster_iteratively
 from visclust.clustering.runs import compare_runs
 from visclust.embedding.embed import embed_images
 from visclust.example import load_example
-from visclust.known_groups import score_against_groups
+from visclust.validation.known_groups import score_against_groups
 
 SHOWN = ["clusters", "unassigned", "pair_precision", "pair_recall", "pair_f1", "adjusted_rand"]
 

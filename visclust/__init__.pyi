@@ -6,6 +6,7 @@ from visclust import (
     embedding as embedding,
     finetuning as finetuning,
     images as images,
+    validation as validation,
     widgets as widgets,
 )
 from visclust.annotation import *
@@ -25,7 +26,6 @@ from visclust.cluster_descriptions import (
 from visclust.cluster_notes import read_cluster_notes as read_cluster_notes
 from visclust.cluster_pages import export_cluster_page as export_cluster_page
 from visclust.clustering import *
-from visclust.comparison import compare_configurations as compare_configurations
 from visclust.contrast_plots import (
     plot_cluster_contrasts as plot_cluster_contrasts,
     plot_party_means as plot_party_means,
@@ -33,7 +33,6 @@ from visclust.contrast_plots import (
 from visclust.contrast_power import power_for_contrast as power_for_contrast
 from visclust.corpus import *
 from visclust.corpus_estimates import estimate_corpus as estimate_corpus
-from visclust.cross_validation import cross_validate as cross_validate
 from visclust.embedding import *
 from visclust.emotion_plots import plot_emotion_heatmap as plot_emotion_heatmap
 from visclust.emotion_summaries import (
@@ -55,8 +54,6 @@ from visclust.image_pages import (
     export_rating_page as export_rating_page,
 )
 from visclust.images import *
-from visclust.iterative_comparison import compare_iterative_with_single as compare_iterative_with_single
-from visclust.known_groups import score_against_groups as score_against_groups
 from visclust.launch import (
     install_missing as install_missing,
     results_folder as results_folder,
@@ -68,15 +65,6 @@ from visclust.mixed_contrast import fit_mixed_contrast as fit_mixed_contrast
 from visclust.overrepresented_words import (
     list_overrepresented_words as list_overrepresented_words,
     weigh_log_odds as weigh_log_odds,
-)
-from visclust.pair_scores import score_pairs as score_pairs
-from visclust.pair_toy import (
-    plot_pair_toy as plot_pair_toy,
-    score_pair_toy as score_pair_toy,
-)
-from visclust.pairs import (
-    blind_pairs as blind_pairs,
-    sample_pairs as sample_pairs,
 )
 from visclust.projection import project_map as project_map
 from visclust.rating_coverage import (
@@ -103,10 +91,7 @@ from visclust.survey_export import export_survey as export_survey
 from visclust.survey_import import read_ratings as read_ratings
 from visclust.survey_people import drop_respondents as drop_respondents
 from visclust.typical_images import list_typical_images as list_typical_images
-from visclust.validation_plots import (
-    plot_iterative_against_single as plot_iterative_against_single,
-    plot_precision_recall as plot_precision_recall,
-)
+from visclust.validation import *
 from visclust.widgets import *
 from visclust.word_plots import plot_words as plot_words
 from visclust.word_splitting import split_words as split_words

@@ -21,8 +21,8 @@ from visclust.clustering.silhouettes import silhouette_samples
 from visclust.embedding.embed import Embedding
 from visclust.embedding.neighbours import list_neighbours
 from visclust.embedding.storage import load_embedding, save_embedding
-from visclust.pairs import sample_pairs
 from visclust.typical_images import list_typical_images
+from visclust.validation.pairs import sample_pairs
 
 
 @pytest.fixture

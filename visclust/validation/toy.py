@@ -5,9 +5,7 @@ from itertools import combinations
 import altair as alt
 import pandas as pd
 
-from visclust.pair_scores import score_pairs
-
-__all__ = ["plot_pair_toy", "score_pair_toy"]
+from visclust.validation.scores import score_pairs
 
 _BLUE, _ORANGE, _GRAY, _PALE = "#3b6fb6", "#e6780a", "#757575", "#f0f0f0"
 _LETTERS = "AAAAABBBBB"

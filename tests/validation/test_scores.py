@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
-from visclust.pair_scores import score_pairs
-from visclust.pairs import sample_pairs
+from visclust.validation.pairs import sample_pairs
+from visclust.validation.scores import score_pairs
 
 LETTERS = list("AAAAABBBBB")
 

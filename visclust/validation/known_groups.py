@@ -7,8 +7,6 @@ from sklearn.metrics.cluster import pair_confusion_matrix
 
 from visclust.base.tables import UNASSIGNED, check_table
 
-__all__ = ["score_against_groups"]
-
 
 def score_against_groups(clusters: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Score a clustering against known groups, over all pairs of images.

@@ -3,10 +3,6 @@
 import altair as alt
 import pandas as pd
 
-from visclust.pair_toy import plot_pair_toy
-
-__all__ = ["plot_iterative_against_single", "plot_pair_toy", "plot_precision_recall"]
-
 _ORANGE, _GRAY = "#e6780a", "#757575"
 _NOT_SET = "none (single k-means)"
 _MEASURES = {

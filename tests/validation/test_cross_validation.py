@@ -2,11 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.comparison import compare_configurations
-from visclust.cross_validation import cross_validate
-from visclust.iterative_comparison import compare_iterative_with_single
-from visclust.pair_folds import assign_folds, find_sharing_pairs
-from visclust.pair_scores import score_pairs
+from visclust.validation.comparison import compare_configurations, compare_iterative_with_single
+from visclust.validation.cross_validation import assign_folds, cross_validate, find_sharing_pairs
+from visclust.validation.scores import score_pairs
 
 N_IMAGES = 400
 

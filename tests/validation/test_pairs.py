@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.pairs import PAIR_STRATA, blind_pairs, sample_pairs
+from visclust.validation.pairs import PAIR_STRATA, blind_pairs, sample_pairs
 
 # Four clusters of unequal size on a line, and two images left unassigned.
 SIZES = {0: 12, 1: 5, 2: 3, 3: 1}

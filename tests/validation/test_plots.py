@@ -2,10 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.comparison import compare_configurations
-from visclust.iterative_comparison import compare_iterative_with_single
-from visclust.pair_toy import plot_pair_toy, score_pair_toy
-from visclust.validation_plots import plot_iterative_against_single, plot_precision_recall
+from visclust.validation.comparison import compare_configurations, compare_iterative_with_single
+from visclust.validation.plots import plot_iterative_against_single, plot_precision_recall
+from visclust.validation.toy import plot_pair_toy, score_pair_toy
 
 
 def make_clusters(labels):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.known_groups import score_against_groups
+from visclust.validation.known_groups import score_against_groups
 
 
 def score(clusters, groups):

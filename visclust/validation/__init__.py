@@ -1,0 +1,5 @@
+"""Clusters against pairs of images that people judged."""
+
+from visclust._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,0 +1,19 @@
+from visclust.validation.comparison import (
+    compare_configurations as compare_configurations,
+    compare_iterative_with_single as compare_iterative_with_single,
+)
+from visclust.validation.cross_validation import cross_validate as cross_validate
+from visclust.validation.known_groups import score_against_groups as score_against_groups
+from visclust.validation.pairs import (
+    blind_pairs as blind_pairs,
+    sample_pairs as sample_pairs,
+)
+from visclust.validation.plots import (
+    plot_iterative_against_single as plot_iterative_against_single,
+    plot_precision_recall as plot_precision_recall,
+)
+from visclust.validation.scores import score_pairs as score_pairs
+from visclust.validation.toy import (
+    plot_pair_toy as plot_pair_toy,
+    score_pair_toy as score_pair_toy,
+)

@@ -1,0 +1,427 @@
+"""Compare clusterings on the same judged pairs: each one's scores, and paired differences."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.tables import check_table
+from visclust.validation.scores import (
+    HEAVY,
+    SCORES,
+    compute_scores,
+    count_pairs,
+    find_heaviest,
+    find_strata,
+    predict_same,
+    read_weights,
+)
+
+
+class IterativeComparison(NamedTuple):
+    """Each iterative configuration against the best single k-means, and the summary."""
+
+    points: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def compare_configurations(
+    grid: Mapping[str, pd.DataFrame],
+    gold: pd.DataFrame,
+    *,
+    settings: pd.DataFrame | None = None,
+    reference: str | None = None,
+    measure: str = "f1",
+    weights: Any = None,
+    unassigned: str = "different",
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score every configuration of a grid on all gold pairs, and its difference from one of them.
+
+    All configurations are scored on the same resampled pairs, so that what is hard about a pair for all of
+    them cancels out of the differences.
+
+    Parameters
+    ----------
+    grid : mapping of str to DataFrame
+        A clusters table for each configuration, by name.
+    gold : DataFrame
+        A gold table.
+    settings : DataFrame, optional
+        ``configuration`` and its settings, such as embedding, threshold and step, to have in the result.
+    reference : str, optional
+        Configuration to compare with; by default the best on `measure`, which by being chosen on these same
+        pairs looks a little better than it is (see `cross_validate`).
+    measure : str, default "f1"
+        "precision", "recall", "f1" or "mean_precision_recall".
+    weights, unassigned
+        As for `score_pairs`; all scores are then design-weighted.
+    n_bootstrap : int, default 2000
+        Resamples of the pairs.
+    level : float, default 0.95
+        Confidence level of each interval by itself; nothing is corrected for the number of comparisons.
+    seed : int, default 0
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per configuration, in the order of the grid: ``configuration``, its settings, each measure
+        (precision, recall, f1, mean_precision_recall, coverage) with ``…_low`` and ``…_high``, ``winner``
+        (bool: the highest on `measure`, the first of equals), ``reference`` (name), ``difference`` (own minus
+        the reference's), ``difference_low, difference_high``, ``cannot_be_told_apart`` (bool: the interval of
+        the difference holds 0) and ``reason``.
+
+    Raises
+    ------
+    ValueError
+        If the tables do not match, or no configuration puts any judged pair into one cluster.
+
+    Source
+    ------
+    Casas et al., "Automated Visual Clustering …", section on validation and Figure 5; paired bootstrap after
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 8 and 13.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1],
+    ...                       "iteration": 0, "silhouette": 0.5})
+    >>> gold = pd.DataFrame({"pair_id": list("pqr"), "image_a": list("aab"), "image_b": list("bcc"),
+    ...                      "same": [True, True, False]})
+    >>> grid = {"two": table, "one": table.assign(cluster=0)}
+    >>> compare_configurations(grid, gold)[["configuration", "f1", "winner"]].round(2).values.tolist()
+    [['two', 0.67, False], ['one', 0.8, True]]
+    """
+    place = check_measure(measure)
+    counts = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    names, n_configurations = list(grid), len(grid)
+    estimates = compute_scores(counts.sum(axis=1))
+    if np.isnan(estimates[:, place]).all():
+        raise ValueError(
+            f"Expected a configuration whose {measure} is defined, got none: no clustering puts a judged "
+            f"pair into one cluster, or people call none the same. Label more pairs within clusters."
+        )
+    best = int(np.nanargmax(estimates[:, place]))
+    if reference is not None and reference not in grid:
+        raise ValueError(f"Expected a reference from the grid ({', '.join(names)}), got {reference!r}.")
+    against = best if reference is None else names.index(reference)
+    # Pairs first: one row of a resample holds a pair under every configuration.
+    by_pair = counts.transpose(1, 0, 2).reshape(len(gold), -1)
+    strata = find_strata(gold, weights)
+    sums = resample_sums(by_pair, n_bootstrap=n_bootstrap, seed=seed, strata=strata)
+    replicates = compute_scores(sums.reshape(n_bootstrap, n_configurations, len(SCORES)))
+    low, high = find_interval(replicates, level=level)
+    table: dict[str, Any] = {"configuration": names}
+    for i, name in enumerate(SCORES):
+        missing = np.isnan(estimates[:, i])
+        table[name] = estimates[:, i]
+        table[f"{name}_low"] = np.where(missing, np.nan, low[:, i])
+        table[f"{name}_high"] = np.where(missing, np.nan, high[:, i])
+    paired = replicates[:, :, place] - replicates[:, [against], place]
+    difference = estimates[:, place] - estimates[against, place]
+    difference_low, difference_high = find_interval(paired, level=level)
+    missing = np.isnan(difference)
+    n_undefined = np.isnan(paired).sum(axis=0)
+    heaviest = [0.0 if weights is None else find_heaviest(one)[place] for one in counts]
+    table |= {
+        "winner": np.arange(n_configurations) == best,
+        "reference": names[against],
+        "difference": difference,
+        "difference_low": np.where(missing, np.nan, difference_low),
+        "difference_high": np.where(missing, np.nan, difference_high),
+        "cannot_be_told_apart": ~missing & (difference_low <= 0) & (difference_high >= 0),
+        "reason": [
+            _explain(measure, missing=bool(gone), n_undefined=int(n), n_bootstrap=n_bootstrap, heaviest=share)
+            for gone, n, share in zip(missing, n_undefined, heaviest, strict=True)
+        ],
+    }
+    return join_settings(pd.DataFrame(table), settings)
+
+
+def _explain(measure: str, *, missing: bool, n_undefined: int, n_bootstrap: int, heaviest: float) -> str:
+    if missing:
+        return f"{measure} is undefined: no judged pair in one cluster, or none called the same"
+    reasons = []
+    if heaviest > HEAVY:
+        reasons.append(f"one pair can carry {heaviest:.0%} of the weight: intervals are likely too narrow")
+    if n_undefined:
+        reasons.append(
+            f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
+        )
+    return "; ".join(reasons)
+
+
+def count_grid(
+    grid: Mapping[str, pd.DataFrame],
+    gold: pd.DataFrame,
+    *,
+    weights: Any = None,
+    unassigned: str = "different",
+) -> np.ndarray:
+    """Count the gold pairs under every configuration of a grid.
+
+    Parameters
+    ----------
+    grid : mapping of str to DataFrame
+        A clusters table for each of g configurations, by name.
+    gold : DataFrame, n rows
+        A gold table.
+    weights, unassigned
+        As for `visclust.score_pairs`.
+
+    Returns
+    -------
+    float array, shape (g, n, 5)
+        What `visclust.validation.scores.count_pairs` lists, in the order of the grid.
+
+    Raises
+    ------
+    ValueError
+        If the grid or the gold table is empty, or a table does not fit.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": 0, "iteration": 0, "silhouette": 0.5})
+    >>> gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
+    >>> count_grid({"one": clusters}, gold).shape
+    (1, 1, 5)
+    """
+    check_table(gold, "gold")
+    if not isinstance(grid, Mapping) or not len(grid):
+        raise ValueError(
+            f"Expected a grid that names at least one clusters table, such as {{'k = 80': clusters}}, got "
+            f"{type(grid).__name__}{' without entries' if isinstance(grid, Mapping) else ''}."
+        )
+    if not len(gold):
+        raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
+    weight = np.ones(len(gold)) if weights is None else read_weights(gold, weights)
+    same = gold["same"].to_numpy(dtype=bool)
+    counts = []
+    for name, clusters in grid.items():
+        try:
+            prediction = predict_same(clusters, gold)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"Configuration {name!r}: {error}") from error
+        counts.append(count_pairs(prediction, same, weight, unassigned=unassigned))
+    return np.stack(counts)
+
+
+def join_settings(table: pd.DataFrame, settings: pd.DataFrame | None) -> pd.DataFrame:
+    """Join the settings of each configuration to a table of results.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``configuration`` and results.
+    settings : DataFrame, optional
+        ``configuration`` and settings, such as embedding, threshold and step.
+
+    Returns
+    -------
+    DataFrame
+        ``configuration``, the settings, the results; rows in the order of `table`.
+
+    Raises
+    ------
+    ValueError
+        If a configuration has no settings or two, or a setting has the name of a result.
+
+    Examples
+    --------
+    >>> join_settings(pd.DataFrame({"configuration": ["one"], "f1": [0.5]}),
+    ...               pd.DataFrame({"configuration": ["one"], "step": [5]})).columns.tolist()
+    ['configuration', 'step', 'f1']
+    """
+    if settings is None:
+        return table
+    if "configuration" not in settings.columns or settings["configuration"].duplicated().any():
+        raise ValueError(
+            "Expected settings with one row per configuration, named in a column configuration, got columns "
+            f"{', '.join(map(str, settings.columns))}"
+            + (" and a name that comes twice." if "configuration" in settings.columns else ".")
+        )
+    absent = sorted(set(table["configuration"]) - set(settings["configuration"]))
+    if absent:
+        raise ValueError(
+            f"Expected settings for every configuration; {', '.join(map(repr, absent))} has none."
+        )
+    clash = sorted((set(settings.columns) & set(table.columns)) - {"configuration"})
+    if clash:
+        raise ValueError(
+            f"Expected settings under names of their own, got {', '.join(clash)}, which are results."
+        )
+    joined = table[["configuration"]].merge(settings, on="configuration", how="left", validate="many_to_one")
+    return pd.concat([joined, table.drop(columns="configuration").reset_index(drop=True)], axis=1)
+
+
+def check_measure(measure: str) -> int:
+    """Check that a measure is one to choose by, and give its place in `SCORES`.
+
+    Parameters
+    ----------
+    measure : str
+        One of "precision", "recall", "f1", "mean_precision_recall".
+
+    Returns
+    -------
+    int
+        Its place.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+
+    Examples
+    --------
+    >>> check_measure("f1")
+    2
+    """
+    choices = SCORES[:-1]  # a high coverage alone says nothing about how good the clusters are
+    if measure not in choices:
+        raise ValueError(f"Expected one of the measures {', '.join(choices)}, got {measure!r}.")
+    return choices.index(measure)
+
+
+def compare_iterative_with_single(
+    grid: Mapping[str, pd.DataFrame],
+    gold: pd.DataFrame,
+    *,
+    settings: pd.DataFrame,
+    by: str = "embedding",
+    measure: str = "f1",
+    weights: Any = None,
+    unassigned: str = "different",
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> IterativeComparison:
+    """Compare each iterative configuration with the best single k-means on the same embedding.
+
+    The baseline is the single k-means that scores best on these pairs, which favours it: an advantage of an
+    iterative configuration chosen beforehand is rather understated.
+
+    Parameters
+    ----------
+    grid : mapping of str to DataFrame
+        A clusters table for each configuration, by name.
+    gold : DataFrame
+        A gold table.
+    settings : DataFrame
+        ``configuration``, ``method`` ("iterative" or "single") and the column named by `by`.
+    by : str, default "embedding"
+        Column of `settings`; configurations are compared within its values.
+    measure : str, default "f1"
+        "precision", "recall", "f1" or "mean_precision_recall".
+    weights, unassigned, n_bootstrap, level, seed
+        As for `compare_configurations`.
+
+    Returns
+    -------
+    IterativeComparison
+        ``points``: per iterative configuration its settings, ``estimate, low, high``,
+        ``baseline_configuration, baseline``, ``difference`` (own minus baseline) with ``difference_low,
+        difference_high``, ``above`` (bool), ``cannot_be_told_apart`` (bool) and ``rank`` (1 is best) within
+        the value of `by`. ``summary``: per value of `by`, and for "all" where there are several:
+        ``n_iterative, n_above, share_above``, and of the best iterative one against the baseline
+        ``best_configuration, best, baseline_configuration, baseline, difference, difference_low,
+        difference_high``. "all" sets the best of all against the best single k-means of all; its counts are
+        the sums of the others.
+
+    Raises
+    ------
+    ValueError
+        If settings are missing, or an embedding has configurations of one method only.
+
+    Source
+    ------
+    Casas et al., "Automated Visual Clustering …", Figure 7.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1],
+    ...                       "iteration": 0, "silhouette": 0.5})
+    >>> gold = pd.DataFrame({"pair_id": list("pqr"), "image_a": list("aab"), "image_b": list("bcc"),
+    ...                      "same": [True, False, False]})
+    >>> grid = {"iterative": table, "single": table.assign(cluster=0)}
+    >>> settings = pd.DataFrame({"configuration": list(grid), "method": list(grid), "embedding": "resnet18"})
+    >>> compare_iterative_with_single(grid, gold, settings=settings).summary["share_above"].tolist()
+    [1.0]
+    """
+    place = check_measure(measure)
+    absent = [name for name in ("configuration", "method", by) if name not in settings.columns]
+    if absent:
+        raise ValueError(
+            f"Expected settings with the column {absent[0]}, got {', '.join(map(str, settings.columns))}."
+        )
+    strange = settings.loc[~settings["method"].isin(["iterative", "single"]), "method"]
+    if len(strange):
+        raise ValueError(
+            f'Expected the methods "iterative" and "single" in the settings, got {strange.iloc[0]!r}.'
+        )
+    options: dict[str, Any] = {
+        "measure": measure, "weights": weights, "unassigned": unassigned, "n_bootstrap": n_bootstrap,
+        "level": level, "seed": seed,
+    }  # fmt: skip
+    known = join_settings(pd.DataFrame({"configuration": list(grid)}), settings)
+    known["score"] = compute_scores(
+        count_grid(grid, gold, weights=weights, unassigned=unassigned).sum(axis=1)
+    )[:, place]
+    points, summary = [], []
+    for value, group in known.groupby(by, sort=False):
+        single, iterative = (group[group["method"] == method] for method in ("single", "iterative"))
+        if single["score"].isna().all() or not len(iterative):
+            raise ValueError(
+                f"Expected for {by} {value!r} a single k-means whose {measure} is defined and an iterative "
+                f"configuration, got {len(single)} single and {len(iterative)} iterative ones."
+            )
+        baseline = _name_best(single)
+        inside = {name: grid[name] for name in [baseline, *iterative["configuration"]]}
+        part = _list_points(compare_configurations(inside, gold, reference=baseline, **options), measure)
+        points.append(join_settings(part, known.drop(columns="score")))
+        summary.append({by: value, **_summarise(part)})
+    if len(summary) > 1:
+        above = pd.concat(points)["above"]
+        baseline, top = (_name_best(known[known["method"] == method]) for method in ("single", "iterative"))
+        two = {baseline: grid[baseline], top: grid[top]}
+        best = _list_points(compare_configurations(two, gold, reference=baseline, **options), measure)
+        counts = {"n_iterative": len(above), "n_above": int(above.sum()), "share_above": float(above.mean())}
+        summary.append({by: "all", **_summarise(best), **counts})
+    return IterativeComparison(pd.concat(points, ignore_index=True), pd.DataFrame(summary))
+
+
+def _list_points(compared: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """List the configurations other than the reference, best first."""
+    own = compared["configuration"] == compared["reference"]
+    points = compared[~own].rename(
+        columns={measure: "estimate", f"{measure}_low": "low", f"{measure}_high": "high",
+                 "reference": "baseline_configuration"}
+    )  # fmt: skip
+    points = points.assign(baseline=compared.loc[own, measure].iloc[0], above=points["difference"] > 0)
+    points = points.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
+    points["rank"] = np.arange(1, len(points) + 1)
+    columns = ["configuration", "estimate", "low", "high", "baseline_configuration", "baseline", "difference",
+               "difference_low", "difference_high", "above", "cannot_be_told_apart", "rank"]  # fmt: skip
+    return points[columns]
+
+
+def _summarise(points: pd.DataFrame) -> dict[str, Any]:
+    best = points.iloc[0]
+    return {
+        "n_iterative": len(points),
+        "n_above": int(points["above"].sum()),
+        "share_above": float(points["above"].mean()),
+        "best_configuration": best["configuration"],
+        "best": best["estimate"],
+        **{name: best[name] for name in ("baseline_configuration", "baseline", "difference", "difference_low",
+                                         "difference_high")},
+    }  # fmt: skip
+
+
+def _name_best(scored: pd.DataFrame) -> str:
+    """Name the configuration with the highest score, the first of equals; an undefined one comes last."""
+    return str(scored["configuration"].iloc[int(scored["score"].fillna(-1.0).to_numpy().argmax())])
