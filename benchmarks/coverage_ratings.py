@@ -28,7 +28,7 @@ from visclust.group_contrasts import compare_groups
 from visclust.mixed_contrast import fit_mixed_contrast
 from visclust.rating_model import RatingModel, draw_cluster_effects, expect_ratings
 from visclust.rating_tables import spread_ratings
-from visclust.sampling import draw_stratified_sample
+from visclust.sampling.samples import draw_stratified_sample
 from visclust.simulated_ratings import expect_contrasts, simulate_ratings
 
 SOME = ["hopeful", "hateful", "afraid"]

@@ -6,11 +6,11 @@ from visclust import (
     embedding as embedding,
     finetuning as finetuning,
     images as images,
+    sampling as sampling,
     validation as validation,
     widgets as widgets,
 )
 from visclust.annotation import *
-from visclust.annotation_plan import plan_annotation as plan_annotation
 from visclust.answer_pages import export_pair_page as export_pair_page
 from visclust.assignment import assign_respondents as assign_respondents
 from visclust.assignment_checks import (
@@ -32,7 +32,6 @@ from visclust.contrast_plots import (
 )
 from visclust.contrast_power import power_for_contrast as power_for_contrast
 from visclust.corpus import *
-from visclust.corpus_estimates import estimate_corpus as estimate_corpus
 from visclust.embedding import *
 from visclust.emotion_plots import plot_emotion_heatmap as plot_emotion_heatmap
 from visclust.emotion_summaries import (
@@ -75,13 +74,7 @@ from visclust.rating_model import (
     RatingModel as RatingModel,
     draw_cluster_effects as draw_cluster_effects,
 )
-from visclust.sampling import (
-    compare_samples as compare_samples,
-    draw_random_sample as draw_random_sample,
-    draw_stratified_sample as draw_stratified_sample,
-    summarize_samples as summarize_samples,
-)
-from visclust.sampling_plots import plot_annotation_cost as plot_annotation_cost
+from visclust.sampling import *
 from visclust.scale_reliability import measure_reliability as measure_reliability
 from visclust.simulated_ratings import (
     expect_contrasts as expect_contrasts,

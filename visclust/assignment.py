@@ -7,7 +7,7 @@ from visclust.assignment_feasibility import refuse_impossible
 from visclust.assignment_flow import assign_strata
 from visclust.base.checks import check_whole_number
 from visclust.base.tables import UNASSIGNED, check_table
-from visclust.sample_design import check_sample
+from visclust.sampling.samples import check_sample
 
 __all__ = ["assign_respondents", "even_out_ratings", "list_groups", "number_strata"]
 

@@ -6,9 +6,10 @@ from PIL import Image
 
 from visclust.clustering.clusters import list_k_curve
 from visclust.clustering.iterative import cluster_iteratively
-from visclust.clustering.plots import plot_iterations, plot_k_curve, plot_sample_coverage
+from visclust.clustering.plots import plot_iterations, plot_k_curve
 from visclust.images.thumbnails import show_thumbnail_rows
-from visclust.sampling import compare_samples, draw_stratified_sample
+from visclust.sampling.plots import plot_sample_coverage
+from visclust.sampling.samples import compare_samples, draw_stratified_sample
 
 
 @pytest.fixture(scope="module")

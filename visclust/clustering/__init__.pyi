@@ -22,7 +22,6 @@ from visclust.clustering.plots import (
     plot_k_curve as plot_k_curve,
     plot_k_scan as plot_k_scan,
     plot_run_agreement as plot_run_agreement,
-    plot_sample_coverage as plot_sample_coverage,
     plot_theme_stability as plot_theme_stability,
 )
 from visclust.clustering.runs import (

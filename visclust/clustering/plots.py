@@ -130,60 +130,6 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     )
 
 
-def plot_sample_coverage(
-    comparison: pd.DataFrame, *, width: int = 620, height: int = 130
-) -> alt.VConcatChart:
-    """Draw how many images of each cluster two samples of one size hold, one above the other.
-
-    Parameters
-    ----------
-    comparison : DataFrame
-        From `compare_samples`.
-    width, height : int, pixels
-        Of each panel.
-
-    Returns
-    -------
-    altair.Chart
-        Two panels; clusters without an image are marked.
-
-    Source
-    ------
-    After the stratified sampling of Casas et al.
-
-    Examples
-    --------
-    >>> comparison = pd.DataFrame({"cluster": [0], "size": [4], "stratified": [3], "random": [0],
-    ...                            "chance_missed": [0.1]})
-    >>> len(plot_sample_coverage(comparison).vconcat)
-    2
-    """
-    base = alt.Chart(comparison).transform_window(rank="row_number()")
-    # Half a cluster of room at both ends; bars that touch neither each other nor, where many, vanish.
-    axis = alt.Scale(domain=[0.5, len(comparison) + 0.5], nice=False, zero=False, padding=0)
-    thick = max(1.0, min(40.0, 0.9 * width / max(1, len(comparison))))
-
-    def draw(name: str, title: str) -> alt.LayerChart:
-        ticks = alt.Axis(tickMinStep=1, format="d", grid=False)
-        x = alt.X("rank:Q", title="Clusters, the largest first", axis=ticks, scale=axis)
-        panel = base.encode(x=x)
-        bars = panel.mark_bar(color=_GRAY, size=thick).encode(
-            y=alt.Y(f"{name}:Q", title="Images drawn", axis=alt.Axis(tickMinStep=1)),
-            tooltip=["cluster:Q", "size:Q", f"{name}:Q", alt.Tooltip("chance_missed:Q", format=".1%")],
-        )
-        missed = (
-            panel.transform_filter(f"datum.{name} === 0")
-            .mark_point(shape="triangle-up", color=_ORANGE, filled=True, size=45, yOffset=-5)
-            .encode(y=alt.datum(0))
-        )
-        return (bars + missed).properties(width=width, height=height, title=title)
-
-    return alt.vconcat(
-        draw("stratified", "Stratified by cluster (triangles: clusters without an image)"),
-        draw("random", "Simple random sample of the same size"),
-    ).resolve_scale(y="shared")
-
-
 def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.LayerChart:
     """Draw the sizes of the clusters, the largest first, and name the number of unassigned images.
 

@@ -1,8 +1,8 @@
 import altair as alt
 import pytest
 
-from visclust.annotation_plan import plan_annotation
-from visclust.sampling_plots import plot_annotation_cost
+from visclust.sampling.plan import plan_annotation
+from visclust.sampling.plots import plot_annotation_cost
 
 
 @pytest.fixture

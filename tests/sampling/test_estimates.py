@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.corpus_estimates import estimate_corpus
-from visclust.sampling import draw_random_sample, draw_stratified_sample
-from visclust.stratified_variance import measure_variance
+from visclust.sampling.estimates import estimate_corpus, measure_variance
+from visclust.sampling.samples import draw_random_sample, draw_stratified_sample
 
 LABELS = [0] * 4 + [1] * 3 + [2] * 3
 VALUES = np.array([1.0, 4.0, 2.0, 9.0, 5.0, 5.5, 7.0, 0.0, 3.0, 1.0])

@@ -4,9 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from visclust.annotation_plan import plan_annotation
-from visclust.sampling import draw_random_sample
-from visclust.theme_chances import chance_all_seen, count_expected, draw_waits, find_smallest
+from visclust.sampling.plan import chance_all_seen, count_expected, draw_waits, find_smallest, plan_annotation
+from visclust.sampling.samples import draw_random_sample
 
 
 def enumerate_chance(labels, wanted, n):

@@ -1,18 +1,23 @@
 """Estimate what holds for the corpus from what was seen in a sample, with standard errors."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from visclust.base.checks import check_level
-from visclust.sample_design import SampleDesign, find_design
-from visclust.sample_values import join_domains, join_values
-from visclust.stratified_variance import measure_variance
+from visclust.sampling.samples import SampleDesign, find_design
 
-__all__ = ["estimate_corpus"]
+
+class StratifiedVariance(NamedTuple):
+    """The variance, its degrees of freedom, and how many strata with one sampled image were collapsed."""
+
+    variance: float
+    degrees_of_freedom: float
+    collapsed: int
+
 
 _STATISTICS = ("mean", "total", "proportion")
 
@@ -96,7 +101,7 @@ def estimate_corpus(
     --------
     >>> clusters = pd.DataFrame({"image_id": list("abcdefg"), "cluster": [0] * 4 + [1] * 3, "iteration": 1,
     ...                          "silhouette": 0.1})
-    >>> from visclust.sampling import draw_stratified_sample
+    >>> from visclust.sampling.samples import draw_stratified_sample
     >>> sample = draw_stratified_sample(clusters, max_per_cluster=2).assign(crowd=[1, 0, 1, 1])
     >>> estimate_corpus(sample, "crowd", clusters=clusters)[["estimate", "low", "high", "covered"]].round(2)
        estimate   low  high  covered
@@ -236,3 +241,234 @@ def _find_wilson(
     middle = (p + z2 / (2 * size)) / (1 + z2 / size)
     half = math.sqrt(z2 * (p * (1 - p) / size + z2 / (4 * size**2))) / (1 + z2 / size)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def join_values(
+    sample: pd.DataFrame, value: str | pd.Series | pd.DataFrame, *, numeric: bool = True
+) -> dict[str, pd.Series]:
+    """Give each sampled image its values, in the order of the sample.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        The sample table.
+    value : str, Series or DataFrame
+        A column of the sample; a Series indexed by image id; or a table with ``image_id`` and values.
+    numeric : bool, default True
+        Whether the values must be numbers, or True and False.
+
+    Returns
+    -------
+    dict of str to Series
+        Values by name; missing where an image has none.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, an image comes twice, no image matches, or a number is needed.
+
+    Examples
+    --------
+    >>> sample = pd.DataFrame({"image_id": ["a", "b"]})
+    >>> join_values(sample, pd.Series({"b": 2.0, "a": 1.0}))["value"].tolist()
+    [1.0, 2.0]
+    """
+    if isinstance(value, str):
+        if value not in sample.columns:
+            raise ValueError(
+                f"The sample has no column {value!r} (it has {', '.join(map(str, sample.columns))}). Join "
+                "it, or give the values as a Series indexed by image id."
+            )
+        found = {value: sample[value].reset_index(drop=True)}
+    elif isinstance(value, pd.Series):
+        found = {str(value.name or "value"): _look_up(value, sample)}
+    else:
+        if not isinstance(value, pd.DataFrame):
+            raise ValueError(
+                "Expected values as a column of the sample, a Series indexed by image id, or a table with "
+                f"image_id, got {type(value).__name__}."
+            )
+        if "image_id" not in value.columns or len(value.columns) < 2:
+            raise ValueError(
+                f"Expected a table with image_id and at least one column of values, got the columns "
+                f"{list(map(str, value.columns))}."
+            )
+        indexed = value.set_index("image_id")
+        found = {str(name): _look_up(indexed[name], sample) for name in indexed.columns}
+    for name, column in found.items():
+        if numeric and not (pd.api.types.is_numeric_dtype(column) or _is_truth(column)):
+            raise ValueError(
+                f"Expected numbers, or True and False, in {name!r}, got {column.dropna().iloc[0]!r}. For the "
+                "shares of categories use statistic='proportion'."
+            )
+        if numeric and np.isinf(column.dropna().to_numpy(float)).any():
+            raise ValueError(f"Expected finite numbers in {name!r}, got an infinite one. Correct it.")
+    return found
+
+
+def join_domains(sample: pd.DataFrame, by: str | pd.Series | None, clusters: pd.DataFrame) -> tuple[Any, Any]:
+    """Give each sampled image its domain, and each image of the corpus where that is known.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        The sample table.
+    by : str, Series or None
+        A column of the sample or of the clusters table, or a Series indexed by image id.
+    clusters : DataFrame
+        The clusters table.
+
+    Returns
+    -------
+    tuple of (ndarray or None, ndarray or None)
+        Domains of the sampled images, and of all images of the corpus.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or an image has no domain.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1]})
+    >>> [part.tolist() for part in join_domains(clusters.tail(1), "cluster", clusters)]
+    [[1], [0, 1]]
+    """
+    if by is None:
+        return None, None
+    everyone = None
+    if isinstance(by, pd.Series):
+        mine = _look_up(by, sample)
+        whole = _look_up(by, clusters)
+        everyone = whole.to_numpy() if whole.notna().all() else None
+    elif by in clusters.columns:
+        mine, everyone = _look_up(clusters.set_index("image_id")[by], sample), clusters[by].to_numpy()
+    elif by in sample.columns:
+        mine = sample[by]
+    else:
+        raise ValueError(
+            f"Neither the sample nor the clusters table has a column {by!r}. Name one that is there."
+        )
+    if mine.isna().any():
+        raise ValueError(
+            f"{int(mine.isna().sum())} sampled images have no domain in `by`. Fill it in, or give them one "
+            "of their own, such as 'unknown'."
+        )
+    return mine.to_numpy(), everyone
+
+
+def _look_up(values: pd.Series, table: pd.DataFrame) -> pd.Series:
+    """Take values by image id, in the order of a table."""
+    if values.index.duplicated().any():
+        raise ValueError(
+            f"Expected one value per image; {values.index[values.index.duplicated()][0]!r} comes twice. "
+            "Average or choose first."
+        )
+    found = values.reindex(table["image_id"]).reset_index(drop=True)
+    if found.isna().all():
+        raise ValueError(
+            "None of the images has a value. Index the Series by image_id, and check that the ids match."
+        )
+    return found
+
+
+def _is_truth(column: pd.Series) -> bool:
+    """Say whether a column holds True and False, possibly with gaps."""
+    return bool(column.dropna().map(lambda each: isinstance(each, (bool, np.bool_))).all())
+
+
+def measure_variance(
+    values: np.ndarray, strata: np.ndarray, sizes: np.ndarray, *, kind: str = "own"
+) -> StratifiedVariance:
+    """Estimate the variance of a total from simple random samples without replacement within strata.
+
+    A stratum of which one image of several is sampled shows no variance by itself. Such strata are
+    collapsed: paired with the nearest in size (the last three together if their number is odd; a single
+    one with the stratum nearest in size), and the squared difference of their totals, each in proportion
+    to its size, takes the place of the variance. That is never too small on average, and too large by as
+    much as the paired strata differ. Sizes are known beforehand, so that pairing does not look at the data.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        What is totalled, or the linearised values of another estimate.
+    strata : ndarray of int, shape (n,)
+        Stratum of each row, from 0 to s - 1, each at least once.
+    sizes : ndarray of int, shape (s,)
+        Images in each stratum.
+    kind : {"own", "moderated", "pooled"}, default "own"
+        "pooled": the mean squared deviation within strata stands for every stratum, as if strata differed in
+        it by chance or regardless of their size. "moderated": the stratum's own, averaged with the pooled one
+        as if that were one more sampled row of it; degrees of freedom are those of "own", and n minus s at
+        most. In both, strata with one sampled row need no partner.
+
+    Returns
+    -------
+    StratifiedVariance
+        ``variance`` (NaN where the only stratum has one sampled image of several), ``degrees_of_freedom``
+        after Satterthwaite (infinite where the variance is 0), and ``collapsed``.
+
+    Source
+    ------
+    Cochran (1977), Sampling Techniques, 3rd edition, section 5.6 (variance), 5A.12 (collapsed strata) and
+    formula 5.16 (degrees of freedom); Hansen, Hurwitz and Madow (1953) for collapsing by size; Wolter
+    (2007), Introduction to Variance Estimation, section 2.5. Moderation: Smyth (2004), Statistical
+    Applications in Genetics and Molecular Biology 3(1), with one prior degree of freedom instead of an
+    estimated number.
+
+    Examples
+    --------
+    >>> measure_variance(np.array([1.0, 3.0]), np.array([0, 0]), np.array([4])).variance
+    8.0
+    >>> measure_variance(np.array([1.0, 3.0]), np.array([0, 1]), np.array([2, 2])).variance
+    16.0
+    """
+    drawn = np.bincount(strata, minlength=len(sizes))
+    totals = np.bincount(strata, weights=values, minlength=len(sizes)) * sizes / drawn
+    means = totals / sizes
+    squares = np.bincount(strata, weights=(values - means[strata]) ** 2, minlength=len(sizes))
+    factors = sizes * (sizes - drawn) / drawn
+    free = drawn - 1
+    if kind != "own" and free.any():
+        typical = squares.sum() / free.sum()
+        if kind == "pooled":
+            return StratifiedVariance(float(factors.sum() * typical), float(free.sum()), 0)
+        own = measure_variance(values, strata, sizes)
+        moderated = float((factors * (squares + typical) / (free + 1)).sum())
+        known = own.degrees_of_freedom
+        freedom = float(free.sum()) if math.isnan(known) else min(known, float(free.sum()))
+        return StratifiedVariance(moderated, freedom, 0)
+    parts = np.zeros(len(sizes))
+    several = drawn > 1
+    parts[several] = (factors * squares)[several] / free[several]
+    lonely = np.flatnonzero((drawn == 1) & (sizes > 1))
+    counted = several.copy()
+    groups = _group_by_size(lonely, sizes)
+    pieces = []
+    for group in groups:
+        counted[group] = False
+        if len(group) == 1:
+            return StratifiedVariance(math.nan, math.nan, len(lonely))
+        share = sizes[group] / sizes[group].sum()
+        gap = totals[group] - share * totals[group].sum()
+        pieces.append((len(group) / (len(group) - 1) * float(gap @ gap), len(group) - 1))
+    variances = np.array([*parts[counted], *(piece for piece, _ in pieces)])
+    frees = np.array([*free[counted], *(free for _, free in pieces)])
+    variance = float(variances.sum())
+    spread = float((variances**2 / frees).sum()) if len(frees) else 0.0
+    return StratifiedVariance(variance, variance**2 / spread if spread > 0 else math.inf, len(lonely))
+
+
+def _group_by_size(lonely: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
+    """Pair strata that follow each other by size, with three in the last group if need be."""
+    if not len(lonely):
+        return []
+    if len(lonely) == 1:
+        others = np.setdiff1d(np.arange(len(sizes)), lonely)
+        if not len(others):
+            return [lonely]
+        nearest = others[np.argmin(np.abs(sizes[others] - sizes[lonely[0]]))]
+        return [np.array([lonely[0], nearest])]
+    order = lonely[np.argsort(sizes[lonely], kind="stable")]
+    starts = np.arange(2, len(order) - 1, 2)
+    return np.split(order, starts)

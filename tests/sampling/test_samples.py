@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.sampling import (
+from visclust.sampling.samples import (
     compare_samples,
     draw_random_sample,
     draw_stratified_sample,

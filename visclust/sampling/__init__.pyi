@@ -1,0 +1,12 @@
+from visclust.sampling.estimates import estimate_corpus as estimate_corpus
+from visclust.sampling.plan import plan_annotation as plan_annotation
+from visclust.sampling.plots import (
+    plot_annotation_cost as plot_annotation_cost,
+    plot_sample_coverage as plot_sample_coverage,
+)
+from visclust.sampling.samples import (
+    compare_samples as compare_samples,
+    draw_random_sample as draw_random_sample,
+    draw_stratified_sample as draw_stratified_sample,
+    summarize_samples as summarize_samples,
+)
