@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import expit
 
-from visclust.frame_tests import test_frame_use
+from visclust.exploration.frame_tests import test_frame_use
 
 REPEAT, INTERCEPT = 0.6, -1.5
 # Users, and the standard deviation of the logarithm of their expected posts: 0 is even, 1.5 very uneven.

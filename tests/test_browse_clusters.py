@@ -12,8 +12,8 @@ from PIL import Image
 
 from visclust.annotation.answers import read_answers
 from visclust.base.tables import check_table
-from visclust.cluster_notes import key_clusters
 from visclust.corpus.links import ImagePosts
+from visclust.exploration.notes import key_clusters
 from visclust.widgets import note_log
 from visclust.widgets.browse_clusters import browse_clusters
 from visclust.widgets.browser_assets import load_browser_script, load_page_browser_script

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from visclust.cluster_notes import ClusterNote
+from visclust.exploration.notes import ClusterNote
 from visclust.widgets.browse_catalogue import catalogue_clusters
 from visclust.widgets.browse_rows import list_rows, list_sheet
 from visclust.widgets.browsing import (

@@ -4,6 +4,7 @@ from visclust import (
     clustering as clustering,
     corpus as corpus,
     embedding as embedding,
+    exploration as exploration,
     finetuning as finetuning,
     images as images,
     sampling as sampling,
@@ -19,11 +20,6 @@ from visclust.assignment_checks import (
 )
 from visclust.base import *
 from visclust.cluster_contrasts import contrast_clusters as contrast_clusters
-from visclust.cluster_descriptions import (
-    describe_clusters as describe_clusters,
-    rank_clusters as rank_clusters,
-)
-from visclust.cluster_notes import read_cluster_notes as read_cluster_notes
 from visclust.cluster_pages import export_cluster_page as export_cluster_page
 from visclust.clustering import *
 from visclust.contrast_plots import (
@@ -39,14 +35,9 @@ from visclust.emotion_summaries import (
     tabulate_emotion_heatmap as tabulate_emotion_heatmap,
 )
 from visclust.example import load_example as load_example
+from visclust.exploration import *
 from visclust.factor_check import confirm_factors as confirm_factors
 from visclust.finetuning import *
-from visclust.frame_labels import label_posts as label_posts
-from visclust.frame_plots import (
-    plot_frame_effects as plot_frame_effects,
-    plot_frame_use as plot_frame_use,
-)
-from visclust.frame_tests import test_frame_use as test_frame_use
 from visclust.group_contrasts import compare_groups as compare_groups
 from visclust.image_pages import (
     export_feature_page as export_feature_page,
@@ -58,14 +49,7 @@ from visclust.launch import (
     results_folder as results_folder,
     suggest_settings as suggest_settings,
 )
-from visclust.map_plot import plot_map as plot_map
-from visclust.map_tables import describe_map as describe_map
 from visclust.mixed_contrast import fit_mixed_contrast as fit_mixed_contrast
-from visclust.overrepresented_words import (
-    list_overrepresented_words as list_overrepresented_words,
-    weigh_log_odds as weigh_log_odds,
-)
-from visclust.projection import project_map as project_map
 from visclust.rating_coverage import (
     compare_with_truth as compare_with_truth,
     measure_coverage as measure_coverage,
@@ -83,10 +67,7 @@ from visclust.simulated_ratings import (
 from visclust.survey_export import export_survey as export_survey
 from visclust.survey_import import read_ratings as read_ratings
 from visclust.survey_people import drop_respondents as drop_respondents
-from visclust.typical_images import list_typical_images as list_typical_images
 from visclust.validation import *
 from visclust.widgets import *
-from visclust.word_plots import plot_words as plot_words
-from visclust.word_splitting import split_words as split_words
 
 __version__: str

@@ -16,8 +16,8 @@ from visclust.base.checks import check_whole_number
 from visclust.base.files import write_atomically
 from visclust.base.provenance import describe_run
 from visclust.base.tables import check_table
-from visclust.cluster_notes import ClusterNote, key_clusters
 from visclust.corpus.links import ImagePosts
+from visclust.exploration.notes import ClusterNote, key_clusters
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
 from visclust.widgets.browse_catalogue import catalogue_clusters

@@ -21,7 +21,7 @@ from visclust.clustering.silhouettes import silhouette_samples
 from visclust.embedding.embed import Embedding
 from visclust.embedding.neighbours import list_neighbours
 from visclust.embedding.storage import load_embedding, save_embedding
-from visclust.typical_images import list_typical_images
+from visclust.exploration.descriptions import list_typical_images
 from visclust.validation.pairs import sample_pairs
 
 

@@ -19,7 +19,7 @@ from browser_tools import (
 from browsing_studies import BROWSE, FRAMES, HOSTILE, READ, make_corpus, write_cells
 
 from visclust.annotation.answers import read_answers
-from visclust.cluster_notes import read_cluster_notes
+from visclust.exploration.notes import read_cluster_notes
 
 pytestmark = pytest.mark.browser
 

@@ -227,7 +227,7 @@ def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> 
     x : cupy.ndarray, shape (n, d)
         Rows.
     n_neighbors, min_dist, seed : int, float, int
-        As in `visclust.projection.project_map`.
+        As in `visclust.project_map`.
 
     Returns
     -------

@@ -11,8 +11,8 @@ import pandas as pd
 import visclust
 from visclust.base.backend import check_embedding, to_host
 from visclust.base.tables import check_table
-from visclust.cluster_notes import key_clusters
 from visclust.corpus.links import ImagePosts
+from visclust.exploration.notes import key_clusters
 from visclust.widgets.browse_catalogue import catalogue_clusters
 from visclust.widgets.browsing import Browsing
 from visclust.widgets.cluster_browser import ClusterBrowser

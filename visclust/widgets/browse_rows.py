@@ -3,7 +3,7 @@
 from typing import Any
 
 from visclust.base.tables import UNASSIGNED
-from visclust.cluster_notes import ClusterNote
+from visclust.exploration.notes import ClusterNote
 from visclust.widgets.browsing import Browsing
 
 __all__ = ["describe_cluster", "list_rows", "list_sheet"]
@@ -71,7 +71,7 @@ def describe_cluster(state: Browsing, cluster: int, key: str | None) -> dict[str
     cluster : int
         Its number.
     key : str or None
-        From `visclust.cluster_notes.key_clusters`; None where it can have no notes.
+        From `visclust.exploration.notes.key_clusters`; None where it can have no notes.
 
     Returns
     -------

@@ -45,7 +45,7 @@ class BrowserSender(anywidget.AnyWidget):
     log : NoteLog
         The researcher's notes and file.
     keys : mapping of int to str
-        From `visclust.cluster_notes.key_clusters`.
+        From `visclust.exploration.notes.key_clusters`.
     settings : dict
         What the view needs.
     side : int

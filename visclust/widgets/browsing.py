@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from visclust.base.tables import UNASSIGNED
-from visclust.cluster_notes import ClusterNote
+from visclust.exploration.notes import ClusterNote
 from visclust.widgets.browse_catalogue import Cluster
 
 __all__ = [

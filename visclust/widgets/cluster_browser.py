@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.cluster_notes import ClusterNote, tabulate_notes
+from visclust.exploration.notes import ClusterNote, tabulate_notes
 from visclust.widgets.answer_log import RefusedAnswerError
 from visclust.widgets.browse_rows import list_sheet
 from visclust.widgets.browser_sender import BrowserSender

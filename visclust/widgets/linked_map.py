@@ -21,8 +21,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from visclust.map_plot import plot_map
-from visclust.map_tables import choose_map_colours
+from visclust.exploration.maps import choose_map_colours, plot_map
 from visclust.widgets.cluster_browser import ClusterBrowser
 
 __all__ = ["find_brushed", "link_map"]

@@ -13,7 +13,7 @@ from visclust.annotation.answer_files import (
     read_rows,
     repair_answers,
 )
-from visclust.cluster_notes import ClusterNote, check_note, fold_notes
+from visclust.exploration.notes import ClusterNote, check_note, fold_notes
 from visclust.widgets.answer_log import RefusedAnswerError
 
 __all__ = ["NoteLog"]
@@ -28,7 +28,7 @@ class NoteLog:
     Parameters
     ----------
     keys : mapping of int to str
-        The clusters and their keys, from `visclust.cluster_notes.key_clusters`.
+        The clusters and their keys, from `visclust.exploration.notes.key_clusters`.
     researcher : str
         Whose file.
     save_to : str or path

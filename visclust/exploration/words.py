@@ -1,6 +1,11 @@
 """Words that the posts of a cluster use more than the other posts do: weighted log-odds with a prior."""
 
+import html
+import re
+import sys
+import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +14,10 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
-from visclust.word_splitting import split_words
 
-__all__ = ["LogOdds", "list_overrepresented_words", "weigh_log_odds"]
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b(?:t\.co|pic\.twitter\.com)/\S+", re.IGNORECASE)
+_RETWEET = re.compile(r"^\s*RT(?=\s+@)")
+_MENTION = re.compile(r"\S+@\S+\.\w+|@\w+")
 
 _COLUMNS = {
     "cluster": "int64",
@@ -252,3 +258,63 @@ def _mark(rows: np.ndarray, columns: np.ndarray, width: int) -> sparse.csr_matri
     """Make a 0/1 matrix with a one in each of these places, as high as the largest row."""
     ones = np.ones(len(rows), dtype=np.int64)
     return sparse.csr_matrix((ones, (rows, columns)), shape=(int(rows.max()) + 1, width))
+
+
+def split_words(text: str, *, min_length: int = 2) -> list[str]:
+    """Split a text into its words and hashtags, lower-cased; addresses and mentions are left out.
+
+    HTML entities are read as what they stand for, and compatible forms of a character are taken for one
+    (Unicode NFKC). A hashtag keeps its '#', so that it is told from the same word in a sentence. A word holds
+    letters, digits and combining marks, and apostrophes and hyphens inside. Emoji are not words. Scripts
+    without spaces (Chinese, Thai) are not segmented: each run of letters is one word.
+
+    Parameters
+    ----------
+    text : str
+        What a post says.
+    min_length : int, default 2
+        Characters that a word must have, without the '#'.
+
+    Returns
+    -------
+    list of str
+        Words in their order, repeated as often as they occur.
+
+    Examples
+    --------
+    >>> split_words("RT @ann: Don’t miss FAMILIES &amp; friends! #KeepTogether https://t.co/x1")
+    ["don't", 'miss', 'families', 'friends', '#keeptogether']
+    """
+    text = unicodedata.normalize("NFKC", html.unescape(text)).replace("’", "'")
+    for pattern in (_ADDRESS, _RETWEET, _MENTION):
+        text = pattern.sub(" ", text)
+    found = []
+    for match in _word_pattern().finditer(text.lower()):
+        word = match.group()
+        if not word.startswith("#"):
+            word = word.strip("_")
+        letters = word.lstrip("#")
+        if len(letters) >= min_length and any(character.isalnum() for character in letters):
+            found.append(word)
+    return found
+
+
+@cache
+def _word_pattern() -> re.Pattern[str]:
+    """Make the pattern of a word; combining marks, which Python does not count as letters, are part."""
+    marks = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith("M")]
+    ranges = "".join(f"{chr(first)}-{chr(last)}" for first, last in _list_ranges(marks))
+    # The two joiners are letters' neighbours in Persian and in Indic scripts.
+    inside = rf"[\w{ranges}\u200c\u200d]"
+    return re.compile(rf"#\w{inside}*|\w{inside}*(?:['-]\w{inside}*)*")
+
+
+def _list_ranges(codes: list[int]) -> list[tuple[int, int]]:
+    """Give the first and the last of each run of consecutive numbers."""
+    ranges: list[tuple[int, int]] = []
+    for code in codes:
+        if ranges and ranges[-1][1] == code - 1:
+            ranges[-1] = (ranges[-1][0], code)
+        else:
+            ranges.append((code, code))
+    return ranges

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from visclust.annotation.answer_files import append_answer, name_answer_file
-from visclust.cluster_notes import check_note, key_clusters, read_cluster_notes
+from visclust.exploration.notes import check_note, key_clusters, read_cluster_notes
 
 
 @pytest.fixture

@@ -12,16 +12,6 @@ from visclust.annotation.answers import current_answers, read_answers
 from visclust.base.provenance import digest_ids
 from visclust.base.tables import UNASSIGNED, check_table
 
-__all__ = [
-    "ClusterNote",
-    "ClusterNotes",
-    "check_note",
-    "fold_notes",
-    "key_clusters",
-    "read_cluster_notes",
-    "tabulate_notes",
-]
-
 _PREFIX = "cluster:"
 _YES_NO = ("yes", "no")
 _TEXT = ("written", "cleared")  # the text itself is in the column `note`, so that any text can be told apart

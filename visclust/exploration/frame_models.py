@@ -9,8 +9,6 @@ from scipy.optimize import linprog
 from scipy.special import expit, logit
 from statsmodels.discrete.discrete_model import Logit
 
-__all__ = ["FrameFit", "Interval", "average_effect", "fit_frame", "is_separated", "predict_shares"]
-
 
 class FrameFit(NamedTuple):
     """Coefficients, their covariance by user and the naive one, and users minus one."""

@@ -5,10 +5,16 @@ from scipy import stats
 from scipy.special import expit
 from statsmodels.discrete.discrete_model import Logit
 
-from visclust.frame_labels import label_posts
-from visclust.frame_models import FrameFit, average_effect, fit_frame, is_separated, predict_shares
-from visclust.frame_plots import plot_frame_effects, plot_frame_use
-from visclust.frame_tests import test_frame_use
+from visclust.exploration.frame_models import (
+    FrameFit,
+    average_effect,
+    fit_frame,
+    is_separated,
+    predict_shares,
+)
+from visclust.exploration.frame_tests import test_frame_use
+from visclust.exploration.frames import label_posts
+from visclust.exploration.plots import plot_frame_effects, plot_frame_use
 
 FRAMES = pd.DataFrame({"cluster": [1, 0, 0], "frame": ["family", "protest", "family"]})
 POSTS = pd.DataFrame(

@@ -8,8 +8,6 @@ import pandas as pd
 
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
-__all__ = ["LabelledPosts", "label_posts"]
-
 
 class LabelledPosts(NamedTuple):
     """Which post uses which frame, how often each user does, and how many posts could be labelled."""

@@ -3,11 +3,14 @@ import pandas as pd
 import pytest
 
 from visclust.base.backend import to_host
-from visclust.cluster_descriptions import ClusterDescriptions, describe_clusters, rank_clusters
-from visclust.overrepresented_words import list_overrepresented_words, weigh_log_odds
-from visclust.typical_images import list_typical_images
-from visclust.word_plots import plot_words
-from visclust.word_splitting import split_words
+from visclust.exploration.descriptions import (
+    ClusterDescriptions,
+    describe_clusters,
+    list_typical_images,
+    rank_clusters,
+)
+from visclust.exploration.plots import plot_words
+from visclust.exploration.words import list_overrepresented_words, split_words, weigh_log_odds
 
 
 def make_posts(texts, authors=None, days=None):

@@ -10,11 +10,9 @@ import pytest
 import strict_arrays
 from PIL import Image
 
-from visclust import projection
 from visclust.base import backend
-from visclust.map_plot import plot_map
-from visclust.map_tables import choose_map_colours, describe_map
-from visclust.projection import project_map
+from visclust.exploration import maps as projection
+from visclust.exploration.maps import choose_map_colours, describe_map, plot_map, project_map
 from visclust.widgets.linked_map import find_brushed, link_map
 
 

@@ -1,23 +1,30 @@
 """The table behind a map: where each image lies, how its cluster is shown, and its thumbnail."""
 
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import altair as alt
+import numpy as np
 import pandas as pd
 
+from visclust.base.backend import check_embedding, describe_device, is_on_gpu, project_by_cuml, to_host
+from visclust.base.provenance import describe_run
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.images.index import select_usable
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
-
-__all__ = ["choose_map_colours", "describe_map"]
 
 _OTHER = "Other clusters"
 _UNASSIGNED = "Unassigned"
 _GRAYS = {_OTHER: "#b8b8b8", _UNASSIGNED: "#dedede"}
 # Okabe and Ito's colours, told apart with any colour vision; more than these no eye tells apart on a map.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442")
+
+# Up to here exact neighbours take seconds, and umap-learn need not compile its own search (5 s each time).
+_EXACT_NEIGHBOURS = 20_000
 
 
 def describe_map(
@@ -171,3 +178,176 @@ def _encode_thumbnails(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
         return list(pool.map(encode, image_ids))
+
+
+def project_map(
+    x: Any,
+    *,
+    image_ids: Any = None,
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Lay the images out on a map by UMAP: the array decides whether umap-learn or cuML makes it.
+
+    A map shows who is near whom. Distances between far groups, their sizes and their density mean little on
+    it, and another seed turns or shuffles it: find themes on it, and measure them on the embedding.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        The embedding; NumPy for umap-learn, CuPy for cuML.
+    image_ids : sequence of str, length n, optional
+        Ids of its rows; then the table says which image each row is.
+    n_neighbors : int, default 15
+        Neighbours of each image that the map tries to keep together: more show the whole, fewer the detail.
+    min_dist : float, default 0.1
+        How close images may come on the map, from 0 (tight heaps) to 1.
+    seed : int, default 0
+        Seed; umap-learn then works on one core, so that the same seed gives the same map.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id`` (where ids were given), ``x, y``: coordinates without a unit.
+        ``DataFrame.attrs["provenance"]`` is the record of the run, for `save_table` and methods sections.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the array or a setting is not as described.
+    RuntimeError
+        If umap-learn, or cuML for a CuPy array, is not installed.
+
+    Source
+    ------
+    McInnes, Healy and Melville (2018), "UMAP: Uniform Manifold Approximation and Projection for Dimension
+    Reduction". The paper of Casas et al. has no map; this is a way to look around.
+
+    Examples
+    --------
+    >>> project_map(np.zeros((5, 2)), n_neighbors=5)
+    Traceback (most recent call last):
+    ValueError: Expected n_neighbors from 2 to 4 (n - 1), got 5.
+    """
+    check_embedding(x)
+    n = len(x)
+    if (
+        isinstance(n_neighbors, bool)
+        or not isinstance(n_neighbors, int | np.integer)
+        or not 2 <= n_neighbors < n
+    ):
+        raise ValueError(f"Expected n_neighbors from 2 to {n - 1} (n - 1), got {n_neighbors!r}.")
+    if not 0 <= min_dist <= 1:
+        raise ValueError(f"Expected min_dist from 0 to 1, got {min_dist!r}.")
+    if image_ids is not None and len(image_ids) != n:
+        raise ValueError(f"Expected an id for each of the {n} rows, got {len(image_ids)}.")
+    settings: dict[str, Any] = {"n_neighbors": int(n_neighbors), "min_dist": min_dist}
+    if is_on_gpu(x):
+        places = to_host(project_by_cuml(x, **settings, seed=seed))
+    else:
+        places = _project_by_umap_learn(x, **settings, seed=seed)
+    table = pd.DataFrame({"x": places[:, 0].astype("float64"), "y": places[:, 1].astype("float64")})
+    if image_ids is not None:
+        table.insert(0, "image_id", list(image_ids))
+    table.attrs["provenance"] = describe_run(
+        "project_map", parameters=settings, seed=seed, inputs={"x": to_host(x)}, device=describe_device(x)
+    )
+    return table
+
+
+def _project_by_umap_learn(x: np.ndarray, *, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
+    """Lay rows out by umap-learn, with exact neighbours where that is quick."""
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise RuntimeError(
+            "A map needs umap-learn, which is not installed: pip install umap-learn."
+        ) from error
+    known: tuple = (None, None, None)
+    if len(x) <= _EXACT_NEIGHBOURS:
+        from sklearn.neighbors import NearestNeighbors
+
+        distances, found = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(x).kneighbors(x)
+        known = (found, distances.astype("float32"), None)
+    with warnings.catch_warnings():  # it says that one core is used and that new rows cannot be added
+        warnings.simplefilter("ignore", UserWarning)
+        model = UMAP(
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            random_state=seed,
+            n_jobs=1,
+            precomputed_knn=known,
+        )
+        return model.fit_transform(x)
+
+
+def plot_map(
+    table: pd.DataFrame,
+    *,
+    point_size: float | None = None,
+    width: int = 640,
+    height: int = 520,
+) -> alt.Chart:
+    """Draw the map of a corpus, coloured by cluster; pointing at an image shows it and names its cluster.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `describe_map`: ``x, y, cluster, name, shown_as, image_id`` and, for thumbnails, ``image``.
+    point_size : float, square pixels, optional
+        Area of a point; by default smaller the more there are.
+    width, height : int, pixels
+        Of the chart.
+
+    Returns
+    -------
+    altair.Chart
+        Dragging over it makes a brush named "brush", which dims the rest; `link_map` opens what it holds.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a"], "x": [0.0], "y": [0.0], "cluster": [4],
+    ...                       "name": ["Cluster 4"], "shown_as": ["Cluster 4"]})
+    >>> plot_map(table).mark.type
+    'circle'
+    """
+    needed = ("image_id", "x", "y", "cluster", "name", "shown_as")
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise ValueError(f"Expected the columns {', '.join(needed)}; {', '.join(missing)} is missing.")
+    columns = [*needed, *(["image"] if "image" in table.columns else [])]
+    colours = choose_map_colours(table)
+    # The last of the legend first, so that the gray ones lie below.
+    depth = table["shown_as"].map({label: place for place, label in enumerate(colours)})
+    shown = table.loc[depth.sort_values(ascending=False, kind="stable").index, columns]
+    brush = alt.selection_interval(name="brush", encodings=["x", "y"])
+    axis = alt.Axis(
+        labels=False, ticks=False, grid=False, domain=False, title=None
+    )  # coordinates mean nothing
+    tooltips = [alt.Tooltip("name:N", title="Cluster"), alt.Tooltip("image_id:N", title="Image")]
+    if "image" in columns:  # a field of this name is shown as a picture
+        tooltips.insert(0, alt.Tooltip("image:N"))
+    return (
+        alt.Chart(shown)
+        .mark_circle(size=point_size or max(9, min(60, 60_000 / max(1, len(shown)))))
+        .encode(
+            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10)),
+            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10)),
+            color=alt.Color(
+                "shown_as:N",
+                title=None,
+                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+                legend=alt.Legend(labelLimit=220, symbolOpacity=1),
+            ),
+            opacity=alt.condition(brush, alt.value(0.85), alt.value(0.12)),
+            tooltip=tooltips,
+        )
+        .add_params(brush)
+        .properties(width=width, height=height)
+    )
