@@ -1,6 +1,6 @@
 """How often the intervals of group comparisons hold the truth, over many simulated surveys.
 
-Ratings come from the stated model of `visclust.rating_model`, whose true means after rounding are known.
+Ratings come from the stated model of `vc.simulate_ratings`, whose true means after rounding are known.
 Part 1 holds the clusters fixed and draws respondents, images and ratings anew in each survey. Part 2 draws
 the clusters anew too, since shrunk estimates are right on average over clusters. Part 3 counts how often a
 difference is found, against what `power_for_contrast` says. Part 4 repeats the differences of part 1 in four
@@ -17,19 +17,23 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from visclust.assignment import assign_respondents
 from visclust.base.bootstrap import find_interval
-from visclust.cluster_contrasts import contrast_clusters
-from visclust.contrast_power import power_for_contrast
-from visclust.crossed_bootstrap import count_freedom, resample_crossed, split_crossed
-from visclust.crossed_designs import WEIGHTINGS, list_designs, weigh_images
-from visclust.emotion_summaries import summarize_emotions
-from visclust.group_contrasts import compare_groups
-from visclust.mixed_contrast import fit_mixed_contrast
-from visclust.rating_model import RatingModel, draw_cluster_effects, expect_ratings
-from visclust.rating_tables import spread_ratings
+from visclust.ratings.cluster_contrasts import contrast_clusters
+from visclust.ratings.crossed_bootstrap import count_freedom, resample_crossed, split_crossed
+from visclust.ratings.designs import WEIGHTINGS, list_designs, spread_ratings, weigh_images
+from visclust.ratings.group_contrasts import compare_groups
+from visclust.ratings.mixed_model import fit_mixed_contrast
+from visclust.ratings.power import power_for_contrast
+from visclust.ratings.simulation import (
+    RatingModel,
+    draw_cluster_effects,
+    expect_contrasts,
+    expect_ratings,
+    simulate_ratings,
+)
+from visclust.ratings.summaries import summarize_emotions
 from visclust.sampling.samples import draw_stratified_sample
-from visclust.simulated_ratings import expect_contrasts, simulate_ratings
+from visclust.survey.assignment import assign_respondents
 
 SOME = ["hopeful", "hateful", "afraid"]
 

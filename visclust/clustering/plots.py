@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import _GRAY, _ORANGE
+from visclust.base.charts import ORANGE, PALE_GRAY
 from visclust.base.tables import UNASSIGNED
 
 _PANELS = (
@@ -14,7 +14,6 @@ _PANELS = (
     ("seconds", "Seconds", ".1f"),
 )
 
-_GRAY, _ORANGE = "#9e9e9e", "#e6780a"
 _TITLES = {
     "adjusted_rand": "Adjusted Rand index",
     "variation_of_information": "Variation of information, bits",
@@ -72,14 +71,14 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
             color=alt.Color(
                 "kind:N",
                 title=None,
-                scale=alt.Scale(domain=["All (K)", "Cohesive"], range=[_GRAY, _ORANGE]),
+                scale=alt.Scale(domain=["All (K)", "Cohesive"], range=[PALE_GRAY, ORANGE]),
                 legend=alt.Legend(orient="bottom"),
             ),
         )
         .properties(width=width, height=height, title="Clusters found")
     )
     sizes = (
-        base.mark_line(color=_ORANGE, point=alt.OverlayMarkDef(color=_ORANGE, size=25))
+        base.mark_line(color=ORANGE, point=alt.OverlayMarkDef(color=ORANGE, size=25))
         .encode(y=alt.Y("mean_cohesive_size:Q", title="Images per cohesive cluster, mean"))
         .properties(width=width, height=height, title="Size of the cohesive")
     )
@@ -113,16 +112,16 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     'LayerChart'
     """
     base = alt.Chart(curve).encode(x=alt.X("k:Q", title="Number of clusters K"))
-    fit = base.mark_circle(color=_GRAY, size=50, opacity=1).encode(
+    fit = base.mark_circle(color=PALE_GRAY, size=50, opacity=1).encode(
         y=alt.Y("fit:Q", title="Goodness of fit on the sample", scale=alt.Scale(zero=False)),
         tooltip=["k", alt.Tooltip("fit:Q", format=".4f")],
     )
     average = base.mark_line(color="black").encode(y="moving_average:Q")
-    chosen = base.transform_filter("datum.chosen").mark_rule(color=_ORANGE, size=2)
+    chosen = base.transform_filter("datum.chosen").mark_rule(color=ORANGE, size=2)
     name = (
         base.transform_filter("datum.chosen")
         .transform_calculate(name="'K = ' + datum.k")
-        .mark_text(align="right", dx=-6, baseline="bottom", color=_ORANGE, fontWeight="bold")
+        .mark_text(align="right", dx=-6, baseline="bottom", color=ORANGE, fontWeight="bold")
         .encode(y=alt.value(height - 4), text="name:N")
     )
     return (chosen + average + fit + name).properties(
@@ -156,7 +155,7 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
     bars = (
         base.transform_filter(f"!({unassigned})")
         .transform_window(rank="row_number()")
-        .mark_bar(color=_GRAY)
+        .mark_bar(color=PALE_GRAY)
         .encode(
             x=alt.X("rank:Q", title="Clusters, the largest first", axis=alt.Axis(tickMinStep=1, format="d")),
             y=alt.Y("size:Q", title="Images"),
@@ -166,7 +165,7 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
     note = (
         base.transform_filter(unassigned)
         .transform_calculate(note="datum.size + ' images are unassigned'")
-        .mark_text(align="right", baseline="top", color=_ORANGE)
+        .mark_text(align="right", baseline="top", color=ORANGE)
         .encode(x=alt.value(width - 5), y=alt.value(5), text="note:N")
     )
     return (bars + note).properties(width=width, height=height, title="Sizes of the clusters")
@@ -334,7 +333,7 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
     )
     base = alt.Chart(themes[["theme", "runs", "size", "stability", "run", "cluster"]])
     bars = (
-        base.mark_bar(stroke=_GRAY, strokeWidth=0.5)
+        base.mark_bar(stroke=PALE_GRAY, strokeWidth=0.5)
         .encode(
             x=alt.X("runs:O", title="Runs that find the theme", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("count():Q", title="Themes"),
@@ -343,7 +342,7 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
         )
         .properties(width=width // 2, height=height, title=f"Themes by runs, of {n_runs}")
     )
-    points = base.mark_circle(size=70, opacity=0.9, stroke=_GRAY, strokeWidth=0.5).encode(
+    points = base.mark_circle(size=70, opacity=0.9, stroke=PALE_GRAY, strokeWidth=0.5).encode(
         x=alt.X("size:Q", title="Images (median over the runs)", scale=alt.Scale(type="log")),
         y=alt.Y("stability:Q", title="Mean largest Jaccard overlap", scale=alt.Scale(domain=[0, 1])),
         color=color,
@@ -406,8 +405,8 @@ def plot_k_scan(
         layers = [curve]
         if knee is not None:
             mark = alt.Chart(pd.DataFrame({"k": [knee], "name": [f"K = {knee}"]})).encode(x="k:Q")
-            layers.append(mark.mark_rule(color="#e6780a", size=2))
-            label = mark.mark_text(align="left", dx=6, baseline="top", color="#e6780a", fontWeight="bold")
+            layers.append(mark.mark_rule(color=ORANGE, size=2))
+            label = mark.mark_text(align="left", dx=6, baseline="top", color=ORANGE, fontWeight="bold")
             layers.append(label.encode(y=alt.value(4), text="name:N"))
         panels.append(alt.layer(*layers).properties(width=width, height=height))
     return alt.hconcat(*panels, spacing=30)

@@ -3,10 +3,9 @@
 import altair as alt
 import pandas as pd
 
-_GRAY, _ORANGE = "#9e9e9e", "#e6780a"
+from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY
 
 # Okabe and Ito's colours, which people with any colour vision tell apart.
-_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"]
 
 
 def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) -> alt.LayerChart:
@@ -53,7 +52,7 @@ def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) ->
     )
     equal = (
         alt.Chart(pd.DataFrame({"unique_share": [0.0, 1.0], "images_share": [0.0, 1.0]}))
-        .mark_line(color=_GRAY, strokeDash=[5, 4])
+        .mark_line(color=PALE_GRAY, strokeDash=[5, 4])
         .encode(x="unique_share:Q", y="images_share:Q")
     )
     title = alt.TitleParams(
@@ -107,7 +106,7 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
             color=alt.Color(
                 "kind:N",
                 title=None,
-                scale=alt.Scale(domain=list(words.values()), range=[_ORANGE, _GRAY]),
+                scale=alt.Scale(domain=list(words.values()), range=[ORANGE, PALE_GRAY]),
                 legend=alt.Legend(orient="top"),
             ),
             order=alt.Order("place:Q"),
@@ -176,7 +175,7 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
         color=alt.Color(
             "kind:N",
             title="Brought in by",
-            scale=alt.Scale(range=_COLOURS),
+            scale=alt.Scale(range=COLOURS),
             legend=alt.Legend(orient="bottom"),
         ),
         tooltip=[

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from visclust.base.charts import ORANGE
 from visclust.embedding.embed import Embedding
 from visclust.images.reading import read_image
 
@@ -265,7 +266,7 @@ def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
 
     around = (
         alt.Chart(frame)
-        .mark_rect(filled=False, stroke="#e6780a", strokeWidth=2.5)
+        .mark_rect(filled=False, stroke=ORANGE, strokeWidth=2.5)
         .encode(x=alt.X("left:Q", **hidden), x2="right:Q", y=alt.Y("top:Q", **hidden), y2="bottom:Q")
     )
     above = [

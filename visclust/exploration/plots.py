@@ -6,14 +6,13 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-_ORANGE, _GRAY = "#e6780a", "#757575"
+from visclust.base.charts import GRAY, ORANGE
+
 _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
     "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
     "odds_ratio": ("Odds ratio per SD of ideology", 1.0, "log", ".2~f"),
 }
 _RATIOS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100]
-
-_ORANGE_word_plots = "#e6780a"
 
 
 def plot_frame_effects(
@@ -85,7 +84,7 @@ def plot_frame_effects(
     colour = alt.Color(
         "told:N",
         title="Adjusted p-value",
-        scale=alt.Scale(domain=[told, untold], range=[_ORANGE, _GRAY]),
+        scale=alt.Scale(domain=[told, untold], range=[ORANGE, GRAY]),
         legend=alt.Legend(orient="bottom"),
     )
     intervals = base.mark_rule(strokeWidth=2).encode(
@@ -159,10 +158,10 @@ def plot_frame_use(
     x = alt.X("ideology:Q", title="Ideology", scale=alt.Scale(zero=False, nice=False))
     title = "Predicted share of posts"
     base = alt.Chart(curves[["frame", "ideology", "probability", "low", "high"]])
-    band = base.mark_area(color=_ORANGE, opacity=0.25).encode(
+    band = base.mark_area(color=ORANGE, opacity=0.25).encode(
         x=x, y=alt.Y("low:Q", title=title, axis=alt.Axis(format="%")), y2="high:Q"
     )
-    line = base.mark_line(color=_ORANGE).encode(
+    line = base.mark_line(color=ORANGE).encode(
         x=x,
         y=alt.Y("probability:Q", title=title, axis=alt.Axis(format="%")),
         tooltip=[
@@ -243,7 +242,7 @@ def plot_words(
         title = (names or {}).get(cluster, f"Cluster {cluster}")
         panels.append(
             alt.Chart(table.drop(columns="cluster"))
-            .mark_bar(color=_ORANGE_word_plots)
+            .mark_bar(color=ORANGE)
             .encode(
                 x=alt.X("z:Q", title="z of the log-odds ratio", scale=scale),
                 y=alt.Y("word:N", title=None, sort=alt.SortField("rank"), axis=alt.Axis(labelLimit=140)),

@@ -144,7 +144,7 @@ def finetune(
         ``held_out_loss, held_out_average_precision`` (mean over features), ``seconds_waiting`` (for images),
         and ``seconds_computing, seconds_held_out``.
     scores : DataFrame
-        Of each feature on the held-out images, as `score_features` in `visclust.finetuning.scores` gives them.
+        Of each feature on the held-out images, as `visclust.finetuning.scores` gives them.
     split : DataFrame
         ``image_id, group`` (of near copies) and ``part`` ("train" or "held out").
     predictions : DataFrame

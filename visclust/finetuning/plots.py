@@ -3,7 +3,8 @@
 import altair as alt
 import pandas as pd
 
-_GRAY, _ORANGE = "#757575", "#e6780a"
+from visclust.base.charts import GRAY, ORANGE
+
 _PANELS = {
     "average_precision": ("Average precision", "base rate"),
     "roc_auc": ("ROC AUC", "guessing"),
@@ -49,7 +50,7 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
             color=alt.Color(
                 "side:N",
                 title=None,
-                scale=alt.Scale(domain=["trained on", "held out"], range=[_GRAY, _ORANGE]),
+                scale=alt.Scale(domain=["trained on", "held out"], range=[GRAY, ORANGE]),
                 legend=alt.Legend(orient="bottom"),
             ),
             strokeDash=alt.StrokeDash(
@@ -62,7 +63,7 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
         .properties(width=width, height=height, title="Loss")
     )
     precision = (
-        base.mark_line(color=_ORANGE, point=alt.OverlayMarkDef(color=_ORANGE, size=20))
+        base.mark_line(color=ORANGE, point=alt.OverlayMarkDef(color=ORANGE, size=20))
         .encode(
             y=alt.Y(
                 "held_out_average_precision:Q",
@@ -123,10 +124,10 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
             ],
         )
         across = alt.Scale(domain=[0, 1])
-        interval = base.mark_rule(color=_ORANGE, size=2).encode(
+        interval = base.mark_rule(color=ORANGE, size=2).encode(
             x=alt.X("low:Q", title=title, scale=across), x2="high:Q"
         )
-        point = base.mark_circle(color=_ORANGE, size=60, opacity=1).encode(
+        point = base.mark_circle(color=ORANGE, size=60, opacity=1).encode(
             x=alt.X("estimate:Q", title=title, scale=across)
         )
         guessed = base.mark_tick(color="black", thickness=2, size=row * 0.6).encode(

@@ -3,9 +3,8 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import _GRAY, _ORANGE
+from visclust.base.charts import GRAY, ORANGE, PALE_GRAY
 
-_GRAY, _ORANGE = "#757575", "#e6780a"
 _DESIGNS = {"random": "Random sample", "stratified": "Stratified by cluster"}
 
 
@@ -39,7 +38,7 @@ def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int =
     colour = alt.Color(
         "name:N",
         title=None,
-        scale=alt.Scale(domain=list(_DESIGNS.values()), range=[_GRAY, _ORANGE]),
+        scale=alt.Scale(domain=list(_DESIGNS.values()), range=[GRAY, ORANGE]),
         legend=alt.Legend(orient="bottom"),
     )
     x = alt.X(
@@ -115,13 +114,13 @@ def plot_sample_coverage(
         ticks = alt.Axis(tickMinStep=1, format="d", grid=False)
         x = alt.X("rank:Q", title="Clusters, the largest first", axis=ticks, scale=axis)
         panel = base.encode(x=x)
-        bars = panel.mark_bar(color=_GRAY, size=thick).encode(
+        bars = panel.mark_bar(color=PALE_GRAY, size=thick).encode(
             y=alt.Y(f"{name}:Q", title="Images drawn", axis=alt.Axis(tickMinStep=1)),
             tooltip=["cluster:Q", "size:Q", f"{name}:Q", alt.Tooltip("chance_missed:Q", format=".1%")],
         )
         missed = (
             panel.transform_filter(f"datum.{name} === 0")
-            .mark_point(shape="triangle-up", color=_ORANGE, filled=True, size=45, yOffset=-5)
+            .mark_point(shape="triangle-up", color=ORANGE, filled=True, size=45, yOffset=-5)
             .encode(y=alt.datum(0))
         )
         return (bars + missed).properties(width=width, height=height, title=title)

@@ -3,7 +3,8 @@
 import altair as alt
 import pandas as pd
 
-_ORANGE, _GRAY = "#e6780a", "#757575"
+from visclust.base.charts import GRAY, ORANGE
+
 _NOT_SET = "none (single k-means)"
 _MEASURES = {
     "f1": "F1",
@@ -63,13 +64,13 @@ def plot_precision_recall(
     pointed = alt.selection_point(fields=["configuration"], on="pointerover", empty=False, name="pointed")
     base = alt.Chart(shown)
     faint = alt.condition(pointed, alt.value(1), alt.value(0))
-    across = base.mark_rule(color=_GRAY).encode(
+    across = base.mark_rule(color=GRAY).encode(
         x=alt.X("recall_low:Q", title="Recall", scale=scale, axis=axis),
         x2="recall_high:Q",
         y=y,
         opacity=faint,
     )
-    along = base.mark_rule(color=_GRAY).encode(
+    along = base.mark_rule(color=GRAY).encode(
         x=x,
         y=alt.Y("precision_low:Q", title="Precision", scale=scale, axis=axis),
         y2="precision_high:Q",
@@ -153,7 +154,7 @@ def plot_iterative_against_single(
         raise ValueError(f"Expected one of the measures {', '.join(_MEASURES)}, got {measure!r}.")
     counts = summary.set_index(by)
     scale = alt.Scale(domain=[0, 1])
-    words = alt.Scale(domain=["above the baseline", "not above"], range=[_ORANGE, _GRAY])
+    words = alt.Scale(domain=["above the baseline", "not above"], range=[ORANGE, GRAY])
     panels = []
     for number, (value, part) in enumerate(points.groupby(by, sort=False)):
         table = part[[*names, *numbers, "above", "rank"]]

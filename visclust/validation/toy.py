@@ -5,9 +5,10 @@ from itertools import combinations
 import altair as alt
 import pandas as pd
 
+from visclust.base.charts import GRAY, ORANGE
 from visclust.validation.scores import score_pairs
 
-_BLUE, _ORANGE, _GRAY, _PALE = "#3b6fb6", "#e6780a", "#757575", "#f0f0f0"
+_BLUE, _PALE = "#3b6fb6", "#f0f0f0"
 _LETTERS = "AAAAABBBBB"
 _CLUSTERINGS = {
     "Perfect": [0] * 5 + [1] * 5,
@@ -96,7 +97,7 @@ def plot_pair_toy(toy: pd.DataFrame, *, width: int = 250, height: int = 150) -> 
     colour = alt.Color(
         "letter:N",
         title="What people see",
-        scale=alt.Scale(domain=["A", "B"], range=[_BLUE, _ORANGE]),
+        scale=alt.Scale(domain=["A", "B"], range=[_BLUE, ORANGE]),
         legend=alt.Legend(orient="bottom"),
     )
     panels = []
@@ -104,7 +105,7 @@ def plot_pair_toy(toy: pd.DataFrame, *, width: int = 250, height: int = 150) -> 
         first = part.iloc[0]
         boxes = (
             alt.Chart(part.drop_duplicates("cluster"))
-            .mark_bar(color=_PALE, stroke=_GRAY, cornerRadius=6)
+            .mark_bar(color=_PALE, stroke=GRAY, cornerRadius=6)
             .transform_calculate(left="0.4", right="datum.size + 0.6")
             .encode(x=alt.X("left:Q", axis=None), x2="right:Q", y=y)
         )

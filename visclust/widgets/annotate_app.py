@@ -17,8 +17,8 @@ import ipywidgets
 
 from visclust.annotation.answer_files import clean_name
 from visclust.base.tables import read_table
-from visclust.widgets.label_pairs import label_pairs
-from visclust.widgets.pair_items import PAIR_QUESTION
+from visclust.widgets.labeller import label_pairs
+from visclust.widgets.tasks import PAIR_QUESTION
 
 __all__ = ["choose_annotator", "main", "start_annotating"]
 

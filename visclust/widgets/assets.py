@@ -3,9 +3,6 @@
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["load_page_script", "load_page_template", "load_style", "load_widget_script"]
-
-
 _SHARED = (
     "labelling_transports.js",
     "labelling_frame.js",
@@ -13,6 +10,17 @@ _SHARED = (
     "labelling_toggles.js",
     "labelling_ratings.js",
     "labelling_view.js",
+)
+
+_SHARED_browser_assets = (
+    "labelling_transports.js",
+    "labelling_frame.js",
+    "browser_scroll.js",
+    "browser_thumbnails.js",
+    "browser_frame.js",
+    "browser_overview.js",
+    "browser_sheet.js",
+    "browser_view.js",
 )
 
 
@@ -85,3 +93,67 @@ def _join(*names: str) -> str:
     """Join files of this folder."""
     folder = files("visclust.widgets")
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+
+
+def load_browser_script() -> str:
+    """Load the ES module that Jupyter runs.
+
+    Returns
+    -------
+    str
+        JavaScript with a default export, as anywidget expects it.
+
+    Examples
+    --------
+    >>> "export default" in load_browser_script()
+    True
+    """
+    return _join(*_SHARED_browser_assets, "browser_kernel.js")
+
+
+def load_page_browser_script() -> str:
+    """Load the script of a page that holds its clusters itself.
+
+    Returns
+    -------
+    str
+        JavaScript without exports.
+
+    Examples
+    --------
+    >>> "mountClusterPage" in load_page_browser_script()
+    True
+    """
+    return _join(*_SHARED_browser_assets, "browser_page.js")
+
+
+def load_browser_style() -> str:
+    """Load the style sheet.
+
+    Returns
+    -------
+    str
+        CSS; every rule is below the class ``visclust-browser``.
+
+    Examples
+    --------
+    >>> ".visclust-browser" in load_browser_style()
+    True
+    """
+    return _join("browser.css")
+
+
+def load_browser_page() -> str:
+    """Load the HTML around a page that holds its clusters itself.
+
+    Returns
+    -------
+    str
+        HTML with the marks ``{{policy}}``, ``{{title}}``, ``{{style}}``, ``{{data}}`` and ``{{script}}``.
+
+    Examples
+    --------
+    >>> "{{policy}}" in load_browser_page()
+    True
+    """
+    return _join("browser_page.html")

@@ -5,23 +5,25 @@ Images are known by their position in the clusters table, clusters by their numb
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
-from visclust.base.tables import UNASSIGNED
+import numpy as np
+import pandas as pd
+
+from visclust.base.tables import UNASSIGNED, check_table
 from visclust.exploration.notes import ClusterNote
-from visclust.widgets.browse_catalogue import Cluster
 
-__all__ = [
-    "SHOWN",
-    "SORTS",
-    "Browsing",
-    "Sheet",
-    "filter_clusters",
-    "go_back",
-    "open_cluster",
-    "open_images",
-    "select_images",
-    "sort_clusters",
-]
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster: its number, its mean silhouette, its iteration and its images, the most typical first."""
+
+    cluster: int
+    silhouette: float | None
+    iteration: int
+    images: tuple[int, ...]
+
 
 SORTS = ("size", "silhouette", "iteration", "name")
 SHOWN = ("all", "open", "named", "noise")  # "open": neither named nor noise, what is left to look at
@@ -151,7 +153,7 @@ def open_cluster(state: Browsing, cluster: int) -> Browsing:
 
     Examples
     --------
-    >>> from visclust.widgets.browse_catalogue import Cluster
+    >>> from visclust.widgets.browsing import Cluster
     >>> open_cluster(Browsing({4: Cluster(4, 0.1, 1, (0,))}), 4).sheets[-1].title
     'Cluster 4'
     """
@@ -234,3 +236,168 @@ def select_images(state: Browsing, images: Iterable[int], *, on: bool) -> Browsi
     if on:
         return replace(state, selected=tuple(dict.fromkeys([*state.selected, *changed])))
     return replace(state, selected=tuple(image for image in state.selected if image not in changed))
+
+
+def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
+    """List the clusters of a table with their images, known by their position in it.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table.
+
+    Returns
+    -------
+    mapping of int to Cluster
+        Within a cluster, images come by falling silhouette: the most typical first. -1 holds the unassigned.
+
+    Raises
+    ------
+    ValueError
+        If the table is not of its kind, or empty.
+
+    Examples
+    --------
+    >>> clusters = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 1, 1], "iteration": [1, 1, 1],
+    ...                          "silhouette": [0.0, 0.2, 0.4]})
+    >>> catalogue_clusters(clusters)[1].images
+    (2, 1)
+    """
+    check_table(clusters, "clusters")
+    if clusters.empty:
+        raise ValueError("Expected at least one image in the clusters table, got none.")
+    numbers = clusters["cluster"].to_numpy(dtype="int64")
+    iterations = clusters["iteration"].to_numpy(dtype="int64")
+    silhouettes = clusters["silhouette"].to_numpy(dtype="float64", na_value=np.nan)
+    # The last key sorts first; where it is missing, NaN goes to the end of its cluster.
+    order = np.lexsort((-silhouettes, numbers))
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=numbers[order[0]] - 1))
+    found = {}
+    for members in np.split(order, starts[1:]):
+        known = silhouettes[members][~np.isnan(silhouettes[members])]
+        found[int(numbers[members[0]])] = Cluster(
+            int(numbers[members[0]]),
+            float(known.mean()) if len(known) else None,
+            int(iterations[members[0]]),
+            tuple(members.tolist()),
+        )
+    return MappingProxyType(found)
+
+
+def list_rows(state: Browsing) -> list[tuple[int, tuple[int, ...]]]:
+    """List the clusters to show and the images of each, in order.
+
+    Parameters
+    ----------
+    state : Browsing
+        The state.
+
+    Returns
+    -------
+    list of tuple
+        Cluster and its images that pass the filter; a cluster without any is left out. All images of a
+        cluster pass where its name has the words. The unassigned come last.
+
+    Examples
+    --------
+    >>> from visclust.widgets.browsing import Cluster
+    >>> state = Browsing({4: Cluster(4, 0.1, 1, (0,)), -1: Cluster(-1, None, -1, (1, 2))})
+    >>> list_rows(state)
+    [(4, (0,)), (-1, (1, 2))]
+    """
+    rows = [
+        (cluster, _filter_images(state, cluster)) for cluster in state.clusters if _is_shown(state, cluster)
+    ]
+    return sorted([row for row in rows if row[1]], key=lambda row: _make_sort_key(state, row[0]))
+
+
+def list_sheet(state: Browsing) -> tuple[int, ...]:
+    """List the images of the sheet that is open; those of a cluster are filtered as its row is.
+
+    Parameters
+    ----------
+    state : Browsing
+        The state.
+
+    Returns
+    -------
+    tuple of int
+        Positions; empty when nothing is open.
+
+    Examples
+    --------
+    >>> from visclust.widgets.browsing import open_images
+    >>> list_sheet(open_images(Browsing({}), [2, 0], title="Like this"))
+    (2, 0)
+    """
+    if not state.sheets:
+        return ()
+    sheet = state.sheets[-1]
+    return sheet.images if sheet.cluster is None else _filter_images(state, sheet.cluster)
+
+
+def describe_cluster(state: Browsing, cluster: int, key: str | None) -> dict[str, Any]:
+    """Describe a cluster for a view, as JSON can hold it.
+
+    Parameters
+    ----------
+    state : Browsing
+        The state.
+    cluster : int
+        Its number.
+    key : str or None
+        From `visclust.exploration.notes.key_clusters`; None where it can have no notes.
+
+    Returns
+    -------
+    dict
+        ``cluster, key, size, silhouette, iteration, name, frames, noise, note``.
+
+    Examples
+    --------
+    >>> from visclust.widgets.browsing import Cluster
+    >>> describe_cluster(Browsing({4: Cluster(4, 0.1, 1, (0,))}), 4, "k")["size"]
+    1
+    """
+    one, note = state.clusters[cluster], state.notes.get(cluster, ClusterNote())
+    return {
+        "cluster": cluster,
+        "key": key,
+        "size": len(one.images),
+        "silhouette": None if one.silhouette is None else round(one.silhouette, 4),
+        "iteration": one.iteration,
+        "name": note.name,
+        "frames": list(note.frames),
+        "noise": note.noise,
+        "note": note.note,
+    }
+
+
+def _is_shown(state: Browsing, cluster: int) -> bool:
+    """Tell whether a cluster is of those to show."""
+    note = state.notes.get(cluster, ClusterNote())
+    kinds = {"named": bool(note.name) and not note.noise, "noise": note.noise}
+    kinds["open"] = not note.name and not note.noise and cluster != UNASSIGNED
+    return kinds.get(state.shown, True)
+
+
+def _filter_images(state: Browsing, cluster: int) -> tuple[int, ...]:
+    """Leave the images of a cluster that pass the filter."""
+    images = state.clusters[cluster].images
+    name = state.notes.get(cluster, ClusterNote()).name
+    if state.matches is None or state.words.casefold() in name.casefold():
+        return images
+    return tuple(image for image in images if image in state.matches)
+
+
+def _make_sort_key(state: Browsing, cluster: int) -> tuple:
+    """Make what clusters are sorted by: the unassigned last, then as wished, then by size and number."""
+    one = state.clusters[cluster]
+    name = state.notes.get(cluster, ClusterNote()).name
+    wished = {
+        "size": (),
+        "silhouette": (one.silhouette is None, -(one.silhouette or 0.0)),
+        "iteration": (one.iteration,),
+        "name": (not name, name.casefold()),
+    }[state.sort]
+    return (cluster == UNASSIGNED, *wished, -len(one.images), cluster)

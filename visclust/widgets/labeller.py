@@ -1,21 +1,39 @@
 """The kernel's side of a labelling widget: it passes messages between a view and an annotator's file."""
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import pandas as pd
 import traitlets
 
+from visclust.annotation.constructs import EMOTIONS, FEATURES
+from visclust.annotation.features import check_features
+from visclust.base.checks import check_whole_number
+from visclust.images.index import find_image_files
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_thumbnail
-from visclust.widgets.answer_log import AnswerLog, RefusedAnswerError
 from visclust.widgets.assets import load_style, load_widget_script
-from visclust.widgets.labelling import Labelling
-from visclust.widgets.progress import describe_progress, list_upcoming
-
-__all__ = ["Labeller"]
+from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
+from visclust.widgets.logs import AnswerLog, RefusedAnswerError
+from visclust.widgets.tasks import (
+    FEATURE_QUESTION,
+    PAIR_ANSWERS,
+    PAIR_QUESTION,
+    RATING_ENDS,
+    RATING_QUESTION,
+    describe_feature_view,
+    describe_pair_view,
+    describe_rating_view,
+    find_pair_files,
+    is_feature_answer,
+    is_rating_answer,
+    list_assigned_images,
+    name_sides,
+)
 
 _ZOOM_SIDE = 1600  # pixels; a large screen
 
@@ -142,3 +160,339 @@ class Labeller(anywidget.AnyWidget):
             return encode_thumbnail(path, max_side=max_side)
         except UnreadableImageError:
             return None
+
+
+def label_pairs(
+    pairs: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    annotator: str,
+    save_to: str | os.PathLike,
+    question: str = PAIR_QUESTION,
+    construct: str = "",
+    prefetch: int = 4,
+    max_side: int = 384,
+    revisit_skipped: bool = False,
+    max_unsaved: int = 0,
+    images_folder: str | os.PathLike | None = None,
+) -> Labeller:
+    """Show pairs of images side by side and keep each answer on disk before the next pair shows.
+
+    By key or button: Same (S or left arrow), Different (D or right arrow), Unsure (U or down arrow),
+    Skip (K), Undo (Z). A click on an image enlarges it. Running the cell again, also after a restart of
+    the kernel, goes on at the first pair that this annotator has not answered. The annotator sees nothing
+    of clusters, strata or file names, and neither does the browser.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        A pairs table, as `sample_pairs` returns it: shown in its order, ``image_a`` on the left.
+    images : DataFrame
+        The images table.
+    annotator : str
+        Who answers; each person has a file of their own.
+    save_to : str or path
+        Folder of the study's answers.
+    question : str, optional
+        The question above the images.
+    construct : str, default ""
+        What "together" means in this study, shown above the question.
+    prefetch : int, default 4
+        Pairs whose images are sent ahead.
+    max_side : int, default 384
+        Longest side of the images sent, in pixels; the enlarged image is sent on request.
+    revisit_skipped : bool, default False
+        Show skipped pairs once more after all others. Otherwise "skip" is an answer like any other.
+    max_unsaved : int, default 0
+        Answers that may still be on their way to the disk when the next pair shows. 0 keeps to "on disk
+        first"; 3 suits a server so far away that waiting for it would slow people down. Until it is on
+        disk, an answer is kept in the browser.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
+
+    Returns
+    -------
+    Labeller
+        The widget; leave it as the last line of a cell. Its `labelling` is the state, its `answer_file` the
+        file.
+
+    Raises
+    ------
+    ValueError
+        If a table or an option is not usable, or an image of a pair has no readable file.
+    OSError
+        If the folder cannot be written to.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett & Wilkerson, "Automated Visual Clustering for Image Corpus Exploration,
+    Stratified Random Sampling, and Annotation Cost Reduction", section on validation by annotated pairs.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in "ab":
+    ...     Image.new("RGB", (8, 8)).save(folder / f"{name}.png")
+    >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.png", "b.png"], "status": "ok",
+    ...                        "reason": "", "width": 8, "height": 8})
+    >>> pairs = pd.DataFrame({"pair_id": ["p1"], "image_a": ["a"], "image_b": ["b"], "stratum": ["random"],
+    ...                       "inclusion_probability": [0.1]})
+    >>> widget = label_pairs(pairs, images, annotator="ana", save_to=folder / "answers", images_folder=folder)
+    >>> widget.labelling.current
+    'p1'
+    """
+    check_whole_number("max_side", max_side, least=32)
+    settings = describe_pair_view(
+        annotator=annotator,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
+    items = find_pair_files(pairs, images, folder=images_folder)
+    log = AnswerLog(
+        items.sides,
+        annotator=annotator,
+        save_to=save_to,
+        accepts=PAIR_ANSWERS.__contains__,
+        describe_item=lambda pair_id: name_sides(items, pair_id),
+        widget_version=settings["widget_version"],
+        revisit_skipped=revisit_skipped,
+    )
+    paths = {pair: [items.files[image] for image in sides] for pair, sides in items.sides.items()}
+    return Labeller(log, paths, settings=settings, max_side=max_side)
+
+
+def label_features(
+    images: pd.DataFrame,
+    features: Sequence[str] = FEATURES,
+    *,
+    annotator: str,
+    save_to: str | os.PathLike,
+    question: str = FEATURE_QUESTION,
+    construct: str = "",
+    prefetch: int = 4,
+    max_side: int = 640,
+    revisit_skipped: bool = False,
+    max_unsaved: int = 0,
+    images_folder: str | os.PathLike | None = None,
+) -> Labeller:
+    """Show images one by one, each with a switch per feature, and keep each answer on disk before the next.
+
+    By key or click: 1 to 9, 0, - and = switch the features, Enter or space goes on (Next), N says that
+    none of them is there (Nothing here), Z undoes, K skips. Next waits for a feature that is on, so that a
+    slip of the finger is no answer; "Nothing here" waits until all are off. After an undo the image comes
+    back with its former answer. Running the cell again, also after a restart of the kernel, goes on at the
+    first image that this annotator has not answered.
+
+    Parameters
+    ----------
+    images : DataFrame
+        An images table, or rows of one: its usable images are shown in the order of the rows.
+    features : sequence of str, default `visclust.FEATURES`
+        Names, in the order in which they are shown. The first twelve have a key.
+    annotator : str
+        Who answers; each person has a file of their own.
+    save_to : str or path
+        Folder of the study's answers. Another list of features needs another folder.
+    question : str, optional
+        The question above the image.
+    construct : str, default ""
+        Instructions, shown above the question.
+    prefetch : int, default 4
+        Images that are sent ahead.
+    max_side : int, default 640
+        Longest side of the images sent, in pixels; the enlarged image is sent on request.
+    revisit_skipped : bool, default False
+        Show skipped images once more after all others.
+    max_unsaved : int, default 0
+        Answers that may still be on their way to the disk when the next image shows; see `label_pairs`.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
+
+    Returns
+    -------
+    Labeller
+        The widget; leave it as the last line of a cell. Its `labelling` is the state, its `answer_file` the
+        file. One row per image, whose answer names the features asked and those present:
+        `aggregate_labels` makes a table of them.
+
+    Raises
+    ------
+    ValueError
+        If a table, the features or an option is not usable, or the file holds answers to another question
+        about the same images.
+    OSError
+        If the folder cannot be written to.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett & Wilkerson, "Automated Visual Clustering for Image Corpus Exploration,
+    Stratified Random Sampling, and Annotation Cost Reduction": twelve features, annotated for fine-tuning.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (8, 8)).save(folder / "a.png")
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok", "reason": "",
+    ...                        "width": 8, "height": 8})
+    >>> widget = label_features(images, ["anger", "men"], annotator="ana", save_to=folder / "answers",
+    ...                         images_folder=folder)
+    >>> widget.labelling.current
+    'a'
+    """
+    names = check_features(features)
+    check_whole_number("max_side", max_side, least=32)
+    settings = describe_feature_view(
+        names,
+        annotator=annotator,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
+    files = find_image_files(images, folder=images_folder)
+    log = AnswerLog(
+        files,
+        annotator=annotator,
+        save_to=save_to,
+        accepts=lambda said: is_feature_answer(said, names),
+        describe_item=lambda _: {},
+        widget_version=settings["widget_version"],
+        revisit_skipped=revisit_skipped,
+    )
+    return Labeller(
+        log, {image: [path] for image, path in files.items()}, settings=settings, max_side=max_side
+    )
+
+
+def rate_images(
+    assignment: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    respondent: str,
+    save_to: str | os.PathLike,
+    items: Mapping[str, Sequence[str]] | Sequence[str] = EMOTIONS,
+    scale: Sequence[int] = (1, 10),
+    question: str = RATING_QUESTION,
+    construct: str = "",
+    ends: Sequence[str] = RATING_ENDS,
+    allow_skip: bool = False,
+    seed: int = 0,
+    prefetch: int = 4,
+    max_side: int = 640,
+    max_unsaved: int = 0,
+    images_folder: str | os.PathLike | None = None,
+) -> Labeller:
+    """Show a respondent's images one by one, each with all items to rate, and keep each answer on disk.
+
+    By key: digits rate the marked item and mark the next one (0 is ten), the arrows up and down or Tab go
+    from item to item, left and right change the rating, C marks "can't say", Enter goes on once every item
+    has a rating or "can't say", Z undoes. After an undo the image comes back with its former ratings. The
+    order of the items is shuffled once per respondent and stays the same from image to image; every answer
+    says in which order the items were shown. The respondent sees nothing of clusters, groups or file names.
+
+    Parameters
+    ----------
+    assignment : DataFrame
+        An assignment table; the respondent's images are shown in the order of ``position``.
+    images : DataFrame
+        The images table.
+    respondent : str
+        Who rates; one of the assignment's respondents, with a file of their own.
+    save_to : str or path
+        Folder of the study's ratings. Other items or another scale need another folder.
+    items : mapping of str to sequence of str, or sequence of str, default `visclust.EMOTIONS`
+        What is rated, by dimension or as a plain list. Dimensions are not shown.
+    scale : sequence of two int, default (1, 10)
+        Lowest and highest number. Up to eleven numbers are shown as buttons, more as a slider.
+    question : str, optional
+        The question above the image, which the items complete.
+    construct : str, default ""
+        Instructions, shown above the question.
+    ends : sequence of two str, default ("not at all", "very much")
+        What the lowest and the highest number mean.
+    allow_skip : bool, default False
+        Offer to skip an image as a whole. One that cannot be read can always be skipped.
+    seed : int, default 0
+        Seed of the order of the items: the same seed and respondent give the same order, here and on a page.
+    prefetch : int, default 4
+        Images that are sent ahead.
+    max_side : int, default 640
+        Longest side of the images sent, in pixels; the enlarged image is sent on request.
+    max_unsaved : int, default 0
+        Answers that may still be on their way to the disk when the next image shows; see `label_pairs`.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
+
+    Returns
+    -------
+    Labeller
+        The widget; leave it as the last line of a cell. `read_rating_answers` makes a ratings table of its
+        files.
+
+    Raises
+    ------
+    ValueError
+        If a table or an option is not usable, the respondent has no images, an image has no readable file,
+        or the file holds answers to another question about the same images.
+    OSError
+        If the folder cannot be written to.
+
+    Source
+    ------
+    Casas, Webb Williams, Aslett & Wilkerson, "Automated Visual Clustering for Image Corpus Exploration,
+    Stratified Random Sampling, and Annotation Cost Reduction", survey of the emotions that images evoke.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (8, 8)).save(folder / "a.png")
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok", "reason": "",
+    ...                        "width": 8, "height": 8})
+    >>> assignment = pd.DataFrame({"respondent": ["r1"], "group": "democrat", "position": 1,
+    ...                            "image_id": "a", "cluster": 0})
+    >>> widget = rate_images(assignment, images, respondent="r1", save_to=folder / "ratings",
+    ...                      images_folder=folder)
+    >>> widget.labelling.current, len(widget.settings["items"])
+    ('a', 10)
+    """
+    check_whole_number("max_side", max_side, least=32)
+    settings = describe_rating_view(
+        items,
+        scale,
+        respondent=respondent,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        ends=ends,
+        allow_skip=allow_skip,
+        seed=seed,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
+    files = find_image_files(
+        images, wanted=list_assigned_images(assignment, respondent), folder=images_folder
+    )
+    log = AnswerLog(
+        files,
+        annotator=respondent,
+        save_to=save_to,
+        accepts=lambda said: is_rating_answer(said, settings["items"], settings["scale"]),
+        describe_item=lambda _: {},
+        widget_version=settings["widget_version"],
+    )
+    return Labeller(
+        log, {image: [path] for image, path in files.items()}, settings=settings, max_side=max_side
+    )

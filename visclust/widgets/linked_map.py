@@ -22,7 +22,7 @@ import altair as alt
 import pandas as pd
 
 from visclust.exploration.maps import choose_map_colours, plot_map
-from visclust.widgets.cluster_browser import ClusterBrowser
+from visclust.widgets.browser import ClusterBrowser
 
 __all__ = ["find_brushed", "link_map"]
 
@@ -63,7 +63,7 @@ def link_map(table: pd.DataFrame, browser: ClusterBrowser, *, engine: str = "aut
     Examples
     --------
     >>> import tempfile
-    >>> from visclust.widgets.browse_clusters import browse_clusters
+    >>> from visclust.widgets.browser import browse_clusters
     >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": [1], "silhouette": [0.1]})
     >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok", "reason": "",
     ...                        "width": 8, "height": 8})

@@ -1,0 +1,87 @@
+import numpy as np
+import pandas as pd
+import pytest
+from rating_surveys import make_survey
+
+from visclust.ratings.group_contrasts import compare_groups
+from visclust.ratings.simulation import (
+    RatingModel,
+    draw_cluster_effects,
+    expect_contrasts,
+    expect_ratings,
+    simulate_ratings,
+)
+
+
+@pytest.fixture(scope="module")
+def survey():
+    return make_survey()
+
+
+def test_ratings_are_whole_numbers_of_the_scale_and_all_marked_as_simulated(survey):
+    ratings = simulate_ratings(survey[1]).ratings
+    assert set(ratings["rating"]) <= set(range(1, 11))
+    assert ratings["simulated"].all()
+    assert len(ratings) == 10 * len(survey[1])
+
+
+def test_the_same_seed_gives_the_same_ratings_whatever_the_order_of_the_rows(survey):
+    key = ["respondent", "image_id", "item"]
+    tables = [
+        simulate_ratings(rows, seed=3).ratings.sort_values(key, ignore_index=True)
+        for rows in (survey[1], survey[1].iloc[::-1].reset_index(drop=True))
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    assert not tables[0]["rating"].equals(simulate_ratings(survey[1], seed=4).ratings["rating"])
+
+
+def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
+    # 40,000 people rate one image: people and chance average out; the one image has no effect of its own.
+    model = RatingModel()._replace(image_sd=0.0, group_image_sd=0.0)
+    n = 40_000
+    assignment = pd.DataFrame(
+        {
+            "respondent": np.arange(n).astype(str),
+            "group": np.repeat(["Democrat", "Republican"], n // 2),
+            "position": 1,
+            "image_id": "a",
+            "cluster": 0,
+        }
+    )
+    simulated = simulate_ratings(assignment, model=model, seed=5)
+    mean = simulated.ratings.groupby(["group", "item"])["rating"].mean()
+    expected = expect_ratings(model, simulated.cluster_effects).set_index(["group", "item"])["expected"]
+    # Five standard errors: a rating's standard deviation is below 2.5, each group has 20,000.
+    assert (mean - expected[mean.index]).abs().max() < 5 * 2.5 / np.sqrt(n / 2)
+
+
+def test_by_default_the_groups_differ_in_the_directions_of_the_paper():
+    model = RatingModel()
+    effects = draw_cluster_effects(model, [0]).assign(effect=0.0)
+    expected = expect_ratings(model, effects).pivot(index="item", columns="group", values="expected")
+    apart = expected["Democrat"] - expected["Republican"]
+    assert (apart[["hopeful", "proud", "worried", "scared", "afraid"]] > 0.3).all()
+    assert (apart[["resentful", "bitter", "hateful"]] == 0).all()
+
+
+def test_a_dimension_is_the_mean_of_its_items_in_the_truth_too(survey):
+    truth = expect_contrasts(simulate_ratings(survey[1]), survey[0])
+    one = truth[truth["weighting"].eq("corpus") & truth["group"].eq("Democrat")].set_index("item")["expected"]
+    assert one["anxiety"] == pytest.approx(one[["worried", "scared", "afraid"]].mean())
+
+
+def test_an_empty_assignment_is_refused(survey):
+    with pytest.raises(ValueError, match="at least one image"):
+        simulate_ratings(survey[1].head(0))
+
+
+def test_a_group_that_the_model_does_not_know_is_named(survey):
+    with pytest.raises(ValueError, match="not 'Green'"):
+        simulate_ratings(survey[1].assign(group="Green"))
+
+
+def test_simulated_and_real_ratings_are_not_compared_together(survey):
+    ratings = simulate_ratings(survey[1]).ratings
+    ratings.loc[:4, "simulated"] = False
+    with pytest.raises(ValueError, match="keep one"):
+        compare_groups(ratings, survey[0])

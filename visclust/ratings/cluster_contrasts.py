@@ -1,0 +1,383 @@
+"""By how much groups differ in each cluster, with clusters of few ratings pulled towards the rest."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+from scipy.stats import t
+from statsmodels.stats.multitest import multipletests
+
+from visclust.annotation.constructs import EMOTIONS
+from visclust.base.checks import check_level
+from visclust.base.tables import UNASSIGNED
+from visclust.ratings.crossed_bootstrap import split_crossed
+from visclust.ratings.designs import CrossedDesign, list_designs, spread_ratings, weigh_images
+from visclust.ratings.group_contrasts import choose_reference
+
+
+class ClusterErrors(NamedTuple):
+    """Means of clusters, their standard errors and degrees of freedom: all of shape (clusters, outcomes)."""
+
+    means: np.ndarray
+    standard_errors: np.ndarray
+    freedom: np.ndarray
+
+
+_GRID = 80
+_HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
+
+
+def contrast_clusters(
+    ratings: pd.DataFrame,
+    sample: pd.DataFrame,
+    *,
+    reference: str | None = None,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    groups: str = "group",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Compare groups within each cluster, per emotion and per dimension.
+
+    The raw difference in a cluster rests on a handful of ratings, and the largest of many raw differences are
+    large mostly by chance. So each comes with a p value adjusted for the number of clusters, and with an
+    estimate that is pulled towards the mean of all clusters, the more so the fewer ratings it rests on.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The ratings table.
+    sample : DataFrame
+        A sample, assignment or clusters table: ``image_id, cluster``. Unassigned images are left out.
+    reference : str, optional
+        Group that the others are compared with; by default the last in alphabetical order.
+    dimensions : mapping of str to sequence of str, default EMOTIONS
+        Items by dimension.
+    groups : str, default "group"
+        Column of the ratings table with the groups.
+    level : float, default 0.95
+        Level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        A row per outcome, group but the reference, and cluster: ``level, dimension, item, group, reference,
+        cluster, estimate, standard_error, p`` (t, two-sided), ``p_adjusted`` (Benjamini-Hochberg among all
+        clusters and all emotions, or all clusters and dimensions), ``shrunk, low, high`` (estimate pulled
+        towards the mean, and its interval), ``kept`` (share of the distance from the mean that it keeps, 0 to
+        1), ``images, ratings, simulated``.
+
+    Raises
+    ------
+    ValueError
+        If simulated ratings are mixed with real ones, all groups rated fewer than four clusters, or the level
+        is not between 0 and 1.
+
+    Source
+    ------
+    Casas et al., footnotes on single clusters. Standard errors: `estimate_cluster_errors`. Shrinkage:
+    `shrink_estimates`, with what the same respondents bring to all clusters as shared error.
+
+    Examples
+    --------
+    >>> rows = [(f"{g}{r}", g, f"i{r % 4}", "proud", float(r + (g == "D")), True)
+    ...     for g in "DR" for r in range(12)]
+    >>> names = ["respondent", "group", "image_id", "item", "rating", "simulated"]
+    >>> sample = pd.DataFrame({"image_id": ["i0", "i1", "i2", "i3"], "cluster": range(4)})
+    >>> contrast_clusters(pd.DataFrame(rows, columns=names), sample, dimensions={})["estimate"].tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    check_level(level)
+    spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
+    names = sorted(spread.events["group"].unique())
+    against = names.index(choose_reference(names, reference))
+    parts = []
+    for design in list_designs(spread, sample):
+        inside = np.flatnonzero(design.clusters != UNASSIGNED)
+        if not len(inside):
+            raise ValueError("Expected rated images in clusters: all of them are unassigned.")
+        cells = [cell[inside] for cell in summarize_cells(design)]
+        shared = _measure_shared_variance(design, sample)
+        clusters, codes = np.unique(design.clusters[inside], return_inverse=True)
+        for number, name in enumerate(names):
+            if number == against:
+                continue
+            contrast = np.zeros(len(names))
+            contrast[[number, against]] = 1, -1
+            pair = np.flatnonzero(contrast)
+            errors = estimate_cluster_errors(
+                *(cell[:, pair] for cell in cells), contrast=contrast[pair], clusters=codes
+            )
+            counts = np.bincount(codes, weights=cells[1][:, pair].sum(axis=1)).astype(int)
+            for place, column in enumerate(design.columns):
+                part = pd.DataFrame(
+                    {
+                        "outcome": column,
+                        "group": name,
+                        "cluster": clusters,
+                        "estimate": errors.means[:, place],
+                        "standard_error": errors.standard_errors[:, place],
+                        "p": _test(errors, place),
+                        "images": np.bincount(codes),
+                        "ratings": counts,
+                    }
+                )  # fmt: skip
+                shrunk = shrink_estimates(
+                    part["estimate"],
+                    part["standard_error"],
+                    shared_error=float(np.sqrt(shared[pair, place].sum())),
+                    level=level,
+                )
+                parts.append(part.join(shrunk))
+    table = pd.concat(parts).sort_values(["outcome", "group", "cluster"], ignore_index=True)
+    described = spread.outcomes.iloc[table["outcome"]].reset_index(drop=True)
+    table = table.join(described).assign(reference=names[against], simulated=spread.simulated)
+    adjusted = table.groupby("level")["p"].transform(lambda family: multipletests(family, method="fdr_bh")[1])
+    first = ["level", "dimension", "item", "group", "reference", "cluster", "estimate", "standard_error", "p"]
+    last = ["p_adjusted", "shrunk", "low", "high", "kept", "images", "ratings", "simulated"]
+    return table.assign(p_adjusted=adjusted)[first + last]
+
+
+def _test(errors: ClusterErrors, place: int) -> np.ndarray:
+    """Give the p values of one outcome; 1 where everybody gave the same rating."""
+    error = errors.standard_errors[:, place]
+    distance = np.abs(errors.means[:, place]) / np.where(error > 0, error, 1.0)
+    return 2 * t.sf(distance, errors.freedom[:, place])
+
+
+def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
+    """Measure the variance that a group's respondents bring to all clusters alike, by group and outcome."""
+    weights = weigh_images(design, sample, "clusters")
+    options: dict[str, Any] = dict(design.codes)
+    return split_crossed(design.values, weights, strata=design.clusters, **options).covariance
+
+
+def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Summarize each image's ratings in each group.
+
+    Parameters
+    ----------
+    design : CrossedDesign
+        From `list_designs`.
+
+    Returns
+    -------
+    tuple of three arrays
+        Means (m, g, k), counts (m, g), and sums of squared deviations (m, g, k), as
+        `estimate_cluster_errors` takes them.
+
+    Examples
+    --------
+    >>> codes = {"respondents": np.array([0, 1]), "images": np.array([0, 0]), "groups": np.array([0, 0])}
+    >>> design = CrossedDesign(np.array([0]), np.array([[1.0], [3.0]]), codes, np.zeros(1), np.array(["a"]))
+    >>> [cell.tolist() for cell in summarize_cells(design)]
+    [[[[2.0]]], [[2]], [[[2.0]]]]
+    """
+    n_images, n_groups = len(design.image_ids), int(design.codes["groups"].max()) + 1
+    cells = design.codes["images"] * n_groups + design.codes["groups"]
+    counts = np.bincount(cells, minlength=n_images * n_groups)
+
+    def add_up(values: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.bincount(cells, weights=v, minlength=len(counts)) for v in values.T])
+
+    means = add_up(design.values) / np.maximum(counts, 1)[:, None]
+    squares = add_up((design.values - means[cells]) ** 2)
+    shape = (n_images, n_groups)
+    return means.reshape(*shape, -1), counts.reshape(shape), squares.reshape(*shape, -1)
+
+
+def moderate_variances(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pull variances of few numbers towards their common mean, as far as they differ by chance.
+
+    Parameters
+    ----------
+    variances : float array, shape (n, k)
+        Sample variances; ignored where there are no degrees of freedom.
+    freedom : float array, shape (n,)
+        Their degrees of freedom.
+
+    Returns
+    -------
+    tuple of two float arrays, shape (n, k)
+        Moderated variances and their degrees of freedom: those of the sample plus those of the common mean,
+        infinite where the variances differ no more than by chance.
+
+    Raises
+    ------
+    ValueError
+        If there are no degrees of freedom at all.
+
+    Source
+    ------
+    Smyth (2004), "Linear models and empirical Bayes methods for assessing differential expression", with
+    moments of the variances in place of those of their logarithms: ratings that are all alike have variance
+    zero. The squared relative difference of a sample variance from the common mean has expectation
+    c + 2 (1 + c) / freedom for normal data, where c is the squared coefficient of variation of the true ones.
+
+    Examples
+    --------
+    >>> moderated, freedom = moderate_variances(np.array([[1.0], [1.0], [1.0]]), np.array([1, 2, 3]))
+    >>> moderated.ravel().tolist(), freedom.ravel().tolist()
+    ([1.0, 1.0, 1.0], [inf, inf, inf])
+    """
+    weight = np.asarray(freedom, dtype=float)[:, None]
+    total = weight.sum()
+    if not total:
+        raise ValueError(
+            "Expected images that several respondents of a group rated: with one rating each, nothing says "
+            "by how much ratings differ."
+        )
+    variances = np.where(weight > 0, variances, 0.0)
+    common = (weight * variances).sum(axis=0) / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(common > 0, variances / common, 1.0)
+        apart = (weight * (relative - 1) ** 2).sum(axis=0) / total
+        chance = 2 * (weight > 0).sum() / total
+        varying = np.clip((apart - chance) / (1 + chance), 0, None)
+        prior = np.where(varying > 0, 2 * (1 + varying) / varying, np.inf)
+        own = np.where(np.isinf(prior), 0.0, weight / (prior + weight))
+    return common + own * (variances - common), prior + weight
+
+
+def estimate_cluster_errors(
+    cell_means: np.ndarray,
+    cell_counts: np.ndarray,
+    cell_squares: np.ndarray,
+    *,
+    contrast: np.ndarray,
+    clusters: np.ndarray,
+) -> ClusterErrors:
+    """Estimate a contrast of groups in each cluster, for new respondents and new images of the cluster.
+
+    Parameters
+    ----------
+    cell_means, cell_squares : float arrays, shape (m, g, k)
+        Mean rating of each image in each group, and the sum of squared deviations from it.
+    cell_counts : int array, shape (m, g)
+        Ratings of each image in each group.
+    contrast : float array, shape (g,)
+        Factors of the groups: (1, -1) for a difference, (1,) for a mean.
+    clusters : int array, shape (m,)
+        Clusters of the images, numbered from 0.
+
+    Returns
+    -------
+    ClusterErrors
+        Images of a cluster weigh alike. The variance between ratings of one image by one group is moderated
+        over clusters (`moderate_variances`); that of the contrast between images of a cluster is taken as the
+        same in all clusters, since most have too few images to tell. Ratings within a cluster count as
+        independent: nobody rates two images of one cluster.
+
+    Examples
+    --------
+    >>> errors = estimate_cluster_errors(np.array([[[2.0]], [[4.0]]]), np.array([[2], [2]]),
+    ...     np.array([[[2.0]], [[2.0]]]), contrast=np.ones(1), clusters=np.array([0, 0]))
+    >>> errors.means.tolist(), errors.standard_errors.tolist()
+    ([[3.0]], [[1.0]])
+    """
+    sizes = np.bincount(clusters)
+    freedom = _add_up((cell_counts - 1).sum(axis=1).astype(float)[:, None], clusters)[:, 0]
+    squares = _add_up(cell_squares.sum(axis=1), clusters)
+    moderated, total_freedom = moderate_variances(squares / np.maximum(freedom, 1)[:, None], freedom)
+    by_image = np.einsum("g,mgk->mk", contrast, cell_means)
+    means = _add_up(by_image, clusters) / sizes[:, None]
+    chance = moderated[clusters] * (contrast**2 / cell_counts).sum(axis=1)[:, None]
+    seen = ((by_image - means[clusters]) ** 2).sum(axis=0)
+    share = 1 - 1 / sizes[clusters][:, None]
+    between = np.clip(seen - (share * chance).sum(axis=0), 0, None) / max(float(share.sum()), 1e-12)
+    variance = (_add_up(chance, clusters) / sizes[:, None] + between) / sizes[:, None]
+    return ClusterErrors(means, np.sqrt(variance), total_freedom)
+
+
+def _add_up(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.bincount(codes, weights=column) for column in values.T])
+
+
+def shrink_estimates(
+    estimates: pd.Series, errors: pd.Series, *, shared_error: float = 0.0, level: float = 0.95
+) -> pd.DataFrame:
+    """Pull noisy estimates towards their mean by a normal-normal model.
+
+    Estimates are normal about true values, and those normal about their mean. By how much the true values
+    differ is not taken as known: all variances up to a large one count, each as far as the estimates agree
+    with it. An interval that rests on one best guess is too short where it is near zero.
+
+    Parameters
+    ----------
+    estimates, errors : Series, n rows
+        Estimates and their standard errors.
+    shared_error : float, default 0
+        Standard error that all estimates have in common, as when the same people stand behind them. It is
+        part of `errors`; it says nothing of how the estimates differ, and widens every interval.
+    level : float, default 0.95
+        Level of the intervals.
+
+    Returns
+    -------
+    DataFrame, n rows
+        ``shrunk`` (posterior mean), ``low``, ``high`` (equal-tailed posterior interval), and ``kept``: the
+        share of its distance from the mean that an estimate keeps, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four estimates, whose spread cannot be told from noise, or some errors are
+        zero and some are not.
+
+    Source
+    ------
+    Morris (1983), "Parametric empirical Bayes inference"; Morris & Tang (2011), "Estimating random effects
+    via adjustment for density maximization", for the uniform prior of the variance and what it covers.
+
+    Examples
+    --------
+    >>> errors = pd.Series([0.2, 0.2, 0.2, 9.0])
+    >>> shrink_estimates(pd.Series([0.0, 2.0, 4.0, 10.0]), errors)["shrunk"].round(1).tolist()
+    [0.0, 2.0, 4.0, 4.5]
+    """
+    raw, noise = estimates.to_numpy(dtype=float), errors.to_numpy(dtype=float) ** 2
+    if len(raw) and not noise.any():  # known without error: nothing to pull
+        exact = {"shrunk": raw, "low": raw, "high": raw, "kept": 1.0}
+        return pd.DataFrame(exact, index=estimates.index)
+    if len(raw) < 4 or not (noise > 0).all():
+        raise ValueError(
+            f"Expected four or more estimates with positive standard errors, got {len(raw)} of which "
+            f"{int((noise > 0).sum())} have one: fewer do not tell true differences from noise."
+        )
+    # At least a tenth of the noise is an estimate's own, whatever the shared error is said to be.
+    own = np.maximum(noise - shared_error**2, 0.1 * noise)
+    spread = np.linspace(0, 3 * raw.std() + 3 * np.sqrt(own.min()), _GRID)[:, None] ** 2
+    precision = 1 / (own + spread)
+    center_variance = 1 / precision.sum(axis=1)
+    center = center_variance * (precision @ raw)
+    apart = raw - center[:, None]
+    logs = 0.5 * (np.log(center_variance) + (np.log(precision) - precision * apart**2).sum(axis=1))
+    # Uniform in the variance: the grid is even in the standard deviation.
+    weight = np.sqrt(spread[:, 0]) * np.exp(logs - logs.max())
+    weight /= weight.sum()
+    kept = spread * precision
+    means = center[:, None] + kept * apart
+    variances = kept * own + (1 - kept) ** 2 * center_variance[:, None] + shared_error**2
+    tail = (1 - level) / 2
+    return pd.DataFrame(
+        {
+            "shrunk": weight @ means,
+            "low": _find_quantile(weight, means, np.sqrt(variances), tail),
+            "high": _find_quantile(weight, means, np.sqrt(variances), 1 - tail),
+            "kept": weight @ kept,
+        },
+        index=estimates.index,
+    )
+
+
+def _find_quantile(weight: np.ndarray, means: np.ndarray, sds: np.ndarray, tail: float) -> np.ndarray:
+    """Find a quantile of each column's mixture of normals by halving."""
+    used = weight > 1e-6
+    weight, means, sds = weight[used] / weight[used].sum(), means[used], sds[used]
+    low, high = (means - 8 * sds).min(axis=0), (means + 8 * sds).max(axis=0)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = weight @ ndtr((middle - means) / sds) < tail
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2

@@ -1,0 +1,322 @@
+"""Bootstrap of weighted means over ratings in which respondents and images are crossed."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+_LARGEST_BLOCK = 4_000_000  # numbers held at once: 32 MB
+
+
+class CrossedParts(NamedTuple):
+    """Means by group and what each image and each respondent adds to them beyond its expectation."""
+
+    means: np.ndarray
+    image_parts: np.ndarray
+    respondent_parts: np.ndarray
+    respondent_groups: np.ndarray
+    shrinkage: np.ndarray
+    covariance: np.ndarray
+
+
+def split_crossed(
+    values: np.ndarray,
+    image_weights: np.ndarray,
+    *,
+    respondents: np.ndarray,
+    images: np.ndarray,
+    groups: np.ndarray,
+    strata: np.ndarray,
+    seed: int = 0,
+) -> CrossedParts:
+    """Compute weighted means by group, and split their error into parts of images and of respondents.
+
+    The mean of a group is the weighted mean of the images' means in that group. Two things make it vary:
+
+    * Images were drawn within strata: an image's part is its weight times the distance of its mean from that
+      of its stratum. It holds the error of its single ratings too.
+    * Respondents rate several images: what the images' parts miss is the covariance of ratings of one
+      respondent. A respondent's part is the weighted sum of his or her deviations from the group's mean, and
+      `shrinkage` takes out the share of its variance that single ratings alone make, counted already.
+
+    The sum of both variances is the two-way cluster-robust variance: by image, plus by respondent, minus by
+    rating.
+
+    Parameters
+    ----------
+    values : float array, shape (n, k)
+        Ratings of k outcomes, without gaps.
+    image_weights : float array, shape (m,)
+        Weight of each image; made to sum to one.
+    respondents, images, groups : int arrays, shape (n,)
+        Respondent, image and group of each rating, numbered from 0. Every group rates every image.
+    strata : int array, shape (m,)
+        Stratum of each image.
+    seed : int, default 0
+        An image that is alone in its stratum shows no spread there, and gets the deviation of an image drawn
+        from the other strata; where all are alone, its distance from the mean of all.
+
+    Returns
+    -------
+    CrossedParts
+        ``means`` (g, k), ``image_parts`` (m, g, k), ``respondent_parts`` (r, k), ``respondent_groups`` (r,),
+        ``shrinkage`` (g, k) and ``covariance`` (g, k): the variance between respondents beyond that of single
+        ratings.
+
+    Raises
+    ------
+    ValueError
+        If a group rates an image never.
+
+    Source
+    ------
+    Cameron, Gelbach & Miller (2011), "Robust inference with multiway clustering", for the variance; Menzel
+    (2021), "Bootstrap with cluster-dependence in two or more dimensions", for splitting before resampling.
+
+    Examples
+    --------
+    >>> parts = split_crossed(np.array([[1.0], [3.0]]), np.ones(1), respondents=np.array([0, 1]),
+    ...     images=np.array([0, 0]), groups=np.array([0, 1]), strata=np.array([0]))
+    >>> parts.means.ravel().tolist()
+    [1.0, 3.0]
+    """
+    n_images, n_groups = len(image_weights), groups.max() + 1
+    share = np.asarray(image_weights, dtype=np.float64) / np.sum(image_weights)
+    cells = images * n_groups + groups
+    counts = np.bincount(cells, minlength=n_images * n_groups)
+    if not counts.all():
+        raise ValueError("Expected every group to rate every image: leave out those that one group did not.")
+    totals = _add_up(values, cells, n_images * n_groups)
+    image_means = (totals / counts[:, None]).reshape(n_images, n_groups, -1)
+    means = np.einsum("i,igk->gk", share, image_means)
+    image_parts = share[:, None, None] * _center(image_means, strata, seed=seed)
+    rating_parts = (share[images] / counts[cells])[:, None] * (values - means[groups])
+    respondent_parts = _add_up(rating_parts, respondents, respondents.max() + 1)
+    respondent_groups = np.zeros(len(respondent_parts), dtype=np.int64)
+    respondent_groups[respondents] = groups
+    by_respondent = _add_up(respondent_parts**2, respondent_groups, n_groups)
+    by_rating = _add_up(rating_parts**2, groups, n_groups)
+    people = np.bincount(respondent_groups, minlength=n_groups)[:, None]
+    # The deviations are from an estimated mean; each group has its own.
+    covariance = np.clip(by_respondent - by_rating, 0, None) * people / np.maximum(people - 1, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shrinkage = np.sqrt(np.where(by_respondent > 0, covariance / by_respondent, 0))
+    return CrossedParts(means, image_parts, respondent_parts, respondent_groups, shrinkage, covariance)
+
+
+def _add_up(values: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+    """Sum rows by code."""
+    return np.column_stack([np.bincount(codes, weights=column, minlength=size) for column in values.T])
+
+
+def _center(image_means: np.ndarray, strata: np.ndarray, *, seed: int) -> np.ndarray:
+    """Deviate from the stratum's mean, blown up for what the estimated mean took away."""
+    flat = image_means.reshape(len(image_means), -1)
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    size = sizes[codes][:, None]
+    centered = flat - (_add_up(flat, codes, len(sizes)) / sizes[:, None])[codes]
+    centered = centered * np.sqrt(size / np.maximum(size - 1, 1))
+    alone = size[:, 0] == 1
+    if alone.all():
+        centered = flat - flat.mean(axis=0)
+    elif alone.any():
+        donors = np.random.default_rng(seed).choice(np.flatnonzero(~alone), alone.sum())
+        centered[alone] = centered[donors]
+    return centered.reshape(image_means.shape)
+
+
+def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int = 0) -> np.ndarray:
+    """Resample respondents within groups, and images, each rating's own error counted once.
+
+    Parameters
+    ----------
+    parts : CrossedParts
+        From `split_crossed`.
+    n_bootstrap : int, default 2000
+        Resamples.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    float array, shape (n_bootstrap, g, k)
+        Means of each resample. All groups of one resample rest on the same images, so that differences
+        between them are paired.
+
+    Raises
+    ------
+    ValueError
+        If less than one resample is asked for.
+
+    Source
+    ------
+    See `split_crossed`.
+
+    Examples
+    --------
+    >>> parts = split_crossed(np.array([[1.0], [3.0]]), np.ones(1), respondents=np.array([0, 1]),
+    ...     images=np.array([0, 0]), groups=np.array([0, 1]), strata=np.array([0]))
+    >>> resample_crossed(parts, n_bootstrap=2).shape
+    (2, 2, 1)
+    """
+    n_images, n_groups, n_outcomes = parts.image_parts.shape
+    flat = parts.image_parts.reshape(n_images, -1)
+    shrunk = parts.shrinkage[parts.respondent_groups] * parts.respondent_parts
+    replicates = np.empty((n_bootstrap, n_groups, n_outcomes))
+    # Drawing n from n makes variances (n - 1) / n of what they should be.
+    people = np.bincount(parts.respondent_groups)[parts.respondent_groups, None]
+    shrunk = shrunk * np.sqrt(people / np.maximum(people - 1, 1))
+    flat = flat * np.sqrt(n_images / max(n_images - 1, 1))
+    for rows, extra_images, extra_people in draw_extra_counts(
+        parts.respondent_groups, n_images, n_bootstrap=n_bootstrap, seed=seed
+    ):
+        drawn = (extra_images @ flat).reshape(-1, n_groups, n_outcomes)
+        for group in range(n_groups):
+            own = parts.respondent_groups == group
+            drawn[:, group] += extra_people[:, own] @ shrunk[own]
+        replicates[rows] = parts.means + drawn
+    return replicates
+
+
+def draw_extra_counts(
+    respondent_groups: np.ndarray, n_images: int, *, n_bootstrap: int, seed: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Draw, in blocks, how often more than once each image and each respondent comes.
+
+    Parameters
+    ----------
+    respondent_groups : int array, shape (r,)
+        Group of each respondent; every resample has as many of each group.
+    n_images : int
+        Images.
+    n_bootstrap, seed : int
+        Resamples, and the seed.
+
+    Yields
+    ------
+    tuple of slice and two arrays
+        Which resamples, and for each the counts minus one of images (b, m) and of respondents (b, r).
+
+    Raises
+    ------
+    ValueError
+        If less than one resample is asked for.
+
+    Examples
+    --------
+    >>> for rows, images, people in draw_extra_counts(np.array([0, 1]), 1, n_bootstrap=2, seed=0):
+    ...     print(rows, images.tolist(), people.tolist())
+    slice(0, 2, None) [[0.0], [0.0]] [[0.0, 0.0], [0.0, 0.0]]
+    """
+    if n_bootstrap < 1:
+        raise ValueError(f"Expected at least one resample, got n_bootstrap={n_bootstrap}.")
+    rng = np.random.default_rng(seed)
+    step = max(1, _LARGEST_BLOCK // (n_images + len(respondent_groups)))
+    for start in range(0, n_bootstrap, step):
+        block = min(step, n_bootstrap - start)
+        images = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size=block) - 1.0
+        people = np.empty((block, len(respondent_groups)))
+        for group in np.unique(respondent_groups):
+            own = np.flatnonzero(respondent_groups == group)
+            people[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=block) - 1.0
+        yield slice(start, start + block), images, people
+
+
+def count_freedom(parts: CrossedParts, strata: np.ndarray, *, contrast: np.ndarray) -> np.ndarray:
+    """Count the degrees of freedom of a contrast's variance, by Satterthwaite's approximation.
+
+    Few images in a stratum of large weight, or few respondents, make for a variance that is not well known.
+
+    Parameters
+    ----------
+    parts : CrossedParts
+        From `split_crossed`.
+    strata : int array, shape (m,)
+        Stratum of each image.
+    contrast : float array, shape (g,)
+        Factors of the groups.
+
+    Returns
+    -------
+    float array, shape (k,)
+        Degrees of freedom, one or more; an image alone in its stratum counts as one.
+
+    Source
+    ------
+    Satterthwaite (1946), "An approximate distribution of estimates of variance components".
+
+    Examples
+    --------
+    >>> codes = {"respondents": np.arange(40), "images": np.arange(40) % 10, "groups": np.arange(40) // 20}
+    >>> values = np.random.default_rng(0).normal(size=(40, 1))
+    >>> parts = split_crossed(values, np.ones(10), strata=np.zeros(10), **codes)
+    >>> parts = parts._replace(covariance=np.zeros((2, 1)))  # only images, all of one stratum
+    >>> count_freedom(parts, np.zeros(10), contrast=np.array([1, -1])).tolist()
+    [9.0]
+    """
+    combined = np.einsum("g,igk->ik", contrast, parts.image_parts)
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    by_stratum = _add_up(combined**2, codes, len(sizes))
+    people = np.bincount(parts.respondent_groups)
+    by_group = np.asarray(contrast)[:, None] ** 2 * parts.covariance
+    squares = (by_stratum**2 / np.maximum(sizes - 1, 1)[:, None]).sum(axis=0)
+    squares += (by_group**2 / np.maximum(people - 1, 1)[:, None]).sum(axis=0)
+    total = by_stratum.sum(axis=0) + by_group.sum(axis=0)
+    return np.maximum(np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1), np.inf), 1.0)
+
+
+def resample_pigeonhole(
+    values: np.ndarray,
+    image_weights: np.ndarray,
+    *,
+    respondents: np.ndarray,
+    images: np.ndarray,
+    groups: np.ndarray,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+) -> np.ndarray:
+    """Resample respondents and images independently, each rating weighted by the product of both counts.
+
+    Wider than it should be where single ratings make most of the error, which it counts three times; kept for
+    comparison with `resample_crossed`.
+
+    Parameters
+    ----------
+    values, image_weights, respondents, images, groups
+        As in `split_crossed`.
+    n_bootstrap : int, default 2000
+        Resamples.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    float array, shape (n_bootstrap, g, k)
+        Means of each resample.
+
+    Source
+    ------
+    Owen (2007), "The pigeonhole bootstrap"; Owen & Eckles (2012), "Bootstrapping data arrays of arbitrary
+    order".
+
+    Examples
+    --------
+    >>> resample_pigeonhole(np.ones((2, 1)), np.ones(1), respondents=np.array([0, 1]),
+    ...     images=np.array([0, 0]), groups=np.array([0, 1]), n_bootstrap=3).ravel().tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    n_groups = groups.max() + 1
+    cells = images * n_groups + groups
+    own_weight = np.asarray(image_weights, dtype=float)[images] / np.bincount(cells)[cells]
+    respondent_groups = np.zeros(respondents.max() + 1, dtype=np.int64)
+    respondent_groups[respondents] = groups
+    replicates = np.empty((n_bootstrap, n_groups, values.shape[1]))
+    for rows, extra_images, extra_people in draw_extra_counts(
+        respondent_groups, len(image_weights), n_bootstrap=n_bootstrap, seed=seed
+    ):
+        for group in range(n_groups):
+            own = np.flatnonzero(groups == group)
+            weight = (1 + extra_people[:, respondents[own]]) * (1 + extra_images[:, images[own]])
+            weight *= own_weight[own]
+            replicates[rows, group] = weight @ values[own] / weight.sum(axis=1, keepdims=True)
+    return replicates

@@ -1,0 +1,311 @@
+"""Ratings before any analysis: real or simulated but never both, and one row per respondent and image."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.annotation.constructs import EMOTIONS
+from visclust.base.tables import UNASSIGNED, check_table
+
+
+class RatingEvents(NamedTuple):
+    """One row per respondent and image, one column of values per item and then per dimension."""
+
+    events: pd.DataFrame
+    values: np.ndarray
+    outcomes: pd.DataFrame
+    simulated: bool
+
+
+# Which images count how much in a mean: the paper's first.
+WEIGHTINGS = ("clusters", "images", "corpus")
+
+
+class CrossedDesign(NamedTuple):
+    """Ratings of some outcomes without gaps, numbered for `split_crossed`."""
+
+    columns: np.ndarray
+    values: np.ndarray
+    codes: dict[str, np.ndarray]
+    clusters: np.ndarray
+    image_ids: np.ndarray
+
+
+def check_ratings(ratings: pd.DataFrame) -> bool:
+    """Check a ratings table, and refuse one in which simulated ratings stand among real ones.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The ratings table.
+
+    Returns
+    -------
+    bool
+        Whether the ratings are simulated, all of them.
+
+    Raises
+    ------
+    ValueError
+        If it is no ratings table, has no rating or an infinite one, or mixes simulated and real ones.
+
+    Examples
+    --------
+    >>> check_ratings(pd.DataFrame({"respondent": ["r"], "group": ["Democrat"], "image_id": ["a"],
+    ...     "item": ["proud"], "rating": [3.0], "simulated": [True]}))
+    True
+    """
+    check_table(ratings, "ratings")
+    if ratings["rating"].isna().all():
+        raise ValueError(
+            "Expected ratings, got a table without any: every rating is missing, or no row is there."
+        )
+    if np.isinf(ratings["rating"].to_numpy(dtype=float, na_value=np.nan)).any():
+        raise ValueError("Expected finite ratings, got an infinite one. Correct it, or set it to missing.")
+    if ratings["simulated"].nunique() > 1:
+        raise ValueError(
+            f"Expected either people's ratings or simulated ones, got both: {ratings['simulated'].sum()} of "
+            f"{len(ratings)} rows are simulated. Numbers from a mixture would pass for people's: keep one."
+        )
+    return bool(ratings["simulated"].iloc[0])
+
+
+def find_simulated(table: pd.DataFrame) -> bool:
+    """Tell from the column ``simulated`` whether a table of results rests on simulated ratings.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What an analysis of ratings returned.
+
+    Returns
+    -------
+    bool
+        True where any row does: a figure of it must say so.
+
+    Raises
+    ------
+    ValueError
+        If the column is missing.
+
+    Examples
+    --------
+    >>> find_simulated(pd.DataFrame({"simulated": [False]}))
+    False
+    """
+    if "simulated" not in table.columns:
+        raise ValueError(
+            "Expected a table with the column simulated, which says whether its ratings were made by a "
+            "computer. Use the table that the analysis function returned, with all its columns."
+        )
+    return bool(table["simulated"].any())
+
+
+def spread_ratings(
+    ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS, groups: str = "group"
+) -> RatingEvents:
+    """Set all items of one respondent's rating of one image side by side, with their means by dimension.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The ratings table.
+    dimensions : mapping of str to sequence of str, default EMOTIONS
+        Items of each dimension. Items that it does not name are kept as items only.
+    groups : str, default "group"
+        Column with the respondents' groups.
+
+    Returns
+    -------
+    RatingEvents
+        ``events`` (``respondent, group, image_id``; n rows), ``values`` (float, shape (n, k), NaN where an
+        item was not rated; a dimension needs all of its items), ``outcomes`` (k rows: ``level`` "emotion"
+        or "dimension", ``item``, ``dimension``), ``simulated``.
+
+    Raises
+    ------
+    ValueError
+        If it is no ratings table, mixes simulated and real, lacks the column of groups, names no group
+        somewhere, or gives one respondent two groups.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"respondent": "r", "group": "Democrat", "image_id": "a",
+    ...     "item": ["proud", "calm"], "rating": [3.0, 5.0], "simulated": True})
+    >>> spread_ratings(ratings, dimensions={"pride": ["proud"]}).values.tolist()
+    [[3.0, 5.0, 3.0]]
+    """
+    simulated = check_ratings(ratings)
+    if groups not in ratings.columns or ratings[groups].isna().any():
+        raise ValueError(
+            f"Expected a column {groups!r} with the group of every respondent; it is missing or has gaps. "
+            f"Name the column, or leave out respondents without a group knowingly."
+        )
+    rated = set(ratings["item"])
+    known = {name: tuple(items) for name, items in dimensions.items() if set(items) <= rated}
+    partial = [name for name, items in dimensions.items() if name not in known and set(items) & rated]
+    if partial:
+        raise ValueError(
+            f"The dimension {partial[0]!r} needs the items {', '.join(dimensions[partial[0]])}, and not all "
+            f"of them were rated. Give `dimensions` with the items that were."
+        )
+    owner = {item: name for name, items in known.items() for item in items}
+    items = [*owner, *sorted(rated - owner.keys())]
+    wide = ratings.set_index(["respondent", groups, "image_id", "item"])["rating"].unstack("item")
+    events = wide.index.to_frame(index=False).set_axis(["respondent", "group", "image_id"], axis=1)
+    if (events.groupby("respondent")["group"].nunique() > 1).any():
+        raise ValueError(f"Expected one group per respondent; some have two in the column {groups!r}.")
+    values = wide[items].to_numpy(dtype=np.float64)
+    means = [values[:, [items.index(item) for item in members]].mean(axis=1) for members in known.values()]
+    outcomes = pd.DataFrame(
+        {
+            "level": ["emotion"] * len(items) + ["dimension"] * len(known),
+            "item": [*items, *known],
+            "dimension": [*(owner.get(item, item) for item in items), *known],
+        }
+    )
+    return RatingEvents(events, np.column_stack([values, *means]), outcomes, simulated)
+
+
+def join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
+    """Look up the cluster of each rated image.
+
+    Parameters
+    ----------
+    events : DataFrame
+        With the column ``image_id``.
+    clusters : DataFrame
+        A sample, assignment or clusters table: ``image_id, cluster``.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Clusters, by row of `events`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, an image has no cluster, or two.
+
+    Examples
+    --------
+    >>> join_clusters(pd.DataFrame({"image_id": ["a"]}), pd.DataFrame({"image_id": ["a"], "cluster": [7]}))
+    array([7])
+    """
+    missing = [name for name in ("image_id", "cluster") if name not in clusters.columns]
+    if missing:
+        raise ValueError(
+            f"Expected a sample, assignment or clusters table; its column {missing[0]} is missing."
+        )
+    known = clusters[["image_id", "cluster"]].drop_duplicates()
+    if known["image_id"].duplicated().any():
+        raise ValueError("Expected one cluster per image; some images have two: mix no two clusterings.")
+    found = events["image_id"].map(known.set_index("image_id")["cluster"])
+    if found.isna().any():
+        raise ValueError(
+            f"{events.loc[found.isna(), 'image_id'].nunique()} rated images have no cluster (the first is "
+            f"{events.loc[found.isna(), 'image_id'].iloc[0]}). Give the sample that the survey was made from."
+        )
+    return found.to_numpy(dtype=np.int64)
+
+
+def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[CrossedDesign]:
+    """Go through the outcomes, those together that the same ratings have.
+
+    Parameters
+    ----------
+    spread : RatingEvents
+        From `spread_ratings`.
+    sample : DataFrame or None
+        Images and their clusters; without, all images count as one cluster.
+
+    Yields
+    ------
+    CrossedDesign
+        ``columns`` (which outcomes), ``values`` (n, k), ``codes`` (``respondents, images, groups``, each
+        (n,)), ``clusters`` and ``image_ids`` of the images, (m,).
+
+    Raises
+    ------
+    ValueError
+        If no image was rated by every group.
+
+    Examples
+    --------
+    >>> from visclust.ratings.designs import spread_ratings
+    >>> ratings = pd.DataFrame({"respondent": ["r", "s", "s"], "group": ["D", "R", "R"],
+    ...     "image_id": ["a", "a", "b"], "item": "proud", "rating": 5.0, "simulated": True})
+    >>> sample = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1]})
+    >>> [design.image_ids.tolist() for design in list_designs(spread_ratings(ratings, dimensions={}), sample)]
+    [['a']]
+    """
+    n_rows = len(spread.events)
+    clusters = np.zeros(n_rows, dtype=np.int64) if sample is None else join_clusters(spread.events, sample)
+    names, group = np.unique(spread.events["group"].to_numpy(dtype=object), return_inverse=True)
+    image = pd.factorize(spread.events["image_id"])[0]
+    known = ~np.isnan(spread.values)
+    patterns, pattern_of = np.unique(known, axis=1, return_inverse=True)
+    for number in range(patterns.shape[1]):
+        rows = patterns[:, number]
+        columns = np.flatnonzero(pattern_of == number)
+        cells = np.unique(image[rows] * len(names) + group[rows]) // len(names)
+        rated_by_all = np.bincount(cells, minlength=image.max() + 1) == len(names)
+        rows = np.flatnonzero(rows & rated_by_all[image])
+        if not len(rows):
+            raise ValueError(
+                f"No image has ratings of {spread.outcomes['item'].iloc[columns[0]]!r} by all groups "
+                f"({', '.join(names)}): nothing can be compared."
+            )
+        events = spread.events.iloc[rows]
+        ids, first, images = np.unique(
+            events["image_id"].to_numpy(dtype=object), return_index=True, return_inverse=True
+        )
+        codes = {
+            "respondents": pd.factorize(events["respondent"])[0],
+            "images": images,
+            "groups": group[rows],
+        }
+        yield CrossedDesign(columns, spread.values[np.ix_(rows, columns)], codes, clusters[rows][first], ids)
+
+
+def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> np.ndarray:
+    """Weigh the images that were rated; in a cluster they stand for those that were not.
+
+    Parameters
+    ----------
+    design : CrossedDesign
+        From `list_designs`.
+    sample : DataFrame
+        The sample table; its weights are used for "corpus" only.
+    weighting : {"clusters", "images", "corpus"}
+        As in `compare_groups`.
+
+    Returns
+    -------
+    float array, shape (m,)
+        Weights, not yet made to sum to one.
+
+    Raises
+    ------
+    ValueError
+        If clusters should weigh alike and every image is unassigned.
+
+    Examples
+    --------
+    >>> design = CrossedDesign(np.array([0]), np.ones((3, 1)), {}, np.array([0, 0, 1]), np.array(list("abc")))
+    >>> weigh_images(design, pd.DataFrame(), "clusters").tolist()
+    [0.5, 0.5, 1.0]
+    """
+    clusters = pd.Series(design.clusters)
+    if weighting == "images":
+        return np.ones(len(clusters))
+    rated = clusters.map(clusters.value_counts()).to_numpy(dtype=float)
+    if weighting == "clusters":
+        weights = np.where(clusters == UNASSIGNED, 0.0, 1 / rated)
+    else:
+        weights = clusters.map(sample.groupby("cluster")["weight"].sum()).to_numpy(dtype=float) / rated
+    if not weights.any():
+        raise ValueError('The weighting "clusters" needs images in clusters: all rated ones are unassigned.')
+    return weights

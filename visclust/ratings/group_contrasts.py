@@ -1,0 +1,241 @@
+"""What groups of respondents feel about a corpus, and by how much they differ."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, t
+from statsmodels.stats.multitest import multipletests
+
+from visclust.annotation.constructs import EMOTIONS
+from visclust.base.bootstrap import find_interval
+from visclust.base.checks import check_level, check_whole_number
+from visclust.ratings.crossed_bootstrap import (
+    CrossedParts,
+    count_freedom,
+    resample_crossed,
+    resample_pigeonhole,
+    split_crossed,
+)
+from visclust.ratings.designs import WEIGHTINGS, RatingEvents, list_designs, spread_ratings, weigh_images
+
+
+class GroupComparison(NamedTuple):
+    """Means of each group, and differences from the reference group."""
+
+    means: pd.DataFrame
+    differences: pd.DataFrame
+
+
+def compare_groups(
+    ratings: pd.DataFrame,
+    sample: pd.DataFrame,
+    *,
+    weightings: str | Sequence[str] | None = None,
+    reference: str | None = None,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    groups: str = "group",
+    method: str = "crossed",
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> GroupComparison:
+    """Compare what groups feel, per emotion and per dimension, with intervals for new respondents and images.
+
+    A group's mean is a weighted mean over images of the mean of the group's ratings of that image. So all
+    groups are compared on the same images, however many ratings one of them gave. Images that a group did not
+    rate are left out for all.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The ratings table.
+    sample : DataFrame
+        The sample table that the survey was made from (``image_id, cluster, weight``). For other weightings
+        than "corpus" a clusters or assignment table will do.
+    weightings : str or sequence of str, optional
+        Which images count how much. "clusters": each cluster alike, and each of its images alike (the
+        paper's; unassigned images do not count). "images": each rated image alike. "corpus": by the
+        sample's weights, so that the mean speaks for all images of the corpus. By default all that the
+        sample allows.
+    reference : str, optional
+        Group that the others are compared with; by default the last in alphabetical order.
+    dimensions : mapping of str to sequence of str, default EMOTIONS
+        Items by dimension; a dimension's rating is the mean of its items.
+    groups : str, default "group"
+        Column of the ratings table with the groups.
+    method : {"crossed", "pigeonhole"}, default "crossed"
+        "crossed" resamples images within clusters and respondents within groups, and counts each rating's own
+        error once. "pigeonhole" is Owen's bootstrap, which is wider than it need be. Percentile intervals
+        of either are expanded from a normal to a t distribution.
+    n_bootstrap : int, default 2000
+        Resamples.
+    level : float, default 0.95
+        Confidence level.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    GroupComparison
+        ``means``: a row per weighting, outcome and group: ``weighting, level, dimension, item, group,
+        estimate, standard_error, low, high, ratings, images, simulated``. ``differences``: a row per
+        weighting, outcome and group but the reference, with ``reference``, ``p`` (t, two-sided) and
+        ``p_adjusted`` (Benjamini-Hochberg among the emotions or the dimensions of one weighting) besides.
+
+        The clusters count as given, images as drawn from them (each as if from very many, which is
+        conservative where most of a cluster was rated), respondents as drawn from their groups.
+
+    Raises
+    ------
+    ValueError
+        If a table is not of its kind, simulated ratings are mixed with real ones, there are fewer than two
+        groups, or no image was rated by all of them.
+
+    Source
+    ------
+    Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: see `split_crossed`;
+    expanded percentile intervals: Hesterberg (2015), "What teachers should know about the bootstrap".
+    Benjamini & Hochberg (1995).
+
+    Examples
+    --------
+    >>> sample = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "inclusion_probability": [0.5, 0.1],
+    ...                        "weight": [2.0, 10.0]})
+    >>> ratings = pd.DataFrame({"respondent": ["r", "s", "r", "s"], "group": ["D", "R"] * 2,
+    ...     "image_id": ["a", "a", "b", "b"], "item": "proud", "rating": [5.0, 1.0, 4.0, 3.0],
+    ...     "simulated": True})
+    >>> compared = compare_groups(ratings, sample, dimensions={}, n_bootstrap=10)
+    >>> compared.differences[["weighting", "group", "reference", "estimate"]]
+      weighting group reference  estimate
+    0  clusters     D         R       2.5
+    1    images     D         R       2.5
+    2    corpus     D         R       1.5
+    """
+    if method not in ("crossed", "pigeonhole"):
+        raise ValueError(f'Expected the method "crossed" or "pigeonhole", got {method!r}.')
+    check_level(level)
+    check_whole_number("n_bootstrap", n_bootstrap, least=2)  # one resample has no spread
+    possible = WEIGHTINGS if "weight" in sample.columns else WEIGHTINGS[:2]
+    weightings = [weightings] if isinstance(weightings, str) else weightings
+    wanted = tuple(possible if weightings is None else weightings)
+    if set(wanted) - set(possible):
+        raise ValueError(
+            f"Expected weightings among {', '.join(possible)}, got {', '.join(wanted)}. The weighting "
+            f'"corpus" needs the sample table with its weights.'
+        )
+    spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
+    names = sorted(spread.events["group"].unique())
+    reference = choose_reference(names, reference)
+    means, differences = [], []
+    for design in list_designs(spread, sample):
+        for weighting in wanted:
+            weights = weigh_images(design, sample, weighting)
+            options: dict[str, Any] = {**design.codes, "seed": seed}
+            parts = split_crossed(design.values, weights, strata=design.clusters, **options)
+            if method == "crossed":
+                replicates = resample_crossed(parts, n_bootstrap=n_bootstrap, seed=seed)
+            else:
+                replicates = resample_pigeonhole(design.values, weights, n_bootstrap=n_bootstrap, **options)
+            described = spread.outcomes.iloc[design.columns].assign(
+                weighting=weighting, ratings=len(design.values), images=int((weights > 0).sum())
+            )
+            against = names.index(reference)
+            for number, name in enumerate(names):
+                own = np.eye(len(names))[number]
+                rows = described.assign(group=name)
+                means.append(_estimate(rows, parts, replicates, own, design.clusters, level))
+                if number != against:
+                    apart = own - np.eye(len(names))[against]
+                    rows = rows.assign(reference=reference)
+                    differences.append(_estimate(rows, parts, replicates, apart, design.clusters, level))
+    return GroupComparison(
+        _arrange(means, spread, wanted, ["group"]),
+        _adjust(_arrange(differences, spread, wanted, ["group", "reference"], ["p"])),
+    )
+
+
+def choose_reference(names: Sequence[str], reference: str | None) -> str:
+    """Choose the group that the others are compared with.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The groups.
+    reference : str or None
+        One of them; by default the last.
+
+    Returns
+    -------
+    str
+        The reference.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups, or the reference is none of them.
+
+    Examples
+    --------
+    >>> choose_reference(["Democrat", "Republican"], None)
+    'Republican'
+    """
+    if len(names) < 2:
+        raise ValueError(f"Expected ratings by at least two groups, got {', '.join(map(str, names))} only.")
+    if reference is not None and reference not in names:
+        raise ValueError(f"Expected one of the groups {', '.join(names)} as reference, got {reference!r}.")
+    return names[-1] if reference is None else reference
+
+
+def _estimate(
+    rows: pd.DataFrame,
+    parts: CrossedParts,
+    replicates: np.ndarray,
+    contrast: np.ndarray,
+    strata: np.ndarray,
+    level: float,
+) -> pd.DataFrame:
+    """Give a contrast of the groups with its percentile interval, expanded from normal to t."""
+    estimate = contrast @ parts.means
+    drawn = np.einsum("g,bgk->bk", contrast, replicates)
+    error = drawn.std(axis=0, ddof=1)
+    freedom = count_freedom(parts, strata, contrast=contrast)
+    ends = np.array(find_interval(drawn, level=level))
+    low, high = estimate + (ends - estimate) * t.ppf((1 + level) / 2, freedom) / norm.ppf((1 + level) / 2)
+    # Where there is no error, everybody gave the same rating: no difference either.
+    p = 2 * t.sf(np.abs(estimate) / np.where(error > 0, error, 1.0), freedom)
+    return rows.assign(estimate=estimate, standard_error=error, low=low, high=high, p=p)
+
+
+def _arrange(
+    parts: list[pd.DataFrame],
+    spread: RatingEvents,
+    wanted: tuple[str, ...],
+    names: list[str],
+    more: Sequence[str] = (),
+) -> pd.DataFrame:
+    table = pd.concat(parts)
+    table = table.assign(
+        order=table["weighting"].map(wanted.index), outcome=table.index, simulated=spread.simulated
+    )
+    columns = [
+        "weighting",
+        *spread.outcomes.columns,
+        *names,
+        "estimate",
+        "standard_error",
+        "low",
+        "high",
+        *more,
+    ]
+    table = table.sort_values(["order", "outcome", "group"], ignore_index=True)
+    return table[[*columns, "ratings", "images", "simulated"]]
+
+
+def _adjust(table: pd.DataFrame) -> pd.DataFrame:
+    """Add p values adjusted within a family: emotions or dimensions of one weighting."""
+    family = table.groupby(["weighting", "level"])["p"]
+    adjusted = family.transform(lambda part: multipletests(part, method="fdr_bh")[1])
+    order = [name for name in table.columns if name not in ("ratings", "images", "simulated")]
+    return table.assign(p_adjusted=adjusted)[[*order, "p_adjusted", "ratings", "images", "simulated"]]

@@ -1,0 +1,422 @@
+"""Figures of how groups differ: their means, and their differences in each cluster."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from visclust.base.charts import GRAY
+from visclust.ratings.designs import find_simulated
+
+SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
+
+# Blue and red that differ in lightness too, then colours of Okabe and Ito; groups differ in shape besides.
+_PARTIES = {"Democrat": "#2166ac", "Republican": "#d6402b"}
+_OTHERS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
+_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
+_WEIGHTINGS = {
+    "clusters": "Clusters weigh alike",
+    "images": "Rated images weigh alike",
+    "corpus": "Weighted to the corpus",
+}
+_ORANGE, _BLUE = "#c95f00", "#56b4e9"
+_RAW, _FOUND, _PULLED = "raw", "raw, adjusted p < 0.05", "pulled towards the mean, with interval"
+
+_RED = "#d01c1c"
+# Okabe and Ito's colours for all kinds of colour vision, without black and without those near red and gray.
+_MARKS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#B5A800"]
+_ROW = 18  # pixels
+
+
+def plot_party_means(
+    means: pd.DataFrame, *, weighting: str = "clusters", width: int = 420, row: int = 26
+) -> alt.VConcatChart:
+    """Draw each group's mean of every emotion with its interval; the dimensions are gray bands.
+
+    Parameters
+    ----------
+    means : DataFrame
+        The ``means`` of `compare_groups`.
+    weighting : str, default "clusters"
+        Which of its weightings to draw.
+    width : int, pixels, default 420
+        Of a band.
+    row : int, pixels, default 26
+        Height of an emotion.
+
+    Returns
+    -------
+    altair.VConcatChart
+        A band per dimension, with its emotions and, in bold below them, the mean of all of them.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such weighting.
+
+    Source
+    ------
+    Casas et al., Figure 10.
+
+    Examples
+    --------
+    >>> means = pd.DataFrame({"weighting": "clusters", "level": "emotion", "dimension": "enthusiasm",
+    ...     "item": "proud", "group": ["Democrat", "Republican"], "estimate": [3.0, 2.0], "low": [2.5, 1.5],
+    ...     "high": [3.5, 2.5], "ratings": 9, "images": 4, "simulated": True})
+    >>> len(plot_party_means(means).vconcat)
+    1
+    """
+    table = means[means["weighting"].eq(weighting)]
+    if table.empty:
+        raise ValueError(
+            f"Expected one of the weightings {', '.join(map(str, means['weighting'].unique()))}, "
+            f"got {weighting!r}."
+        )
+    groups = sorted(table["group"].unique())
+    others = iter(_OTHERS * len(groups))
+    colour = alt.Scale(domain=groups, range=[_PARTIES.get(group) or next(others) for group in groups])
+    shape = alt.Scale(domain=groups, range=[_SHAPES[n % len(_SHAPES)] for n in range(len(groups))])
+    ends = [float(table["low"].min()), float(table["high"].max())]
+    dimensions = list(dict.fromkeys(table["dimension"]))
+    panels = []
+    for number, dimension in enumerate(dimensions):
+        part = table[table["dimension"].eq(dimension)]
+        last = number == len(dimensions) - 1
+        order = list(dict.fromkeys(part["item"]))
+        height = row * len(order)
+        axis = alt.Axis(
+            title="Mean rating and its interval" if last else None, labels=last, ticks=last, domain=last,
+            gridColor="white",
+        )  # fmt: skip
+        base = alt.Chart(
+            part[["level", "item", "group", "estimate", "low", "high", "ratings", "images"]]
+        ).encode(
+            y=alt.Y(
+                "item:N", sort=order, title=None,
+                axis=alt.Axis(
+                    ticks=False, domain=False,
+                    labelFontWeight=alt.ExprRef(f"datum.value === '{dimension}' ? 'bold' : 'normal'"),
+                ),
+            ),
+            yOffset=alt.YOffset("group:N", sort=groups),
+            color=alt.Color("group:N", scale=colour, title=None, legend=alt.Legend(orient="top")),
+            opacity=alt.value(1),
+        )  # fmt: skip
+        x = alt.X("low:Q", scale=alt.Scale(domain=ends, zero=False), axis=axis)
+        thick = alt.condition("datum.level === 'dimension'", alt.value(3), alt.value(1.5))
+        intervals = base.mark_rule().encode(x=x, x2="high:Q", strokeWidth=thick)
+        points = base.mark_point(filled=True).encode(
+            x=alt.X("estimate:Q"),
+            shape=alt.Shape("group:N", scale=shape, title=None),
+            size=alt.condition("datum.level === 'dimension'", alt.value(110), alt.value(65)),
+            tooltip=[
+                "item:N",
+                "group:N",
+                *[alt.Tooltip(f"{name}:Q", format=".2f") for name in ("estimate", "low", "high")],
+                "ratings:Q",
+                "images:Q",
+            ],
+        )
+        view = alt.ViewConfig(fill="#ececec", stroke=None)
+        panels.append(alt.layer(intervals, points).properties(width=width, height=height, view=view))
+    subtitle = [_WEIGHTINGS.get(weighting, weighting)]
+    title = title_ratings("What each group felt", table, subtitle=subtitle)
+    return (
+        alt.vconcat(*panels, spacing=8).properties(title=title).resolve_legend(color="shared", shape="shared")
+    )
+
+
+def plot_cluster_contrasts(
+    contrasts: pd.DataFrame,
+    *,
+    items: Sequence[str] = ("enthusiasm", "aversion", "anxiety"),
+    width: int = 860,
+    height: int = 150,
+) -> alt.VConcatChart:
+    """Draw by how much groups differ in each cluster: raw, and pulled towards the mean with intervals.
+
+    Parameters
+    ----------
+    contrasts : DataFrame
+        From `contrast_clusters`, for one pair of groups.
+    items : sequence of str, default ("enthusiasm", "aversion", "anxiety")
+        Emotions or dimensions, a panel each.
+    width, height : int, pixels
+        Of each panel.
+
+    Returns
+    -------
+    altair.VConcatChart
+        A column per cluster, ordered by the estimate that was pulled. Blue dots are raw differences; those
+        whose adjusted p value is below 0.05 are orange diamonds.
+
+    Raises
+    ------
+    ValueError
+        If an item is not in the table, or it holds several pairs of groups.
+
+    Source
+    ------
+    After the footnotes on single clusters in Casas et al.
+
+    Examples
+    --------
+    >>> contrasts = pd.DataFrame({"item": "proud", "group": "Democrat", "reference": "Republican",
+    ...     "cluster": [0, 1], "estimate": [1.0, 0.0], "p_adjusted": [0.3, 0.9], "shrunk": [0.6, 0.4],
+    ...     "low": [0.1, 0.0], "high": [1.0, 0.9], "images": 3, "ratings": 9, "simulated": True})
+    >>> len(plot_cluster_contrasts(contrasts, items=["proud"]).vconcat)
+    1
+    """
+    unknown = [item for item in items if item not in set(contrasts["item"])]
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]!r} is not in the table, which has {', '.join(contrasts['item'].unique())}."
+        )
+    pairs = contrasts[["group", "reference"]].drop_duplicates()
+    if len(pairs) != 1:
+        raise ValueError(f"Expected one pair of groups, got {len(pairs)}: keep the rows of one.")
+    group, reference = pairs.iloc[0]
+    numbers = ["estimate", "p_adjusted", "shrunk", "low", "high"]
+    kinds = [_RAW, _FOUND, _PULLED]
+    colour = alt.Scale(domain=kinds, range=[_BLUE, _ORANGE, "black"])
+    shape = alt.Scale(domain=kinds, range=["circle", "diamond", "circle"])
+    legend = alt.Legend(orient="top", labelLimit=300)
+    panels = []
+    for number, item in enumerate(items):
+        part = contrasts.loc[contrasts["item"].eq(item), ["cluster", *numbers, "images", "ratings"]]
+        base = (
+            alt.Chart(part)
+            .transform_window(rank="row_number()", sort=[alt.SortField("shrunk", order="descending")])
+            .transform_calculate(kind=f"datum.p_adjusted < 0.05 ? '{_FOUND}' : '{_RAW}'")
+        )
+        title = "Clusters, by the pulled difference" if number == len(items) - 1 else None
+        x = alt.X(
+            "rank:Q", title=title, axis=alt.Axis(format="d", tickMinStep=1, grid=False, labels=bool(title)),
+            scale=alt.Scale(domain=[0.5, len(part) + 0.5], nice=False),
+        )  # fmt: skip
+        y_title = f"{group} - {reference}"
+        raw = base.mark_point(filled=True, size=24, opacity=1).encode(
+            x=x,
+            y=alt.Y("estimate:Q", title=y_title),
+            color=alt.Color("kind:N", title=None, scale=colour, legend=legend),
+            shape=alt.Shape("kind:N", title=None, scale=shape, legend=legend),
+            tooltip=[
+                "cluster:Q",
+                *[alt.Tooltip(f"{name}:Q", format=".2f") for name in numbers],
+                "images:Q",
+                "ratings:Q",
+            ],
+        )
+        intervals = base.mark_rule(strokeWidth=1.2, color="#a8a8a8").encode(
+            x=x, y=alt.Y("low:Q", title=y_title), y2="high:Q"
+        )
+        pulled = base.mark_circle(color="black", size=14, opacity=1).encode(x=x, y="shrunk:Q")
+        zero = alt.Chart(part.head(1)).mark_rule(strokeDash=[4, 3], color=GRAY).encode(y=alt.datum(0))
+        name = alt.TitleParams(item, anchor="start", fontSize=12)
+        panels.append(
+            alt.layer(intervals, zero, raw, pulled).properties(width=width, height=height, title=name)
+        )
+    heading = title_ratings("Differences between groups, cluster by cluster", contrasts)
+    return alt.vconcat(*panels, spacing=8).properties(title=heading).resolve_scale(y="shared")
+
+
+def plot_emotion_heatmap(
+    cells: pd.DataFrame,
+    *,
+    lines: pd.DataFrame,
+    chosen: pd.DataFrame | None = None,
+    thumbnails: pd.DataFrame | None = None,
+    width: int = 900,
+) -> alt.VConcatChart:
+    """Draw every cluster's emotions as a column, the largest cluster first: darker is stronger.
+
+    Parameters
+    ----------
+    cells, lines, chosen : DataFrame
+        What `tabulate_emotion_heatmap` returns.
+    thumbnails : DataFrame, optional
+        From `encode_cluster_thumbnails`, for the chosen clusters.
+    width : int, pixels, default 900
+        Of the heatmap.
+
+    Returns
+    -------
+    altair.VConcatChart
+        A panel per dimension; red lines where the largest clusters make up the shares; the chosen clusters
+        framed in colour, with their pictures below. Pointing at a cell shows its numbers.
+
+    Source
+    ------
+    Casas et al., Figure 9.
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame({"cluster": [0], "rank": [1], "size": [4], "dimension": ["enthusiasm"],
+    ...     "item": ["proud"], "estimate": [2.0], "low": [1.0], "high": [3.0], "images": [2], "ratings": [9],
+    ...     "simulated": [True]})
+    >>> lines = pd.DataFrame({"share": [0.5], "rank": [1], "size_is": ["images"]})
+    >>> len(plot_emotion_heatmap(cells, lines=lines).vconcat)
+    2
+    """
+    last = int(cells["rank"].max())
+    scale = alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False)
+    size_is = str(lines["size_is"].iloc[0]) if len(lines) else "images"
+    marked = pd.DataFrame(columns=["letter", "rank", "cluster", "size"]) if chosen is None else chosen
+    letters = marked["letter"].tolist()
+    colours = alt.Scale(domain=letters, range=[_MARKS[n % len(_MARKS)] for n in range(len(letters))])
+    shade = alt.Scale(scheme="greys", domain=[float(cells["estimate"].min()), float(cells["estimate"].max())])
+    panels: list[alt.LayerChart] = [_draw_heads(lines, marked, scale, colours, width)]
+    groups = list(cells.groupby("dimension", sort=False))
+    # The legend stands beside the tallest panel, which it does not stretch.
+    tallest = max(range(len(groups)), key=lambda place: groups[place][1]["item"].nunique())
+    for number, (dimension, part) in enumerate(groups):
+        title = f"Clusters, the largest by {size_is} first" if number == len(groups) - 1 else None
+        axis = alt.Axis(title=title, format="d", tickMinStep=1, grid=False) if title else None
+        heat = _draw_cells(
+            part, str(dimension), alt.X("left:Q", scale=scale, axis=axis), shade, legend=number == tallest
+        )
+        frames = _draw_frames(lines, marked, scale, colours)
+        height = _ROW * part["item"].nunique()
+        panels.append(alt.layer(heat, *frames).properties(width=width, height=height))
+    if thumbnails is not None and len(thumbnails):
+        panels.append(_draw_thumbnails(thumbnails, colours, width))
+    shares = ", ".join(f"{share:.0%}" for share in lines["share"])
+    what = {"images": "unique images", "posts": "images in posts"}[size_is]
+    note = f"Darker is stronger. Red lines: where the largest clusters make up {shares} of the {what}"
+    heading = title_ratings("What people felt about each cluster", cells, subtitle=[note])
+    return alt.vconcat(*panels, spacing=5).properties(title=heading).resolve_scale(color="independent")
+
+
+def _draw_heads(
+    lines: pd.DataFrame, chosen: pd.DataFrame, scale: alt.Scale, colours: alt.Scale, width: int
+) -> alt.LayerChart:
+    """Name the red lines and the chosen clusters above the panels."""
+    shown = alt.Chart(lines[["share", "rank"]]).transform_calculate(edge="datum.rank + 0.5")
+    words = shown.mark_text(color=_RED, fontWeight="bold", baseline="bottom").encode(
+        x=alt.X("edge:Q", scale=scale, axis=None),
+        y=alt.value(12),
+        text=alt.Text("share:Q", format=".0%"),
+    )
+    base = alt.Chart(chosen[["letter", "rank", "cluster", "size"]]).encode(
+        x=alt.X("rank:Q", scale=scale, axis=None),
+        color=alt.Color("letter:N", scale=colours, legend=None),
+        tooltip=["letter:N", "cluster:Q", "size:Q"],
+    )
+    names = base.mark_text(fontSize=12, fontWeight="bold", baseline="bottom").encode(
+        y=alt.value(26), text="letter:N"
+    )
+    points = base.mark_point(shape="triangle-down", filled=True, size=45, opacity=1).encode(y=alt.value(30))
+    view = alt.ViewConfig(stroke=None)
+    return alt.layer(words, names, points).properties(
+        width=width, height=34 if len(chosen) else 13, view=view
+    )
+
+
+def _draw_cells(part: pd.DataFrame, dimension: str, x: alt.X, shade: alt.Scale, *, legend: bool) -> alt.Chart:
+    shown = alt.Legend(title="Mean rating", gradientLength=48, format=".1f") if legend else None
+    order = list(dict.fromkeys(part["item"]))
+    numbers = ["estimate", "low", "high"]
+    return (
+        alt.Chart(part[["cluster", "rank", "size", "item", *numbers, "images", "ratings"]])
+        .transform_calculate(left="datum.rank - 0.5", right="datum.rank + 0.5")
+        .mark_rect()
+        .encode(
+            x=x,
+            x2="right:Q",
+            y=alt.Y("item:N", sort=order, title=dimension, axis=alt.Axis(ticks=False, minExtent=86)),
+            color=alt.Color("estimate:Q", scale=shade, legend=shown),
+            tooltip=[
+                "item:N",
+                *[alt.Tooltip(f"{name}:Q", format=".2f") for name in numbers],
+                *[f"{name}:Q" for name in ("cluster", "size", "images", "ratings")],
+            ],
+        )
+    )
+
+
+def _draw_frames(
+    lines: pd.DataFrame, chosen: pd.DataFrame, scale: alt.Scale, colours: alt.Scale
+) -> list[alt.Chart]:
+    """Draw the red lines, and a line in colour just inside both sides of each chosen cluster."""
+    edge = alt.X("edge:Q", scale=scale)
+    shown = alt.Chart(lines[["share", "rank"]]).transform_calculate(edge="datum.rank + 0.5")
+    sides = alt.Chart(chosen[["letter", "rank"]])
+    colour = alt.Color("letter:N", scale=colours, legend=None)
+    return [
+        shown.mark_rule(color="white", strokeWidth=3).encode(x=edge),  # sets red off in black-and-white print
+        shown.mark_rule(color=_RED, strokeWidth=1.5).encode(
+            x=edge, tooltip=alt.Tooltip("share:Q", format=".0%")
+        ),
+        *[
+            sides.transform_calculate(edge=f"datum.rank {side} 0.46")
+            .mark_rule(strokeWidth=1.5)
+            .encode(x=edge, color=colour)
+            for side in "-+"
+        ],
+    ]
+
+
+def _draw_thumbnails(thumbnails: pd.DataFrame, colours: alt.Scale, width: int) -> alt.LayerChart:
+    """Draw the chosen clusters' pictures side by side, under their letters."""
+    block = width / (int(thumbnails["block"].max()) + 1)
+    per_block = int(thumbnails["place"].max()) + 1
+    side = min(96, (block - 14) / per_block)
+    middle = f"datum.block * {block} + (datum.place + 0.5) * {side} + 4"
+    base = alt.Chart(thumbnails[["letter", "cluster", "block", "place", "url"]]).transform_calculate(
+        x=middle, left=f"datum.block * {block}", right=f"datum.block * {block} + {per_block * side + 8}"
+    )
+    scale = alt.Scale(domain=[0, width], nice=False)
+    colour = alt.Color("letter:N", scale=colours, legend=None)
+    frames = (
+        base.transform_filter("datum.place === 0")
+        .mark_rect(fillOpacity=0, strokeWidth=2)
+        .encode(
+            x=alt.X("left:Q", scale=scale, axis=None),
+            x2="right:Q",
+            y=alt.value(18),
+            y2=alt.value(side + 26),
+            stroke=alt.Stroke("letter:N", scale=colours, legend=None),
+        )
+    )
+    names = (
+        base.transform_filter("datum.place === 0")
+        .transform_calculate(name="datum.letter + ': cluster ' + datum.cluster")
+        .mark_text(align="left", baseline="bottom", fontWeight="bold")
+        .encode(x=alt.X("left:Q", scale=scale), y=alt.value(15), text="name:N", color=colour)
+    )
+    pictures = base.mark_image(width=side - 4, height=side - 4, aspect=True).encode(
+        x=alt.X("x:Q", scale=scale), y=alt.value(22 + side / 2), url="url:N"
+    )
+    view = alt.ViewConfig(stroke=None)
+    return alt.layer(frames, names, pictures).properties(width=width, height=side + 30, view=view)
+
+
+def title_ratings(text: str, table: pd.DataFrame, *, subtitle: Sequence[str] = ()) -> alt.TitleParams:
+    """Title a figure, with a note below wherever its table rests on simulated ratings.
+
+    Parameters
+    ----------
+    text : str
+        The title.
+    table : DataFrame
+        What is drawn, with the column ``simulated``.
+    subtitle : sequence of str, default ()
+        Lines below the title.
+
+    Returns
+    -------
+    altair.TitleParams
+        The title, at the left.
+
+    Raises
+    ------
+    ValueError
+        If the table does not say whether its ratings were simulated.
+
+    Examples
+    --------
+    >>> title_ratings("Means", pd.DataFrame({"simulated": [True]})).subtitle
+    ['SIMULATED ratings, made by a computer: nobody felt this']
+    """
+    lines = [SIMULATED_NOTE, *subtitle] if find_simulated(table) else list(subtitle)
+    return alt.TitleParams(text, subtitle=lines, anchor="start", subtitleColor="#444", offset=8)

@@ -1,0 +1,231 @@
+"""How reliably the items of each dimension measure it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from visclust.annotation.constructs import EMOTIONS
+from visclust.base.bootstrap import find_interval
+from visclust.ratings.designs import RatingEvents, spread_ratings
+
+_LEVELS = ("all ratings", "within respondents", "between respondents")
+
+
+def measure_reliability(
+    ratings: pd.DataFrame,
+    *,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    n_bootstrap: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure how reliably the items of each dimension measure it: Cronbach's alpha and McDonald's omega.
+
+    A respondent rates several images, so there are three answers. "all ratings" takes every rating of an
+    image as a row of its own: is one rating of one image reliable? "within respondents" is about what makes a
+    respondent rate one image higher than another, free of people's habits. "between respondents" is about
+    differences between people, free of what single images did to them.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The ratings table. A rating with a missing item is left out for that dimension.
+    dimensions : mapping of str to sequence of str, default EMOTIONS
+        Items by dimension. Omega needs three items; those with fewer get alpha only, single items nothing.
+    n_bootstrap : int, default 200
+        Resamples of respondents, each with all of his or her ratings.
+    level : float, default 0.95
+        Confidence level.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    DataFrame
+        A row per dimension and kind of difference: ``dimension, differences, alpha, alpha_low, alpha_high,
+        omega, omega_low, omega_high, items, ratings, respondents, simulated``. Intervals are for new
+        respondents and these images.
+
+    Raises
+    ------
+    ValueError
+        If simulated ratings are mixed with real ones, or no dimension has two items.
+
+    Source
+    ------
+    Cronbach (1951); McDonald (1999), Test Theory, with one factor by least squares (`fit_one_factor`). Within
+    and between: Geldhof, Preacher & Zyphur (2014), "Reliability estimation in a multilevel confirmatory
+    factor analysis framework", with covariances from the analysis of variance.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame([(f"r{r}", "all", f"i{i}", item, float((3 * r + 5 * i) % 7 + extra), True)
+    ...     for r in range(9) for i in range(4) for extra, item in enumerate(("hopeful", "proud"))],
+    ...     columns=["respondent", "group", "image_id", "item", "rating", "simulated"])
+    >>> table = measure_reliability(ratings, dimensions={"enthusiasm": ["hopeful", "proud"]}, n_bootstrap=5)
+    >>> table["alpha"].round(3).tolist()[:2]
+    [1.0, 1.0]
+    """
+    spread = spread_ratings(ratings, dimensions=dimensions)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name, items in list_scales(spread, least=2).items():
+        values, people = take_items(spread, items)
+        n_people = int(people.max()) + 1
+        counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=n_bootstrap)
+        weights = np.vstack([np.ones(n_people), counts])
+        for kind, covariances in zip(_LEVELS, _split_covariance(values, people, weights), strict=True):
+            row: dict[str, object] = {"dimension": name, "differences": kind}
+            for measure, found in (("alpha", _alpha(covariances)), ("omega", _omega(covariances))):
+                low, high = find_interval(found[1:], level=level)
+                row |= {measure: found[0], f"{measure}_low": low, f"{measure}_high": high}
+            rows.append({**row, "items": len(items), "ratings": len(values), "respondents": n_people})
+    return pd.DataFrame(rows).assign(simulated=spread.simulated)
+
+
+def list_scales(spread: RatingEvents, *, least: int) -> dict[str, list[int]]:
+    """List the columns of each dimension's items, of those with enough of them.
+
+    Parameters
+    ----------
+    spread : RatingEvents
+        From `spread_ratings`.
+    least : int
+        Items that a dimension needs.
+
+    Returns
+    -------
+    dict of str to list of int
+        Columns by dimension.
+
+    Raises
+    ------
+    ValueError
+        If no dimension has enough.
+
+    Examples
+    --------
+    >>> outcomes = pd.DataFrame({"level": ["emotion", "emotion", "dimension"], "item": ["a", "b", "mood"],
+    ...                          "dimension": "mood"})
+    >>> list_scales(RatingEvents(pd.DataFrame(), np.empty((0, 3)), outcomes, True), least=2)
+    {'mood': [0, 1]}
+    """
+    emotions = spread.outcomes[spread.outcomes["level"].eq("emotion")]
+    known = spread.outcomes.loc[spread.outcomes["level"].eq("dimension"), "item"]
+    scales = {name: emotions.index[emotions["dimension"].eq(name)].tolist() for name in known}
+    scales = {name: columns for name, columns in scales.items() if len(columns) >= least}
+    if not scales:
+        raise ValueError(f"Expected a dimension of {least} rated items or more. Give `dimensions`.")
+    return scales
+
+
+def take_items(spread: RatingEvents, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Take the complete rows of some items, and number their respondents.
+
+    Parameters
+    ----------
+    spread : RatingEvents
+        From `spread_ratings`.
+    columns : list of int
+        Columns of its values.
+
+    Returns
+    -------
+    tuple of two arrays
+        Values (n, p) without gaps, and the respondents' numbers (n,).
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows are complete.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"respondent": ["s", "s", "r"]})
+    >>> spread = RatingEvents(events, np.array([[1.0], [np.nan], [2.0]]), pd.DataFrame(), True)
+    >>> [part.tolist() for part in take_items(spread, [0])]
+    [[[1.0], [2.0]], [0, 1]]
+    """
+    complete = ~np.isnan(spread.values[:, columns]).any(axis=1)
+    if complete.sum() < 2:
+        raise ValueError("Expected ratings in which all items of a dimension were rated; there are none.")
+    return spread.values[complete][:, columns], pd.factorize(spread.events.loc[complete, "respondent"])[0]
+
+
+def _split_covariance(values: np.ndarray, people: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    """Compute covariances of all ratings, within and between respondents, for many weightings."""
+    n_items = values.shape[1]
+    n = np.bincount(people)
+    values = values - values.mean(axis=0)
+    means = np.column_stack([np.bincount(people, weights=column) for column in values.T]) / n[:, None]
+    apart = values - means[people]
+    products = (apart[:, :, None] * apart[:, None, :]).reshape(len(values), -1)
+    inside = np.column_stack([np.bincount(people, weights=column) for column in products.T])
+    outside = (n[:, None, None] * means[:, :, None] * means[:, None, :]).reshape(len(n), -1)
+    ratings, respondents = weights @ n, weights.sum(axis=1)
+    grand = weights @ (n[:, None] * means) / ratings[:, None]
+    within = (weights @ inside).reshape(-1, n_items, n_items)
+    between = (weights @ outside).reshape(-1, n_items, n_items)
+    between = between - ratings[:, None, None] * grand[:, :, None] * grand[:, None, :]
+    total = (within + between) / (ratings - 1)[:, None, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        within = within / (ratings - respondents)[:, None, None]
+        usual = (ratings - weights @ n**2 / ratings) / (respondents - 1)
+        between = (between / (respondents - 1)[:, None, None] - within) / usual[:, None, None]
+    return [total, within, between]
+
+
+def _alpha(s: np.ndarray) -> np.ndarray:
+    p, total = s.shape[-1], s.sum(axis=(-1, -2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = p / (p - 1) * (1 - np.einsum("...ii->...", s) / total)
+    return np.where(total > 0, found, np.nan)
+
+
+def _omega(s: np.ndarray) -> np.ndarray:
+    """Share of the sum's variance that one factor makes; NaN for two items, which do not identify it."""
+    usable = np.isfinite(s).all(axis=(-1, -2)) & (np.einsum("...ii->...i", s) > 0).all(axis=-1)
+    found = np.full(len(s), np.nan)
+    if s.shape[-1] > 2 and usable.any():
+        loadings = fit_one_factor(s[usable])
+        common = loadings.sum(axis=-1) ** 2
+        left = np.maximum(np.einsum("...ii->...i", s[usable]) - loadings**2, 0).sum(axis=-1)
+        found[usable] = common / (common + left)
+    return found
+
+
+def fit_one_factor(covariances: np.ndarray, *, n_steps: int = 300) -> np.ndarray:
+    """Fit one factor to many covariance matrices at once, by least squares of what lies off the diagonal.
+
+    Parameters
+    ----------
+    covariances : float array, shape (…, p, p)
+        Covariance matrices of three items or more.
+    n_steps : int, default 300
+        Steps of iterated principal axes.
+
+    Returns
+    -------
+    float array, shape (…, p)
+        Loadings.
+
+    Source
+    ------
+    Harman & Jones (1966), "Factor analysis by minimizing residuals".
+
+    Examples
+    --------
+    >>> fit_one_factor(np.array([[1.0, 0.56, 0.48], [0.56, 1.0, 0.42], [0.48, 0.42, 1.0]])).round(3).tolist()
+    [0.8, 0.7, 0.6]
+    """
+    s = np.array(covariances, dtype=float)
+    diagonal = np.einsum("...ii->...i", s).copy()
+    shared = diagonal * 0.5
+    loadings = np.zeros_like(diagonal)
+    for _ in range(n_steps):
+        np.einsum("...ii->...i", s)[...] = shared
+        values, vectors = np.linalg.eigh(s)
+        loadings = vectors[..., -1] * np.sqrt(np.maximum(values[..., -1:], 0))
+        shared = np.minimum(loadings**2, diagonal)
+    return loadings * np.where(loadings.sum(axis=-1, keepdims=True) < 0, -1, 1)

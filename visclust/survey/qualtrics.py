@@ -1,0 +1,373 @@
+"""Answers as Qualtrics exports them: three header rows, a row per response, loops as columns."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from html import escape, unescape
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from visclust.base.files import write_atomically
+from visclust.survey.cells import read_rows_of_cells, restore_cell, write_cells
+from visclust.survey.raw_answers import CELL_COLUMNS, SUBMISSION_COLUMNS, RawAnswers, list_problem
+
+QUALTRICS_INSTRUCTIONS = """How to build this survey in Qualtrics
+
+1. Import the questions. Create a project from a file and choose survey.txt (Qualtrics' "Advanced Format").
+   You get an introduction, a block "Rating" with a matrix question "{tag}" ({n_items} statements,
+   {low} to {high}) and a hidden timing question "{time}", and, at the top of the survey flow, the embedded
+   data respondent, group, image_1 to image_{m} and address_1 to address_{m}. Leave their values empty:
+   they come with each respondent.
+
+2. Turn on Loop & Merge for the block "Rating". Paste the rows of loop_and_merge.csv into its table:
+   {m} loops, Field 1 is the image's id, Field 2 its address. Do NOT randomize the order of the loops: the
+   order of the images is already random for each respondent. To show the items in random order, randomize
+   the statements of the question.
+
+3. Bring the respondents, in one of two ways.
+   a) You know them: add a column Email to contacts.csv (Qualtrics asks for it), upload the file as a
+      contact list, keep all other columns as embedded data, and send personal links.
+   b) A panel sends them: give each person who enters one row of links.csv, in the order of the rows within
+      their group, and append its "query" to the survey's anonymous link after a "?". Use each row once.
+
+4. Test with one link: {m} images appear, each with {n_items} statements. Delete the test responses, or
+   leave them: read_ratings sets previews aside and lists them.
+
+5. Export the answers: Data & Analysis, Export, CSV, all fields, with numeric values or with choice text.
+   Keep the three header rows. The columns are called 1_{tag}_1 (loop, question, statement) and so on.
+
+6. Back in Python: visclust.read_ratings("export.csv", assignment)
+
+A cell that begins with an apostrophe before = + - @ is guarded so that spreadsheets do not run it as a
+formula; read_ratings takes the apostrophe away again.
+
+These files follow Qualtrics' documentation of Loop & Merge, embedded data, contact lists and text import.
+They have not been tried in a Qualtrics account: do step 4 before you send anything.
+"""
+
+QUESTION_TAG, TIMING_TAG = "rating", "time"
+
+# Qualtrics cuts values of embedded data at 1,024 characters.
+_LONGEST_VALUE = 1024
+
+_HEADER_ROWS = 3
+# Qualtrics' codes and words for responses that no respondent gave.
+_PREVIEWS = (
+    "1",
+    "2",
+    "9",
+    "17",
+    "survey preview",
+    "survey test",
+    "spam survey preview",
+    "offline survey preview",
+)
+
+
+def looks_like_qualtrics(path: str | os.PathLike) -> bool:
+    r"""Tell by its third row whether a file is an export of Qualtrics.
+
+    Parameters
+    ----------
+    path : str or path
+        A CSV or TSV file.
+
+    Returns
+    -------
+    bool
+        Whether the third row holds ImportIds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> _ = path.write_text("respondent,image_id\nr1,a\n")
+    >>> looks_like_qualtrics(path)
+    False
+    """
+    rows = read_rows_of_cells(path)
+    return len(rows) >= _HEADER_ROWS and any("ImportId" in cell for cell in rows[_HEADER_ROWS - 1])
+
+
+def read_qualtrics_answers(
+    path: str | os.PathLike, assignment: pd.DataFrame, items: Sequence[str]
+) -> RawAnswers:
+    r"""Read an export of the survey that `export_survey` describes.
+
+    Parameters
+    ----------
+    path : str or path
+        The CSV or TSV file with its three header rows: names, texts of the questions, ImportIds.
+    assignment : DataFrame
+        The assignment table; says which image a loop showed where the export does not.
+    items : sequence of str
+        The items. Columns are matched by the statement in the second header row, or, where no statement is an
+        item, by its number.
+
+    Returns
+    -------
+    RawAnswers
+        A submission per response. Images are those that the response says were shown.
+
+    Raises
+    ------
+    ValueError
+        If the header rows, the respondents or the ratings cannot be found.
+
+    Source
+    ------
+    Qualtrics support page "Understanding Your Data Set".
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> _ = path.write_text('ResponseId,respondent,image_1,1_rating_1\nResponse ID,respondent,image_1,'
+    ...     'How? - proud\n"{""ImportId"":""_recordId""}",x,x,x\nR_1,r1,a,7\n')
+    >>> assignment = pd.DataFrame({"respondent": ["r1"], "position": 1, "image_id": "a"})
+    >>> read_qualtrics_answers(path, assignment, ["proud"]).cells[["image_id", "value"]].values.tolist()
+    [['a', '7']]
+    """
+    rows = read_rows_of_cells(path)
+    name = Path(path).name
+    if not looks_like_qualtrics(path):
+        raise ValueError(
+            f"Expected three header rows in {name}, the third with ImportIds, as Qualtrics exports them. "
+            "Export again as CSV and leave these rows in."
+        )
+    header = [cell.strip() for cell in rows[0]]
+    places = {column.casefold(): place for place, column in enumerate(header)}
+    who = next(
+        (places[c] for c in ("respondent", "externalreference", "externaldatareference") if c in places), None
+    )
+    if who is None:
+        raise ValueError(
+            f"Expected a column respondent (embedded data) or ExternalReference in {name}, got none. Add the "
+            "embedded data to the survey flow and export all fields."
+        )
+    columns = _find_columns(header, rows[1], items, name)
+    timing = _find_timing(header)
+    shown = {
+        (str(row["respondent"]), int(row["position"])): str(row["image_id"])
+        for row in assignment.to_dict("records")
+    }
+    cells, submissions, problems = [], [], []
+    taken: set[str] = set()
+    for number, row in enumerate(rows[_HEADER_ROWS:], start=1):
+        full = [cell.strip() for cell in row] + [""] * (len(header) - len(row))
+
+        def find(column: str, full: list[str] = full) -> str:
+            place = places.get(column.casefold())
+            return "" if place is None else full[place]
+
+        submission = find("ResponseId") or f"row {number}"
+        if submission in taken:  # two exports in one file: answers must not be taken for another response's
+            submission = f"{submission} (row {number})"
+        taken.add(submission)
+        respondent = restore_cell(full[who])
+        if beyond := ", ".join(cell for cell in full[len(header) :] if cell):
+            done, where = "the cells beyond set aside", {"submission": submission, "respondent": respondent}
+            problems.append(list_problem("more cells than columns", done, value=beyond, **where))
+        status = "preview" if find("Status").casefold() in _PREVIEWS else ""
+        if "spam" in find("Status").casefold() or find("Status") == "8":
+            status = "spam"
+        finished = find("Finished").casefold() in ("", "1", "true")
+        seconds = _read_number(find("Duration (in seconds)"))
+        at = find("RecordedDate") or find("EndDate")
+        submissions.append([submission, respondent, finished, seconds, at, status])
+        for (loop, item), place in columns.items():
+            planned = shown.get((respondent, loop), "")
+            image = restore_cell(find(f"image_{loop}")) or planned
+            page = _read_number(full[timing[loop]]) if loop in timing else float("nan")
+            cells.append([submission, image, item, full[place], "", page])
+            if planned and image != planned and item == items[0]:
+                problems.append(
+                    list_problem(
+                        "another image than planned at this position",
+                        "the image shown counts",
+                        submission=submission,
+                        respondent=respondent,
+                        image_id=image,
+                        value=f"position {loop}, planned {planned}",
+                    )
+                )
+    return RawAnswers(
+        pd.DataFrame(cells, columns=CELL_COLUMNS).astype({"seconds": float}),
+        pd.DataFrame(submissions, columns=SUBMISSION_COLUMNS).astype({"seconds": float}),
+        problems,
+        simulated=False,
+    )
+
+
+def _find_columns(
+    header: Sequence[str], texts: Sequence[str], items: Sequence[str], name: str
+) -> dict[tuple[int, str], int]:
+    """Find the column of each loop and item."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for place, column in enumerate(header):
+        if match := re.fullmatch(r"(\d+)_(.+)_(\d+)", column):
+            found.setdefault(match[2], []).append((int(match[1]), int(match[3]), place))
+    tags = [tag for tag, each in found.items() if len({number for _, number, _ in each}) == len(items)]
+    tag = QUESTION_TAG if QUESTION_TAG in tags else tags[0] if len(tags) == 1 else None
+    if tag is None:
+        seen = ", ".join(f"{each} ({len(places)} columns)" for each, places in found.items())
+        raise ValueError(
+            f"Expected columns 1_{QUESTION_TAG}_1 to …_{QUESTION_TAG}_{len(items)} for {len(items)} items in "
+            f"{name}, got {seen or 'none like it'}. Give the items that were asked, or name the question "
+            f"{QUESTION_TAG!r} and export again."
+        )
+    said = {place: unescape(texts[place]).strip().casefold() for *_, place in found[tag]}
+    matched = {
+        place: item
+        for place, text in said.items()
+        for item in items
+        if text == item.casefold() or text.endswith(f"- {item.casefold()}")
+    }
+    numbers = sorted({number for _, number, _ in found[tag]})
+    columns = {}
+    for loop, number, place in found[tag]:
+        columns[loop, matched.get(place, items[numbers.index(number)])] = place
+    if (matched and len(matched) < len(said)) or len(columns) < len(found[tag]):
+        strange = next((said[place] for place in said if place not in matched), "one twice")
+        raise ValueError(
+            f"Expected the statements {', '.join(items)} in the second row of {name}, got {strange!r} among "
+            "them. Give the items as they were asked."
+        )
+    return columns
+
+
+def _find_timing(header: Sequence[str]) -> dict[int, int]:
+    """Find the column of each loop that says when its page was left; ours before any other."""
+    found: dict[int, int] = {}
+    for place, column in enumerate(header):
+        match = re.fullmatch(r"(\d+)_(.+)_Page Submit", column)
+        if match and (match[2] == TIMING_TAG or int(match[1]) not in found):
+            found[int(match[1])] = place
+    return found
+
+
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def write_qualtrics(
+    ordered: pd.DataFrame,
+    addresses: Mapping[str, str],
+    *,
+    folder: Path,
+    items: Sequence[str],
+    scale: tuple[int, int],
+) -> list[Path]:
+    """Write the files from which a survey is built in Qualtrics.
+
+    Parameters
+    ----------
+    ordered : DataFrame
+        The assignment table, sorted by respondent and position.
+    addresses : mapping of str to str
+        Where each image is on the web.
+    folder : pathlib.Path
+        Folder for the files.
+    items : sequence of str
+        What is rated.
+    scale : tuple of two int
+        Lowest and highest number.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Instructions, contacts, links, the Loop & Merge table, and the questions.
+
+    Raises
+    ------
+    ValueError
+        If respondents have different numbers of images, a value is too long for embedded data, or an item
+        holds "[[", which Qualtrics would take for a command.
+
+    Source
+    ------
+    Qualtrics support pages: Loop & Merge, Embedded Data, Importing and Exporting Surveys, Adding Directory
+    Contacts.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> ordered = pd.DataFrame({"respondent": ["r1"], "group": "D", "position": 1, "image_id": "a"})
+    >>> made = write_qualtrics(ordered, {"a": "https://example.org/a.jpg"}, folder=Path(tempfile.mkdtemp()),
+    ...                        items=["proud"], scale=(1, 3))
+    >>> print(made[3].read_text(encoding="utf-8-sig").strip())
+    Field 1,Field 2
+    ${e://Field/image_1},${e://Field/address_1}
+    """
+    loads = ordered.groupby("respondent").size()
+    m = int(loads.max())
+    if loads.min() != m:
+        raise ValueError(
+            f"Expected as many images for every respondent, since Qualtrics loops as often for all; got "
+            f"{loads.min()} to {m}. Assign again, or use to='html' or to='csv'."
+        )
+    if any("[[" in item for item in items):
+        raise ValueError("Expected items without '[[', which Qualtrics takes for a command. Rename them.")
+    names = ["respondent", "group"]
+    names += [f"image_{k}" for k in range(1, m + 1)] + [f"address_{k}" for k in range(1, m + 1)]
+    rows = []
+    for respondent, part in ordered.groupby("respondent", sort=False):
+        images = [str(image) for image in part["image_id"]]
+        rows.append(
+            [str(respondent), str(part["group"].iloc[0]), *images, *(addresses[image] for image in images)]
+        )
+    longest = max(len(cell) for row in rows for cell in row)
+    if longest > _LONGEST_VALUE:
+        raise ValueError(
+            f"Expected names, ids and addresses of {_LONGEST_VALUE} characters at most, the limit of "
+            f"Qualtrics' embedded data; got one of {longest}. Shorten the addresses."
+        )
+    low, high = scale
+    text = QUALTRICS_INSTRUCTIONS.format(
+        tag=QUESTION_TAG, time=TIMING_TAG, n_items=len(items), low=low, high=high, m=m
+    )
+    links = [[row[0], row[1], urlencode(dict(zip(names, row, strict=True)), safe=":/")] for row in rows]
+    loops = [[f"${{e://Field/image_{k}}}", f"${{e://Field/address_{k}}}"] for k in range(1, m + 1)]
+    questions = _write_questions(names, items, low, high)
+    return [
+        write_atomically(folder / "INSTRUCTIONS.txt", lambda file: file.write(text.encode())),
+        write_cells(
+            folder / "contacts.csv", ["ExternalDataReference", *names], [[row[0], *row] for row in rows]
+        ),
+        write_cells(folder / "links.csv", ["respondent", "group", "query"], links),
+        write_cells(folder / "loop_and_merge.csv", ["Field 1", "Field 2"], loops),
+        write_atomically(folder / "survey.txt", lambda file: file.write(questions.encode())),
+    ]
+
+
+def _write_questions(names: Sequence[str], items: Sequence[str], low: int, high: int) -> str:
+    """Write the questions in Qualtrics' Advanced Format; recode values equal the numbers shown."""
+    image = '<img src="${lm://Field/2}" alt="Image to rate" style="max-width:100%;max-height:60vh">'
+    ends = f"from {low} (not at all) to {high} (very much)"
+    lines = ["[[AdvancedFormat]]", ""]
+    lines += [f"[[ED:{name}]]" for name in names]
+    lines += [
+        "",
+        "[[Block:Introduction]]",
+        "[[Question:DB]]",
+        "[[ID:introduction]]",
+        f"You will see images one after the other. Please say how much each makes you feel, {ends}.",
+        "",
+        "[[Block:Rating]]",
+        "[[Question:Matrix]]",
+        f"[[ID:{QUESTION_TAG}]]",
+        f"{image}<br>How much does this image make you feel each of these, {ends}?",
+        "[[AdvancedChoices]]",
+    ]
+    for number, item in enumerate(items, start=1):
+        lines += [f"[[Choice:{number}]]", escape(item, quote=False)]
+    lines += ["[[AdvancedAnswers]]"]
+    for number in range(low, high + 1):
+        lines += [f"[[Answer:{number}]]", str(number)]
+    lines += ["", "[[Question:Timing]]", f"[[ID:{TIMING_TAG}]]", ""]
+    return "\n".join(lines)

@@ -1,0 +1,270 @@
+"""Answers as they came back, before any check: from plain tables and from offline pages."""
+
+import math
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from visclust.annotation.answer_files import import_answers
+from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
+from visclust.annotation.ratings import read_rating_answer
+from visclust.survey.cells import read_rows_of_cells, restore_cell
+
+CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
+SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
+# As people and spreadsheets write them; Excel translates its own into the language of the machine.
+_TRUE = ("true", "1", "1.0", "yes", "y", "x", "wahr", "vrai", "verdadero", "vero")
+_FALSE = ("", "false", "0", "0.0", "no", "n", "falsch", "faux", "falso")
+
+
+class RawAnswers(NamedTuple):
+    """Answers by submission, image and item; the submissions; problems of reading; whether simulated."""
+
+    cells: pd.DataFrame
+    submissions: pd.DataFrame
+    problems: list[dict[str, str]]
+    simulated: bool
+
+
+def list_problem(
+    problem: str,
+    done: str,
+    *,
+    submission: str = "",
+    respondent: str = "",
+    image_id: str = "",
+    item: str = "",
+    value: str = "",
+) -> dict[str, str]:
+    """Describe a problem as a row of the table of problems.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in a few words that are the same for all of its kind.
+    done : str
+        What was done about it.
+    submission, respondent, image_id, item, value : str, optional
+        Where, and what stood there.
+
+    Returns
+    -------
+    dict of str to str
+        The row.
+
+    Examples
+    --------
+    >>> list_problem("out of range", "rating set to missing", value="11")["value"]
+    '11'
+    """
+    return {
+        "problem": problem,
+        "submission": submission,
+        "respondent": respondent,
+        "image_id": image_id,
+        "item": item,
+        "value": value,
+        "done": done,
+    }
+
+
+def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnswers:
+    r"""Read a plain table: a row per respondent and image with a column per item, or a row per rating.
+
+    Parameters
+    ----------
+    path : str or path
+        A CSV or TSV file with ``respondent, image_id`` and either the items or ``item, rating``; further
+        ``submission``, ``seconds`` (of the image) and ``simulated``, where there are any.
+    items : sequence of str
+        The items.
+
+    Returns
+    -------
+    RawAnswers
+        Without ``submission``, a respondent's second row about an image counts as a second submission.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, it is not clear whether answers are simulated, or simulated answers stand
+        among people's.
+
+    Examples
+    --------
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> _ = path.write_text("respondent,image_id,proud\nr1,a,7\n")
+    >>> read_table_answers(path, ["proud"]).cells["value"].tolist()
+    ['7']
+    """
+    rows = read_rows_of_cells(path)
+    header = [restore_cell(cell.strip()) for cell in rows[0]] if rows else []
+    width = len(header)
+    table = pd.DataFrame(
+        [[restore_cell(cell.strip()) for cell in (row + [""] * width)[:width]] for row in rows[1:]],
+        columns=header,
+        dtype=object,
+    )
+    problems = [
+        list_problem("more cells than columns", "the cells beyond set aside", respondent=row[0], value=beyond)
+        for row in rows[1:]
+        if (beyond := ", ".join(cell.strip() for cell in row[width:] if cell.strip()))
+    ]
+    is_long = {"item", "rating"} <= set(header)
+    wanted = ["respondent", "image_id"] + ([] if is_long else list(items))
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise ValueError(
+            f"Expected the columns {', '.join(wanted)}, or respondent, image_id, item and rating, in "
+            f"{Path(path).name}; {', '.join(missing)} is missing (it has {', '.join(header) or 'none'})."
+        )
+    if is_long:
+        key, long = ["respondent", "image_id", "item"], table.rename(columns={"rating": "value"})
+    else:
+        key = ["respondent", "image_id"]
+        long = table
+    if "submission" not in header:
+        long = long.assign(submission=long.groupby(key).cumcount().add(1).astype(str))
+    long = long.assign(submission=long["respondent"] + ", " + long["submission"])
+    if not is_long:
+        kept = [
+            name for name in ("respondent", "image_id", "submission", "seconds", "simulated") if name in long
+        ]
+        long = long.melt(id_vars=kept, value_vars=list(items), var_name="item", value_name="value")
+    times = long.get("seconds", pd.Series("", index=long.index)).astype(str).str.replace(",", ".")
+    seconds = pd.to_numeric(times, errors="coerce")
+    marks = long.get("simulated", pd.Series("", index=long.index)).astype(str).str.lower()
+    marked = marks.isin(_TRUE)
+    if len(unclear := marks[~marked & ~marks.isin(_FALSE)]):
+        raise ValueError(
+            f"Expected true or false in the column simulated of {Path(path).name}, got {unclear.iloc[0]!r}. "
+            "Correct it: made-up ratings must not pass for people's."
+        )
+    simulated = bool(len(long)) and refuse_mixture(
+        pd.DataFrame({"annotator": long["respondent"], "simulated": marked})
+    )
+    cells = long.assign(reason="", seconds=seconds)[CELL_COLUMNS].reset_index(drop=True)
+    submissions = long.drop_duplicates("submission")[["submission", "respondent"]].assign(
+        finished=True, seconds=float("nan"), submitted_at="", status=""
+    )
+    return RawAnswers(cells, submissions[SUBMISSION_COLUMNS].reset_index(drop=True), problems, simulated)
+
+
+def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequence[int]) -> RawAnswers:
+    r"""Read the files that respondents sent back from their offline pages, or the folder of the widget.
+
+    Parameters
+    ----------
+    path : str or path
+        A folder of ``.jsonl`` and ``.csv`` downloads, or one of them. Files that hold the same answers twice
+        count once.
+    items : sequence of str
+        The items.
+    scale : sequence of two int
+        The scale.
+
+    Returns
+    -------
+    RawAnswers
+        One submission per respondent: of several answers to an image the latest not taken back.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder, or no download in it.
+    ValueError
+        If a file is none of a page's, or simulated answers stand among people's.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "ana.jsonl").write_text('{"event_id": "e1", "item_id": "a", "annotator": "Ana", '
+    ...     '"answered_at": "2026-01-05T10:00:00.000Z", "seconds": 4.0, '
+    ...     '"answer": "{\\"scale\\":[1,3],\\"ratings\\":[[\\"proud\\",2]]}"}\n')
+    >>> read_page_answers(folder, ["proud"], (1, 3)).cells["value"].tolist()
+    ['2']
+    """
+    path = Path(path)
+    files = [path] if path.is_file() else sorted([*path.glob("*.jsonl"), *path.glob("*.csv")])
+    if not files:
+        raise FileNotFoundError(
+            f"Expected a folder with the files that respondents sent back (.jsonl or .csv), got {path}, "
+            "which has none. Gather them there."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            import_answers(file, folder)
+        answers = read_answers(folder)
+    standing = current_answers(answers)
+    simulated = refuse_mixture(standing) if len(standing) else False
+    cells, problems = [], []
+    for row in standing.to_dict("records"):
+        who, image, answer = str(row["annotator"]), str(row["item_id"]), str(row["answer"])
+        found: dict[str, int | None] = {}
+        reason = "skipped"
+        if answer != "skip":
+            try:
+                found, reason = read_rating_answer(answer, items=items, scale=scale), "cannot say"
+            except ValueError as error:
+                reason = "unreadable"
+                problems.append(
+                    list_problem(
+                        "unreadable answer",
+                        "ratings set to missing",
+                        submission=who,
+                        respondent=who,
+                        image_id=image,
+                        value=f"{answer[:200]} ({str(error)[:200]})",
+                    )
+                )
+        for item in items:
+            value = found.get(item)
+            text, why = ("", reason) if value is None else (str(value), "")
+            cells.append([who, image, item, text, why, row["seconds"]])
+    table = pd.DataFrame(cells, columns=CELL_COLUMNS).astype({"seconds": float})
+    last = standing.groupby("annotator", sort=False)["answered_at"].max()
+    submissions = pd.DataFrame(
+        [[who, who, True, float("nan"), at, ""] for who, at in last.items()], columns=SUBMISSION_COLUMNS
+    )
+    return RawAnswers(table, submissions, problems, simulated)
+
+
+def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
+    """Read a rating, or say why it is none.
+
+    Parameters
+    ----------
+    text : object
+        What stands there: "7", "7.0", or a label that begins with its number and holds no other, such as
+        "10 (very much)".
+    scale : tuple of two int
+        Lowest and highest number.
+
+    Returns
+    -------
+    tuple of float and str
+        The rating, NaN where there is none; and what is wrong: "not a number", "not a whole number", "out of
+        range", or empty.
+
+    Examples
+    --------
+    >>> read_rating("10 (very much)", (1, 10)), read_rating("11", (1, 10))
+    ((10.0, ''), (nan, 'out of range'))
+    """
+    said = str(text).strip()
+    if not said:
+        return math.nan, ""
+    match = re.fullmatch(r"([+-]?\d+(?:[.,]\d+)?)(?![\d.,])(?:\W\D*)?", said, re.DOTALL)
+    if not match:
+        return math.nan, "not a number"
+    number = float(match[1].replace(",", "."))
+    if not number.is_integer() and math.isfinite(number):
+        return math.nan, "not a whole number"
+    if not scale[0] <= number <= scale[1]:
+        return math.nan, "out of range"
+    return number, ""

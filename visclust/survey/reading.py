@@ -1,0 +1,328 @@
+"""Take a survey's answers back in, from whatever it was run with."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.annotation.answer_files import clean_name
+from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.ratings import check_scale, list_items
+from visclust.base.tables import check_table
+from visclust.survey.cells import read_rows_of_cells
+from visclust.survey.qualtrics import looks_like_qualtrics, read_qualtrics_answers
+from visclust.survey.raw_answers import (
+    RawAnswers,
+    list_problem,
+    read_page_answers,
+    read_rating,
+    read_table_answers,
+)
+from visclust.survey.respondents import describe_respondents
+
+_PROBLEM_COLUMNS = ["problem", "submission", "respondent", "image_id", "item", "value", "done"]
+
+
+class SurveyRatings(NamedTuple):
+    """Ratings of every assigned respondent, what each did, problems, and answers that did not count."""
+
+    ratings: pd.DataFrame
+    respondents: pd.DataFrame
+    problems: pd.DataFrame
+    set_aside: pd.DataFrame
+
+
+_CELL_PROBLEMS = (
+    "unknown item",
+    "image not assigned to this respondent",
+    "answered twice in one submission",
+)
+
+_SECONDS_PER_ITEM = 0.5
+
+
+def read_ratings(
+    path: str | os.PathLike,
+    assignment: pd.DataFrame,
+    *,
+    items: Mapping[str, Sequence[str]] | Sequence[str] = EMOTIONS,
+    scale: Sequence[int] = (1, 10),
+    format: str = "auto",
+    min_seconds_per_image: float | None = None,
+    straight_share: float = 0.75,
+) -> SurveyRatings:
+    r"""Read the answers to a survey, check them, and report what is wrong; nobody is dropped.
+
+    Of several submissions by one respondent one counts: the first finished one in the file, or, where none is
+    finished, the one with most answers. Ratings that are no whole number on the scale are set to missing. All
+    of this is listed, and what does not count is given back.
+
+    Parameters
+    ----------
+    path : str or path
+        An export of Qualtrics (CSV or TSV with its three header rows); the filled-in ``survey.csv``, or any
+        table with ``respondent, image_id`` and the items as columns, or ``item, rating``; or the folder of
+        files that came back from the offline pages (or that `rate_images` wrote).
+    assignment : DataFrame
+        The assignment table that the survey was made from.
+    items : mapping of str to sequence of str, or sequence of str, default `visclust.EMOTIONS`
+        What was rated.
+    scale : sequence of two int, default (1, 10)
+        Lowest and highest number.
+    format : {"auto", "qualtrics", "csv", "html"}, default "auto"
+        "auto" looks at the file.
+    min_seconds_per_image : float, seconds, optional
+        Who takes less per image is flagged as too fast. By default half a second for each item: reading and
+        rating cannot be done in that. (Huang et al. (2012), Journal of Business and Psychology 27, take less
+        than 2 seconds per item for careless.)
+    straight_share : float, default 0.75
+        Who gives all items of an image one number, on this share of the images or more, is flagged as
+        straight-lining. On a neutral image that can be an honest answer: look before you drop.
+
+    Returns
+    -------
+    ratings : DataFrame
+        A ratings table with a row for every respondent, assigned image and item, answered or not:
+        ``respondent, group, image_id, item, rating, simulated, position, reason`` (why a rating is missing)
+        and ``seconds`` (for the image, where known).
+    respondents : DataFrame
+        A row per assigned respondent: ``respondent, group``; ratings ``expected, given, missing``;
+        ``different_numbers`` used; ``submissions`` sent; ``finished`` (as the host says); ``complete``;
+        ``all_alike``, the share of images on which all items got one number; ``seconds`` in all and
+        ``seconds_per_image`` (the median of the images, or else the mean); ``problems`` listed; and the
+        flags ``incomplete, duplicate, straight_lining, too_fast``. See `drop_respondents`.
+    problems : DataFrame
+        ``problem, submission, respondent, image_id, item, value, done``.
+    set_aside : DataFrame
+        Answers that do not count: ``why, submission, respondent, image_id, item, value, seconds``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    ValueError
+        If the file is of another form, or simulated answers stand among people's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "survey.csv"
+    >>> _ = path.write_text("respondent,image_id,proud,angry\nr1,a,7,11\n")
+    >>> assignment = pd.DataFrame({"respondent": ["r1"], "group": "D", "position": 1, "image_id": "a",
+    ...                            "cluster": 0})
+    >>> found = read_ratings(path, assignment, items=["proud", "angry"])
+    >>> found.ratings[["item", "rating", "reason"]]
+        item  rating        reason
+    0  proud     7.0
+    1  angry     NaN  out of range
+    """
+    names, ends = list_items(items), check_scale(scale)
+    check_table(assignment, "assignment")
+    if not 0 < straight_share <= 1:
+        raise ValueError(f"Expected straight_share above 0 and up to 1, got {straight_share}.")
+    kind = _find_format(Path(path), format)
+    if kind == "qualtrics":
+        raw = read_qualtrics_answers(path, assignment, names)
+    elif kind == "html":
+        raw = read_page_answers(path, names, ends)
+    else:
+        raw = read_table_answers(path, names)
+    fastest = _SECONDS_PER_ITEM * len(names) if min_seconds_per_image is None else min_seconds_per_image
+    return check_answers(
+        raw,
+        assignment,
+        items=names,
+        scale=ends,
+        min_seconds_per_image=fastest,
+        straight_share=straight_share,
+    )
+
+
+def _find_format(path: Path, wanted: str) -> str:
+    """Tell the format of a file, or take the one that was named."""
+    if wanted not in ("auto", "qualtrics", "csv", "html"):
+        raise ValueError(f"Expected format='auto', 'qualtrics', 'csv' or 'html', got {wanted!r}.")
+    if not path.exists():
+        raise FileNotFoundError(f"No file or folder {path}: check where the answers were saved.")
+    if wanted != "auto":
+        return wanted
+    if path.is_dir() or path.suffix.lower() == ".jsonl":
+        return "html"
+    if looks_like_qualtrics(path):
+        return "qualtrics"
+    rows = read_rows_of_cells(path)
+    return "html" if rows and {"event_id", "annotator"} <= set(rows[0]) else "csv"
+
+
+def check_answers(
+    raw: RawAnswers,
+    assignment: pd.DataFrame,
+    *,
+    items: Sequence[str],
+    scale: tuple[int, int],
+    min_seconds_per_image: float,
+    straight_share: float,
+) -> SurveyRatings:
+    """Sort raw answers into ratings, problems, and answers set aside, and describe each respondent.
+
+    Parameters
+    ----------
+    raw : RawAnswers
+        From one of the readers.
+    assignment : DataFrame
+        The assignment table.
+    items : sequence of str
+        The items.
+    scale : tuple of two int
+        Lowest and highest number.
+    min_seconds_per_image, straight_share : float
+        As for `read_ratings`.
+
+    Returns
+    -------
+    SurveyRatings
+        See `read_ratings`.
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame([["s", "a", "proud", "11", "", 9.0]],
+    ...     columns=["submission", "image_id", "item", "value", "reason", "seconds"])
+    >>> submissions = pd.DataFrame([["s", "r1", True, 9.0, "", ""]],
+    ...     columns=["submission", "respondent", "finished", "seconds", "submitted_at", "status"])
+    >>> assignment = pd.DataFrame({"respondent": ["r1"], "group": "D", "position": 1, "image_id": "a",
+    ...                            "cluster": 0})
+    >>> checked = check_answers(RawAnswers(cells, submissions, [], False), assignment, items=["proud"],
+    ...                         scale=(1, 10), min_seconds_per_image=1, straight_share=0.75)
+    >>> checked.problems[["problem", "value"]].values.tolist()
+    [['out of range', '11']]
+    """
+    check_table(assignment, "assignment")
+    problems = list(raw.problems)
+    submissions = _name_respondents(raw.submissions, assignment)
+    why = pd.Series(_choose_submissions(raw, submissions, problems), submissions.index, dtype=object)
+    submissions = submissions.assign(why=why)
+    # A table without rows has no types of its own.
+    texts = raw.cells.astype(dict.fromkeys(("submission", "image_id", "item", "value", "reason"), object))
+    cells = texts.merge(submissions[["submission", "respondent", "why"]], on="submission", how="left")
+    cells["why"] = _find_strangers(cells, assignment, items, problems)
+    counted = cells[cells["why"].eq("")]
+    read = [read_rating(value, scale) for value in counted["value"]]
+    counted = counted.assign(rating=[number for number, _ in read], wrong=[why for _, why in read])
+    for row in counted[counted["wrong"].ne("")].to_dict("records"):
+        place = {name: str(row[name]) for name in ("submission", "respondent", "image_id", "item", "value")}
+        problems.append(list_problem(row["wrong"], "rating set to missing", **place))
+    ratings = _fill_in(counted, assignment, items, simulated=raw.simulated)
+    table = pd.DataFrame(problems, columns=_PROBLEM_COLUMNS)
+    respondents = describe_respondents(
+        ratings,
+        submissions,
+        table,
+        min_seconds_per_image=min_seconds_per_image,
+        straight_share=straight_share,
+    )
+    aside = cells[cells["why"].ne("") & cells["value"].astype(str).ne("")]
+    columns = ["why", "submission", "respondent", "image_id", "item", "value", "seconds"]
+    return SurveyRatings(ratings, respondents, table, aside[columns].reset_index(drop=True))
+
+
+def _name_respondents(submissions: pd.DataFrame, assignment: pd.DataFrame) -> pd.DataFrame:
+    """Write respondents' names as the assignment does, where only spaces or the way of typing differ."""
+    known = {_clean(name): name for name in assignment["respondent"].unique()}
+    names = [known.get(_clean(name), str(name)) for name in submissions["respondent"]]
+    found = submissions.assign(respondent=names, known=[_clean(name) in known for name in names])
+    return found.astype({"submission": object, "respondent": object, "known": bool, "finished": bool})
+
+
+def _clean(name: object) -> str:
+    return clean_name(str(name)) if str(name).strip() else ""
+
+
+def _choose_submissions(
+    raw: RawAnswers, submissions: pd.DataFrame, problems: list[dict[str, str]]
+) -> list[str]:
+    """Say why a submission does not count, empty where it does: one for each known respondent."""
+    given = raw.cells[raw.cells["value"].astype(str).ne("")].groupby("submission").size()
+    table = submissions.assign(given=submissions["submission"].map(given).fillna(0))
+    # The first finished counts, however much it holds; only among the unfinished does the fuller win.
+    fuller = table["given"].where(~table["finished"], 0)
+    rank = table.assign(fuller=fuller, order=np.arange(len(table))).sort_values(
+        ["finished", "fuller", "order"], ascending=[False, False, True]
+    )
+    usable = rank[rank["known"] & rank["status"].ne("preview")]
+    first = usable.drop_duplicates("respondent").set_index("respondent")["submission"].to_dict()
+    reasons = []
+    for row in table.to_dict("records"):
+        why, value = "", ""
+        if row["status"] == "preview":
+            why, value = "preview", "a test of the survey"
+        elif not row["known"]:
+            why, value = "unknown respondent", row["respondent"] or "no name"
+        elif first[row["respondent"]] != row["submission"]:
+            why, value = "duplicate submission", f"{first[row['respondent']]} counts"
+        if why:
+            done = f"{int(row['given'])} answers set aside"
+            where = {"submission": row["submission"], "respondent": row["respondent"]}
+            problems.append(list_problem(why, done, value=value, **where))
+        reasons.append(why)
+        if row["status"] == "spam" and not why:
+            where = {"submission": row["submission"], "respondent": row["respondent"]}
+            problems.append(list_problem("marked as spam by the survey's host", "counts", **where))
+    return reasons
+
+
+def _find_strangers(
+    cells: pd.DataFrame, assignment: pd.DataFrame, items: Sequence[str], problems: list[dict[str, str]]
+) -> pd.Series:
+    """Set aside answers about images not assigned, about unknown items, and second answers."""
+    why = cells["why"].fillna("").copy()
+    pairs = pd.MultiIndex.from_frame(cells[["respondent", "image_id"]].astype(str))
+    assigned = pairs.isin(pd.MultiIndex.from_frame(assignment[["respondent", "image_id"]].astype(str)))
+    given = cells["value"].astype(str).ne("") | cells["reason"].ne("")
+    why[why.eq("") & ~cells["item"].isin(list(items))] = "unknown item"
+    why[why.eq("") & ~assigned & given] = "image not assigned to this respondent"
+    why[why.eq("") & ~given] = "no answer"
+    open_cells = cells[why.eq("")]
+    again = open_cells.duplicated(["respondent", "image_id", "item"])
+    why[again[again].index] = "answered twice in one submission"
+    for row in cells.assign(why=why).to_dict("records"):
+        if row["why"] in _CELL_PROBLEMS:
+            place = {
+                name: str(row[name]) for name in ("submission", "respondent", "image_id", "item", "value")
+            }
+            problems.append(list_problem(row["why"], "answer set aside", **place))
+    return why
+
+
+def _fill_in(
+    counted: pd.DataFrame, assignment: pd.DataFrame, items: Sequence[str], *, simulated: bool
+) -> pd.DataFrame:
+    """Give a row to every respondent, assigned image and item, answered or not."""
+    names = pd.DataFrame({"item": list(items)})
+    grid = assignment[["respondent", "group", "image_id", "position"]].merge(names, how="cross")
+    key = ["respondent", "image_id", "item"]
+    answers = counted[[*key, "rating", "reason", "wrong", "seconds"]]
+    full = grid.merge(answers, on=key, how="left")
+    wrong = full["wrong"].astype(object).fillna("")
+    reason = wrong.where(wrong.ne(""), full["reason"].astype(object))
+    reason = reason.where(reason.notna(), "not answered").mask(full["rating"].notna(), "")
+    table = full.assign(
+        reason=reason,
+        simulated=simulated,
+        rating=full["rating"].astype(float),
+        seconds=full["seconds"].astype(float),
+    )
+    columns = [
+        "respondent",
+        "group",
+        "image_id",
+        "item",
+        "rating",
+        "simulated",
+        "position",
+        "reason",
+        "seconds",
+    ]
+    return check_table(table[columns], "ratings")

@@ -1,0 +1,165 @@
+"""What each respondent did, with flags that warn and do nothing; and the step that drops, with its log."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from visclust.base.tables import check_table
+
+_FLAGS = ("incomplete", "duplicate", "straight_lining", "too_fast")
+_FEWEST_ITEMS = 3  # two equal ratings on an image are nothing strange
+
+
+class DroppedRespondents(NamedTuple):
+    """Ratings of those who stay, and who was dropped, why, and with how many ratings."""
+
+    ratings: pd.DataFrame
+    log: pd.DataFrame
+
+
+def describe_respondents(
+    ratings: pd.DataFrame,
+    submissions: pd.DataFrame,
+    problems: pd.DataFrame,
+    *,
+    min_seconds_per_image: float,
+    straight_share: float,
+) -> pd.DataFrame:
+    """Describe what each assigned respondent did, those who did nothing included.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With ``seconds`` for the image, where known.
+    submissions : DataFrame
+        ``respondent, known, why`` (empty for the one that counts), ``finished, seconds, status``.
+    problems : DataFrame
+        ``respondent``.
+    min_seconds_per_image, straight_share : float
+        As for `read_ratings`.
+
+    Returns
+    -------
+    DataFrame
+        See `read_ratings`.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"respondent": ["r1"] * 3, "group": "D", "image_id": "a", "item": list("xyz"),
+    ...                         "rating": 1.0, "seconds": 2.0})
+    >>> submissions = pd.DataFrame({"respondent": ["r1"], "known": True, "why": "", "finished": True,
+    ...                             "seconds": np.nan, "status": ""})
+    >>> described = describe_respondents(ratings, submissions, pd.DataFrame({"respondent": []}),
+    ...                                  min_seconds_per_image=5, straight_share=0.75)
+    >>> described[["straight_lining", "too_fast"]].values.tolist()
+    [[True, True]]
+    """
+    by_person = ratings.groupby("respondent", sort=False)
+    people = by_person.agg(
+        group=("group", "first"),
+        expected=("rating", "size"),
+        given=("rating", "count"),
+        different_numbers=("rating", "nunique"),
+    )
+    sent = submissions[submissions["known"] & submissions["status"].ne("preview")]
+    counts = sent[sent["why"].eq("")].set_index("respondent")
+    images = ratings.groupby(["respondent", "image_id"], sort=False).agg(
+        given=("rating", "count"),
+        expected=("rating", "size"),
+        low=("rating", "min"),
+        high=("rating", "max"),
+        seconds=("seconds", "first"),
+    )
+    full = images[images["given"].eq(images["expected"]) & images["expected"].ge(_FEWEST_ITEMS)]
+    alike = full["low"].eq(full["high"]).groupby("respondent").mean()
+    rated = images[images["given"].gt(0)]
+    page = rated["seconds"].groupby("respondent").median()
+    seconds = counts["seconds"].reindex(people.index)
+    seconds = seconds.where(seconds.notna(), rated["seconds"].groupby("respondent").sum(min_count=1))
+    per_image = page.reindex(people.index)
+    shared = seconds / rated.groupby("respondent").size().reindex(people.index)
+    per_image = per_image.where(per_image.notna(), shared)
+    finished = counts["finished"].reindex(people.index).eq(other=True)
+    n_sent = sent.groupby("respondent").size().reindex(people.index).fillna(0).astype("int64")
+    same = alike.reindex(people.index)
+    return people.assign(
+        missing=people["expected"] - people["given"],
+        submissions=n_sent,
+        finished=finished,
+        complete=people["expected"].eq(people["given"]),
+        incomplete=people["expected"].ne(people["given"]),
+        duplicate=n_sent.gt(1),
+        all_alike=same,
+        straight_lining=same.ge(straight_share),
+        seconds=seconds.astype(float),
+        seconds_per_image=per_image.astype(float),
+        too_fast=per_image.lt(min_seconds_per_image),
+        problems=problems["respondent"].value_counts().reindex(people.index).fillna(0).astype("int64"),
+    ).reset_index()
+
+
+def drop_respondents(
+    ratings: pd.DataFrame, respondents: pd.DataFrame, *, because: Sequence[str] = ("incomplete",)
+) -> DroppedRespondents:
+    """Drop respondents for stated reasons, and log every one.
+
+    Parameters
+    ----------
+    ratings, respondents : DataFrame
+        From `read_ratings`.
+    because : sequence of str, default ("incomplete",)
+        Columns of `respondents` that are True for those to drop: "incomplete", "duplicate",
+        "straight_lining", "too_fast", or one that you added.
+
+    Returns
+    -------
+    ratings : DataFrame
+        Ratings of all others.
+    log : DataFrame
+        A row per dropped respondent: ``respondent, group, because`` (all reasons that apply) and
+        ``ratings``, how many ratings went.
+
+    Raises
+    ------
+    ValueError
+        If a reason is no True-or-False column, or a respondent is not in the table.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"respondent": ["r1", "r2"], "group": "D", "image_id": "a", "item": "proud",
+    ...                         "rating": [3.0, 4.0], "simulated": False})
+    >>> respondents = pd.DataFrame({"respondent": ["r1", "r2"], "group": "D", "too_fast": [False, True]})
+    >>> kept = drop_respondents(ratings, respondents, because=["too_fast"])
+    >>> kept.ratings["respondent"].tolist(), kept.log["because"].tolist()
+    (['r1'], ['too_fast'])
+    """
+    check_table(ratings, "ratings")
+    reasons = [because] if isinstance(because, str) else list(because)
+    for reason in reasons:
+        if reason not in respondents.columns or not pd.api.types.is_bool_dtype(respondents[reason]):
+            raise ValueError(
+                f"Expected a column of True and False named {reason!r} among the respondents, such as "
+                f"{', '.join(_FLAGS)}; there are {', '.join(map(str, respondents.columns))}."
+            )
+    unknown = sorted(set(ratings["respondent"]) - set(respondents["respondent"]))
+    if unknown:
+        raise ValueError(
+            f"Expected every respondent of the ratings in the table of respondents; {unknown[0]!r} is not. "
+            "Give the two tables of one read_ratings."
+        )
+    dropped = respondents[respondents[reasons].any(axis=1)] if reasons else respondents.iloc[:0]
+    given = ratings.groupby("respondent")["rating"].count()
+    log = pd.DataFrame(
+        {
+            "respondent": dropped["respondent"],
+            "group": dropped["group"],
+            "because": [
+                ", ".join(np.array(reasons)[list(row)]) for row in dropped[reasons].itertuples(index=False)
+            ],
+            "ratings": dropped["respondent"].map(given).fillna(0).astype("int64"),
+        }
+    )
+    kept = ratings[~ratings["respondent"].isin(dropped["respondent"])]
+    return DroppedRespondents(kept.reset_index(drop=True), log.reset_index(drop=True))

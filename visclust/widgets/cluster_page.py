@@ -1,0 +1,220 @@
+"""Share a look at the clusters: one HTML file with the pictures inside, for people without a notebook."""
+
+import base64
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from visclust.base.checks import check_whole_number
+from visclust.base.files import write_atomically
+from visclust.base.provenance import describe_run
+from visclust.base.tables import check_table
+from visclust.corpus.links import ImagePosts
+from visclust.exploration.notes import ClusterNote, key_clusters
+from visclust.images.reading import UnreadableImageError
+from visclust.images.thumbnails import encode_data_url
+from visclust.widgets.assets import load_browser_page, load_browser_style, load_page_browser_script
+from visclust.widgets.browser import find_image_files
+from visclust.widgets.browsing import Browsing, catalogue_clusters, describe_cluster
+
+_HEIGHT = 760  # pixels of the part that scrolls
+
+
+def export_cluster_page(
+    clusters: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    save_to: str | os.PathLike,
+    posts: pd.DataFrame | None = None,
+    links: pd.DataFrame | None = None,
+    names: pd.DataFrame | None = None,
+    frames: pd.DataFrame | None = None,
+    title: str = "Clusters of images",
+    max_images_per_cluster: int = 24,
+    max_posts_per_image: int = 3,
+    max_side: int = 160,
+    images_folder: str | os.PathLike | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write one HTML file in which co-authors look through the clusters, offline, on any computer.
+
+    The page looks like `browse_clusters`, to be read only: rows of thumbnails that can be sorted and
+    filtered, clusters that open, posts beside their image. It holds its pictures itself, asks nothing of any
+    network, and forbids by its content policy every script but its own, whatever a post says.
+
+    Whoever has the file has the pictures and, where posts are given, texts and authors: before you pass it
+    on, think of the people in them and of the platform's terms.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        The clusters table.
+    images : DataFrame
+        The images table. Paths stay out of the page.
+    save_to : str or path
+        The file to write, such as ``clusters.html``.
+    posts : DataFrame, optional
+        ``post_id, text`` and, where there are any, ``author, posted_at``. Leave out the column ``author`` to
+        keep names out of the page.
+    links : DataFrame, optional
+        The posts_images table; needed where there are posts.
+    names : DataFrame, optional
+        ``cluster, name, noise, note``, as `read_cluster_notes` gives them; the last two may be missing.
+    frames : DataFrame, optional
+        The frames table.
+    title : str, optional
+        Above the clusters.
+    max_images_per_cluster : int, default 24
+        Images of each cluster in the page, the most typical (of highest silhouette) first. The page says how
+        many a cluster has.
+    max_posts_per_image : int, default 3
+        Posts of each image in the page, the earliest first. The page says how many there are. Words are
+        sought in these posts only.
+    max_side : int, pixels, default 160
+        Longest side of the pictures: about 6 kB each for a photograph.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If a table or an option is not usable.
+
+    Source
+    ------
+    Casas et al., Figure 8.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (8, 8)).save(folder / "a.png")
+    >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": [1], "silhouette": [0.1]})
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok", "reason": "",
+    ...                        "width": 8, "height": 8})
+    >>> page = export_cluster_page(
+    ...     clusters, images, save_to=folder / "clusters.html", images_folder=folder, progress=False)
+    >>> page.name
+    'clusters.html'
+    """
+    for name, value in (
+        ("max_images_per_cluster", max_images_per_cluster),
+        ("max_posts_per_image", max_posts_per_image),
+        ("max_side", max_side),
+    ):
+        check_whole_number(name, value, least=1)
+    state = Browsing(catalogue_clusters(clusters), notes=_gather_notes(names, frames))
+    paths = find_image_files(clusters, images, folder=images_folder)
+    image_posts = ImagePosts(clusters["image_id"], posts, links)
+    keys = key_clusters(clusters)
+    shown = [row for one in state.clusters.values() for row in one.images[:max_images_per_cluster]]
+    places = {row: place for place, row in enumerate(shown)}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
+        encoded = pool.map(lambda row: _encode(paths[row], max_side), shown)
+        sources = list(tqdm(encoded, total=len(shown), desc="Encoding", unit="image", disable=not progress))
+    described = [
+        describe_cluster(state, cluster, keys.get(cluster))
+        | {"images": [places[row] for row in one.images[:max_images_per_cluster]]}
+        for cluster, one in state.clusters.items()
+    ]
+    page = {
+        "settings": {
+            "researcher": "",
+            "frames": [],
+            "has_posts": image_posts.given,
+            "has_neighbours": False,
+            "readonly": True,
+            "height": _HEIGHT,
+            "storage_key": "",
+        },
+        "message": "",
+        "provenance": describe_run(
+            "export_cluster_page",
+            parameters={
+                "max_images_per_cluster": max_images_per_cluster,
+                "max_posts_per_image": max_posts_per_image,
+                "max_side": max_side,
+            },
+            inputs={"clusters": clusters},
+        ),
+        "clusters": described,
+        "images": [
+            {
+                "id": str(clusters["image_id"].iloc[row]),
+                "cluster": int(clusters["cluster"].iloc[row]),
+                "source": source,
+                "total": image_posts.count_posts(row),
+                "posts": image_posts.list_posts(row, limit=max_posts_per_image),
+            }
+            for row, source in zip(shown, sources, strict=True)
+        ],
+    }
+    n_clusters = len(keys)
+    about = f"{n_clusters} clusters of {len(clusters)} images; {len(shown)} of the images are in this page."
+    html = _fill_page(title=title, about=about, data=json.dumps(page))
+    return write_atomically(save_to, lambda file: file.write(html.encode("utf-8", "replace")))
+
+
+def _gather_notes(names: pd.DataFrame | None, frames: pd.DataFrame | None) -> dict[int, ClusterNote]:
+    """Put the tables of names and frames together by cluster."""
+    notes: dict[int, ClusterNote] = {}
+    if names is not None:
+        missing = [name for name in ("cluster", "name") if name not in names.columns]
+        if missing:
+            raise ValueError(f"The names need the columns cluster and name; {' and '.join(missing)} missing.")
+        full = names.assign(**{c: names.get(c, default) for c, default in (("noise", False), ("note", ""))})
+        for row in full.to_dict("records"):
+            texts = [str(row[c]) if isinstance(row[c], str) else "" for c in ("name", "note")]
+            notes[int(row["cluster"])] = ClusterNote(texts[0], (), bool(row["noise"]), texts[1])
+    if frames is not None:
+        for cluster, ticked in check_table(frames, "frames").groupby("cluster")["frame"]:
+            number = int(str(cluster))
+            note = notes.get(number, ClusterNote())
+            notes[number] = ClusterNote(note.name, tuple(map(str, ticked)), note.noise, note.note)
+    return notes
+
+
+def _encode(path: str, max_side: int) -> str | None:
+    """Encode a picture, or None where it cannot be read: the page then says so in its place."""
+    try:
+        return encode_data_url(path, max_side=max_side, quality=80)
+    except UnreadableImageError:
+        return None
+
+
+def _fill_page(*, title: str, about: str, data: str) -> str:
+    """Put the parts of the page together, each escaped for its place."""
+    script = f"\n{load_page_browser_script()}\nmountClusterPage();\n"
+    # Only the script with this digest runs: one that a text smuggled in would not, had it got past escaping.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    parts: dict[str, Any] = {
+        "policy": policy,
+        "title": escape(title),
+        "heading": escape(title),
+        "about": escape(about),
+        "style": load_browser_style(),
+        # In a script element only "<" could end it or open a comment; JSON may spell it otherwise.
+        "data": data.replace("<", "\\u003c"),
+        "script": script,
+    }
+    first, *pieces = load_browser_page().split("{{")
+    return first + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces))

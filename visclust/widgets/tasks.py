@@ -1,0 +1,472 @@
+"""What every labelling view is told: who answers, the texts, how far ahead to fetch. No path among it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+import visclust
+from visclust.annotation.answer_files import SKIP, clean_name, name_answer_file
+from visclust.annotation.constructs import EMOTIONS, FEATURES
+from visclust.annotation.features import check_features, read_feature_answer, write_feature_answer
+from visclust.annotation.ratings import check_scale, order_items, read_rating_answer, write_rating_answer
+from visclust.base.checks import check_whole_number
+from visclust.base.provenance import digest_text
+from visclust.base.tables import check_table
+
+PAIR_QUESTION = "Do these two images belong together?"
+PAIR_ANSWERS = ("same", "different", "unsure", "skip")
+
+_CHOICES = (
+    {"value": "same", "label": "Same", "keys": ["S", "ArrowLeft"]},
+    {"value": "different", "label": "Different", "keys": ["D", "ArrowRight"]},
+    {"value": "unsure", "label": "Unsure", "keys": ["U", "ArrowDown"]},
+    {"value": "skip", "label": "Skip", "keys": ["K"]},
+)
+
+
+class PairItems(NamedTuple):
+    """The image ids of each pair, left and right, and the file of each image."""
+
+    sides: dict[str, tuple[str, str]]
+    files: dict[str, Path]
+
+
+FEATURE_QUESTION = "Which of these does the image show?"
+
+_KEYS = "1234567890-="
+
+RATING_QUESTION = "How much does this image make you feel …"
+RATING_ENDS = ("not at all", "very much")
+
+
+def describe_view(
+    kind: str,
+    *,
+    annotator: str,
+    save_to: str | os.PathLike,
+    question: str,
+    construct: str,
+    prefetch: int,
+    max_unsaved: int = 0,
+) -> dict[str, Any]:
+    """Describe what all labelling views share.
+
+    Parameters
+    ----------
+    kind : str
+        "pairs", "features" or "ratings": recorded with every answer, and keeps apart in one browser what
+        one person does in two views of one study.
+    annotator : str
+        Who answers.
+    save_to : str or path
+        Folder of the study; only a digest of it reaches the browser, to tell studies apart there.
+    question, construct : str
+        Texts above the images.
+    prefetch : int
+        Items whose images are fetched ahead.
+    max_unsaved : int, default 0
+        Answers that may be on their way to the disk when the next item shows.
+
+    Returns
+    -------
+    dict
+        Settings that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If a text or number is not usable.
+
+    Examples
+    --------
+    >>> view = describe_view("pairs", annotator=" Ana ", save_to="answers", question="Same?", construct="",
+    ...                      prefetch=4)
+    >>> view["annotator"], view["max_unsaved"]
+    ('Ana', 0)
+    """
+    if not isinstance(question, str) or not question.strip():
+        raise ValueError(f"Expected the question that annotators answer as text, got {question!r}.")
+    if not isinstance(construct, str):
+        raise ValueError(f"Expected the construct as text (empty for none), got {construct!r}.")
+    check_whole_number("prefetch", prefetch, least=0)
+    check_whole_number("max_unsaved", max_unsaved, least=0)
+    study = str(name_answer_file(save_to, annotator).absolute())
+    return {
+        "annotator": clean_name(annotator),
+        "person": "Annotator",
+        "question": question,
+        "construct": construct,
+        "downloads": [{"format": "jsonl", "label": "Download answers"}],
+        "note": True,
+        "unit": "labels",
+        "prefetch": int(prefetch),
+        "max_unsaved": int(max_unsaved),
+        "revisit_skipped": False,
+        "autofocus": False,
+        "widget_version": f"{kind} {getattr(visclust, '__version__', '0.1.0')}",
+        "storage_key": digest_text(study if kind == "pairs" else f"{study} {kind}"),
+    }
+
+
+def find_pair_files(
+    pairs: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
+) -> PairItems:
+    """Find the image files of every pair.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        A pairs table; ``image_a`` is shown on the left. Its strata and probabilities are not used.
+    images : DataFrame
+        An images table. Of the files of an image, the first with status "ok" is used.
+    folder : str or path, optional
+        Where relative paths of the images table start; the working directory by default.
+
+    Returns
+    -------
+    PairItems
+        In the order of `pairs`.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair, or an image of a pair has no readable file.
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"pair_id": ["p1"], "image_a": ["a"], "image_b": ["b"], "stratum": ["random"],
+    ...                       "inclusion_probability": [0.1]})
+    >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"], "status": "ok",
+    ...                        "reason": "", "width": 1, "height": 1})
+    >>> find_pair_files(pairs, images).sides
+    {'p1': ('a', 'b')}
+    """
+    check_table(pairs, "pairs")
+    check_table(images, "images")
+    if pairs.empty:
+        raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
+    usable = images[images["status"] == "ok"].drop_duplicates("image_id")
+    start = Path.cwd() if folder is None else Path(folder).absolute()
+    files = {image: start / path for image, path in zip(usable["image_id"], usable["path"], strict=True)}
+    wanted = pd.unique(pd.concat([pairs["image_a"], pairs["image_b"]]))
+    lacking = [image for image in wanted if image not in files]
+    if lacking:
+        raise ValueError(
+            f"Expected a row with status 'ok' in the images table for each of the {len(wanted)} images of "
+            f"the pairs, got none for {len(lacking)} of them (first: {lacking[0]!r}). Use the images table "
+            "that the pairs were drawn from, or leave these pairs out."
+        )
+    sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
+    return PairItems(
+        dict(zip(pairs["pair_id"], sides, strict=True)), {image: files[image] for image in wanted}
+    )
+
+
+def describe_pair_view(
+    *,
+    annotator: str,
+    save_to: str | os.PathLike,
+    question: str,
+    construct: str,
+    prefetch: int,
+    max_unsaved: int = 0,
+) -> dict[str, Any]:
+    """Describe to a view what it draws: nothing about the images, and no path.
+
+    Parameters
+    ----------
+    annotator : str
+        The annotator's name.
+    save_to : str or path
+        Folder of the study; only a digest of it reaches the browser, to tell studies apart there.
+    question, construct : str
+        Texts above the images.
+    prefetch : int
+        Pairs whose images are fetched ahead.
+    max_unsaved : int, default 0
+        Answers that may be on their way to the disk when the next pair shows.
+
+    Returns
+    -------
+    dict
+        Settings that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If a text or number is not usable.
+
+    Examples
+    --------
+    >>> view = describe_pair_view(
+    ...     annotator="ana", save_to="answers", question="Same?", construct="", prefetch=4)
+    >>> view["n_images"]
+    2
+    """
+    shared = describe_view(
+        "pairs",
+        annotator=annotator,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
+    choices = [dict(choice) for choice in _CHOICES]
+    return shared | {"controls": "choices", "choices": choices, "n_images": 2}
+
+
+def name_sides(items: PairItems, pair_id: str) -> Mapping[str, str]:
+    """Name the images of a pair as they are shown, for the row of its answer.
+
+    Parameters
+    ----------
+    items : PairItems
+        From `find_pair_files`.
+    pair_id : str
+        A pair, or one of another list.
+
+    Returns
+    -------
+    mapping
+        ``left`` and ``right``; empty for a pair of another list.
+
+    Examples
+    --------
+    >>> name_sides(PairItems({"p1": ("a", "b")}, {}), "p1")
+    {'left': 'a', 'right': 'b'}
+    """
+    sides = items.sides.get(pair_id)
+    return {} if sides is None else {"left": sides[0], "right": sides[1]}
+
+
+def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
+    """List the images that a respondent rates, in the order in which the respondent sees them.
+
+    Parameters
+    ----------
+    assignment : DataFrame
+        An assignment table.
+    respondent : str
+        One of its respondents.
+
+    Returns
+    -------
+    list of str
+        Image ids by ``position``.
+
+    Raises
+    ------
+    ValueError
+        If the table gives the respondent no image.
+
+    Examples
+    --------
+    >>> assignment = pd.DataFrame({"respondent": "r1", "group": "a", "position": [2, 1],
+    ...                            "image_id": ["x", "y"], "cluster": [0, 1]})
+    >>> list_assigned_images(assignment, "r1")
+    ['y', 'x']
+    """
+    check_table(assignment, "assignment")
+    name = clean_name(respondent)
+    own = assignment[assignment["respondent"].map(clean_name) == name]
+    if own.empty:
+        raise ValueError(
+            f"Expected one of the {assignment['respondent'].nunique()} respondents of the assignment table, "
+            f"got {respondent!r}. Names must be written alike, upper case included."
+        )
+    if own["respondent"].nunique() > 1:
+        raise ValueError(
+            f"Expected respondents whose names differ by more than spaces, got "
+            f"{' and '.join(map(repr, own['respondent'].unique()))}. Rename one."
+        )
+    return own.sort_values("position", kind="stable")["image_id"].tolist()
+
+
+def describe_feature_view(
+    features: Sequence[str] = FEATURES,
+    *,
+    annotator: str,
+    save_to: str | os.PathLike,
+    question: str = FEATURE_QUESTION,
+    construct: str = "",
+    prefetch: int = 4,
+    max_unsaved: int = 0,
+) -> dict[str, Any]:
+    """Describe to a view the features to toggle.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Names; the first twelve have a key.
+    annotator, save_to, question, construct, prefetch, max_unsaved
+        As for `visclust.widgets.tasks.describe_view`.
+
+    Returns
+    -------
+    dict
+        Settings that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If the features, a text or a number is not usable.
+
+    Examples
+    --------
+    >>> describe_feature_view(["anger", "men"], annotator="ana", save_to="answers")["toggles"]
+    [{'name': 'anger', 'key': '1'}, {'name': 'men', 'key': '2'}]
+    """
+    names = check_features(features)
+    keys = _KEYS.ljust(len(names))  # those without a key are toggled by click or with Tab and space
+    shared = describe_view(
+        "features",
+        annotator=annotator,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
+    toggles = [{"name": name, "key": key.strip()} for name, key in zip(names, keys, strict=False)]
+    return shared | {"controls": "toggles", "toggles": toggles, "n_images": 1, "unit": "images"}
+
+
+def is_feature_answer(said: str, features: Sequence[str]) -> bool:
+    """Tell whether a text is an answer about just these features, or a skip.
+
+    Parameters
+    ----------
+    said : str
+        What a browser sent, or a file holds.
+    features : sequence of str
+        The features asked about.
+
+    Returns
+    -------
+    bool
+        False also for the same answer spelt otherwise.
+
+    Examples
+    --------
+    >>> is_feature_answer('{"asked":["men"],"present":[]}', ["men"]), is_feature_answer("same", ["men"])
+    (True, False)
+    """
+    if said == SKIP:
+        return True
+    try:
+        marks = read_feature_answer(said)
+    except ValueError:
+        return False
+    return said == write_feature_answer(
+        features, [name for name in marks if marks[name] and name in features]
+    )
+
+
+def describe_rating_view(
+    items: Mapping[str, Sequence[str]] | Sequence[str] = EMOTIONS,
+    scale: Sequence[int] = (1, 10),
+    *,
+    respondent: str,
+    save_to: str | os.PathLike,
+    question: str = RATING_QUESTION,
+    construct: str = "",
+    ends: Sequence[str] = RATING_ENDS,
+    allow_skip: bool = False,
+    seed: int = 0,
+    prefetch: int = 4,
+    max_unsaved: int = 0,
+) -> dict[str, Any]:
+    """Describe to a view the items to rate, in the respondent's own order.
+
+    Parameters
+    ----------
+    items : mapping of str to sequence of str, or sequence of str
+        Items, by dimension or not; the view is told no dimension.
+    scale : sequence of two int
+        Lowest and highest number.
+    respondent : str
+        Who rates.
+    ends : sequence of two str
+        What the lowest and the highest number mean.
+    allow_skip : bool, default False
+        Whether an image may be left without any rating.
+    seed : int, default 0
+        Seed of the order.
+    save_to, question, construct, prefetch, max_unsaved
+        As for `visclust.widgets.tasks.describe_view`.
+
+    Returns
+    -------
+    dict
+        Settings that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If the items, the scale, a text or a number is not usable.
+
+    Examples
+    --------
+    >>> view = describe_rating_view(["proud", "angry"], respondent="r1", save_to="answers")
+    >>> sorted(view["items"]), view["scale"]
+    (['angry', 'proud'], [1, 10])
+    """
+    shown = order_items(items, respondent=respondent, seed=seed)
+    if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, str) for end in ends):
+        raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
+    shared = describe_view(
+        "ratings",
+        annotator=respondent,
+        save_to=save_to,
+        question=question,
+        construct=construct,
+        prefetch=prefetch,
+        max_unsaved=max_unsaved,
+    )
+    return shared | {
+        "person": "Respondent",
+        "controls": "ratings",
+        "items": list(shown),
+        "scale": list(check_scale(scale)),
+        "ends": list(ends),
+        "allow_skip": bool(allow_skip),
+        "note": False,
+        "n_images": 1,
+        "unit": "images",
+    }
+
+
+def is_rating_answer(
+    said: str, items: Mapping[str, Sequence[str]] | Sequence[str], scale: Sequence[int]
+) -> bool:
+    """Tell whether a text holds ratings of just these items on this scale, or is a skip.
+
+    Parameters
+    ----------
+    said : str
+        What a browser sent, or a file holds.
+    items : mapping of str to sequence of str, or sequence of str
+        The items asked about.
+    scale : sequence of two int
+        The scale shown.
+
+    Returns
+    -------
+    bool
+        False also for the same answer spelt otherwise.
+
+    Examples
+    --------
+    >>> is_rating_answer('{"scale":[1,7],"ratings":[["proud",7]]}', ["proud"], (1, 7))
+    True
+    """
+    if said == SKIP:
+        return True
+    try:
+        return said == write_rating_answer(read_rating_answer(said, items=items, scale=scale), scale)
+    except ValueError:
+        return False
