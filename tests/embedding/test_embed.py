@@ -167,7 +167,7 @@ def test_a_damaged_chunk_is_made_again(corpus, tmp_path, damage):
 
 KILLED_RUN = """
 import sys
-from visclust.corpus.links import index_images
+from visclust.images.index import index_images
 from visclust.embedding.embed import embed_images
 
 images = index_images(sys.argv[1], progress=False)
@@ -244,7 +244,7 @@ def test_bad_input_is_refused_before_the_encoder_is_loaded(corpus, monkeypatch):
     def fail(*arguments, **options):
         raise AssertionError("the encoder was loaded")
 
-    monkeypatch.setattr(embedding_module, "load_encoder", fail)
+    monkeypatch.setattr("visclust.embedding.encoders.load_encoder", fail)
 
     def refused(images, match, error=ValueError, **options):
         with pytest.raises(error, match=match):
@@ -323,7 +323,7 @@ def test_a_network_on_the_cpu_does_not_run_beside_decoding_threads(corpus):
 
 
 def test_little_memory_means_one_worker(monkeypatch):
-    monkeypatch.setattr("visclust.images.batches.memory_at_hand", lambda: 2 * 2**30)
+    monkeypatch.setattr("visclust.base.machine.memory_at_hand", lambda: 2 * 2**30)
     assert choose_workers() == 1
 
 

@@ -173,9 +173,9 @@ import sys
 
 import pandas as pd
 import torch
-from test_finetuning import train
-from visclust import finetuning
-from visclust.corpus.links import index_images
+from test_fit import train
+from visclust.finetuning import fit as finetuning
+from visclust.images.index import index_images
 
 write_checkpoint = finetuning.write_checkpoint
 
