@@ -7,8 +7,6 @@ import pandas as pd
 
 from visclust.images.index import index_images
 
-__all__ = ["Example", "load_example"]
-
 _DATA = Path(__file__).parent / "example_data"
 
 

@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-__all__ = ["Installation", "Settings", "install_missing", "results_folder", "suggest_settings"]
-
 # Colab's own: built for its GPU driver and for its page; a second copy of one of these breaks the other.
 # fmt: off
 _COLABS_OWN = frozenset([

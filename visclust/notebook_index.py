@@ -12,8 +12,6 @@ import nbformat
 
 from visclust.base.files import write_atomically
 
-__all__ = ["Picture", "find_pictures", "write_index"]
-
 # Pictures inside the page are allowed, and nothing else: no script of an output can run.
 _HEAD = """<!doctype html>
 <html lang="en">

@@ -18,8 +18,6 @@ from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelE
 from visclust.base.files import write_atomically
 from visclust.notebook_index import write_index
 
-__all__ = ["list_notebooks", "main", "run_notebooks"]
-
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from visclust.base.machine import choose_workers
-from visclust.embedding import embed as embedding_module
 from visclust.embedding.embed import Embedding, embed_images
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_encoder
 from visclust.embedding.storage import load_embedding, save_embedding

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-# The one palette: gray for what a figure compares with, pale gray for the mass behind, orange for its subject;
+# The one palette: gray for what is compared with, pale gray for the mass behind, orange for the subject;
 # the others are Okabe and Ito's, which people tell apart who see colours differently.
 GRAY, PALE_GRAY, ORANGE = "#757575", "#9e9e9e", "#e6780a"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")

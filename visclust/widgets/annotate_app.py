@@ -20,8 +20,6 @@ from visclust.base.tables import read_table
 from visclust.widgets.labeller import label_pairs
 from visclust.widgets.tasks import PAIR_QUESTION
 
-__all__ = ["choose_annotator", "main", "start_annotating"]
-
 _SETTINGS = "VISCLUST_ANNOTATE"
 # Voila's own page asks a network for icons; annotators' browsers shall talk to this server only.
 _POLICY = (

@@ -24,8 +24,6 @@ import pandas as pd
 from visclust.exploration.maps import choose_map_colours, plot_map
 from visclust.widgets.browser import ClusterBrowser
 
-__all__ = ["find_brushed", "link_map"]
-
 _WAIT = 250  # ms after the last movement of the brush
 _MANY = 3000  # images; so many are drawn as smaller points
 _MOST = 2000  # images opened at once; the browser scrolls more than a person does

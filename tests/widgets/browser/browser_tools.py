@@ -26,7 +26,7 @@ BROWSER_FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
-RESULTS = Path(__file__).parents[2] / "results" / "browser"
+RESULTS = Path(__file__).parents[3] / "results" / "browser"
 STARTUP_SECONDS = 120
 
 

@@ -34,7 +34,7 @@ from visclust.images.index import select_usable
 
 pytestmark = pytest.mark.browser
 
-OWN_NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "05_label_pairs.ipynb"
+OWN_NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "05_label_pairs.ipynb"
 KEYS = {"s": "same", "d": "different", "u": "unsure", "k": "skip", "ArrowLeft": "same",
         "ArrowRight": "different", "ArrowDown": "unsure"}  # fmt: skip
 
