@@ -21,7 +21,7 @@ from sklearn.neighbors import NearestNeighbors
 from visclust.base.components import connect_pairs
 from visclust.embedding.embed import embed_images
 from visclust.example import Example, load_example
-from visclust.images.close_pairs import Plan, iterate_close_hashes, plan_search
+from visclust.images.close_pairs import Plan, _plan_search, iterate_close_hashes
 from visclust.images.duplicates import Duplicates, combine_duplicates, find_duplicates, score_duplicates
 from visclust.images.hashes import _write_cache, pack_hashes
 from visclust.images.index import select_usable
@@ -130,7 +130,7 @@ def bench_thresholds(n: int) -> None:
         unique = np.unique(pack_hashes(make_hashes(n, kind=kind)))
         for threshold in (2, 4, 6, 8, 10, 12):
             started = time.perf_counter()
-            plan = plan_search(unique, threshold=threshold)
+            plan = _plan_search(unique, threshold=threshold)
             found = sum(len(i) for i, _ in iterate_close_hashes(unique, threshold=threshold, plan=plan))
             rows[f"{kind}, {threshold} bits"] = {
                 "seconds": f"{time.perf_counter() - started:.2f}",

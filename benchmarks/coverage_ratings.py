@@ -26,9 +26,9 @@ from visclust.ratings.mixed_model import fit_mixed_contrast
 from visclust.ratings.power import power_for_contrast
 from visclust.ratings.simulation import (
     RatingModel,
+    _expect_ratings,
     draw_cluster_effects,
     expect_contrasts,
-    expect_ratings,
     simulate_ratings,
 )
 from visclust.ratings.summaries import summarize_emotions
@@ -87,7 +87,7 @@ def fixed_clusters(sample, assignment, *, surveys, n_bootstrap):
         found.append(add_truth(mixed, truth, kind="difference").assign(method="mixed model"))
         summary = summarize_emotions(simulated.ratings, sample)
         if seed == 0:
-            cells = expect_ratings(model, effects).groupby(["cluster", "item"])["expected"].mean()
+            cells = _expect_ratings(model, effects).groupby(["cluster", "item"])["expected"].mean()
         value = cells.reindex(pd.MultiIndex.from_frame(summary[["cluster", "item"]])).to_numpy()
         found.append(summary.assign(truth=value, kind="mean of a cluster", method="moderated", weighting="-"))
     return pd.concat(found, ignore_index=True)
@@ -111,7 +111,7 @@ def drawn_clusters(sample, assignment, *, surveys):
     found = []
     for seed in range(surveys):
         simulated = simulate_ratings(assignment, seed=10_000 + seed)
-        cells = expect_ratings(simulated.model, simulated.cluster_effects)
+        cells = _expect_ratings(simulated.model, simulated.cluster_effects)
         wide = cells.pivot(index=["cluster", "item"], columns="group", values="expected")
         truth = wide["Democrat"] - wide["Republican"]
         table = contrast_clusters(simulated.ratings, sample)

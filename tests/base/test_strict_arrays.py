@@ -156,7 +156,7 @@ def test_the_first_block_on_a_gpu_compiles_and_does_not_count_in_the_time(strict
     clock = iter([0.0, 90.0, 100.0, 101.0])  # 90 s for the first block, 1 s for the second
     monkeypatch.setattr(silhouette_variants.time, "perf_counter", lambda: next(clock))
     # One block holds all rows; exact silhouettes need half of its pairs.
-    assert silhouette_variants.estimate_seconds(strict(x))["exact"] == pytest.approx(0.5)
+    assert silhouette_variants._estimate_seconds(strict(x))["exact"] == pytest.approx(0.5)
 
 
 def test_k_means_without_cuml_says_so_once(strict, x, capsys):
@@ -185,7 +185,7 @@ def test_k_means_by_cuml_stops_at_the_same_point_at_every_scale(strict_with_cuml
 
 def test_clusters_that_cuml_leaves_empty_are_dropped(strict_with_cuml, monkeypatch):
     start = strict_with_cuml([0, 1, 3])  # the second centre equals the first, which takes all the rows
-    monkeypatch.setattr(kmeans, "choose_start", lambda *_, **__: start)
+    monkeypatch.setattr(kmeans, "_choose_start", lambda *_, **__: start)
     rows = np.float32([[2], [2], [2], [8], [9]])
     fit = fit_kmeans(strict_with_cuml(rows), 3, seed=0)
     assert to_host(fit.labels).tolist() == [0, 0, 0, 1, 1]

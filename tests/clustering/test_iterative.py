@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from visclust.base.tables import UNASSIGNED
-from visclust.clustering.choose_k import choose_from_curve
+from visclust.clustering.choose_k import _choose_from_curve
 from visclust.clustering.iterative import cluster_iteratively, cluster_workspace
 from visclust.clustering.settings import IterativeSettings
 from visclust.clustering.workspace import open_workspace
@@ -143,7 +143,7 @@ def test_k_stops_growing_when_the_moving_average_does_not_improve(blobs):
     ],
 )
 def test_the_k_with_the_best_moving_average_is_taken(fits, averages, chosen):
-    assert choose_from_curve([2, 4, 6, 8][: len(fits)], fits, averages) == chosen
+    assert _choose_from_curve([2, 4, 6, 8][: len(fits)], fits, averages) == chosen
 
 
 @pytest.mark.parametrize("n", range(1, 26))

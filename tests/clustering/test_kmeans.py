@@ -4,7 +4,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from visclust.base.backend import to_host
-from visclust.clustering.kmeans import choose_start, fit_kmeans
+from visclust.clustering.kmeans import _choose_start, fit_kmeans
 
 
 def test_clear_groups_are_found(xp, blobs):
@@ -46,7 +46,7 @@ def test_more_starts_are_really_run_and_the_best_is_kept(xp):
     rng = np.random.default_rng(5)
     singles = []
     for _ in range(6):  # the same draws, one start at a time
-        start = choose_start(x, 15, rng=rng)
+        start = _choose_start(x, 15, rng=rng)
         singles.append(KMeans(15, init=x[start], n_init=1).fit(x).inertia_)
     several = fit_kmeans(xp(x), 15, seed=5, n_init=6).inertia
     assert several == pytest.approx(min(singles), rel=1e-3)  # float32 sums; Lloyd's tolerance on a GPU

@@ -4,7 +4,7 @@ from sklearn.metrics import adjusted_rand_score, mutual_info_score
 
 from visclust.clustering.consensus import find_consensus
 from visclust.clustering.plots import plot_run_agreement, plot_theme_stability
-from visclust.clustering.runs import compare_runs, match_clusters, measure_variation, stack_runs
+from visclust.clustering.runs import _measure_variation, compare_runs, match_clusters, stack_runs
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_variation_of_information_by_hand():
     # a: halves. b: a quarter and three quarters. Jointly: 1/4, 1/4, 1/2.
     a, b = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     h_a, h_b, h_joint = 1.0, 2 - 0.75 * np.log2(3), 1.5
-    variation, share = measure_variation(a, b)
+    variation, share = _measure_variation(a, b)
     # A few roundings of float64.
     assert variation == pytest.approx(2 * h_joint - h_a - h_b, abs=1e-12)
     assert share == pytest.approx(variation / h_joint, abs=1e-12)
@@ -39,11 +39,11 @@ def test_variation_of_information_is_that_of_mutual_information():
     entropies = [mutual_info_score(side, side) for side in (a, b)]
     expected = (sum(entropies) - 2 * mutual_info_score(a, b)) / np.log(2)
     # Sums of 81 terms in another order.
-    assert measure_variation(a, b)[0] == pytest.approx(expected, abs=1e-9)
+    assert _measure_variation(a, b)[0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_two_labellings_that_are_one_cluster_have_no_variation():
-    assert measure_variation(np.zeros(3, int), np.ones(3, int)) == (0, 0)
+    assert _measure_variation(np.zeros(3, int), np.ones(3, int)) == (0, 0)
 
 
 def test_an_unassigned_image_counts_as_a_cluster_of_its_own(make_runs):

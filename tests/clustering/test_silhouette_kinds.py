@@ -94,7 +94,7 @@ def test_long_work_is_announced_with_what_the_others_cost(monkeypatch, capsys):
     announce_cost(np.zeros((10, 2), dtype="float32"))
     assert capsys.readouterr().out == ""
     seconds = {"exact": 600.0, "sampled": 20.0, "simplified": 3.0, "squared": 4.0}
-    monkeypatch.setattr(cluster_scores, "estimate_seconds", lambda _: seconds)
+    monkeypatch.setattr(cluster_scores, "_estimate_seconds", lambda _: seconds)
     announce_cost(np.zeros((10, 2), dtype="float32"))
     said = capsys.readouterr().out
     assert "about 10 minutes" in said

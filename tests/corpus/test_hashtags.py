@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from visclust.corpus.hashtags import has_capital, list_uses, track_hashtags
+from visclust.corpus.hashtags import _has_capital, _list_uses, track_hashtags
 from visclust.corpus.plots import plot_hashtag_spans
 from visclust.corpus.summary import number_days, start_of_days
 
@@ -289,7 +289,7 @@ def test_posts_of_other_types_are_an_error(column, value, message):
 def test_a_missing_list_or_name_is_no_hashtag():
     posts = make(post(1, "ACLU", TAG, times=3), post(2, "somebody", None, TAG, ""), post(2, "other"))
     posts.at[len(posts) - 1, "hashtags"] = None
-    uses = list_uses(posts, timezone="UTC")
+    uses = _list_uses(posts, timezone="UTC")
     assert uses.forms[uses.uses["form"]].tolist() == [TAG] * 4
     assert track_hashtags(posts, ACCOUNTS).posts["post_id"].tolist() == ["3"]
 
@@ -366,7 +366,7 @@ def test_a_day_begins_on_itself(day):
     ("form", "expected"), [("", False), ("A", False), ("aB", True), ("NotMyPresident", True), ("été", False)]
 )
 def test_a_capital_counts_after_the_first_character(form, expected):
-    assert has_capital(form) is expected
+    assert _has_capital(form) is expected
 
 
 def test_the_figure_has_a_row_per_hashtag_in_the_order_of_entry():

@@ -7,9 +7,9 @@ from statsmodels.discrete.discrete_model import Logit
 
 from visclust.exploration.frame_models import (
     FrameFit,
+    _is_separated,
     average_effect,
     fit_frame,
-    is_separated,
     predict_shares,
 )
 from visclust.exploration.frame_tests import test_frame_use
@@ -227,7 +227,7 @@ def test_effects_and_curves_agree_with_numerical_differentiation(quadratic):
 )
 def test_separation_is_seen(score, uses, expected):
     design = np.column_stack([np.ones(4), np.array(score, dtype=float)])
-    assert is_separated(design, np.array(uses, dtype=bool)) is expected
+    assert _is_separated(design, np.array(uses, dtype=bool)) is expected
 
 
 def test_a_frame_that_cannot_be_tested_has_a_row_with_the_reason():

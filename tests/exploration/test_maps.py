@@ -13,7 +13,7 @@ from PIL import Image
 from visclust.base import backend
 from visclust.exploration import maps as projection
 from visclust.exploration.maps import choose_map_colours, describe_map, plot_map, project_map
-from visclust.widgets.linked_map import find_brushed, link_map
+from visclust.widgets.linked_map import _find_brushed, link_map
 
 
 @pytest.fixture(scope="module")
@@ -219,9 +219,9 @@ def test_coloured_points_are_drawn_over_gray_ones(places, clusters):
 
 def test_a_brush_holds_the_images_below_it_cluster_by_cluster(places, clusters):
     table = describe_map(places, clusters)
-    assert find_brushed(table, {"x": [4.5, 1.5], "y": [-1, 1]}) == ["img44", "img43", "img42"]
-    assert find_brushed(table, {"x": [1.5, 9.5]}) == [*[f"img{i}" for i in range(44, 36, -1)]]
-    assert find_brushed(table, {}) == find_brushed(table, None) == []
+    assert _find_brushed(table, {"x": [4.5, 1.5], "y": [-1, 1]}) == ["img44", "img43", "img42"]
+    assert _find_brushed(table, {"x": [1.5, 9.5]}) == [*[f"img{i}" for i in range(44, 36, -1)]]
+    assert _find_brushed(table, {}) == _find_brushed(table, None) == []
 
 
 def test_what_is_marked_on_the_map_opens_in_the_browser(places, clusters):

@@ -22,8 +22,8 @@ from visclust.finetuning.batches import (
     CachedBatches,
     ImageBatches,
     TrainingImages,
+    _draw_crop,
     cache_activations,
-    draw_crop,
     order_batches,
 )
 from visclust.finetuning.labels import match_groups, split_labelled
@@ -50,14 +50,14 @@ def pictures(tmp_path_factory):
 @given(width=st.integers(1, 300), height=st.integers(1, 300), seed=st.integers(0, 1000))
 @settings(deadline=None, max_examples=60)
 def test_a_crop_lies_inside_the_image_and_is_not_empty(width, height, seed):
-    left, top, right, bottom = draw_crop(width, height, rng=np.random.default_rng(seed))
+    left, top, right, bottom = _draw_crop(width, height, rng=np.random.default_rng(seed))
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
 
 
 def test_crops_have_the_areas_and_aspects_of_imagenet_training():
     rng = np.random.default_rng(0)
-    boxes = np.array([draw_crop(400, 400, rng=rng) for _ in range(2000)])
+    boxes = np.array([_draw_crop(400, 400, rng=rng) for _ in range(2000)])
     wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     # Sides are rounded to whole pixels, which moves the ratio by at most 1 / 113 where a crop is smallest.
     assert (wide / high).min() > 3 / 4 - 0.02

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from visclust.corpus.links import link_posts
-from visclust.images.addresses import is_image_address, match_addresses, name_file
+from visclust.images.addresses import _name_file, is_image_address, match_addresses
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from visclust.images.addresses import is_image_address, match_addresses, name_fi
     ],
 )
 def test_an_address_is_saved_under_the_last_part_of_its_path(address, name):
-    assert name_file(address) == name
+    assert _name_file(address) == name
 
 
 def test_a_film_is_no_image():

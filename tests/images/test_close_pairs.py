@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from visclust.images.close_pairs import Plan, cut_bits, iterate_close_hashes, plan_search
+from visclust.images.close_pairs import Plan, _cut_bits, _plan_search, iterate_close_hashes
 
 
 def list_pairs(blocks):
@@ -29,7 +29,7 @@ def crowded():
     ("threshold", "m"), [(1, 2), (3, 4), (5, 3), (6, 4), (6, 7), (8, 4), (8, 5), (11, 6), (12, 4)]
 )
 def test_the_search_by_chunks_misses_no_pair_and_invents_none(crowded, threshold, m):
-    plan = Plan(cut_bits(m, threshold=threshold), 0.0)
+    plan = Plan(_cut_bits(m, threshold=threshold), 0.0)
     found = list_pairs(iterate_close_hashes(crowded, threshold=threshold, plan=plan))
     assert found == compare_all(crowded, threshold)
 
@@ -39,7 +39,7 @@ def test_the_plan_that_is_chosen_finds_the_same(crowded, threshold, monkeypatch)
     monkeypatch.setattr("visclust.images.close_pairs._FEW", 1000)
     found = list_pairs(iterate_close_hashes(crowded, threshold=threshold))
     assert found == compare_all(crowded, threshold)
-    assert plan_search(crowded, threshold=6).chunks
+    assert _plan_search(crowded, threshold=6).chunks
 
 
 def test_comparing_all_pairs_finds_the_same(crowded):
@@ -50,7 +50,7 @@ def test_comparing_all_pairs_finds_the_same(crowded):
 @pytest.mark.parametrize("bits", range(7))
 def test_a_pair_is_found_wherever_its_bits_differ(bits):
     rng = np.random.default_rng(bits)
-    plan = plan_search(rng.integers(0, 2**64, 9000, dtype=np.uint64), threshold=6)
+    plan = _plan_search(rng.integers(0, 2**64, 9000, dtype=np.uint64), threshold=6)
     assert plan.chunks
     for _ in range(200):
         mask = sum(1 << int(place) for place in rng.choice(64, bits, replace=False))
@@ -66,7 +66,7 @@ def test_a_pair_just_beyond_the_threshold_is_not_found():
 def test_hashes_that_chunks_cannot_tell_apart_are_compared_in_order():
     # All bits but the last fourteen agree: nearly every chunk is the same in all of them.
     hashes = np.arange(2**14, dtype=np.uint64)
-    assert plan_search(hashes, threshold=6).chunks == ()
+    assert _plan_search(hashes, threshold=6).chunks == ()
 
 
 def test_no_hash_and_one_hash_have_no_pair():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from visclust.images.reading import PIXEL_LIMIT, UnreadableImageError, check_image, read_image
+from visclust.images.reading import _PIXEL_LIMIT, UnreadableImageError, check_image, read_image
 
 # JPEG is lossy: a flat colour comes back within a few of 255 levels.
 JPEG_SLACK = 4
@@ -177,7 +177,7 @@ def test_a_missing_file_and_a_folder_are_unreadable_with_a_reason(tmp_path):
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [9_500, 100_000])
 def test_a_decompression_bomb_is_refused_from_its_header(tmp_path, side):
-    assert side**2 > PIXEL_LIMIT
+    assert side**2 > _PIXEL_LIMIT
     path = tmp_path / "bomb.png"
     path.write_bytes(png_with_header(side, side))
     with pytest.raises(UnreadableImageError, match="too large"):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from rating_surveys import make_survey
 
-from visclust.ratings.cluster_contrasts import contrast_clusters, moderate_variances, shrink_estimates
+from visclust.ratings.cluster_contrasts import _moderate_variances, _shrink_estimates, contrast_clusters
 from visclust.ratings.simulation import simulate_ratings
 from visclust.ratings.summaries import summarize_emotions, tabulate_emotion_heatmap
 
@@ -37,7 +37,7 @@ def test_differences_are_pulled_towards_their_mean(survey):
 
 
 def test_the_noisiest_estimate_is_pulled_most():
-    shrunk = shrink_estimates(pd.Series([0.0, 1.0, 2.0, 9.0]), pd.Series([0.3, 0.3, 0.3, 5.0]))
+    shrunk = _shrink_estimates(pd.Series([0.0, 1.0, 2.0, 9.0]), pd.Series([0.3, 0.3, 0.3, 5.0]))
     assert shrunk["kept"].idxmin() == 3
     assert shrunk["shrunk"][3] < 5  # more than half of the way from 9 to the others' 1
     assert shrunk["low"][3] < shrunk["shrunk"][3] < shrunk["high"][3]
@@ -51,7 +51,7 @@ def test_shrunk_intervals_hold_the_truth_as_often_as_they_say_on_average():
         truth = 1 + 0.4 * rng.normal(size=40)
         shared = 0.3 * rng.normal()
         estimates = truth + shared + np.sqrt(errors**2 - 0.09) * rng.normal(size=40)
-        found = shrink_estimates(pd.Series(estimates), pd.Series(errors), shared_error=0.3)
+        found = _shrink_estimates(pd.Series(estimates), pd.Series(errors), shared_error=0.3)
         covered.append(found["low"].le(truth) & found["high"].ge(truth))
     # The shared error makes a survey's 40 intervals fail together: 200 surveys know the share to 0.01.
     assert np.mean(covered) == pytest.approx(0.95, abs=0.03)
@@ -59,14 +59,14 @@ def test_shrunk_intervals_hold_the_truth_as_often_as_they_say_on_average():
 
 def test_three_estimates_are_too_few_to_shrink():
     with pytest.raises(ValueError, match="four or more"):
-        shrink_estimates(pd.Series([0.0, 1.0, 2.0]), pd.Series([1.0, 1.0, 1.0]))
+        _shrink_estimates(pd.Series([0.0, 1.0, 2.0]), pd.Series([1.0, 1.0, 1.0]))
 
 
 def test_variances_that_truly_differ_keep_more_of_themselves():
     rng = np.random.default_rng(0)
     alike = rng.chisquare(4, size=(300, 1)) / 4
     factors = np.where(np.arange(300) < 150, 0.2, 1.8)[:, None]
-    (same, many), (apart, few) = (moderate_variances(v, np.full(300, 4)) for v in (alike, alike * factors))
+    (same, many), (apart, few) = (_moderate_variances(v, np.full(300, 4)) for v in (alike, alike * factors))
     assert many.min() > 3 * few.min()
     assert np.corrcoef(apart[:, 0], factors[:, 0])[0, 1] > 0.7
     assert same.std() < 0.5 * alike.std()

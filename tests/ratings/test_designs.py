@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from visclust.ratings.cluster_contrasts import contrast_clusters
-from visclust.ratings.designs import check_ratings, find_simulated, join_clusters, spread_ratings
+from visclust.ratings.designs import _check_ratings, _join_clusters, find_simulated, spread_ratings
 from visclust.ratings.group_contrasts import compare_groups
 from visclust.ratings.summaries import summarize_emotions
 
@@ -49,10 +49,10 @@ def test_another_column_can_hold_the_groups(ratings):
 
 
 def test_real_and_simulated_ratings_are_told_apart_and_not_mixed(ratings):
-    assert check_ratings(ratings) is False
-    assert check_ratings(ratings.assign(simulated=True)) is True
+    assert _check_ratings(ratings) is False
+    assert _check_ratings(ratings.assign(simulated=True)) is True
     with pytest.raises(ValueError, match="1 of 6 rows are simulated"):
-        check_ratings(ratings.assign(simulated=[True] + [False] * 5))
+        _check_ratings(ratings.assign(simulated=[True] + [False] * 5))
 
 
 def test_an_infinite_rating_is_refused(ratings):
@@ -68,7 +68,7 @@ def test_a_level_in_percent_is_refused_before_any_work(ratings, analyse):
 
 def test_a_table_without_any_rating_is_refused(ratings):
     with pytest.raises(ValueError, match="without any"):
-        check_ratings(ratings.assign(rating=np.nan))
+        _check_ratings(ratings.assign(rating=np.nan))
 
 
 def test_one_simulated_row_marks_a_table_of_results():
@@ -78,4 +78,4 @@ def test_one_simulated_row_marks_a_table_of_results():
 def test_an_image_has_one_cluster():
     events = pd.DataFrame({"image_id": ["a"]})
     with pytest.raises(ValueError, match="some images have two"):
-        join_clusters(events, pd.DataFrame({"image_id": ["a", "a"], "cluster": [0, 1]}))
+        _join_clusters(events, pd.DataFrame({"image_id": ["a", "a"], "cluster": [0, 1]}))

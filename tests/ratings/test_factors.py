@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from rating_surveys import make_survey
 
-from visclust.ratings.factors import confirm_factors, fit_factor_model, measure_scaling
-from visclust.ratings.reliability import fit_one_factor, measure_reliability
+from visclust.ratings.factors import _fit_factor_model, _measure_scaling, confirm_factors
+from visclust.ratings.reliability import _fit_one_factor, measure_reliability
 from visclust.ratings.simulation import simulate_ratings
 
 # Covariances (divisor n = 301) of the nine tests of Holzinger & Swineford (1939) that textbooks use.
@@ -30,7 +30,7 @@ def holzinger():
 
 
 def test_fit_and_loadings_are_those_that_lavaan_prints(holzinger):
-    fit = fit_factor_model(holzinger, 301, factors=[0, 0, 0, 1, 1, 1, 2, 2, 2])
+    fit = _fit_factor_model(holzinger, 301, factors=[0, 0, 0, 1, 1, 1, 2, 2, 2])
     # As printed in the manual of lavaan, to its three digits.
     printed = {"chi2": 85.306, "df": 24, "cfi": 0.931, "tli": 0.896, "rmsea": 0.092, "srmr": 0.065}
     printed |= {"rmsea_low": 0.071, "rmsea_high": 0.114}
@@ -55,7 +55,7 @@ def test_a_matrix_that_the_model_made_is_fitted_without_misfit():
     correlations = np.array([[1.0, -0.4], [-0.4, 1.0]])[np.ix_(factors, factors)]
     matrix = np.outer(loadings, loadings) * correlations
     np.fill_diagonal(matrix, 1.0)
-    fit = fit_factor_model(matrix, 500, factors=factors)
+    fit = _fit_factor_model(matrix, 500, factors=factors)
     assert fit.measures["chi2"] == pytest.approx(0, abs=1e-6)  # the optimiser's tolerance times n
     assert fit.measures["cfi"] == 1
     assert fit.correlations[0, 1] == pytest.approx(-0.4, abs=1e-4)  # the optimiser's
@@ -64,21 +64,21 @@ def test_a_matrix_that_the_model_made_is_fitted_without_misfit():
 def test_normal_rows_that_are_independent_need_no_scaling():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(4000, 1)) + rng.normal(size=(4000, 5))
-    fit = fit_factor_model(np.cov(values.T, bias=True), 4000, factors=[0] * 5)
+    fit = _fit_factor_model(np.cov(values.T, bias=True), 4000, factors=[0] * 5)
     # The factor is a mean over 5 degrees of freedom of fourth moments, each known to about sqrt(8 / 4000).
-    assert measure_scaling(values, fit, factors=[0] * 5, clusters=np.arange(4000)) == pytest.approx(
+    assert _measure_scaling(values, fit, factors=[0] * 5, clusters=np.arange(4000)) == pytest.approx(
         1, abs=0.1
     )
 
 
 def test_more_parameters_than_numbers_are_refused():
     with pytest.raises(ValueError, match="4 parameters, the 2 items give 3"):
-        fit_factor_model(np.eye(2), 10, factors=[0, 0])
+        _fit_factor_model(np.eye(2), 10, factors=[0, 0])
 
 
 def test_a_copy_of_an_item_is_refused():
     with pytest.raises(ValueError, match="singular"):
-        fit_factor_model(np.ones((3, 3)), 10, factors=[0, 0, 0])
+        _fit_factor_model(np.ones((3, 3)), 10, factors=[0, 0, 0])
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_alpha_and_omega_are_those_published_for_holzinger_and_swineford(holzing
 def test_three_items_give_the_loadings_that_their_covariances_determine():
     loadings = np.array([[0.9, 0.5, 0.3], [1.5, 2.0, 0.5]])
     matrices = loadings[:, :, None] * loadings[:, None, :] + np.eye(3)
-    assert fit_one_factor(matrices) == pytest.approx(loadings, abs=1e-3)  # 300 steps
+    assert _fit_one_factor(matrices) == pytest.approx(loadings, abs=1e-3)  # 300 steps
 
 
 def test_within_and_between_respondents_are_told_apart(ratings):

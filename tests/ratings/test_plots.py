@@ -11,7 +11,7 @@ from visclust.images.thumbnails import encode_cluster_thumbnails
 from visclust.ratings.cluster_contrasts import contrast_clusters
 from visclust.ratings.group_contrasts import compare_groups
 from visclust.ratings.plots import (
-    SIMULATED_NOTE,
+    _SIMULATED_NOTE,
     plot_cluster_contrasts,
     plot_emotion_heatmap,
     plot_party_means,
@@ -101,7 +101,7 @@ def test_every_figure_says_that_ratings_were_simulated_and_only_then(survey, hea
             plot_party_means(compare_groups(ratings, sample, n_bootstrap=5).means),
             plot_cluster_contrasts(contrast_clusters(ratings, sample)),
         ]
-        assert [SIMULATED_NOTE in json.dumps(chart.to_dict()) for chart in charts] == [not real] * 3
+        assert [_SIMULATED_NOTE in json.dumps(chart.to_dict()) for chart in charts] == [not real] * 3
 
 
 def test_a_table_that_does_not_say_so_is_not_drawn(heatmap):

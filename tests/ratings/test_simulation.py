@@ -6,9 +6,9 @@ from rating_surveys import make_survey
 from visclust.ratings.group_contrasts import compare_groups
 from visclust.ratings.simulation import (
     RatingModel,
+    _expect_ratings,
     draw_cluster_effects,
     expect_contrasts,
-    expect_ratings,
     simulate_ratings,
 )
 
@@ -50,7 +50,7 @@ def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
     )
     simulated = simulate_ratings(assignment, model=model, seed=5)
     mean = simulated.ratings.groupby(["group", "item"])["rating"].mean()
-    expected = expect_ratings(model, simulated.cluster_effects).set_index(["group", "item"])["expected"]
+    expected = _expect_ratings(model, simulated.cluster_effects).set_index(["group", "item"])["expected"]
     # Five standard errors: a rating's standard deviation is below 2.5, each group has 20,000.
     assert (mean - expected[mean.index]).abs().max() < 5 * 2.5 / np.sqrt(n / 2)
 
@@ -58,7 +58,7 @@ def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
 def test_by_default_the_groups_differ_in_the_directions_of_the_paper():
     model = RatingModel()
     effects = draw_cluster_effects(model, [0]).assign(effect=0.0)
-    expected = expect_ratings(model, effects).pivot(index="item", columns="group", values="expected")
+    expected = _expect_ratings(model, effects).pivot(index="item", columns="group", values="expected")
     apart = expected["Democrat"] - expected["Republican"]
     assert (apart[["hopeful", "proud", "worried", "scared", "afraid"]] > 0.3).all()
     assert (apart[["resentful", "bitter", "hateful"]] == 0).all()

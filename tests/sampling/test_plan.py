@@ -4,7 +4,13 @@ import math
 import numpy as np
 import pytest
 
-from visclust.sampling.plan import chance_all_seen, count_expected, draw_waits, find_smallest, plan_annotation
+from visclust.sampling.plan import (
+    _chance_all_seen,
+    _count_expected,
+    _draw_waits,
+    _find_smallest,
+    plan_annotation,
+)
 from visclust.sampling.samples import draw_random_sample
 
 
@@ -17,7 +23,7 @@ def enumerate_chance(labels, wanted, n):
 @pytest.mark.parametrize("n", range(1, 10))
 def test_the_chance_to_see_all_themes_is_that_of_going_through_all_samples(n):
     labels = [1, 1, 1, 2, 2, 3, 0, 0, 0]
-    found = chance_all_seen(np.array([3, 2, 1]), len(labels), n)
+    found = _chance_all_seen(np.array([3, 2, 1]), len(labels), n)
     # Rounding of a Fourier transform of few terms.
     assert found == pytest.approx(enumerate_chance(labels, 3, n), abs=1e-12)
 
@@ -32,11 +38,11 @@ def test_the_chance_is_that_of_inclusion_and_exclusion_in_whole_numbers(n):
     )
     exact = total * 10**30 // math.comb(n_images, n) / 10**30
     # The documented rounding error.
-    assert chance_all_seen(np.array(sizes), n_images, n) == pytest.approx(exact, abs=1e-11)
+    assert _chance_all_seen(np.array(sizes), n_images, n) == pytest.approx(exact, abs=1e-11)
 
 
 def test_the_chance_grows_with_the_sample():
-    chances = [chance_all_seen(np.array([9] * 80), 2000, n) for n in range(80, 2000, 20)]
+    chances = [_chance_all_seen(np.array([9] * 80), 2000, n) for n in range(80, 2000, 20)]
     assert all(b >= a - 1e-11 for a, b in itertools.pairwise(chances))
     assert chances[0] < 1e-9
     assert chances[-1] > 0.999
@@ -45,7 +51,7 @@ def test_the_chance_grows_with_the_sample():
 @pytest.mark.parametrize("wanted", [1, 2, 3])
 def test_simulated_waits_give_the_chance_of_going_through_all_samples(wanted):
     labels = [1, 1, 1, 2, 2, 3, 0, 0, 0]
-    waits = draw_waits(np.array([3, 2, 1]), len(labels), themes=wanted, draws=3000, seed=0)
+    waits = _draw_waits(np.array([3, 2, 1]), len(labels), themes=wanted, draws=3000, seed=0)
     for n in range(1, 10):
         # Four standard errors of a share over 3,000 draws.
         expected = enumerate_chance(labels, wanted, n)
@@ -55,13 +61,13 @@ def test_simulated_waits_give_the_chance_of_going_through_all_samples(wanted):
 def test_themes_expected_are_those_of_simulation(make_clusters):
     clusters = make_clusters([0] * 30 + [1] * 4 + [2] * 2 + [-1] * 4)
     seen = [(set(draw_random_sample(clusters, size=8, seed=seed)["cluster"]) - {-1}) for seed in range(500)]
-    expected = count_expected(np.array([30, 4, 2]), 40, np.array([8]))[0]
+    expected = _count_expected(np.array([30, 4, 2]), 40, np.array([8]))[0]
     # Four standard errors: the number seen varies by 0.7 at most.
     assert np.mean([len(each) for each in seen]) == pytest.approx(expected, abs=4 * 0.7 / math.sqrt(500))
 
 
 def test_the_smallest_number_that_is_enough_is_found():
-    assert [find_smallest(lambda n, at=at: n >= at, 0, 9) for at in range(10)] == list(range(10))
+    assert [_find_smallest(lambda n, at=at: n >= at, 0, 9) for at in range(10)] == list(range(10))
 
 
 def test_a_random_sample_needs_more_images_than_one_from_each_theme(make_clusters):
@@ -72,7 +78,7 @@ def test_a_random_sample_needs_more_images_than_one_from_each_theme(make_cluster
     assert plan["images"]["stratified"] == 5 + 5 + 4
     n = plan["images"]["random"]
     sizes = np.array([60, 30, 5])
-    assert chance_all_seen(sizes, 100, n) >= 0.95 > chance_all_seen(sizes, 100, n - 1)
+    assert _chance_all_seen(sizes, 100, n) >= 0.95 > _chance_all_seen(sizes, 100, n - 1)
     assert plan["saved"]["one per cluster"] == pytest.approx(1 - 3 / n)
 
 

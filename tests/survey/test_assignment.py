@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import chisquare
 
-from visclust.survey.assignment import assign_respondents, assign_strata
+from visclust.survey.assignment import _assign_strata, assign_respondents
 from visclust.survey.assignment_checks import check_assignment, describe_assignment
 
 
@@ -137,7 +137,7 @@ def test_every_table_of_respondents_and_clusters_is_drawn_equally_often():
     tables = [t for t in itertools.product(rows, repeat=3) if (np.sum(t, axis=0) == totals).all()]
     rng = np.random.default_rng(0)
     drawn = [
-        tuple(map(tuple, assign_strata(totals, n_respondents=3, load=2, rng=rng).astype(int)))
+        tuple(map(tuple, _assign_strata(totals, n_respondents=3, load=2, rng=rng).astype(int)))
         for _ in range(600)
     ]
     counts = pd.Series(drawn).value_counts().reindex(pd.Index(tables, tupleize_cols=False), fill_value=0)

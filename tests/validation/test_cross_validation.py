@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from visclust.validation.comparison import compare_configurations, compare_iterative_with_single
-from visclust.validation.cross_validation import assign_folds, cross_validate, find_sharing_pairs
+from visclust.validation.cross_validation import _assign_folds, _find_sharing_pairs, cross_validate
 from visclust.validation.scores import score_pairs
 
 N_IMAGES = 400
@@ -59,7 +59,7 @@ GOLD = make_gold(GROUPS)
 
 
 def test_folds_have_the_same_size_and_share_of_same():
-    fold = assign_folds(GOLD, group_by_image=False).fold
+    fold = _assign_folds(GOLD, group_by_image=False).fold
     sizes = np.bincount(fold)
     # Even to within one pair of each answer.
     assert sizes.max() - sizes.min() <= 2
@@ -73,15 +73,15 @@ def test_pairs_with_a_common_image_stay_in_one_fold():
         [(f"p{c}{k}", f"{c}-{k}", f"{c}-{k + 1}", k == 0) for c in range(60) for k in range(3)],
         columns=["pair_id", "image_a", "image_b", "same"],
     )
-    found = assign_folds(gold, seed=3)
+    found = _assign_folds(gold, seed=3)
     assert found.note == ""
     for number in range(5):
-        assert not find_sharing_pairs(gold, found.fold == number).any()
+        assert not _find_sharing_pairs(gold, found.fold == number).any()
 
 
 def test_a_component_larger_than_a_fold_is_spread_and_the_note_says_so():
     gold = make_gold(GROUPS[:60], n_pairs=200, disjoint=False)
-    found = assign_folds(gold)
+    found = _assign_folds(gold)
     sizes = np.bincount(found.fold, minlength=5)
     assert sizes.sum() == len(gold)
     assert sizes.min() >= 30  # 40 pairs are a fold's worth
@@ -98,8 +98,8 @@ def test_cutting_along_a_walk_leaves_out_fewer_pairs_than_chance():
             "same": [True, False] * 50,
         }
     ).sample(frac=1, random_state=0, ignore_index=True)
-    fold = assign_folds(gold).fold
-    assert sum(find_sharing_pairs(gold, fold == number).sum() for number in range(5)) == 8
+    fold = _assign_folds(gold).fold
+    assert sum(_find_sharing_pairs(gold, fold == number).sum() for number in range(5)) == 8
 
 
 def test_selection_never_sees_an_image_of_the_pairs_held_out():
@@ -120,7 +120,7 @@ def test_without_grouping_no_pair_is_left_out():
 
 def test_means_and_deviations_are_those_of_the_folds_scored_one_by_one():
     found = cross_validate(GRID, GOLD, seed=2, n_bootstrap=10)
-    fold = assign_folds(GOLD, seed=2).fold
+    fold = _assign_folds(GOLD, seed=2).fold
     row = found.configurations.set_index("configuration").loc["error 0.3"]
     scores = [
         score_pairs(GRID["error 0.3"], GOLD[fold == number], n_bootstrap=1).set_index("measure")["estimate"]

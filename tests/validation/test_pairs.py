@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.validation.pairs import PAIR_STRATA, blind_pairs, sample_pairs
+from visclust.validation.pairs import _PAIR_STRATA, blind_pairs, sample_pairs
 
 # Four clusters of unequal size on a line, and two images left unassigned.
 SIZES = {0: 12, 1: 5, 2: 3, 3: 1}
@@ -175,4 +175,4 @@ def test_bad_input_says_what_was_expected(change, message):
 
 
 def test_the_shares_of_the_strata_sum_to_one():
-    assert sum(PAIR_STRATA.values()) == pytest.approx(1, abs=1e-12)  # rounding
+    assert sum(_PAIR_STRATA.values()) == pytest.approx(1, abs=1e-12)  # rounding

@@ -10,7 +10,7 @@ from PIL import Image
 
 from visclust.annotation.answer_files import ANSWER_COLUMNS, import_answers
 from visclust.annotation.answers import current_answers, read_answers
-from visclust.widgets.annotate_app import choose_annotator, main, start_annotating
+from visclust.widgets.annotate_app import _choose_annotator, _start_annotating, main
 from visclust.widgets.labelling_pages import export_pair_page
 
 MARKUP = "</script><script>alert(1)</script><!-- & <b>"
@@ -158,15 +158,15 @@ def test_the_served_page_knows_its_annotator_from_the_address_or_asks(study, tmp
     }  # fmt: skip
     monkeypatch.setenv("VISCLUST_ANNOTATE", json.dumps(settings))
     monkeypatch.setenv("QUERY_STRING", "annotator=Ana")
-    assert start_annotating().settings["annotator"] == "ana"
+    assert _start_annotating().settings["annotator"] == "ana"
     monkeypatch.setenv("QUERY_STRING", "annotator=%20")
-    page = start_annotating()
+    page = _start_annotating()
     name, start = page.children[0].children
     start.click()
     assert page.children[0].children == (name, start)  # no name, no labeller
     name.value = " Ben "
     assert page.children[0].settings["annotator"] == "ben"
-    assert choose_annotator("") == ""
+    assert _choose_annotator("") == ""
 
 
 def test_the_server_refuses_to_start_on_tables_that_are_not_there(tmp_path):

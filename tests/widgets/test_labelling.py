@@ -8,12 +8,12 @@ from hypothesis import given, strategies as some
 from visclust.annotation.answer_files import SKIP
 from visclust.widgets.labelling import (
     Event,
+    _list_open,
+    _skip,
     answer,
     describe_progress,
-    list_open,
     list_upcoming,
     resume,
-    skip,
     start,
     undo,
 )
@@ -62,7 +62,7 @@ def test_undo_again_goes_one_further_back():
     state = take_back(take_back(say(say(start(["a", "b", "c"]), "e1"), "e2"), "e3"), "e4")
     assert state.current == "a"
     assert state.undoable is None
-    assert list_open(state) == ["a", "b", "c"]
+    assert _list_open(state) == ["a", "b", "c"]
 
 
 def test_undo_of_a_second_thought_brings_the_first_back():
@@ -91,16 +91,16 @@ def test_an_answer_to_another_item_than_the_one_shown_counts_for_that_item():
 
 
 def test_skip_is_an_answer_and_the_item_does_not_come_back():
-    state = skip(start(["a", "b"]), event_id="e1", answered_at=NOW)
+    state = _skip(start(["a", "b"]), event_id="e1", answered_at=NOW)
     assert state.answers["a"].answer == SKIP
     assert say(state, "e2").current is None
 
 
 def test_skipped_items_come_back_once_at_the_end_where_that_is_wished():
-    state = skip(start(["a", "b", "c"], revisit_skipped=True), event_id="e1", answered_at=NOW)
+    state = _skip(start(["a", "b", "c"], revisit_skipped=True), event_id="e1", answered_at=NOW)
     state = say(say(state, "e2"), "e3")
     assert state.current == "a"
-    assert skip(state, event_id="e4", answered_at=NOW).current is None
+    assert _skip(state, event_id="e4", answered_at=NOW).current is None
     assert say(state, "e4").current is None
 
 
@@ -109,7 +109,7 @@ def test_resume_starts_at_the_first_unanswered_item():
     events = [*answers, Event("undo", "b", None, NOW, retracts="eb")]
     state = resume(start(["a", "b", "c", "d"]), events)
     assert state.current == "b"
-    assert list_open(state) == ["b", "d"]
+    assert _list_open(state) == ["b", "d"]
     assert state.undoable.event_id == "ec"
 
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason():
     with pytest.raises(ValueError, match="retracts nothing"):
         undo(state, Event("e1", "a", None, NOW))
     with pytest.raises(ValueError, match="all are answered"):
-        skip(say(state, "e1"), event_id="e2", answered_at=NOW)
+        _skip(say(state, "e1"), event_id="e2", answered_at=NOW)
     with pytest.raises(ValueError, match="at least one"):
         start([])
     with pytest.raises(ValueError, match="'a' more than once"):
@@ -154,6 +154,6 @@ def test_resuming_from_the_events_gives_the_state_that_they_led_to(moves, revisi
         events.append(event)
     resumed = resume(start(["a", "b", "c", "d"], revisit_skipped=revisit), events)
     assert (resumed.standing, resumed.seen) == (state.standing, state.seen)
-    assert resumed.current == (list_open(state) or [None])[0]
+    assert resumed.current == (_list_open(state) or [None])[0]
     # Sent again in any number, the events change nothing.
     assert resume(resumed, events).standing == resumed.standing

@@ -54,33 +54,7 @@ _SIMULATED_PREFIX = "simulated-"
 
 
 def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bool = False) -> Path:
-    """Name the file that holds one annotator's answers.
-
-    Parameters
-    ----------
-    folder : str or path
-        Folder of the study's answers.
-    annotator : str
-        The annotator's name, any text; spaces at its ends and the way accents are typed do not count.
-    simulated : bool, default False
-        Whether the answers are simulated; such files are named so and never hold a person's answers.
-
-    Returns
-    -------
-    pathlib.Path
-        ``<slug>-<digest>.jsonl`` in the folder: the digest keeps apart names with the same slug, and no
-        name can lead out of the folder.
-
-    Raises
-    ------
-    ValueError
-        If the name is empty.
-
-    Examples
-    --------
-    >>> name_answer_file("answers", "../Ana Ruiz").name
-    'ana-ruiz-08eb489c.jsonl'
-    """
+    """Name the file that holds one annotator's answers."""
     name = clean_name(annotator)
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
@@ -91,39 +65,7 @@ def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bo
 
 
 def append_answer(path: str | os.PathLike, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Append one answer to a file, and return only when it is on disk.
-
-    Parameters
-    ----------
-    path : str or path
-        The annotator's file, from `name_answer_file`. It and its folder are made if missing.
-    row : mapping
-        ``event_id, item_id, annotator, answer, answered_at`` (ISO 8601 with its offset from UTC) and, where
-        there are any, ``seconds, retracts`` (the event_id that an undo takes back; its answer is None),
-        ``left, right`` (image ids as shown), ``note, widget_version, simulated``.
-
-    Returns
-    -------
-    dict
-        The row as written, every column present.
-
-    Raises
-    ------
-    ValueError
-        If the row is not an answer, or a simulated one is meant for a person's file or the reverse.
-    OSError
-        If the disk is full or fails. The file is then as before, as far as the system allows; the same row
-        may be sent again, since readers count an event_id once.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = name_answer_file(tempfile.mkdtemp(), "ana")
-    >>> row = {"event_id": "e1", "item_id": "p1", "annotator": "ana", "answer": "same",
-    ...        "answered_at": "2026-01-05T10:00:00.000Z", "seconds": 2.5}
-    >>> append_answer(path, row)["answer"]
-    'same'
-    """
+    """Append one answer to a file, and return only when it is on disk."""
     path = Path(path)
     complete = check_row(row, f"the row for {path.name}")
     if complete["simulated"] != path.name.startswith(_SIMULATED_PREFIX):
@@ -148,29 +90,7 @@ def append_answer(path: str | os.PathLike, row: Mapping[str, Any]) -> dict[str, 
 
 
 def repair_answers(path: str | os.PathLike) -> str:
-    """Close off a torn last line, the remains of a write that was cut off before it was acknowledged.
-
-    Parameters
-    ----------
-    path : str or path
-        An annotator's file; a missing one needs no repair.
-
-    Returns
-    -------
-    str
-        What was found and done, for the annotator to read; empty if the file was in order. Nothing is
-        deleted: the remains stay as a line of their own, which readers skip.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "ana.jsonl"
-    >>> _ = path.write_text('{"event_id": "e1", "ite')
-    >>> repair_answers(path)
-    'The last line of ana.jsonl was cut off while being written and has been closed off; ...'
-    >>> repair_answers(path)
-    ''
-    """
+    """Close off a torn last line, the remains of a write that was cut off before it was acknowledged."""
     path = Path(path)
     if not path.exists():
         return ""
@@ -223,28 +143,7 @@ def _describe_torn_end(path: Path) -> str:
 
 
 def clean_name(annotator: str) -> str:
-    """Bring a name to the one form under which it is stored.
-
-    Parameters
-    ----------
-    annotator : str
-        The name as typed.
-
-    Returns
-    -------
-    str
-        Without spaces at its ends or doubled, accents in composed form.
-
-    Raises
-    ------
-    ValueError
-        If nothing is left.
-
-    Examples
-    --------
-    >>> clean_name("  Ana  Ruiz ")
-    'Ana Ruiz'
-    """
+    """Bring a name to the one form under which it is stored."""
     if not isinstance(annotator, str) or not annotator.strip():
         raise ValueError(
             f"Expected the annotator's name as text, got {annotator!r}. Give each person their own."
@@ -253,31 +152,7 @@ def clean_name(annotator: str) -> str:
 
 
 def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Check that a mapping is one answer, and complete it with the columns that it leaves out.
-
-    Parameters
-    ----------
-    row : mapping
-        The row, as `append_answer` takes it. Keys beyond the known ones are refused.
-    where : str
-        Where it comes from, for the error.
-
-    Returns
-    -------
-    dict
-        The row with every column of the answers table, in their order.
-
-    Raises
-    ------
-    ValueError
-        If it is not an answer.
-
-    Examples
-    --------
-    >>> check_row({"event_id": "e1"}, "line 3 of ana.jsonl")
-    Traceback (most recent call last):
-    ValueError: Expected text in item_id in line 3 of ana.jsonl, got None: this is not a row that ...
-    """
+    """Check that a mapping is one answer, and complete it with the columns that it leaves out."""
     complete: dict[str, Any] = dict.fromkeys(ANSWER_COLUMNS)
     complete |= {name: _mend(value) for name, value in row.items() if name in complete}
     unknown = [str(name) for name in row if name not in complete]
@@ -306,38 +181,7 @@ def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]]:
-    """Read the rows of one file in the order in which they were appended.
-
-    Parameters
-    ----------
-    path : str or path
-        An annotator's file.
-    start : int, default 0
-        Byte to start from, the beginning of a line: for reading what was added since.
-
-    Returns
-    -------
-    list of dict
-        Whole rows, repeated events included. A last line that is whole but for its newline counts.
-
-    Raises
-    ------
-    ValueError
-        If a line is whole but not an answer.
-
-    Warns
-    -----
-    UserWarning
-        For each line that was cut off while being written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "ana.jsonl"
-    >>> _ = path.write_text("")
-    >>> read_rows(path)
-    []
-    """
+    """Read the rows of one file in the order in which they were appended."""
     path = Path(path)
     rows = []
     with path.open("rb") as file:

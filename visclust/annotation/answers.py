@@ -195,29 +195,7 @@ def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def refuse_mixture(answers: pd.DataFrame) -> bool:
-    """Raise an error where simulated answers stand among people's.
-
-    Parameters
-    ----------
-    answers : DataFrame
-        An answers table. A row is simulated if its column ``simulated`` says so, or if its annotator's
-        name starts with "simulated".
-
-    Returns
-    -------
-    bool
-        Whether the answers are simulated, all of them.
-
-    Raises
-    ------
-    ValueError
-        If some are and some are not.
-
-    Examples
-    --------
-    >>> refuse_mixture(pd.DataFrame({"annotator": ["simulated-1", "simulated-2"]}))
-    True
-    """
+    """Raise an error where simulated answers stand among people's."""
     simulated = answers["annotator"].astype(str).str.startswith(_PREFIX)
     if "simulated" in answers.columns:
         simulated = simulated | answers["simulated"].isin([True])

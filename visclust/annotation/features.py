@@ -239,29 +239,7 @@ def _measure(counts: np.ndarray, *, n_bootstrap: int, level: float, seed: int) -
 
 
 def check_features(features: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of features, before anybody is asked about them.
-
-    Parameters
-    ----------
-    features : sequence of str
-        Their names, in the order in which they are shown.
-
-    Returns
-    -------
-    tuple of str
-        The same names.
-
-    Raises
-    ------
-    ValueError
-        If there is none, one is empty or has spaces at its ends, or two are alike but for upper case.
-
-    Examples
-    --------
-    >>> check_features(["anger", "Anger"])
-    Traceback (most recent call last):
-    ValueError: Expected each feature once, got 'Anger' again: annotators could not tell them apart. ...
-    """
+    """Check a list of features, before anybody is asked about them."""
     if isinstance(features, str) or not (names := list(features)):
         raise ValueError(f"Expected a list of features' names, such as ['anger', 'men'], got {features!r}.")
     seen: set[str] = set()
@@ -284,31 +262,7 @@ def check_features(features: Sequence[str]) -> tuple[str, ...]:
 
 
 def write_feature_answer(asked: Sequence[str], present: Sequence[str]) -> str:
-    """Write the answer to one image as text: the features asked about, and those that are there.
-
-    Parameters
-    ----------
-    asked : sequence of str
-        All features that were asked about, in the order shown: what is among them and not in `present` was
-        seen to be absent, what is not among them is unknown.
-    present : sequence of str
-        Those that the image shows.
-
-    Returns
-    -------
-    str
-        JSON without spaces; the same answer is always the same text.
-
-    Raises
-    ------
-    ValueError
-        If a feature is present that was not asked about.
-
-    Examples
-    --------
-    >>> write_feature_answer(["anger", "men", "women"], ["women", "anger"])
-    '{"asked":["anger","men","women"],"present":["anger","women"]}'
-    """
+    """Write the answer to one image as text: the features asked about, and those that are there."""
     unknown = [name for name in present if name not in asked]
     if unknown:
         raise ValueError(f"Expected only features that were asked about, got {unknown[0]!r} too.")
@@ -317,28 +271,7 @@ def write_feature_answer(asked: Sequence[str], present: Sequence[str]) -> str:
 
 
 def read_feature_answer(answer: str) -> dict[str, bool]:
-    """Read the answer to one image.
-
-    Parameters
-    ----------
-    answer : str
-        Text as `write_feature_answer` writes it.
-
-    Returns
-    -------
-    dict of str to bool
-        For each feature that was asked about, in the order shown, whether it is there.
-
-    Raises
-    ------
-    ValueError
-        If the text is something else.
-
-    Examples
-    --------
-    >>> read_feature_answer('{"asked":["anger","men"],"present":["men"]}')
-    {'anger': False, 'men': True}
-    """
+    """Read the answer to one image."""
     try:
         said = json.loads(answer)
         asked, present = said["asked"], said["present"]

@@ -17,7 +17,7 @@ from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.tables import check_table
 
-ANSWERS = ("same", "different", "unsure", "skip")
+_ANSWERS = ("same", "different", "unsure", "skip")
 """The answers that an annotator can give to a pair."""
 
 
@@ -106,8 +106,8 @@ def agreement(
     """
     if unsure not in ("missing", "answer"):
         raise ValueError(f'Expected unsure="missing" or "answer", got {unsure!r}.')
-    wide = spread_answers(answers)
-    values = list(ANSWERS[: 2 if unsure == "missing" else 3])
+    wide = _spread_answers(answers)
+    values = list(_ANSWERS[: 2 if unsure == "missing" else 3])
     # Code of each answer, items by annotators; -1 where there is none that counts.
     codes = np.column_stack(
         [pd.Index(values).get_indexer(pd.Index(wide[name])) for name in wide.columns]
@@ -124,40 +124,15 @@ def agreement(
     return Agreement(measures, wide[conflicting].reset_index(), _count_answers(wide))
 
 
-def spread_answers(answers: pd.DataFrame) -> pd.DataFrame:
-    """Spread the answers that stand into a table of items by annotators.
-
-    Parameters
-    ----------
-    answers : DataFrame
-        An answers table, raw.
-
-    Returns
-    -------
-    DataFrame
-        Index ``item_id`` in the order in which items first come; one column per annotator, by name; missing
-        where an annotator gave no answer.
-
-    Raises
-    ------
-    ValueError
-        If an answer is none of the four, or simulated answers stand among people's.
-
-    Examples
-    --------
-    >>> answers = pd.DataFrame({"item_id": ["p", "p"], "annotator": ["ben", "ana"],
-    ...                         "answer": ["same", "skip"], "answered_at": "2026-01-05T10:00:00Z",
-    ...                         "seconds": 1.0, "retracts": None})
-    >>> spread_answers(answers).loc["p"].to_dict()
-    {'ana': 'skip', 'ben': 'same'}
-    """
+def _spread_answers(answers: pd.DataFrame) -> pd.DataFrame:
+    """Spread the answers that stand into a table of items by annotators."""
     standing = current_answers(answers)
     refuse_mixture(standing)
-    unknown = standing.loc[~standing["answer"].isin(ANSWERS), "answer"]
+    unknown = standing.loc[~standing["answer"].isin(_ANSWERS), "answer"]
     if len(unknown):
         raise ValueError(
-            f"Expected the answers {', '.join(ANSWERS)}, got {unknown.iloc[0]!r} ({len(unknown)} such rows). "
-            f"Read the answers to pairs only, and leave other items out."
+            f"Expected the answers {', '.join(_ANSWERS)}, got {unknown.iloc[0]!r} ({len(unknown)} such "
+            f"rows). Read the answers to pairs only, and leave other items out."
         )
     first_seen = answers.loc[answers["item_id"].isin(standing["item_id"]), "item_id"].drop_duplicates()
     wide = standing.pivot(index="item_id", columns="annotator", values="answer").reindex(first_seen)
@@ -232,11 +207,11 @@ def _count_answers(wide: pd.DataFrame) -> pd.DataFrame:
     """Count each annotator's answers by kind."""
     rows = []
     for name in wide.columns:
-        counts = {answer: int((wide[name] == answer).sum()) for answer in ANSWERS}
+        counts = {answer: int((wide[name] == answer).sum()) for answer in _ANSWERS}
         decided = counts["same"] + counts["different"]
         prevalence = counts["same"] / decided if decided else np.nan
         rows.append({"annotator": name, **counts, "prevalence": prevalence})
-    return pd.DataFrame(rows, columns=["annotator", *ANSWERS, "prevalence"])
+    return pd.DataFrame(rows, columns=["annotator", *_ANSWERS, "prevalence"])
 
 
 def resolve(
@@ -297,7 +272,7 @@ def resolve(
             f"Expected a pairs table with one row per pair_id and the columns {', '.join(_PAIR)}, got "
             f"{', '.join(absent) + ' missing' if absent else 'a pair_id that comes twice'}."
         )
-    wide = spread_answers(answers)
+    wide = _spread_answers(answers)
     strange = wide.index.difference(pd.Index(pairs["pair_id"]))
     if len(strange):
         raise ValueError(

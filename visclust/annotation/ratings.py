@@ -20,28 +20,7 @@ _COLUMNS = [
 
 
 def list_items(items: Mapping[str, Sequence[str]] | Sequence[str]) -> tuple[str, ...]:
-    """List the items to rate, whether or not they are sorted by dimension.
-
-    Parameters
-    ----------
-    items : mapping of str to sequence of str, or sequence of str
-        Items by the dimension that they measure, such as `EMOTIONS`, or a plain list of them.
-
-    Returns
-    -------
-    tuple of str
-        The items.
-
-    Raises
-    ------
-    ValueError
-        If there is none, one is empty or has spaces at its ends, or one comes twice.
-
-    Examples
-    --------
-    >>> list_items({"enthusiasm": ["hopeful", "proud"], "anxiety": ["afraid"]})
-    ('hopeful', 'proud', 'afraid')
-    """
+    """List the items to rate, whether or not they are sorted by dimension."""
     parts = [items] if not isinstance(items, Mapping) else list(items.values())
     if any(isinstance(part, str) for part in parts) or not (names := [one for part in parts for one in part]):
         raise ValueError(
@@ -58,28 +37,7 @@ def list_items(items: Mapping[str, Sequence[str]] | Sequence[str]) -> tuple[str,
 
 
 def check_scale(scale: Sequence[int]) -> tuple[int, int]:
-    """Check a scale of whole numbers.
-
-    Parameters
-    ----------
-    scale : sequence of two int
-        Its lowest and its highest number.
-
-    Returns
-    -------
-    tuple of two int
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If it is not two whole numbers, the lower one first, with 2 to 101 steps from end to end.
-
-    Examples
-    --------
-    >>> check_scale([1, 10])
-    (1, 10)
-    """
+    """Check a scale of whole numbers."""
     ends = list(scale) if isinstance(scale, Sequence) and not isinstance(scale, str) else []
     whole = all(isinstance(end, int | np.integer) and not isinstance(end, bool) for end in ends)
     if len(ends) != 2 or not whole or not 1 <= ends[1] - ends[0] <= 100:
@@ -97,30 +55,6 @@ def order_items(
 
     The order differs between respondents, so that no item profits from its place, and stays the same from
     image to image, so that nobody has to search for an item.
-
-    Parameters
-    ----------
-    items : mapping of str to sequence of str, or sequence of str
-        The items, by dimension or not.
-    respondent : str
-        Who will see them.
-    seed : int, default 0
-        Seed of the study. The same seed, respondent and items give the same order everywhere.
-
-    Returns
-    -------
-    tuple of str
-        The items in this respondent's order.
-
-    Raises
-    ------
-    ValueError
-        If the items or the respondent's name are not usable.
-
-    Examples
-    --------
-    >>> order_items(["proud", "angry", "afraid"], respondent="r1", seed=0)
-    ('proud', 'angry', 'afraid')
     """
     names = list_items(items)
     digest = hashlib.sha256(json.dumps([seed, clean_name(respondent)]).encode()).digest()
@@ -129,25 +63,7 @@ def order_items(
 
 
 def write_rating_answer(ratings: Mapping[str, int | None], scale: Sequence[int]) -> str:
-    """Write the ratings of one image as text.
-
-    Parameters
-    ----------
-    ratings : mapping of str to int or None
-        Rating of each item, in the order in which the items were shown; None for "can't say".
-    scale : sequence of two int
-        Lowest and highest number of the scale.
-
-    Returns
-    -------
-    str
-        JSON without spaces.
-
-    Examples
-    --------
-    >>> write_rating_answer({"proud": 7, "angry": None}, (1, 10))
-    '{"scale":[1,10],"ratings":[["proud",7],["angry",null]]}'
-    """
+    """Write the ratings of one image as text."""
     answer = {"scale": list(scale), "ratings": [[name, value] for name, value in ratings.items()]}
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
@@ -155,33 +71,7 @@ def write_rating_answer(ratings: Mapping[str, int | None], scale: Sequence[int])
 def read_rating_answer(
     answer: str, *, items: Mapping[str, Sequence[str]] | Sequence[str], scale: Sequence[int] = (1, 10)
 ) -> dict[str, int | None]:
-    """Read the ratings of one image, and check them.
-
-    Parameters
-    ----------
-    answer : str
-        Text as `write_rating_answer` writes it.
-    items : mapping of str to sequence of str, or sequence of str
-        The items that were asked about.
-    scale : sequence of two int, default (1, 10)
-        The scale that was shown.
-
-    Returns
-    -------
-    dict of str to int or None
-        Rating of each item, in the order in which the items were shown; None for "can't say".
-
-    Raises
-    ------
-    ValueError
-        If the text is something else, is about other items or another scale, or a rating is off the scale.
-
-    Examples
-    --------
-    >>> read_rating_answer('{"scale":[1,10],"ratings":[["angry",null],["proud",7]]}',
-    ...                    items=["proud", "angry"])
-    {'angry': None, 'proud': 7}
-    """
+    """Read the ratings of one image, and check them."""
     wanted, (low, high) = list_items(items), check_scale(scale)
     try:
         said = json.loads(answer)

@@ -57,7 +57,7 @@ def simulate_answers(
     """
     if not 0 <= error_rate <= 1:
         raise ValueError(f"Expected an error_rate between 0 and 1, got {error_rate!r}.")
-    check_simulated_names(annotators)
+    _check_simulated_names(annotators)
     group_of = dict(groups)
     images = pd.concat([pairs["image_a"], pairs["image_b"]])
     unknown = sorted({image for image in images if pd.isna(group_of.get(image))})
@@ -76,30 +76,13 @@ def simulate_answers(
         says_same = same ^ (rng.random(len(same)) < error_rate)
         said = np.where(says_same, "same", "different").astype(object)
         parts.append(
-            make_simulated_rows(name, pairs["pair_id"], said, left=pairs["image_a"], right=pairs["image_b"])
+            _make_simulated_rows(name, pairs["pair_id"], said, left=pairs["image_a"], right=pairs["image_b"])
         )
     return pd.concat(parts, ignore_index=True)
 
 
-def check_simulated_names(annotators: Sequence[str]) -> None:
-    """Check the names of made-up annotators.
-
-    Parameters
-    ----------
-    annotators : sequence of str
-        The names.
-
-    Raises
-    ------
-    ValueError
-        If two are the same, or one does not start with "simulated".
-
-    Examples
-    --------
-    >>> check_simulated_names(["Ana"])
-    Traceback (most recent call last):
-    ValueError: Expected names that start with 'simulated', so that nobody takes them for people, got ['Ana'].
-    """
+def _check_simulated_names(annotators: Sequence[str]) -> None:
+    """Check the names of made-up annotators."""
     if isinstance(annotators, str) or len(set(annotators)) < max(1, len(annotators)):
         raise ValueError(f"Expected a list of different annotators' names, got {annotators!r}.")
     wrong = [name for name in annotators if not name.startswith(_PREFIX)]
@@ -109,7 +92,7 @@ def check_simulated_names(annotators: Sequence[str]) -> None:
         )
 
 
-def make_simulated_rows(
+def _make_simulated_rows(
     annotator: str,
     items: pd.Series,
     said: Sequence[str] | np.ndarray,
@@ -117,30 +100,7 @@ def make_simulated_rows(
     left: pd.Series | None = None,
     right: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Make one made-up annotator's rows of an answers table.
-
-    Parameters
-    ----------
-    annotator : str
-        The name.
-    items : Series, n
-        Ids of the items.
-    said : sequence of n str
-        The answer to each.
-    left, right : Series, n, optional
-        Image ids as shown, for pairs.
-
-    Returns
-    -------
-    DataFrame, n rows
-        Marked as simulated, without a time taken, and at a placeholder for the time.
-
-    Examples
-    --------
-    >>> make_simulated_rows("simulated-1", pd.Series(["x"]), ["same"])[["item_id", "answer", "simulated"]]
-      item_id answer  simulated
-    0       x   same       True
-    """
+    """Make one made-up annotator's rows of an answers table."""
     return pd.DataFrame(
         {
             "item_id": items.to_numpy(dtype=object),
@@ -204,7 +164,7 @@ def simulate_features(
     """
     if not 0 <= error_rate <= 1:
         raise ValueError(f"Expected an error_rate between 0 and 1, got {error_rate!r}.")
-    check_simulated_names(annotators)
+    _check_simulated_names(annotators)
     names = list(check_features(features))
     lacking = [name for name in ["image_id", *names] if name not in truth.columns]
     if lacking:
@@ -228,5 +188,5 @@ def simulate_features(
     for annotator in annotators:
         seen = (present == 1) ^ (rng.random(present.shape) < error_rate)
         texts = [write_feature_answer(names, [names[at] for at in np.flatnonzero(row)]) for row in seen]
-        parts.append(make_simulated_rows(annotator, ids, texts))
+        parts.append(_make_simulated_rows(annotator, ids, texts))
     return pd.concat(parts, ignore_index=True)

@@ -10,18 +10,7 @@ import numpy as np
 
 @cache
 def explain_gpu() -> str:
-    """Say in one line why a GPU cannot be used here; the empty string where one can.
-
-    Returns
-    -------
-    str
-        "" where CuPy sees a GPU; otherwise what is missing and what to do about it.
-
-    Examples
-    --------
-    >>> isinstance(explain_gpu(), str)
-    True
-    """
+    """Say in one line why a GPU cannot be used here; the empty string where one can."""
     if importlib.util.find_spec("cupy") is None:
         return 'CuPy is not installed: with an NVIDIA GPU, pip install -e ".[gpu]" (needs pip 24 or newer).'
     try:
@@ -83,23 +72,7 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
 
 
 def get_namespace(x: Any) -> ModuleType:
-    """Give the module whose functions work on this array: `cupy` for CuPy arrays, otherwise `numpy`.
-
-    Parameters
-    ----------
-    x : ndarray
-        The array.
-
-    Returns
-    -------
-    module
-        numpy or cupy.
-
-    Examples
-    --------
-    >>> get_namespace(np.zeros(1)).__name__
-    'numpy'
-    """
+    """Give the module whose functions work on this array: `cupy` for CuPy arrays, otherwise `numpy`."""
     if is_on_gpu(x):
         import cupy
 
@@ -133,28 +106,7 @@ def describe_device(x: Any) -> str:
 
 
 def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, float] | None:
-    """Run Lloyd's iterations by cuML, where the array is on a GPU and cuML is installed.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d)
-        Centred rows.
-    centers : ndarray, shape (k, d)
-        First centres.
-    max_iter : int
-        Iterations at most.
-
-    Returns
-    -------
-    tuple or None
-        Labels (n,), some of which may be unused; centres (k, d); inertia. None where cuML has no part in
-        it: for NumPy arrays, and where cuML is not installed or cannot be imported, which is said once.
-
-    Examples
-    --------
-    >>> run_gpu_lloyd(np.zeros((2, 1)), np.zeros((1, 1)), max_iter=10) is None
-    True
-    """
+    """Run Lloyd's iterations by cuML, where the array is on a GPU and cuML is installed."""
     if not is_on_gpu(x):
         return None
     try:
@@ -178,33 +130,7 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
 
 
 def score_by_cuml(x: Any, codes: Any) -> Any:
-    """Compute silhouettes by cuML's own kernel: a cross-check of ours on a GPU.
-
-    Parameters
-    ----------
-    x : cupy.ndarray, shape (n, d)
-        Rows.
-    codes : cupy.ndarray of int, shape (n,)
-        Clusters as 0 .. k - 1, where 2 <= k <= n - 1: the caller has checked it, cuML does not.
-
-    Returns
-    -------
-    cupy.ndarray, shape (n,), float32
-        Silhouettes.
-
-    Raises
-    ------
-    RuntimeError
-        If the array is not on a GPU, or cuML is not installed.
-    ValueError
-        If n x k passes 2**31, where cuML's counters overflow.
-
-    Examples
-    --------
-    >>> score_by_cuml(np.zeros((3, 1)), np.array([0, 0, 1]))
-    Traceback (most recent call last):
-    RuntimeError: Silhouettes by cuML need a CuPy array and cuML: use engine='blocks'.
-    """
+    """Compute silhouettes by cuML's own kernel: a cross-check of ours on a GPU."""
     if not is_on_gpu(x) or importlib.util.find_spec("cuml") is None:
         raise RuntimeError("Silhouettes by cuML need a CuPy array and cuML: use engine='blocks'.")
     import cupy
@@ -220,31 +146,7 @@ def score_by_cuml(x: Any, codes: Any) -> Any:
 
 
 def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> Any:
-    """Lay rows out in two dimensions by cuML's UMAP.
-
-    Parameters
-    ----------
-    x : cupy.ndarray, shape (n, d)
-        Rows.
-    n_neighbors, min_dist, seed : int, float, int
-        As in `visclust.project_map`.
-
-    Returns
-    -------
-    cupy.ndarray, shape (n, 2), float32
-        Coordinates.
-
-    Raises
-    ------
-    RuntimeError
-        If the array is not on a GPU, or cuML is not installed.
-
-    Examples
-    --------
-    >>> project_by_cuml(np.zeros((3, 1)), n_neighbors=2, min_dist=0.1, seed=0)
-    Traceback (most recent call last):
-    RuntimeError: A map by cuML needs a CuPy array and cuML: give to_host(x) to map on the CPU.
-    """
+    """Lay rows out in two dimensions by cuML's UMAP."""
     if not is_on_gpu(x) or importlib.util.find_spec("cuml") is None:
         raise RuntimeError("A map by cuML needs a CuPy array and cuML: give to_host(x) to map on the CPU.")
     import cupy
@@ -260,23 +162,7 @@ def _announce_own_lloyd(reason: str) -> None:
 
 
 def is_on_gpu(x: Any) -> bool:
-    """Say whether an array is a CuPy array.
-
-    Parameters
-    ----------
-    x : object
-        The array.
-
-    Returns
-    -------
-    bool
-        True for CuPy arrays; NumPy arrays and anything else are worked on by the CPU.
-
-    Examples
-    --------
-    >>> is_on_gpu(np.zeros(1))
-    False
-    """
+    """Say whether an array is a CuPy array."""
     return type(x).__module__.partition(".")[0] == "cupy"
 
 
@@ -302,26 +188,7 @@ def to_host(x: Any) -> np.ndarray:
 
 
 def check_embedding(x: Any) -> None:
-    """Check that an embedding is a finite float matrix with a row.
-
-    Parameters
-    ----------
-    x : ndarray
-        The embedding; NumPy or CuPy.
-
-    Raises
-    ------
-    TypeError
-        If it is no array of float32 or float64.
-    ValueError
-        If it has another shape than (n, d), no row or column, or a value that is not finite.
-
-    Examples
-    --------
-    >>> check_embedding(np.array([[np.nan]]))
-    Traceback (most recent call last):
-    ValueError: Expected finite numbers, but 1 of 1 rows holds NaN or infinity (the first is row 0): ...
-    """
+    """Check that an embedding is a finite float matrix with a row."""
     if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
         raise TypeError(f"Expected an array of shape (n, d), got {type(x).__name__}. Use numpy.asarray.")
     if x.dtype not in (np.float32, np.float64):

@@ -4,50 +4,12 @@ import numpy as np
 
 
 def check_whole_number(name: str, value: object, *, least: int) -> None:
-    """Refuse an argument that is not a whole number, or too small.
-
-    Parameters
-    ----------
-    name : str
-        The argument.
-    value : object
-        What was given for it.
-    least : int
-        The smallest number that will do.
-
-    Raises
-    ------
-    ValueError
-        If it is no whole number, or smaller.
-
-    Examples
-    --------
-    >>> check_whole_number("size", 2.5, least=1)
-    Traceback (most recent call last):
-    ValueError: Expected size to be a whole number of at least 1, got 2.5.
-    """
+    """Refuse an argument that is not a whole number, or too small."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"Expected {name} to be a whole number of at least {least}, got {value!r}.")
 
 
 def check_level(level: object) -> None:
-    """Refuse a confidence level that is none, such as one in percent.
-
-    Parameters
-    ----------
-    level : object
-        What was given.
-
-    Raises
-    ------
-    ValueError
-        If it is no number between 0 and 1.
-
-    Examples
-    --------
-    >>> check_level(95)
-    Traceback (most recent call last):
-    ValueError: Expected a level between 0 and 1, such as 0.95, got 95.
-    """
+    """Refuse a confidence level that is none, such as one in percent."""
     if not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ValueError(f"Expected a level between 0 and 1, such as 0.95, got {level!r}.")

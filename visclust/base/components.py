@@ -11,25 +11,7 @@ _PENDING = 2**21
 
 
 def connect_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
-    """Find the connected components of n items from blocks of pairs, without holding all pairs at once.
-
-    Parameters
-    ----------
-    pairs : iterable of tuple of numpy.ndarray
-        Positions of the first and the second of each pair.
-    n : int
-        Number of items.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        Component of each item, from 0.
-
-    Examples
-    --------
-    >>> connect_pairs([(np.array([0]), np.array([2]))], 3).tolist()
-    [0, 1, 0]
-    """
+    """Find the connected components of n items from blocks of pairs, without holding all pairs at once."""
     component = np.arange(n)
     pending: list[tuple[np.ndarray, np.ndarray]] = []
     waiting = 0

@@ -19,23 +19,7 @@ _CPU_BLOCK = 512
 
 
 def center_rows(x: Any) -> Any:
-    """Subtract the column means in float64 and give float32: distances stay, large common offsets go.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The rows.
-
-    Returns
-    -------
-    ndarray, shape (n, d), float32, C order
-        A new array.
-
-    Examples
-    --------
-    >>> center_rows(np.array([[1e6], [1e6 + 1]])).tolist()
-    [[-0.5], [0.5]]
-    """
+    """Subtract the column means in float64 and give float32: distances stay, large common offsets go."""
     xp = get_namespace(x)
     mean = x.mean(axis=0, dtype=xp.float64)
     centered = xp.empty(x.shape, dtype=xp.float32)
@@ -46,50 +30,13 @@ def center_rows(x: Any) -> Any:
 
 
 def square_lengths(rows: Any) -> Any:
-    """Give the squared length of each row.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n, d)
-        The rows.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        In the dtype of the rows.
-
-    Examples
-    --------
-    >>> square_lengths(np.array([[3.0, 4.0]])).tolist()
-    [25.0]
-    """
+    """Give the squared length of each row."""
     # CuPy's einsum would make one product of 1 x d by d x 1 per row of this; NumPy's saves an n x d array.
     return (rows * rows).sum(axis=1) if is_on_gpu(rows) else np.einsum("ij,ij->i", rows, rows)
 
 
 def measure_block(rows: Any, others: Any, norms: Any, other_norms: Any, *, same: bool) -> Any:
-    """Measure all distances between two sets of centred rows.
-
-    Parameters
-    ----------
-    rows, others : ndarray, shape (m, d) and (p, d), float32
-        From `center_rows`.
-    norms, other_norms : ndarray, shape (m,) and (p,), float32
-        Their squared lengths.
-    same : bool
-        Whether the two sets are the same rows: then the diagonal is exactly 0.
-
-    Returns
-    -------
-    ndarray, shape (m, p), float32
-        Distances; exactly 0 between identical rows.
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 3.0], [4.0, 0.0]], dtype="float32")
-    >>> measure_block(x, x, (x * x).sum(1), (x * x).sum(1), same=True).tolist()
-    [[0.0, 5.0], [5.0, 0.0]]
-    """
+    """Measure all distances between two sets of centred rows."""
     xp = get_namespace(rows)
     block = (rows * np.float32(-2)) @ others.T
     block += norms[:, None]
@@ -128,25 +75,7 @@ def _measure_close_pairs_again(block: Any, rows: Any, others: Any, norms: Any, o
 
 
 def choose_block_size(x: Any, *, memory_budget: int) -> int:
-    """Choose how many rows a block has, from the bytes that blocks may take.
-
-    Parameters
-    ----------
-    x : ndarray
-        The rows: on a CPU blocks stay small enough for the cache, on a GPU they are large.
-    memory_budget : int, bytes
-        For all blocks that exist at once.
-
-    Returns
-    -------
-    int
-        At least 16.
-
-    Examples
-    --------
-    >>> choose_block_size(np.zeros((9, 9)), memory_budget=10**9)
-    512
-    """
+    """Choose how many rows a block has, from the bytes that blocks may take."""
     workers = 1 if is_on_gpu(x) else count_threads()
     # A block of float32, its mask, and the float64 copies that close pairs may need.
     largest = int((memory_budget / workers / 24) ** 0.5)
@@ -170,25 +99,6 @@ def map_blocks(function: Callable[[Any], Any], items: Iterable[Any], x: Any) -> 
 
     The results do not depend on the number of threads, since each block is computed by one of
     them and the caller adds them up in order.
-
-    Parameters
-    ----------
-    function : callable
-        Work on one block; NumPy lets other threads run meanwhile.
-    items : iterable
-        What to work on.
-    x : ndarray
-        Where it is on a GPU, no threads are made.
-
-    Yields
-    ------
-    object
-        ``function(item)``, in the order of the items.
-
-    Examples
-    --------
-    >>> list(map_blocks(abs, [-1, 2], np.zeros(1)))
-    [1, 2]
     """
     items = list(items)
     if is_on_gpu(x):

@@ -15,19 +15,7 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 
 def memory_at_hand() -> int:
-    """Find how much memory this process may use in all.
-
-    Returns
-    -------
-    int, bytes
-        The smallest of the memory available on the machine, the limit of the container, and the limit
-        that JupyterHub and Binder announce in MEM_LIMIT.
-
-    Examples
-    --------
-    >>> memory_at_hand() > 10**8
-    True
-    """
+    """Find how much memory this process may use in all."""
     limits = [_read_available()]
     for path in _CGROUP_LIMITS:
         text = _read_text(path)
@@ -58,31 +46,7 @@ def _read_text(path: str) -> str:
 
 
 def pick_torch_device(device: str = "auto") -> "torch.device":
-    """Pick the device that torch computes on.
-
-    Parameters
-    ----------
-    device : {"auto", "cpu", "gpu"}, default "auto"
-        "gpu" without a GPU is an error; "auto" takes a GPU where torch sees one, and otherwise says
-        once that there is none.
-
-    Returns
-    -------
-    torch.device
-        The CPU or the first GPU.
-
-    Raises
-    ------
-    RuntimeError
-        If `device` is "gpu" and torch sees none.
-    ValueError
-        If `device` is none of the three.
-
-    Examples
-    --------
-    >>> pick_torch_device("cpu").type
-    'cpu'
-    """
+    """Pick the device that torch computes on."""
     import torch
 
     if device not in ("auto", "cpu", "gpu"):
@@ -109,40 +73,13 @@ def _announce_fallback(reason: str) -> None:
 
 
 def describe_torch_device(device: "torch.device") -> str:
-    """Name a device for the record of a run.
-
-    Parameters
-    ----------
-    device : torch.device
-        As `pick_torch_device` gives it.
-
-    Returns
-    -------
-    str
-        "cpu", or "gpu: " and the GPU's name.
-
-    Examples
-    --------
-    >>> describe_torch_device(pick_torch_device("cpu"))
-    'cpu'
-    """
+    """Name a device for the record of a run."""
     import torch
 
     return "cpu" if device.type == "cpu" else f"gpu: {torch.cuda.get_device_name(device)}"
 
 
 def choose_workers() -> int:
-    """Choose how many threads decode images: one per core, one only where memory is short.
-
-    Returns
-    -------
-    int
-        From 1 to 16. Beyond that, one process cannot hand more images on.
-
-    Examples
-    --------
-    >>> choose_workers() >= 1
-    True
-    """
+    """Choose how many threads decode images: one per core, one only where memory is short."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if memory_at_hand() < _LITTLE_MEMORY else min(cores, 16)

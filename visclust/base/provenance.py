@@ -30,24 +30,7 @@ _PACKAGES = (
 
 
 def digest_input(value: Any) -> str:
-    """Digest an array or a table, so that two results can be known to rest on the same input.
-
-    Parameters
-    ----------
-    value : ndarray or DataFrame
-        Arrays are digested by dtype, shape and bytes; tables by column names and values.
-        A CuPy array must be brought to the host first.
-
-    Returns
-    -------
-    str
-        The first 32 hexadecimal digits of a SHA-256.
-
-    Examples
-    --------
-    >>> digest_input(np.zeros(3)) == digest_input(np.zeros(3))
-    True
-    """
+    """Digest an array or a table, so that two results can be known to rest on the same input."""
     state = hashlib.sha256()
     if isinstance(value, pd.DataFrame):
         state.update("\x1f".join(map(str, value.columns)).encode())
@@ -62,23 +45,7 @@ def digest_input(value: Any) -> str:
 
 
 def digest_ids(image_ids: Any) -> str:
-    """Digest a sequence of image ids in their order, as a sidecar records it.
-
-    Parameters
-    ----------
-    image_ids : sequence of str
-        Ids in row order.
-
-    Returns
-    -------
-    str
-        The first 32 hexadecimal digits of a SHA-256.
-
-    Examples
-    --------
-    >>> digest_ids(["a", "b"]) == digest_ids(["b", "a"])
-    False
-    """
+    """Digest a sequence of image ids in their order, as a sidecar records it."""
     return hashlib.sha256("\n".join(image_ids).encode()).hexdigest()[:32]
 
 
@@ -140,46 +107,11 @@ def _list_versions() -> dict[str, str]:
 
 
 def digest_file(path: str | os.PathLike) -> str:
-    """Digest a file.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    str
-        Its SHA-256 in hexadecimal, as ``sha256sum`` prints it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "empty"
-    >>> _ = path.write_bytes(b"")
-    >>> digest_file(path)[:8]
-    'e3b0c442'
-    """
+    """Digest a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_text(text: str) -> str:
-    """Digest a text to 16 hexadecimal digits, under which a browser keeps what belongs to it.
-
-    Parameters
-    ----------
-    text : str
-        Any text, halves of characters included.
-
-    Returns
-    -------
-    str
-        The digits.
-
-    Examples
-    --------
-    >>> digest_text("answers/ana.jsonl")
-    'ad5e98aafbbf518a'
-    """
+    """Digest a text to 16 hexadecimal digits, under which a browser keeps what belongs to it."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

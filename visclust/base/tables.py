@@ -131,7 +131,7 @@ TABLES: dict[str, TableKind] = {
     ),
 }
 
-TYPE_CHECKS = {
+_TYPE_CHECKS = {
     "text": pd.api.types.is_string_dtype,
     "whole": pd.api.types.is_integer_dtype,
     "number": pd.api.types.is_numeric_dtype,
@@ -139,7 +139,7 @@ TYPE_CHECKS = {
     "time": pd.api.types.is_datetime64_any_dtype,
     "list": lambda column: column.map(pd.api.types.is_list_like).all(),
 }
-TYPE_WORDS = {
+_TYPE_WORDS = {
     "text": "text",
     "whole": "whole numbers",
     "number": "numbers",
@@ -194,7 +194,7 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     for name, wanted in columns.items():
         if len(table) and not _has_type(table[name], wanted):
             raise ValueError(
-                f"Column {name!r} of the {kind} table should hold {TYPE_WORDS[wanted]}, "
+                f"Column {name!r} of the {kind} table should hold {_TYPE_WORDS[wanted]}, "
                 f"got dtype {table[name].dtype} (first value {table[name].iloc[0]!r})."
             )
     for name in key:
@@ -214,10 +214,10 @@ def _has_type(column: pd.Series, wanted: str) -> bool:
     if wanted != "list" and column.isna().all():
         return True  # a column with no value yet has whatever dtype the reader gave it
     if wanted == "text":  # an object column of text with gaps is text too
-        return bool(TYPE_CHECKS["text"](column.dropna()))
+        return bool(_TYPE_CHECKS["text"](column.dropna()))
     if wanted in ("number", "whole") and pd.api.types.is_bool_dtype(column):
         return False
-    return bool(TYPE_CHECKS[wanted](column))
+    return bool(_TYPE_CHECKS[wanted](column))
 
 
 def save_table(
@@ -322,33 +322,7 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def check_posts(posts: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """Check that a table of posts has some of the columns of its kind, and one row per post.
-
-    Parameters
-    ----------
-    posts : DataFrame
-        The posts table, or a part of it.
-    names : iterable of str
-        Columns needed beside ``post_id``; types as in the posts table. A column may hold missing values.
-
-    Returns
-    -------
-    DataFrame
-        The same object.
-
-    Raises
-    ------
-    TypeError
-        If `posts` is not a DataFrame.
-    ValueError
-        If a column is missing or of another type, or a post comes twice or has no id.
-
-    Examples
-    --------
-    >>> posts = pd.DataFrame({"post_id": ["p"], "author": ["ann"]})
-    >>> check_posts(posts, ["author"]) is posts
-    True
-    """
+    """Check that a table of posts has some of the columns of its kind, and one row per post."""
     if not isinstance(posts, pd.DataFrame):
         raise TypeError(f"Expected the posts as a pandas DataFrame, got {type(posts).__name__}.")
     wanted = ["post_id", *names]
@@ -361,9 +335,9 @@ def check_posts(posts: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     for name in wanted:
         kind = TABLES["posts"].columns[name]
         known = posts[name].dropna()
-        if len(known) and not TYPE_CHECKS[kind](known):
+        if len(known) and not _TYPE_CHECKS[kind](known):
             raise ValueError(
-                f"Column {name!r} of the posts should hold {TYPE_WORDS[kind]}, got dtype {known.dtype} "
+                f"Column {name!r} of the posts should hold {_TYPE_WORDS[kind]}, got dtype {known.dtype} "
                 f"(first value {known.iloc[0]!r})."
             )
     if posts["post_id"].isna().any() or posts["post_id"].duplicated().any():

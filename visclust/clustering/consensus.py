@@ -12,7 +12,7 @@ from visclust.base.machine import memory_at_hand
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.clustering.runs import stack_runs
 
-METHODS = ("average", "majority")
+_METHODS = ("average", "majority")
 # Rows of the co-association matrix at a time: with a thousand images in common per row, a few megabytes.
 _BLOCK = 512
 # Shares are counts of runs: a share of 0.3 of 10 runs is 3 of them, whatever the division rounds to.
@@ -85,8 +85,8 @@ def find_consensus(
     >>> find_consensus(runs)[["cluster", "agreement"]].round(2).values.tolist()
     [[0.0, 0.67], [0.0, 0.67], [1.0, 0.67], [1.0, 0.67]]
     """
-    if method not in METHODS:
-        raise ValueError(f"Expected one of {', '.join(METHODS)} as method, got {method!r}.")
+    if method not in _METHODS:
+        raise ValueError(f"Expected one of {', '.join(_METHODS)} as method, got {method!r}.")
     if not 0 < share <= 1:
         raise ValueError(f"Expected share above 0 and up to 1, got {share!r}.")
     if min_size < 1:
@@ -108,32 +108,14 @@ def find_consensus(
             "cluster": labels,
             "iteration": np.where(assigned, 1, UNASSIGNED),
             "silhouette": np.nan,
-            "agreement": count_together(stacked.labels, labels) / n_runs,
+            "agreement": _count_together(stacked.labels, labels) / n_runs,
         }
     )
     return check_table(table, "clusters")
 
 
-def count_together(run_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Count in how many runs each image is together with the others of its cluster, on average over these.
-
-    Parameters
-    ----------
-    run_labels : numpy.ndarray of int, shape (n, r)
-        A column of labels per run; -1 = unassigned, together with none.
-    labels : numpy.ndarray of int, shape (n,)
-        The clusters; -1 = unassigned.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,), float64
-        Runs; NaN where the image is unassigned or alone in its cluster.
-
-    Examples
-    --------
-    >>> count_together(np.array([[0, 4], [0, 5], [0, 5]]), np.array([2, 2, 2])).tolist()
-    [1.0, 1.5, 1.5]
-    """
+def _count_together(run_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Count in how many runs each image is together with the others of its cluster, on average over these."""
     total = np.zeros(len(labels))
     for column in run_labels.T:
         there = np.flatnonzero((column != UNASSIGNED) & (labels != UNASSIGNED))

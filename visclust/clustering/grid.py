@@ -55,8 +55,8 @@ class ConfigurationRunner:
     def run(self, configuration: Configuration) -> ClusteringResult:
         """Load the configuration's result where it was saved; otherwise compute and save it."""
         method, settings = configuration.method, configuration.settings
-        key = name_configuration(self._digest, method, settings, configuration.seed)
-        saved = load_configuration(self._cache, key, n=len(self.x))
+        key = _name_configuration(self._digest, method, settings, configuration.seed)
+        saved = _load_configuration(self._cache, key, n=len(self.x))
         if saved is not None:
             return saved
         if method == "single":
@@ -73,7 +73,7 @@ class ConfigurationRunner:
                 device=describe_device(self.x),
             )
             result = result._replace(provenance=provenance)
-        save_configuration(self._cache, key, result)
+        _save_configuration(self._cache, key, result)
         return result
 
     def _score(self, labels: np.ndarray, n_clusters: int) -> Any:
@@ -83,8 +83,8 @@ class ConfigurationRunner:
         return score_from_sums(sums, get_namespace(sums).asarray(labels))
 
 
-PAPER_STEPS = (3, 5)
-PAPER_THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+_PAPER_STEPS = (3, 5)
+_PAPER_THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 
 
 class GridResult(NamedTuple):
@@ -97,8 +97,8 @@ class GridResult(NamedTuple):
 def grid_search(
     embeddings: Mapping[str, Any],
     *,
-    step_sizes: Sequence[int] = PAPER_STEPS,
-    similarity_thresholds: Sequence[float] = PAPER_THRESHOLDS,
+    step_sizes: Sequence[int] = _PAPER_STEPS,
+    similarity_thresholds: Sequence[float] = _PAPER_THRESHOLDS,
     seeds: Sequence[int] = (0,),
     baselines: Sequence[int] = (80,),
     matched_baselines: bool = True,
@@ -269,50 +269,14 @@ def _describe(configuration: Configuration, result: ClusteringResult) -> dict[st
     }
 
 
-def name_configuration(input_digest: str, method: str, settings: dict[str, Any], seed: int) -> str:
-    """Name a configuration by everything that its result depends on.
-
-    Parameters
-    ----------
-    input_digest : str
-        Digest of the embedding.
-    method : str
-        "iterative" or "single".
-    settings : dict
-        Settings; values that JSON can hold.
-    seed : int
-        Seed.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-
-    Examples
-    --------
-    >>> len(name_configuration("ab", "single", {"n_clusters": 3}, 0))
-    32
-    """
+def _name_configuration(input_digest: str, method: str, settings: dict[str, Any], seed: int) -> str:
+    """Name a configuration by everything that its result depends on."""
     parts = json.dumps([_ALGORITHM, input_digest, method, settings, seed], sort_keys=True)
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
-def save_configuration(folder: Path | None, key: str, result: ClusteringResult) -> None:
-    """Save a result in one step; without a folder, do nothing.
-
-    Parameters
-    ----------
-    folder : pathlib.Path or None
-        The cache.
-    key : str
-        From `name_configuration`.
-    result : ClusteringResult
-        The result.
-
-    Examples
-    --------
-    >>> save_configuration(None, "ab", None)
-    """
+def _save_configuration(folder: Path | None, key: str, result: ClusteringResult) -> None:
+    """Save a result in one step; without a folder, do nothing."""
     if folder is None:
         return
     record = {
@@ -332,33 +296,8 @@ def save_configuration(folder: Path | None, key: str, result: ClusteringResult) 
     )
 
 
-def load_configuration(folder: Path | None, key: str, *, n: int) -> ClusteringResult | None:
-    """Load a saved result.
-
-    Parameters
-    ----------
-    folder : pathlib.Path or None
-        The cache.
-    key : str
-        From `name_configuration`.
-    n : int
-        Images that it must speak of.
-
-    Returns
-    -------
-    ClusteringResult or None
-        None where it was not saved.
-
-    Raises
-    ------
-    ValueError
-        If the file speaks of another number of images.
-
-    Examples
-    --------
-    >>> load_configuration(Path("nowhere"), "ab", n=3) is None
-    True
-    """
+def _load_configuration(folder: Path | None, key: str, *, n: int) -> ClusteringResult | None:
+    """Load a saved result."""
     if folder is None or not (folder / f"{key}.npz").exists():
         return None
     with np.load(folder / f"{key}.npz", allow_pickle=False) as saved:

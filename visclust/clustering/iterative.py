@@ -30,7 +30,7 @@ class Iteration(NamedTuple):
     means: np.ndarray
 
 
-LOG_COLUMNS = [
+_LOG_COLUMNS = [
     "iteration",
     "remaining",
     "k_tried",
@@ -152,30 +152,7 @@ def cluster_iteratively(
 def cluster_workspace(
     workspace: Workspace, *, settings: IterativeSettings, seed: int, progress: bool = False
 ) -> ClusteringResult:
-    """Run the iterations on a prepared workspace, re-using what other settings have computed there.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        From `open_workspace`.
-    settings : IterativeSettings
-        The settings, checked.
-    seed : int
-        Seed of the run.
-    progress : bool, default False
-        Show how many images are assigned.
-
-    Returns
-    -------
-    ClusteringResult
-        Its provenance is left empty for the caller to fill.
-
-    Examples
-    --------
-    >>> space = open_workspace(np.zeros((30, 2)))
-    >>> cluster_workspace(space, settings=IterativeSettings(), seed=0).stop_reason
-    'the 30 images that remain cannot be told apart (identical embeddings)'
-    """
+    """Run the iterations on a prepared workspace, re-using what other settings have computed there."""
     n = len(workspace.rows)
     labels = np.full(n, UNASSIGNED, dtype=np.int64)
     iterations = np.full(n, UNASSIGNED, dtype=np.int64)
@@ -197,7 +174,7 @@ def cluster_workspace(
             labels[remaining[coming]] = out[found.codes[coming]]
             iterations[remaining[coming]] = len(log) + 1
             silhouettes[remaining[coming]] = found.scores[coming]
-            log.append(describe_iteration(len(log) + 1, found, out, started=started))
+            log.append(_describe_iteration(len(log) + 1, found, out, started=started))
             bar.update(int(coming.sum()))
             remaining = remaining[~coming]
             stalled = 0 if coming.any() else stalled + 1
@@ -208,7 +185,7 @@ def cluster_workspace(
                 )
     if not reason:
         reason = f"{len(remaining)} images remain, which is not above the stop size {settings.stop_size}"
-    table = pd.DataFrame(log, columns=LOG_COLUMNS)
+    table = pd.DataFrame(log, columns=_LOG_COLUMNS)
     return ClusteringResult(labels, table, iterations, silhouettes, reason, {})
 
 
@@ -275,39 +252,14 @@ def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
     return ""
 
 
-def describe_iteration(
+def _describe_iteration(
     iteration: int,
     found: Iteration,
     out: np.ndarray,
     *,
     started: float,
 ) -> dict[str, Any]:
-    """Describe one iteration as a row of the log.
-
-    Parameters
-    ----------
-    iteration : int
-        Its number, from 1.
-    found : Iteration
-        What it found.
-    out : ndarray of int, shape (k,)
-        Final number of each cluster that comes out; -1 for the others.
-    started : float, seconds
-        `time.perf_counter` at its start.
-
-    Returns
-    -------
-    dict
-        The columns of `LOG_COLUMNS`.
-
-    Examples
-    --------
-    >>> found = Iteration(KCurve([2], [0.9], [0.9], 2), 0, np.array([0, 0, 1]), np.array([0.9, 0.8, 0.0]),
-    ...                   np.array([0.85, 0.0]))
-    >>> row = describe_iteration(1, found, np.array([7, -1]), started=0.0)
-    >>> row["remaining"], row["cohesive"], row["images_out"], row["mean_cohesive_size"]
-    (3, 1, 2, 2.0)
-    """
+    """Describe one iteration as a row of the log."""
     cohesive = out != UNASSIGNED
     coming = cohesive[found.codes]
     return {

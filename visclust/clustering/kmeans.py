@@ -77,8 +77,10 @@ def fit_kmeans(
     rows = x - mean  # a large common offset would swamp the distances
     best = None
     for _ in range(n_init):
-        start = rows[choose_start(rows, n_clusters, rng=rng, measure=measure)]
-        found = run_gpu_lloyd(rows, start, max_iter=max_iter) or iterate_lloyd(rows, start, max_iter=max_iter)
+        start = rows[_choose_start(rows, n_clusters, rng=rng, measure=measure)]
+        found = run_gpu_lloyd(rows, start, max_iter=max_iter) or _iterate_lloyd(
+            rows, start, max_iter=max_iter
+        )
         labels, centers, inertia = found
         if best is None or inertia < best[2]:
             best = labels, centers, inertia
@@ -90,33 +92,10 @@ def fit_kmeans(
     return KMeansFit(compact.reshape(-1).astype(xp.int64), centers[used] + mean, inertia)
 
 
-def choose_start(
+def _choose_start(
     x: Any, n_clusters: int, *, rng: np.random.Generator, measure: Callable[[Any], Any] | None = None
 ) -> Any:
-    """Choose rows as first centres by greedy k-means++.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d)
-        Rows, near the origin.
-    n_clusters : int
-        K.
-    rng : numpy.random.Generator
-        Drawn from on the host, so that CPU and GPU start alike.
-    measure : callable, optional
-        See `fit_kmeans`.
-
-    Returns
-    -------
-    ndarray of int, shape (k,)
-        Row numbers; fewer than K where fewer rows are distinct.
-
-    Examples
-    --------
-    >>> x = np.array([[0.0], [0.0], [5.0]])
-    >>> sorted(x[choose_start(x, 3, rng=np.random.default_rng(0))].ravel().tolist())
-    [0.0, 5.0]
-    """
+    """Choose rows as first centres by greedy k-means++."""
     xp = get_namespace(x)
     norms = square_lengths(x)
     trials = 2 + int(np.log(n_clusters))
@@ -151,35 +130,8 @@ def _square_distances(x: Any, norms: Any, chosen: Any) -> Any:
     return squares
 
 
-def iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float]:
-    """Run Lloyd's iterations from given centres.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d), float32 or float64
-        Rows; near the origin, since distances come from products.
-    start : ndarray, shape (k, d)
-        First centres.
-    max_iter : int
-        Iterations at most.
-
-    Returns
-    -------
-    tuple
-        Labels (n,), int; centres (k, d), the means of their members; inertia. A cluster that lost all its
-        members takes over the row farthest from its own centre, as in scikit-learn.
-
-    Source
-    ------
-    Lloyd (1982), Least squares quantization in PCM, IEEE Transactions on Information Theory 28, 129-137.
-
-    Examples
-    --------
-    >>> x = np.array([[-4.0], [-3.0], [7.0]])
-    >>> labels, centers, inertia = iterate_lloyd(x, x[[0, 2]], max_iter=10)
-    >>> labels.tolist(), centers.ravel().tolist(), round(inertia, 6)
-    ([0, 0, 1], [-3.5, 7.0], 0.5)
-    """
+def _iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float]:
+    """Run Lloyd's iterations from given centres."""
     xp = get_namespace(x)
     norms = square_lengths(x)
     variance = (norms.mean() - (x.mean(axis=0) ** 2).sum()) / x.shape[1]

@@ -98,11 +98,11 @@ def compare_runs(
         a, b = stacked.labels[:, i], stacked.labels[:, j]
         both = (a != UNASSIGNED) & (b != UNASSIGNED)
         kept = both if unassigned == "drop" else np.ones(len(a), dtype=bool)
-        clusters_a, clusters_b, _, jaccard = measure_overlaps(a[kept], b[kept])
+        clusters_a, clusters_b, _, jaccard = _measure_overlaps(a[kept], b[kept])
         in_a = np.array([place[i, cluster] for cluster in clusters_a.tolist()], dtype=int)
         in_b = np.array([place[j, cluster] for cluster in clusters_b.tolist()], dtype=int)
         best[in_a, j], best[in_b, i] = jaccard.max(axis=1, initial=0), jaccard.max(axis=0, initial=0)
-        rows, columns = match_best(jaccard)
+        rows, columns = _match_best(jaccard)
         again = jaccard[rows, columns] > min_jaccard
         rows, columns = rows[again], columns[again]
         matches.append(pd.DataFrame({"a": in_a[rows], "b": in_b[columns], "jaccard": jaccard[rows, columns]}))
@@ -112,7 +112,7 @@ def compare_runs(
                 "run_b": stacked.names[j],
                 "images": int(kept.sum()),
                 "assigned_both": float(both.mean()),
-                **_score_pair(isolate_unassigned(a[kept]), isolate_unassigned(b[kept])),
+                **_score_pair(_isolate_unassigned(a[kept]), _isolate_unassigned(b[kept])),
                 "matched": len(rows),
                 "clusters_a": len(clusters_a),
                 "clusters_b": len(clusters_b),
@@ -121,31 +121,8 @@ def compare_runs(
     return RunComparison(pd.DataFrame(pairs), *_list_themes(clusters, best, pd.concat(matches), min_jaccard))
 
 
-def measure_variation(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Measure the variation of information between two labellings, in bits and as a share.
-
-    Parameters
-    ----------
-    a, b : numpy.ndarray of int, shape (n,)
-        Labels of the same images.
-
-    Returns
-    -------
-    variation : float
-        What one does not know of the other: H(a|b) + H(b|a), in bits.
-    share : float
-        Divided by the joint entropy; 0 where that is 0, since both are then one cluster.
-
-    Source
-    ------
-    Meilă (2007), Comparing clusterings - an information based distance, Journal of Multivariate Analysis 98,
-    873-895; Vinh, Epps and Bailey (2010), Journal of Machine Learning Research 11, 2837-2854.
-
-    Examples
-    --------
-    >>> measure_variation(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
-    (2.0, 1.0)
-    """
+def _measure_variation(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Measure the variation of information between two labellings, in bits and as a share."""
     joint = np.unique(np.column_stack([a, b]), axis=0, return_counts=True)[1]
     h_joint = float(entropy(joint, base=2))
     h_a, h_b = (float(entropy(np.unique(side, return_counts=True)[1], base=2)) for side in (a, b))
@@ -157,7 +134,7 @@ def measure_variation(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
 def _score_pair(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     if len(a) < 2:  # fewer than two images in common: there is no pair to agree on
         return dict.fromkeys(("adjusted_rand", "variation_of_information", "normalized_variation"), np.nan)
-    variation, share = measure_variation(a, b)
+    variation, share = _measure_variation(a, b)
     return {
         "adjusted_rand": float(adjusted_rand_score(a, b)),
         "variation_of_information": variation,
@@ -181,7 +158,7 @@ def _list_themes(
     own = np.arange(best.shape[1]) == clusters["run_number"].to_numpy()[:, None]
     # A cluster none of whose images takes part in a comparison is not found there.
     overlap = np.where(own, np.nan, np.nan_to_num(best))
-    theme = follow_themes(matches, clusters["run_number"].to_numpy())
+    theme = _follow_themes(matches, clusters["run_number"].to_numpy())
     clusters = clusters.assign(
         stability=np.nanmean(overlap, axis=1) if len(overlap) else [],
         found_again=(overlap > min_jaccard).sum(axis=1),
@@ -207,29 +184,7 @@ def _list_themes(
 
 
 def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
-    """Put the labels of several runs side by side, image by image.
-
-    Parameters
-    ----------
-    runs : mapping of str to DataFrame
-        A clusters table for each run, all of the same images, in whatever order.
-
-    Returns
-    -------
-    RunLabels
-        In the order of the first table.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two runs, two have one name, or they are of different images.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "iteration": 1, "silhouette": 0.5})
-    >>> stack_runs({"one": table, "other": table.iloc[::-1]}).labels.tolist()
-    [[0, 0], [1, 1]]
-    """
+    """Put the labels of several runs side by side, image by image."""
     if not isinstance(runs, Mapping) or len(runs) < 2:
         raise ValueError(
             "Expected at least two runs as a mapping of names to clusters tables, such as "
@@ -254,52 +209,16 @@ def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
     return RunLabels(list(map(str, runs)), image_ids, np.column_stack(columns))
 
 
-def isolate_unassigned(labels: np.ndarray) -> np.ndarray:
-    """Make each unassigned image a cluster of its own.
-
-    Parameters
-    ----------
-    labels : numpy.ndarray of int, shape (n,)
-        Clusters; -1 = unassigned.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        New labels without -1.
-
-    Examples
-    --------
-    >>> isolate_unassigned(np.array([0, -1, -1])).tolist()
-    [0, 1, 2]
-    """
+def _isolate_unassigned(labels: np.ndarray) -> np.ndarray:
+    """Make each unassigned image a cluster of its own."""
     alone = labels == UNASSIGNED
     isolated = labels.copy()
     isolated[alone] = labels.max(initial=UNASSIGNED) + 1 + np.arange(alone.sum())
     return isolated
 
 
-def measure_overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Measure how much each cluster of one run overlaps with each of another.
-
-    Parameters
-    ----------
-    a, b : numpy.ndarray of int, shape (n,)
-        Labels of the same images; -1 = unassigned, which is in no cluster.
-
-    Returns
-    -------
-    clusters_a, clusters_b : numpy.ndarray
-        Labels of the rows and the columns.
-    images : numpy.ndarray of int, shape (k_a, k_b)
-        Images in both.
-    jaccard : numpy.ndarray, shape (k_a, k_b)
-        Images in both, as a share of those in either.
-
-    Examples
-    --------
-    >>> measure_overlaps(np.array([0, 0, 0, 1]), np.array([5, 5, -1, 5]))[3].round(3).tolist()
-    [[0.5], [0.333]]
-    """
+def _measure_overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Measure how much each cluster of one run overlaps with each of another."""
     clusters_a, sizes_a = np.unique(a[a != UNASSIGNED], return_counts=True)
     clusters_b, sizes_b = np.unique(b[b != UNASSIGNED], return_counts=True)
     both = (a != UNASSIGNED) & (b != UNASSIGNED)
@@ -309,28 +228,8 @@ def measure_overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return clusters_a, clusters_b, images, images / (sizes_a[:, None] + sizes_b - images)
 
 
-def match_best(jaccard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Match rows with columns one to one so that the sum of their overlaps is the largest.
-
-    Parameters
-    ----------
-    jaccard : numpy.ndarray, shape (k_a, k_b)
-        From `measure_overlaps`.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Rows and columns of the matches; pairs without any overlap are left out.
-
-    Source
-    ------
-    Kuhn (1955), The Hungarian method for the assignment problem, by scipy.optimize.linear_sum_assignment.
-
-    Examples
-    --------
-    >>> match_best(np.array([[0.6, 0.5], [0.5, 0.0]]))
-    (array([0, 1]), array([1, 0]))
-    """
+def _match_best(jaccard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Match rows with columns one to one so that the sum of their overlaps is the largest."""
     rows, columns = linear_sum_assignment(jaccard, maximize=True)
     overlap = jaccard[rows, columns] > 0
     return rows[overlap], columns[overlap]
@@ -367,8 +266,8 @@ def match_clusters(clusters: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame
     [[0.0, 7.0, 2.0, 0.67]]
     """
     labels = stack_runs({"clusters": clusters, "others": others}).labels
-    clusters_a, clusters_b, images, jaccard = measure_overlaps(labels[:, 0], labels[:, 1])
-    rows, columns = match_best(jaccard)
+    clusters_a, clusters_b, images, jaccard = _measure_overlaps(labels[:, 0], labels[:, 1])
+    rows, columns = _match_best(jaccard)
     table = pd.DataFrame(
         {
             "cluster": clusters_a[rows],
@@ -380,29 +279,8 @@ def match_clusters(clusters: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame
     return table.sort_values(["jaccard", "cluster"], ascending=[False, True], ignore_index=True)
 
 
-def follow_themes(matches: pd.DataFrame, run_of: np.ndarray) -> np.ndarray:
-    """Join matched clusters into themes that hold at most one cluster of each run, the best matches first.
-
-    Parameters
-    ----------
-    matches : DataFrame
-        ``a, b`` (positions of two clusters) and ``jaccard``.
-    run_of : numpy.ndarray of int, shape (c,)
-        The run of each cluster.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (c,)
-        The theme of each cluster, named by the position of one of its clusters.
-
-    Examples
-    --------
-    >>> matches = pd.DataFrame({"a": [0, 0, 1], "b": [2, 1, 2], "jaccard": [0.9, 0.7, 0.6]})
-    >>> follow_themes(matches, np.array([0, 1, 2])).tolist()
-    [0, 0, 0]
-    >>> follow_themes(matches, np.array([0, 1, 1])).tolist()
-    [0, 1, 0]
-    """
+def _follow_themes(matches: pd.DataFrame, run_of: np.ndarray) -> np.ndarray:
+    """Join matched clusters into themes that hold at most one cluster of each run, the best matches first."""
     theme = np.arange(len(run_of))
     members: dict[Any, list[int]] = {i: [i] for i in range(len(run_of))}
     ordered = matches.sort_values(["jaccard", "a", "b"], ascending=[False, True, True])

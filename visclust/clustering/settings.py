@@ -28,28 +28,7 @@ _LEAST = {"step_size": 1, "sample_size": 3, "convergence_window": 1, "stop_size"
 
 
 def check_settings(settings: IterativeSettings, *, seed: int) -> None:
-    """Check the settings of `cluster_iteratively`.
-
-    Parameters
-    ----------
-    settings : IterativeSettings
-        Whole numbers of at least 1 (step size, window), 3 (sample size) or 0 (stop size, stalls); the
-        similarity threshold between -1 and 1, above 0.2 with a warning; the fit one of
-        `GOODNESS_MEASURES`, the silhouette one of `SILHOUETTES`.
-    seed : int
-        At least 0.
-
-    Raises
-    ------
-    ValueError
-        If one is out of range.
-
-    Examples
-    --------
-    >>> check_settings(IterativeSettings(step_size=0), seed=0)
-    Traceback (most recent call last):
-    ValueError: Expected step_size to be a whole number of at least 1, got 0.
-    """
+    """Check the settings of `cluster_iteratively`."""
     for name, least in {**_LEAST, "seed": 0}.items():
         check_whole_number(name, seed if name == "seed" else getattr(settings, name), least=least)
     threshold = settings.similarity_threshold

@@ -23,38 +23,13 @@ SILHOUETTES = ("exact", "sampled", "simplified", "squared")
 _LONG = 120.0
 
 
-def sample_silhouettes(
+def _sample_silhouettes(
     centered: Any, codes: np.ndarray, *, n_clusters: int, per_cluster: int = 30, seed: int = 0
 ) -> Any:
     """Compute the exact silhouettes of some images of each cluster, drawn at random; the others are NaN.
 
     The mean over a cluster's drawn images estimates its mean without bias; its standard error is in
     `score_clusters`. Costs O(k per_cluster n d).
-
-    Parameters
-    ----------
-    centered : ndarray, shape (n, d), float32
-        From `center_rows`.
-    codes : numpy.ndarray of int, shape (n,)
-        Clusters as 0 .. n_clusters - 1.
-    n_clusters : int
-        How many.
-    per_cluster : int, default 30
-        Images drawn from each cluster; all of a smaller one.
-    seed : int, default 0
-        Seed of the draw.
-
-    Returns
-    -------
-    ndarray, shape (n,), float64
-        Silhouettes of the drawn, NaN elsewhere.
-
-    Examples
-    --------
-    >>> x = np.array([[-5.0], [-4.0], [4.0], [5.0]], dtype="float32")
-    >>> found = sample_silhouettes(x, np.array([0, 0, 1, 1]), n_clusters=2, per_cluster=1)
-    >>> int(np.isnan(found).sum())
-    2
     """
     xp = get_namespace(centered)
     rng = np.random.default_rng(seed)
@@ -92,35 +67,8 @@ def _sum_from(centered: Any, drawn: np.ndarray, codes: np.ndarray, n_clusters: i
     return sums
 
 
-def simplify_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
-    """Compute simplified silhouettes: distances to cluster centres in the place of mean distances. O(n k d).
-
-    Parameters
-    ----------
-    centered : ndarray, shape (n, d), float32
-        From `center_rows`.
-    codes : numpy.ndarray of int, shape (n,)
-        Clusters as 0 .. n_clusters - 1, each with a member.
-    n_clusters : int
-        How many.
-
-    Returns
-    -------
-    ndarray, shape (n,), float64
-        Larger than the exact ones in general: not to be compared with them, nor with their thresholds.
-        0 for the only member of a cluster.
-
-    Source
-    ------
-    Hruschka, de Castro and Campello (2004), Evolutionary algorithms for clustering gene-expression data,
-    ICDM '04.
-
-    Examples
-    --------
-    >>> x = np.array([[-5.0], [-4.0], [4.0], [5.0]], dtype="float32")
-    >>> simplify_silhouettes(x, np.array([0, 0, 1, 1]), n_clusters=2).round(3).tolist()
-    [0.947, 0.941, 0.941, 0.947]
-    """
+def _simplify_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
+    """Compute simplified silhouettes: distances to centres in the place of mean distances. O(n k d)."""
     xp = get_namespace(centered)
     sizes, totals, norms = _summarize(centered, codes, n_clusters)
     centers = totals / sizes[:, None]
@@ -128,33 +76,8 @@ def simplify_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -
     return _compare(xp.sqrt(xp.maximum(squares, 0)), xp.asarray(codes), sizes)
 
 
-def square_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
-    """Compute the silhouettes for squared Euclidean distances, exactly, in closed form. O(n k d).
-
-    Parameters
-    ----------
-    centered : ndarray, shape (n, d), float32
-        From `center_rows`.
-    codes : numpy.ndarray of int, shape (n,)
-        Clusters as 0 .. n_clusters - 1, each with a member.
-    n_clusters : int
-        How many.
-
-    Returns
-    -------
-    ndarray, shape (n,), float64
-        Exact for the squared metric, whose means differ from those of the Euclidean one.
-
-    Source
-    ------
-    The sum of squared distances from a point to a set follows from the set's size, sum and sum of squares.
-
-    Examples
-    --------
-    >>> x = np.array([[-5.0], [-4.0], [4.0], [5.0]], dtype="float32")
-    >>> square_silhouettes(x, np.array([0, 0, 1, 1]), n_clusters=2).round(3).tolist()
-    [0.989, 0.986, 0.986, 0.989]
-    """
+def _square_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
+    """Compute the silhouettes for squared Euclidean distances, exactly, in closed form. O(n k d)."""
     xp = get_namespace(centered)
     sizes, totals, norms = _summarize(centered, codes, n_clusters)
     device_codes = xp.asarray(codes)
@@ -184,26 +107,8 @@ def _compare(distances: Any, codes: Any, sizes: Any) -> Any:
     return compare_with_nearest(within, others, own_size=sizes[codes])
 
 
-def estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int = 30) -> dict[str, float]:
-    """Estimate how long each kind of silhouette takes once, from the time of one block on this machine.
-
-    Parameters
-    ----------
-    centered : ndarray, shape (n, d), float32
-        From `center_rows`.
-    n_clusters, per_cluster : int
-        Clusters, and images drawn from each, to plan for.
-
-    Returns
-    -------
-    dict
-        Seconds by kind: exact, sampled, simplified, squared.
-
-    Examples
-    --------
-    >>> sorted(estimate_seconds(np.zeros((600, 4), dtype="float32")))
-    ['exact', 'sampled', 'simplified', 'squared']
-    """
+def _estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int = 30) -> dict[str, float]:
+    """Estimate how long each kind of silhouette takes once, from the time of one block on this machine."""
     n = len(centered)
     some = centered[: choose_block_size(centered, memory_budget=2**27)]
     norms = square_lengths(some)
@@ -229,39 +134,17 @@ def score_rows(
     per_cluster: int = 30,
     seed: int = 0,
 ) -> np.ndarray:
-    """Compute the silhouette of every row, of the kind asked for and no other.
-
-    Parameters
-    ----------
-    centered : ndarray, shape (n, d), float32
-        From `center_rows`.
-    codes : numpy.ndarray of int, shape (n,)
-        Clusters as 0 .. n_clusters - 1, each with a member.
-    n_clusters : int
-        How many.
-    silhouette : {"exact", "sampled", "simplified", "squared"}
-        See `score_clusters`.
-    per_cluster, seed : int
-        For "sampled".
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,), float64
-        Silhouettes; NaN for rows that "sampled" did not draw.
-
-    Examples
-    --------
-    >>> score_rows(np.array([[-9.0], [-8.0], [9.0]], dtype="float32"), np.array([0, 0, 1]), n_clusters=2).size
-    3
-    """
+    """Compute the silhouette of every row, of the kind asked for and no other."""
     if silhouette not in SILHOUETTES:
         raise ValueError(f"Expected one of {', '.join(SILHOUETTES)} as silhouette, got {silhouette!r}.")
     if silhouette == "sampled":
-        found = sample_silhouettes(centered, codes, n_clusters=n_clusters, per_cluster=per_cluster, seed=seed)
+        found = _sample_silhouettes(
+            centered, codes, n_clusters=n_clusters, per_cluster=per_cluster, seed=seed
+        )
     elif silhouette == "simplified":
-        found = simplify_silhouettes(centered, codes, n_clusters=n_clusters)
+        found = _simplify_silhouettes(centered, codes, n_clusters=n_clusters)
     elif silhouette == "squared":
-        found = square_silhouettes(centered, codes, n_clusters=n_clusters)
+        found = _square_silhouettes(centered, codes, n_clusters=n_clusters)
     else:
         sums = sum_by_cluster(centered, codes, n_clusters=n_clusters)
         found = score_from_sums(sums, get_namespace(sums).asarray(codes))
@@ -308,7 +191,7 @@ def score_clusters(
 
     Source
     ------
-    See `silhouette_samples`, `simplify_silhouettes`, `square_silhouettes`; the standard error is that of a
+    See `silhouette_samples`, `_simplify_silhouettes`, `_square_silhouettes`; the standard error is that of a
     mean under simple random sampling without replacement (Cochran 1977, Sampling Techniques, section 2.6).
 
     Examples
@@ -347,18 +230,8 @@ def score_clusters(
 
 
 def announce_cost(centered: Any) -> None:
-    """Say before long work how long exact silhouettes take, and what the other kinds would cost.
-
-    Parameters
-    ----------
-    centered : ndarray, shape (n, d), float32
-        From `center_rows`.
-
-    Examples
-    --------
-    >>> announce_cost(np.zeros((100, 4), dtype="float32"))
-    """
-    seconds = estimate_seconds(centered)
+    """Say before long work how long exact silhouettes take, and what the other kinds would cost."""
+    seconds = _estimate_seconds(centered)
     if seconds["exact"] > _LONG:
         others = ", ".join(f"{kind} {seconds[kind]:.0f} s" for kind in SILHOUETTES[1:])
         print(

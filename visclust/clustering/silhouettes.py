@@ -63,30 +63,7 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engin
 
 
 def sum_by_cluster(centered: Any, codes: np.ndarray, *, n_clusters: int, memory_budget: int = 2**27) -> Any:
-    """Sum the distances from every row to the members of every cluster.
-
-    Parameters
-    ----------
-    centered : ndarray, shape (n, d), float32
-        From `center_rows`.
-    codes : numpy.ndarray of int, shape (n,)
-        Clusters as 0 .. n_clusters - 1.
-    n_clusters : int
-        How many.
-    memory_budget : int, bytes
-        For blocks of distances.
-
-    Returns
-    -------
-    ndarray, shape (n, n_clusters), float64
-        The sums.
-
-    Examples
-    --------
-    >>> x = np.array([[0.0], [1.0], [3.0]], dtype="float32")
-    >>> sum_by_cluster(x, np.array([0, 0, 1]), n_clusters=2).tolist()
-    [[1.0, 3.0], [1.0, 2.0], [5.0, 0.0]]
-    """
+    """Sum the distances from every row to the members of every cluster."""
     xp = get_namespace(centered)
     # Sorted by cluster, a block of columns spans few clusters, so a narrow 0/1 matrix adds it up.
     order = np.argsort(codes, kind="stable")
@@ -124,27 +101,7 @@ def _mark_members(codes: np.ndarray, xp: Any) -> Any:
 
 
 def score_from_sums(sums: Any, codes: Any, *, sizes: Any | None = None) -> Any:
-    """Turn summed distances per cluster into silhouettes.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (n, k), float64
-        From `sum_by_cluster`.
-    codes : ndarray of int, shape (n,)
-        Clusters as 0 .. k - 1, each with a member.
-    sizes : ndarray of int, shape (k,), optional
-        Members of each cluster, where the rows here are not all of them.
-
-    Returns
-    -------
-    ndarray, shape (n,), float64
-        Silhouettes.
-
-    Examples
-    --------
-    >>> score_from_sums(np.array([[1.0, 3.0], [1.0, 2.0], [5.0, 0.0]]), np.array([0, 0, 1])).round(3).tolist()
-    [0.667, 0.5, 0.0]
-    """
+    """Turn summed distances per cluster into silhouettes."""
     xp = get_namespace(sums)
     rows = xp.arange(len(sums))
     if sizes is None:
@@ -157,27 +114,7 @@ def score_from_sums(sums: Any, codes: Any, *, sizes: Any | None = None) -> Any:
 
 
 def compare_with_nearest(within: Any, between: Any, *, own_size: Any) -> Any:
-    """Compare the distance to the own cluster with the smallest to another: (b - a) / max(a, b).
-
-    Parameters
-    ----------
-    within : ndarray, shape (n,)
-        Distance of each row to its own cluster.
-    between : ndarray, shape (n, k)
-        Its distances to all clusters, infinite for its own.
-    own_size : ndarray of int, shape (n,)
-        Members of its own cluster; the only member scores 0.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Silhouettes.
-
-    Examples
-    --------
-    >>> compare_with_nearest(np.array([1.0]), np.array([[np.inf, 4.0, 2.0]]), own_size=np.array([5])).tolist()
-    [0.5]
-    """
+    """Compare the distance to the own cluster with the smallest to another: (b - a) / max(a, b)."""
     xp = get_namespace(within)
     nearest = between.min(axis=1)
     larger = xp.maximum(within, nearest)
@@ -186,27 +123,7 @@ def compare_with_nearest(within: Any, between: Any, *, own_size: Any) -> Any:
 
 
 def average_by_cluster(values: Any, codes: Any, *, n_clusters: int) -> Any:
-    """Average a value over the rows of each cluster.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        One value per row.
-    codes : ndarray of int, shape (n,)
-        Clusters as 0 .. n_clusters - 1, each with a member.
-    n_clusters : int
-        How many.
-
-    Returns
-    -------
-    ndarray, shape (n_clusters,), float64
-        The means.
-
-    Examples
-    --------
-    >>> average_by_cluster(np.array([1.0, 2.0, 5.0]), np.array([0, 0, 1]), n_clusters=2).tolist()
-    [1.5, 5.0]
-    """
+    """Average a value over the rows of each cluster."""
     xp = get_namespace(values)
     totals = xp.bincount(codes, weights=values, minlength=n_clusters)
     return totals / xp.bincount(codes, minlength=n_clusters)

@@ -30,27 +30,7 @@ class Workspace:
 
 
 def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
-    """Prepare what every iteration on an embedding needs.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding.
-    memory_budget : int, bytes, optional
-        All n x n distances are held in float32 where they fit in it, and computed anew in blocks where
-        not. By default a third of the memory at hand. On a GPU none are held: there they are
-        computed anew each time.
-
-    Returns
-    -------
-    Workspace
-        Give it to `sum_distances` and `recall`.
-
-    Examples
-    --------
-    >>> open_workspace(np.array([[0.0], [3.0]])).distances.tolist()
-    [[0.0, 3.0], [3.0, 0.0]]
-    """
+    """Prepare what every iteration on an embedding needs."""
     budget = memory_at_hand() // 3 if memory_budget is None else memory_budget
     rows = center_rows(x)
     fits = not is_on_gpu(x) and len(rows) ** 2 * rows.itemsize <= budget
@@ -78,30 +58,7 @@ def _measure_all(rows: np.ndarray, *, memory_budget: int) -> np.ndarray:
 
 
 def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray, *, n_clusters: int) -> Any:
-    """Sum the distances from each remaining row to the members of each cluster.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        From `open_workspace`.
-    remaining : numpy.ndarray of int, shape (m,)
-        Numbers of the rows that take part.
-    codes : numpy.ndarray of int, shape (m,)
-        Their clusters as 0 .. n_clusters - 1.
-    n_clusters : int
-        How many.
-
-    Returns
-    -------
-    ndarray, shape (m, n_clusters), float64
-        The sums.
-
-    Examples
-    --------
-    >>> space = open_workspace(np.array([[0.0], [1.0], [3.0], [50.0]]))
-    >>> sum_distances(space, np.array([0, 1, 2]), np.array([0, 0, 1]), n_clusters=2).tolist()
-    [[1.0, 3.0], [1.0, 2.0], [5.0, 0.0]]
-    """
+    """Sum the distances from each remaining row to the members of each cluster."""
     if workspace.distances is None:
         xp = get_namespace(workspace.rows)
         return sum_by_cluster(
@@ -142,26 +99,7 @@ def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray
 
 
 def narrow_workspace(workspace: Workspace, some: np.ndarray) -> Workspace:
-    """Make a workspace of some of the rows, with their distances if they are few.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        From `open_workspace`.
-    some : numpy.ndarray of int, shape (m,)
-        Numbers of the rows.
-
-    Returns
-    -------
-    Workspace
-        Of m rows.
-
-    Examples
-    --------
-    >>> space = open_workspace(np.array([[0.0], [3.0], [9.0]]))
-    >>> narrow_workspace(space, np.array([0, 2])).distances.tolist()
-    [[0.0, 9.0], [9.0, 0.0]]
-    """
+    """Make a workspace of some of the rows, with their distances if they are few."""
     xp = get_namespace(workspace.rows)
     rows = workspace.rows[xp.asarray(some)]
     if workspace.distances is not None:
@@ -174,26 +112,7 @@ def narrow_workspace(workspace: Workspace, some: np.ndarray) -> Workspace:
 
 
 def measure_squares(workspace: Workspace, remaining: np.ndarray) -> Callable[[Any], Any] | None:
-    """Give the squared distances that k-means++ asks for, where all distances are held.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        From `open_workspace`.
-    remaining : numpy.ndarray of int, shape (m,)
-        Numbers of the rows that take part.
-
-    Returns
-    -------
-    callable or None
-        From row numbers among the remaining to squared distances, shape (rows, m).
-
-    Examples
-    --------
-    >>> space = open_workspace(np.array([[0.0], [3.0], [9.0]]))
-    >>> measure_squares(space, np.array([0, 2]))(np.array([1])).tolist()
-    [[81.0, 0.0]]
-    """
+    """Give the squared distances that k-means++ asks for, where all distances are held."""
     held = workspace.distances
     if held is None:
         return None
@@ -201,28 +120,7 @@ def measure_squares(workspace: Workspace, remaining: np.ndarray) -> Callable[[An
 
 
 def recall(workspace: Workspace, key: Any, make: Callable[[], Any]) -> Any:
-    """Give the result that was made for this key, or make and keep it.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        From `open_workspace`.
-    key : hashable
-        Everything that the result depends on, beside the rows.
-    make : callable
-        Makes it.
-
-    Returns
-    -------
-    object
-        The result.
-
-    Examples
-    --------
-    >>> space = open_workspace(np.zeros((2, 1)))
-    >>> recall(space, "one", lambda: 1), recall(space, "one", lambda: 2)
-    (1, 1)
-    """
+    """Give the result that was made for this key, or make and keep it."""
     if key not in workspace.results:
         workspace.results[key] = make()
     return workspace.results[key]

@@ -9,28 +9,7 @@ _NEEDED = ["author", "posted_at", "hashtags", "followers"]
 
 
 def check_accounts(accounts: pd.DataFrame) -> pd.DataFrame:
-    """Check the table of accounts, and add the key by which authors are matched.
-
-    Parameters
-    ----------
-    accounts : DataFrame
-        ``account`` (name, with or without '@') and ``kind`` (such as organization, politician, media).
-
-    Returns
-    -------
-    DataFrame
-        ``account, kind, key``, numbered from 0.
-
-    Raises
-    ------
-    ValueError
-        If a column or a value is missing, there is no account, or one comes twice.
-
-    Examples
-    --------
-    >>> check_accounts(pd.DataFrame({"account": ["@ACLU"], "kind": ["organization"]}))["key"].tolist()
-    ['aclu']
-    """
+    """Check the table of accounts, and add the key by which authors are matched."""
     missing = [name for name in ("account", "kind") if name not in accounts.columns]
     if missing:
         raise ValueError(
@@ -55,26 +34,7 @@ def check_accounts(accounts: pd.DataFrame) -> pd.DataFrame:
 
 
 def match_authors(authors: pd.Series, accounts: pd.DataFrame) -> pd.Series:
-    """Find the account of each author, upper and lower case alike, as Twitter does.
-
-    Parameters
-    ----------
-    authors : Series of text
-        The column ``author`` of the posts.
-    accounts : DataFrame
-        From `check_accounts`.
-
-    Returns
-    -------
-    Series of Int64
-        The row of `accounts`; missing for other authors.
-
-    Examples
-    --------
-    >>> accounts = check_accounts(pd.DataFrame({"account": ["@ACLU"], "kind": ["organization"]}))
-    >>> match_authors(pd.Series(["aclu", "ada"]), accounts).tolist()
-    [0, <NA>]
-    """
+    """Find the account of each author, upper and lower case alike, as Twitter does."""
     rows = {key: row for row, key in enumerate(accounts["key"])}
     known = {name: rows.get(_make_key(name)) for name in authors.dropna().unique()}
     return authors.map(known).astype("Int64")

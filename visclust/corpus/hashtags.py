@@ -127,11 +127,11 @@ def track_hashtags(
     """
     accounts = check_accounts(accounts)
     _check(posts, accounts, min_uses, min_length, days, renewed_by)
-    uses, forms, last_day = list_uses(posts, timezone=timezone)
+    uses, forms, last_day = _list_uses(posts, timezone=timezone)
     account = match_authors(posts["author"], accounts).to_numpy(dtype="float64", na_value=np.nan)
     theirs = uses.assign(account=account[uses["row"].to_numpy()]).dropna(subset=["account"])
     theirs = theirs.astype({"account": "int64"})
-    fits = np.array([not need_capital or has_capital(form) for form in forms], dtype=bool)
+    fits = np.array([not need_capital or _has_capital(form) for form in forms], dtype=bool)
     fits &= np.array([len(form) >= min_length for form in forms], dtype=bool)
     entries = _find_entries(theirs, fits, min_uses)
     renewing = theirs.loc[accounts["kind"].eq(renewed_by).to_numpy()[theirs["account"].to_numpy()]]
@@ -241,28 +241,8 @@ def _collect(uses: pd.DataFrame, spans: pd.DataFrame, *, first_shift: int) -> pd
     return joined.sort_values(["span", "row"], kind="stable")
 
 
-def list_uses(posts: pd.DataFrame, *, timezone: str) -> HashtagUses:
-    """List which post uses which hashtag on which day.
-
-    Parameters
-    ----------
-    posts : DataFrame
-        With ``posted_at`` and ``hashtags``.
-    timezone : str
-        Whose midnights part the days, such as "UTC" or "America/New_York".
-
-    Returns
-    -------
-    uses : DataFrame
-        ``row`` (position of the post), ``day`` (days since 1970-01-01 in that zone), ``key`` (number of the
-        hashtag, the same for every way to write it), ``form`` (number of the way in which it is written).
-        A post that repeats a hashtag uses it once. Posts without a time are left out, with a warning. A
-        missing list, or a missing name in one, is no hashtag.
-    forms : ndarray of text
-        The hashtag as written, by number, without '#'.
-    last_day : int
-        The last day with a post.
-    """
+def _list_uses(posts: pd.DataFrame, *, timezone: str) -> HashtagUses:
+    """List which post uses which hashtag on which day."""
     days = number_days(posts["posted_at"], timezone=timezone)
     if days.isna().any():
         warnings.warn(
@@ -284,22 +264,6 @@ def list_uses(posts: pd.DataFrame, *, timezone: str) -> HashtagUses:
     return HashtagUses(uses, np.asarray(forms, dtype=object), int(days.max()) if days.notna().any() else 0)
 
 
-def has_capital(form: str) -> bool:
-    """Say whether a hashtag has a capital after its first character, as names written together have.
-
-    Parameters
-    ----------
-    form : str
-        As written, without '#'.
-
-    Returns
-    -------
-    bool
-        Whether any character but the first is an upper-case (or title-case) letter of any script.
-
-    Examples
-    --------
-    >>> has_capital("FamiliesBelongTogether"), has_capital("Immigration")
-    (True, False)
-    """
+def _has_capital(form: str) -> bool:
+    """Say whether a hashtag has a capital after its first character, as names written together have."""
     return any(unicodedata.category(character) in ("Lu", "Lt") for character in form[1:])

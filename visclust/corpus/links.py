@@ -13,32 +13,7 @@ from visclust.images.addresses import is_address, match_addresses
 
 
 class ImagePosts:
-    """Posts by image, looked up as they are asked for.
-
-    Parameters
-    ----------
-    image_ids : sequence of str
-        The images; results speak of them by their position here.
-    posts : DataFrame, optional
-        ``post_id, text`` and, where there are any, ``author, posted_at``.
-    links : DataFrame, optional
-        The posts_images table; needed where there are posts.
-
-    Raises
-    ------
-    ValueError
-        If one of the two tables is missing, or a column of them, or a post comes twice.
-
-    Examples
-    --------
-    >>> posts = pd.DataFrame({"post_id": ["p"], "text": ["Families belong together"], "author": ["ana"]})
-    >>> links = pd.DataFrame({"post_id": ["p", "p"], "image_id": ["b", "gone"]})
-    >>> found = ImagePosts(["a", "b"], posts, links)
-    >>> found.find_images("FAMILIES")
-    frozenset({1})
-    >>> found.list_posts(1, limit=5)
-    [{'author': 'ana', 'posted_at': '', 'text': 'Families belong together'}]
-    """
+    """Posts by image, looked up as they are asked for."""
 
     def __init__(
         self, image_ids: Any, posts: pd.DataFrame | None = None, links: pd.DataFrame | None = None

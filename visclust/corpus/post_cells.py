@@ -24,31 +24,10 @@ _BETWEEN_MEDIA = re.compile(r"[|;\n]|,\s*(?=https?://)")
 
 
 def read_id(value: Any) -> str:
-    """Read the id of a post as text, and refuse a number that has lost digits.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-
-    Returns
-    -------
-    str
-        The id.
-
-    Raises
-    ------
-    MalformedPostError
-        If it is missing, no text or number, or a floating-point number: 64-bit ids do not survive those.
-
-    Examples
-    --------
-    >>> read_id(1050118621198921728)
-    '1050118621198921728'
-    """
+    """Read the id of a post as text, and refuse a number that has lost digits."""
     if isinstance(value, bool | list | dict | bytes):
         raise MalformedPostError(f"expected the post id as text or a whole number, got {value!r:.60}")
-    text = "" if is_missing(value) else str(value).strip()
+    text = "" if _is_missing(value) else str(value).strip()
     if not text:
         raise MalformedPostError("no post id")
     if isinstance(value, float) or _ROUNDED.fullmatch(text):
@@ -57,31 +36,8 @@ def read_id(value: Any) -> str:
 
 
 def read_time(value: Any, *, form: str | None = None) -> datetime | None:
-    """Read a time as UTC; one without a zone is UTC already.
-
-    Parameters
-    ----------
-    value : object
-        A datetime, ISO 8601 text, "Wed Oct 10 20:19:24 +0000 2018", or seconds since 1970.
-    form : str, optional
-        The `strptime` form of the text, where it is none of these.
-
-    Returns
-    -------
-    datetime or None
-        Aware, in UTC; None where the cell is empty.
-
-    Raises
-    ------
-    MalformedPostError
-        If it is none of these.
-
-    Examples
-    --------
-    >>> read_time("2018-06-14 12:00:00").isoformat()
-    '2018-06-14T12:00:00+00:00'
-    """
-    if is_missing(value):
+    """Read a time as UTC; one without a zone is UTC already."""
+    if _is_missing(value):
         return None
     if isinstance(value, datetime):
         when = value
@@ -127,33 +83,10 @@ def _from_seconds(seconds: float) -> datetime:
 
 
 def read_count(value: Any, name: str) -> int | None:
-    """Read a count; None where the source does not say, which is not 0.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-    name : str
-        Of its column, for the message.
-
-    Returns
-    -------
-    int or None
-        The count.
-
-    Raises
-    ------
-    MalformedPostError
-        If there is something else than a whole number.
-
-    Examples
-    --------
-    >>> read_count("12", "retweets"), read_count("", "retweets")
-    (12, None)
-    """
+    """Read a count; None where the source does not say, which is not 0."""
     if isinstance(value, int) and not isinstance(value, bool):
         count = value
-    elif is_missing(value) or str(value).strip().lower() in _NOTHING:
+    elif _is_missing(value) or str(value).strip().lower() in _NOTHING:
         return None
     else:
         try:
@@ -169,84 +102,25 @@ def read_count(value: Any, name: str) -> int | None:
 
 
 def read_text(value: Any) -> str | None:
-    """Read text; None where the cell is missing or empty.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-
-    Returns
-    -------
-    str or None
-        The text.
-
-    Examples
-    --------
-    >>> read_text("<b>hello</b>")
-    '<b>hello</b>'
-    """
-    return None if is_missing(value) or value == "" else str(value)
+    """Read text; None where the cell is missing or empty."""
+    return None if _is_missing(value) or value == "" else str(value)
 
 
 def read_truth(value: Any) -> bool | None:
-    """Read yes or no; None for anything else.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-
-    Returns
-    -------
-    bool or None
-        The answer.
-
-    Examples
-    --------
-    >>> read_truth("yes"), read_truth("")
-    (True, None)
-    """
-    word = "" if is_missing(value) else str(value).strip().lower()
+    """Read yes or no; None for anything else."""
+    word = "" if _is_missing(value) else str(value).strip().lower()
     return True if word in _TRUE else False if word in _FALSE else None
 
 
-def is_missing(value: Any) -> bool:
-    """Say whether a cell holds nothing: None, NaN, NaT or NA.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-
-    Returns
-    -------
-    bool
-        Whether it does.
-    """
+def _is_missing(value: Any) -> bool:
+    """Say whether a cell holds nothing: None, NaN, NaT or NA."""
     return (
         value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
     )
 
 
 def list_hashtags(value: Any) -> list[str]:
-    """List the hashtags of a cell: a list, a list written as text, or names with commas or spaces between.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-
-    Returns
-    -------
-    list of str
-        Without '#', each once.
-
-    Examples
-    --------
-    >>> list_hashtags("#one, #two"), list_hashtags("['one']")
-    (['one', 'two'], ['one'])
-    """
+    """List the hashtags of a cell: a list, a list written as text, or names with commas or spaces between."""
     items = _read_list(value)
     if items is None:
         items = re.split(r"[\s,;|]+|(?<=\w)(?=[#＃])", str(value))
@@ -254,46 +128,12 @@ def list_hashtags(value: Any) -> list[str]:
 
 
 def find_hashtags(text: str | None) -> list[str]:
-    """Find the hashtags in a text, for sources that have no column of them.
-
-    Parameters
-    ----------
-    text : str or None
-        What the post says.
-
-    Returns
-    -------
-    list of str
-        Without '#', each once. As on Twitter, a hashtag holds one character at least that is no digit.
-
-    Examples
-    --------
-    >>> find_hashtags("#FamiliesBelongTogether at 5, not #1 (a&#39;b)")
-    ['FamiliesBelongTogether']
-    """
+    """Find the hashtags in a text, for sources that have no column of them."""
     return unique(_HASHTAG.findall(text)) if text else []
 
 
 def list_media(value: Any, *, commas: bool = False) -> list[str]:
-    """List the media of a cell: a list, a list written as text, or names with '|', ';' or newlines between.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-    commas : bool, default False
-        Part at every comma too; otherwise only at one before an address, since file names may hold commas.
-
-    Returns
-    -------
-    list of str
-        File names or addresses, each once.
-
-    Examples
-    --------
-    >>> list_media("one.jpg|two, too.jpg")
-    ['one.jpg', 'two, too.jpg']
-    """
+    """List the media of a cell: a list, one written as text, or names with '|', ';' or newlines between."""
     items = _read_list(value)
     if items is None:
         items = re.split(r"[|;,\n]", str(value)) if commas else _BETWEEN_MEDIA.split(str(value))
@@ -303,7 +143,7 @@ def list_media(value: Any, *, commas: bool = False) -> list[str]:
 
 def _read_list(value: Any) -> list[Any] | None:
     """Give the items where the cell is a list or writes one as JSON or Python does; None for other text."""
-    if is_missing(value):
+    if _is_missing(value):
         return []
     if not isinstance(value, str):
         return list(value) if isinstance(value, Iterable) else [value]
@@ -322,4 +162,4 @@ def _read_list(value: Any) -> list[Any] | None:
 def _pick(item: Any, keys: tuple[str, ...]) -> str:
     if isinstance(item, dict):
         return next((str(item[key]) for key in keys if item.get(key)), "")
-    return "" if is_missing(item) else str(item)
+    return "" if _is_missing(item) else str(item)

@@ -28,7 +28,7 @@ from visclust.corpus.tweets import read_tweets
 from visclust.images.addresses import is_image_address
 
 # As 4CAT exports its datasets of Twitter and X; it has neither followers nor friends.
-FOURCAT_COLUMNS = {
+_FOURCAT_COLUMNS = {
     "post_id": "id",
     "author": "author",
     "posted_at": "timestamp",
@@ -69,27 +69,7 @@ class Source(NamedTuple):
 
 
 def find_source(path: Path, *, format: str, columns: dict[str, str] | None) -> Source:
-    """Say which format a file has and, for a table, which of its columns holds what.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    format : str
-        One of `FORMATS`, or "auto" to tell it from the ending and, for CSV, from the header.
-    columns : dict, optional
-        The file's name of a column, by ours.
-
-    Returns
-    -------
-    Source
-        What `read_rows` needs.
-
-    Raises
-    ------
-    ValueError
-        If the ending is unknown, a column is missing, or the file is one JSON list.
-    """
+    """Say which format a file has and, for a table, which of its columns holds what."""
     if format == "auto":
         inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
         format = ENDINGS.get(inner.suffix.lower(), "")
@@ -109,24 +89,11 @@ def find_source(path: Path, *, format: str, columns: dict[str, str] | None) -> S
         ) from error
     if format == "csv" and not columns and set(names) >= _FOURCAT_MARKS:
         format = "4cat"
-    return Source(path, format, match_columns(names, format=format, columns=columns, file=path.name))
+    return Source(path, format, _match_columns(names, format=format, columns=columns, file=path.name))
 
 
 def read_rows(source: Source, *, time_format: str | None = None) -> Iterator[PostRow | Malformed]:
-    """Read a file post by post; what cannot be read comes as `Malformed`, with its line.
-
-    Parameters
-    ----------
-    source : Source
-        From `find_source`.
-    time_format : str, optional
-        The `strptime` form of times, for tables.
-
-    Yields
-    ------
-    PostRow or Malformed
-        In the order of the file. The last is Malformed where the file breaks off.
-    """
+    """Read a file post by post; what cannot be read comes as `Malformed`, with its line."""
     line = 0
     try:
         if source.format == "twarc2":
@@ -142,7 +109,7 @@ def read_rows(source: Source, *, time_format: str | None = None) -> Iterator[Pos
                 yield row
                 continue
             try:
-                yield make_row(row, columns=source.columns, format=source.format, time_format=time_format)
+                yield _make_row(row, columns=source.columns, format=source.format, time_format=time_format)
             except MalformedPostError as error:
                 yield Malformed(line, str(error), str(list(row.values()))[1:-1][:_START])
     except _DAMAGE as error:
@@ -232,33 +199,10 @@ def _read_batches(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield line, row
 
 
-def match_columns(
+def _match_columns(
     names: Sequence[str], *, format: str, columns: dict[str, str] | None, file: str
 ) -> dict[str, str]:
-    """Say which column of a file holds what.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The file's columns.
-    format : str
-        "4cat", "csv" or "parquet".
-    columns : dict, optional
-        The file's name of a column, by ours; it goes before the names that the format is known by.
-    file : str
-        Name of the file, for the message.
-
-    Returns
-    -------
-    dict
-        The file's name of a column, by ours, for those that it has.
-
-    Raises
-    ------
-    ValueError
-        If a name is not one of ours, a column that was named is not there, one comes twice, or none holds the
-        post ids.
-    """
+    """Say which column of a file holds what."""
     has = f"The columns of {file} are {', '.join(map(str, names)) or 'none'}."
     columns = columns or {}
     if unknown := [name for name in columns if name not in PostRow._fields]:
@@ -268,7 +212,7 @@ def match_columns(
         )
     if absent := [name for name in columns.values() if name not in names]:
         raise ValueError(f"There is no column {', '.join(map(repr, absent))}, which columns= names. {has}")
-    known = FOURCAT_COLUMNS if format == "4cat" else {name: name for name in PostRow._fields}
+    known = _FOURCAT_COLUMNS if format == "4cat" else {name: name for name in PostRow._fields}
     found = {ours: theirs for ours, theirs in {**known, **columns}.items() if theirs in names}
     if "post_id" not in found:
         raise ValueError(
@@ -282,32 +226,10 @@ def match_columns(
     return found
 
 
-def make_row(
+def _make_row(
     row: dict[str, Any], *, columns: dict[str, str], format: str, time_format: str | None = None
 ) -> PostRow:
-    """Make a post of a row of a CSV or Parquet file.
-
-    Parameters
-    ----------
-    row : dict
-        Cells by the file's names.
-    columns : dict
-        From `match_columns`.
-    format : str
-        "4cat", "csv" or "parquet".
-    time_format : str, optional
-        The `strptime` form of times.
-
-    Returns
-    -------
-    PostRow
-        The post. Without a column of hashtags, those in the text are taken.
-
-    Raises
-    ------
-    MalformedPostError
-        If the id, a time or a count cannot be read.
-    """
+    """Make a post of a row of a CSV or Parquet file."""
     cells = {ours: row[theirs] for ours, theirs in columns.items()}
     text = read_text(cells.get("text"))
     commas = format == "4cat"

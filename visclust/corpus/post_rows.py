@@ -57,29 +57,7 @@ if isinstance(_text := pd.Series(["text"]).dtype, pd.StringDtype):
 
 
 def check_texts(row: PostRow) -> PostRow:
-    """Check that what should be text is text, since a column of a table holds nothing else.
-
-    Parameters
-    ----------
-    row : PostRow
-        A post, with what a file gave for its texts as it stands.
-
-    Returns
-    -------
-    PostRow
-        The same.
-
-    Raises
-    ------
-    MalformedPostError
-        If one of them is a number, a list or the like.
-
-    Examples
-    --------
-    >>> check_texts(PostRow("1", text=5))
-    Traceback (most recent call last):
-    visclust.corpus.post_rows.MalformedPostError: expected text as text, got 5
-    """
+    """Check that what should be text is text, since a column of a table holds nothing else."""
     for name in ("author", "text"):
         value = getattr(row, name)
         if value is not None and not isinstance(value, str):
@@ -92,18 +70,7 @@ def check_texts(row: PostRow) -> PostRow:
 
 
 def make_schema(record: dict[str, Any] | None = None) -> pa.Schema:
-    """Give the Arrow schema, with what pandas needs to read it back and the record of how it was made.
-
-    Parameters
-    ----------
-    record : dict, optional
-        The provenance; values that JSON can hold.
-
-    Returns
-    -------
-    pyarrow.Schema
-        The schema of the batches.
-    """
+    """Give the Arrow schema, with what pandas needs to read it back and the record of how it was made."""
     plain = pa.schema(_TYPES)
     as_pandas = pa.Table.from_pandas(make_frame(plain.empty_table()), preserve_index=False).schema.metadata
     return plain.with_metadata(
@@ -112,20 +79,7 @@ def make_schema(record: dict[str, Any] | None = None) -> pa.Schema:
 
 
 def make_batch(rows: list[PostRow], schema: pa.Schema) -> pa.RecordBatch:
-    """Make an Arrow batch of rows.
-
-    Parameters
-    ----------
-    rows : list of PostRow
-        One at least.
-    schema : pyarrow.Schema
-        From `make_schema`.
-
-    Returns
-    -------
-    pyarrow.RecordBatch
-        The rows. Halves of surrogate pairs, as cut emoji leave them, become the replacement character.
-    """
+    """Make an Arrow batch of rows."""
     columns = zip(*rows, strict=True)
     arrays = [_make_array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
     return pa.record_batch(arrays, schema=schema)
@@ -139,23 +93,7 @@ def _make_array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def mend_text(text: str) -> str:
-    r"""Put the replacement character where half of a surrogate pair stands, as cut emoji leave it.
-
-    Parameters
-    ----------
-    text : str
-        As read.
-
-    Returns
-    -------
-    str
-        Text that UTF-8 can hold.
-
-    Examples
-    --------
-    >>> mend_text("a\ud83d") == "a\ufffd"
-    True
-    """
+    r"""Put the replacement character where half of a surrogate pair stands, as cut emoji leave it."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -166,18 +104,7 @@ def _mend(value: Any) -> Any:
 
 
 def make_frame(table: pa.Table) -> pd.DataFrame:
-    """Turn the Arrow table into the posts table of pandas, column by column to keep the peak low.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        With the columns of `make_schema`.
-
-    Returns
-    -------
-    DataFrame
-        Lists as Python lists, counts as Int64, times in UTC.
-    """
+    """Turn the Arrow table into the posts table of pandas, column by column to keep the peak low."""
     columns = {}
     for name in table.column_names:
         column = table.column(name)
@@ -189,42 +116,10 @@ def make_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def strip_hash_sign(hashtag: str) -> str:
-    """Take spaces and the '#' (or the full-width '＃') from the front of a hashtag.
-
-    Parameters
-    ----------
-    hashtag : str
-        As written.
-
-    Returns
-    -------
-    str
-        Without it.
-
-    Examples
-    --------
-    >>> strip_hash_sign(" #FamiliesBelongTogether")
-    'FamiliesBelongTogether'
-    """
+    """Take spaces and the '#' (or the full-width '＃') from the front of a hashtag."""
     return hashtag.strip().lstrip("#＃")
 
 
 def unique(names: Iterable[str | None]) -> list[str]:
-    """Keep each name once, in the order of its first coming, without the empty.
-
-    Parameters
-    ----------
-    names : iterable of str or None
-        The names.
-
-    Returns
-    -------
-    list of str
-        Each once.
-
-    Examples
-    --------
-    >>> unique(["b", None, "a", "b"])
-    ['b', 'a']
-    """
+    """Keep each name once, in the order of its first coming, without the empty."""
     return [name for name in dict.fromkeys(names) if name]

@@ -212,20 +212,7 @@ def count_image_uses(links: pd.DataFrame) -> pd.DataFrame:
 
 
 def number_days(times: pd.Series, *, timezone: str) -> pd.Series:
-    """Give the number of the day that each time falls on in a timezone.
-
-    Parameters
-    ----------
-    times : Series of times
-        Those without a zone are UTC.
-    timezone : str
-        Whose midnights part the days.
-
-    Returns
-    -------
-    Series of Int64
-        Days since 1970-01-01; missing where the time is.
-    """
+    """Give the number of the day that each time falls on in a timezone."""
     if times.dt.tz is None:
         times = times.dt.tz_localize("UTC")
     local = times.dt.tz_convert(timezone).dt.tz_localize(None)
@@ -234,21 +221,7 @@ def number_days(times: pd.Series, *, timezone: str) -> pd.Series:
 
 
 def start_of_days(days: np.ndarray, *, timezone: str) -> pd.DatetimeIndex:
-    """Give the moment at which each day begins in a timezone.
-
-    Parameters
-    ----------
-    days : ndarray of int
-        Days since 1970-01-01.
-    timezone : str
-        Whose midnights they are.
-
-    Returns
-    -------
-    DatetimeIndex
-        With that zone. Where a clock change leaves a day without a midnight, its first moment; where there
-        are two, the first.
-    """
+    """Give the moment at which each day begins in a timezone."""
     midnights = pd.DatetimeIndex(
         np.asarray(days, dtype="int64").astype("datetime64[D]").astype("datetime64[s]")
     )

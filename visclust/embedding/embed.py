@@ -114,7 +114,7 @@ def embed_images(
     image_ids = [file.image_id for file in files]
     min_side = loaded.min_side if fast_decoding else None
     settings = _describe_settings(loaded, batch_size, min_side, target)
-    folder = open_chunk_folder(cache, settings) if cache is not None else None
+    folder = _open_chunk_folder(cache, settings) if cache is not None else None
     x = np.empty((len(files), loaded.dimension), dtype=np.float32)
     starts = range(0, len(files), chunk_size)
     finished = _fill_from_cache(x, image_ids, starts, chunk_size, folder)
@@ -139,7 +139,7 @@ def embed_images(
                 bar.update(len(rows))
             _check_finite(x[start:stop], files[start:stop])
             if folder is not None:
-                write_chunk(folder, image_ids[start:stop], x[start:stop])
+                _write_chunk(folder, image_ids[start:stop], x[start:stop])
     provenance = describe_run(
         "embed_images",
         parameters={
@@ -198,7 +198,7 @@ def _fill_from_cache(
     if folder is None:
         return finished
     for start in starts:
-        rows = read_chunk(folder, image_ids[start : start + chunk_size], x.shape[1])
+        rows = _read_chunk(folder, image_ids[start : start + chunk_size], x.shape[1])
         if rows is not None:
             x[start : start + len(rows)] = rows
             finished.add(start)
@@ -224,29 +224,8 @@ def _check_finite(rows: np.ndarray, files: list[ImageFile]) -> None:
         )
 
 
-def open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Path:
-    """Open the folder of the chunks that were made with exactly these settings.
-
-    Parameters
-    ----------
-    cache : str or path
-        Folder of all settings; each has its own folder in it.
-    settings : dict
-        Everything that the values depend on, besides the images; JSON must hold it.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder, with the settings in ``settings.json``. Its name is their digest, so that chunks of
-        other settings are never mixed in.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> cache = tempfile.mkdtemp()
-    >>> open_chunk_folder(cache, {"batch": 1}) == open_chunk_folder(cache, {"batch": 2})
-    False
-    """
+def _open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Path:
+    """Open the folder of the chunks that were made with exactly these settings."""
     text = json.dumps(settings, sort_keys=True, indent=2)
     folder = Path(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
     if not (folder / "settings.json").exists():
@@ -254,31 +233,8 @@ def open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Pat
     return folder
 
 
-def read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarray | None:
-    """Read the rows of these images if they are finished.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        As `open_chunk_folder` gives it.
-    image_ids : list of str
-        The images of the chunk, in order.
-    dimension : int
-        Features per image.
-
-    Returns
-    -------
-    ndarray, shape (n, dimension), float32, or None
-        None where they are not finished, or where the file is damaged and must be made again.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = open_chunk_folder(tempfile.mkdtemp(), {})
-    >>> write_chunk(folder, ["a"], np.ones((1, 2), dtype=np.float32))
-    >>> read_chunk(folder, ["a"], 2), read_chunk(folder, ["b"], 2)
-    (array([[1., 1.]], dtype=float32), None)
-    """
+def _read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarray | None:
+    """Read the rows of these images if they are finished."""
     path = _locate(folder, image_ids)
     try:
         rows = np.load(path, allow_pickle=False)
@@ -288,24 +244,8 @@ def read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarray
     return rows if fits else None
 
 
-def write_chunk(folder: Path, image_ids: list[str], rows: np.ndarray) -> None:
-    """Write the finished rows of these images in one step.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        As `open_chunk_folder` gives it.
-    image_ids : list of str
-        The images of the chunk, in order.
-    rows : ndarray, shape (n, d), float32
-        Their features.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = open_chunk_folder(tempfile.mkdtemp(), {})
-    >>> write_chunk(folder, ["a"], np.ones((1, 2), dtype=np.float32))
-    """
+def _write_chunk(folder: Path, image_ids: list[str], rows: np.ndarray) -> None:
+    """Write the finished rows of these images in one step."""
     write_atomically(_locate(folder, image_ids), lambda file: np.save(file, rows, allow_pickle=False))
 
 

@@ -224,34 +224,7 @@ def list_encoders() -> pd.DataFrame:
 def load_for_use(
     encoder: str | EncoderChoice | Encoder, weights: str | os.PathLike | None, device: str
 ) -> tuple[Encoder, str]:
-    """Load the encoder that was asked for, and say why it was chosen.
-
-    Parameters
-    ----------
-    encoder : str, EncoderChoice or Encoder
-        As in `embed_images`.
-    weights : str, path or None
-        As in `embed_images`.
-    device : {"auto", "cpu", "gpu"}
-        As in `embed_images`.
-
-    Returns
-    -------
-    tuple of (Encoder, str)
-        The encoder and the reason.
-
-    Raises
-    ------
-    ValueError
-        If weights come with an encoder that has its own.
-    TypeError
-        If `encoder` is none of the three.
-
-    Examples
-    --------
-    >>> load_for_use("efficientnet_lite0", None, "cpu")[1]
-    'asked for by name'
-    """
+    """Load the encoder that was asked for, and say why it was chosen."""
     if isinstance(encoder, Encoder):
         if weights is not None:
             raise ValueError("Expected weights with the name of an encoder, got them with a loaded encoder.")

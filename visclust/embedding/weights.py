@@ -38,35 +38,7 @@ class WeightsUnreachableError(RuntimeError):
 
 
 def read_weights(path: str | os.PathLike) -> Weights:
-    """Read a file of weights; nothing in it is executed.
-
-    Parameters
-    ----------
-    path : str or path
-        A ``.safetensors`` file, or a state dict saved by `torch.save` (tensors by name, plain or under the
-        key "state_dict" or "model"). The text metadata of a safetensors file are taken as what it says of
-        its training.
-
-    Returns
-    -------
-    Weights
-        ``tensors``, ``digest`` (SHA-256 of the file), ``training`` (dict of text; empty for torch files).
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it holds anything but tensors by name.
-
-    Examples
-    --------
-    >>> import tempfile, torch
-    >>> path = Path(tempfile.mkdtemp()) / "tiny.pth"
-    >>> torch.save({"fc.weight": torch.zeros(2, 3)}, path)
-    >>> list(read_weights(path).tensors)
-    ['fc.weight']
-    """
+    """Read a file of weights; nothing in it is executed."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a file of weights at {path}, but there is none. Check its name.")
@@ -123,32 +95,7 @@ def _read_torch_file(path: Path) -> dict[str, Any]:
 
 
 def fit_weights(module: "torch.nn.Module", tensors: Mapping[str, Any], *, head: str, origin: str) -> None:
-    """Put weights into a network after checking every name and shape; the classifier's are left out.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network; changed in place.
-    tensors : mapping of str to torch.Tensor
-        Weights by name.
-    head : str
-        What the names of the last layer begin with, such as "fc."; empty where there is none. It may have
-        any size, since features are taken before it.
-    origin : str
-        Where the weights come from, for the error.
-
-    Raises
-    ------
-    ValueError
-        If names are missing or unknown, or shapes differ; lists them.
-
-    Examples
-    --------
-    >>> import torch
-    >>> fit_weights(torch.nn.Linear(3, 2), {"weight": torch.zeros(2, 3)}, head="fc.", origin="a.pth")
-    Traceback (most recent call last):
-    ValueError: The weights in a.pth do not fit the encoder (missing: bias). Give the encoder ...
-    """
+    """Put weights into a network after checking every name and shape; the classifier's are left out."""
     skipped = (head,) if head else ()  # no name starts with an empty tuple
     wanted = {name: value for name, value in module.state_dict().items() if not name.startswith(skipped)}
     given = {name: value for name, value in tensors.items() if not name.startswith(skipped)}
@@ -174,58 +121,14 @@ def _list_some(names: list[str]) -> str:
 
 
 def locate_weights(file_name: str) -> Path:
-    """Say where torch keeps a downloaded file of weights on this machine, whether or not it is there.
-
-    Parameters
-    ----------
-    file_name : str
-        Name of the file.
-
-    Returns
-    -------
-    pathlib.Path
-        Below the folder that torch.hub uses (moved by the environment variable TORCH_HOME).
-
-    Examples
-    --------
-    >>> locate_weights("resnet18-f37072fd.pth").name
-    'resnet18-f37072fd.pth'
-    """
+    """Say where torch keeps a downloaded file of weights on this machine, whether or not it is there."""
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / file_name
 
 
 def fetch_weights(url: str, *, encoder: str, file_name: str | None = None) -> Path:
-    """Find weights in torch's cache, or download them there, and check them against the hash in their name.
-
-    Parameters
-    ----------
-    url : str
-        Where they are published.
-    encoder : str
-        Name of the encoder, for the error.
-    file_name : str, optional
-        Name in the cache; by default the last part of `url`.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Raises
-    ------
-    WeightsUnreachableError
-        If the file is not in the cache and the download fails.
-    ValueError
-        If the file in the cache is damaged.
-
-    Examples
-    --------
-    >>> fetch_weights("file:///nowhere/tiny.pth", encoder="tiny")
-    Traceback (most recent call last):
-    visclust.embedding.weights.WeightsUnreachableError: Expected the weights of 'tiny' at ...
-    """
+    """Find weights in torch's cache, or download them there; check them against the hash in their name."""
     path = locate_weights(file_name or url.rsplit("/", 1)[-1])
     wanted = _HASH_IN_NAME.search(path.name)
     if path.exists():
@@ -269,29 +172,7 @@ def _download(url: str, file: BinaryIO, wanted: str, encoder: str) -> None:
 def write_tensors(
     path: str | os.PathLike, tensors: "dict[str, torch.Tensor]", metadata: dict[str, str]
 ) -> Path:
-    """Write a safetensors file in one step; the same content gives the same bytes.
-
-    Parameters
-    ----------
-    path : str or path
-        Where to.
-    tensors : dict of str to torch.Tensor
-        The tensors.
-    metadata : dict of str to str
-        Text that goes into the file's header.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Examples
-    --------
-    >>> import tempfile, torch
-    >>> path = Path(tempfile.mkdtemp()) / "one.safetensors"
-    >>> write_tensors(path, {"a": torch.zeros(2)}, {"encoder": "toy"}).name
-    'one.safetensors'
-    """
+    """Write a safetensors file in one step; the same content gives the same bytes."""
     from safetensors.torch import save
 
     content = save({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, metadata)

@@ -28,36 +28,10 @@ class Interval(NamedTuple):
     high: np.ndarray
 
 
-def is_separated(design: np.ndarray, uses: np.ndarray) -> bool:
+def _is_separated(design: np.ndarray, uses: np.ndarray) -> bool:
     """Say whether some combination of the columns tells uses from non-uses without an overlap.
 
     Then the likelihood has no maximum: the odds ratio grows without end, and no standard error is to be had.
-
-    Parameters
-    ----------
-    design : numpy.ndarray, shape (n, k), float
-        The regressors with the constant, of full rank.
-    uses : numpy.ndarray of bool, shape (n,)
-        Whether each post uses the frame.
-
-    Returns
-    -------
-    bool
-        True for complete and for quasi-complete separation.
-
-    Source
-    ------
-    Albert and Anderson (1984), On the existence of maximum likelihood estimates in logistic regression
-    models, Biometrika 71, 1-10; by the linear programme of Konis (2007), Linear programming algorithms
-    for detecting separated data in binary logistic regression models, thesis, Oxford.
-
-    Examples
-    --------
-    >>> design = np.array([[1.0, -1.0], [1.0, 0.0], [1.0, 2.0]])
-    >>> is_separated(design, np.array([False, False, True]))
-    True
-    >>> is_separated(design, np.array([True, False, True]))
-    False
     """
     signed = np.unique(np.where(uses[:, None], design, -design), axis=0)
     found = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
@@ -68,40 +42,10 @@ def is_separated(design: np.ndarray, uses: np.ndarray) -> bool:
 def fit_frame(
     design: np.ndarray, uses: np.ndarray, users: np.ndarray, *, errors: str = "clustered"
 ) -> FrameFit | str:
-    """Fit the logistic regression of a frame's use.
-
-    Parameters
-    ----------
-    design : numpy.ndarray, shape (n, k), float
-        The regressors with the constant, of full rank.
-    uses : numpy.ndarray of bool, shape (n,)
-        Whether each post uses the frame.
-    users : numpy.ndarray of int, shape (n,)
-        Who posted it, as codes from 0.
-    errors : {"clustered", "jackknife"}, default "clustered"
-        The sandwich of statsmodels; or the jackknife that leaves out one user at a time, each time with one
-        step of Newton's method from the full estimate.
-
-    Returns
-    -------
-    FrameFit or str
-        The fit; or, where there is none, the reason.
-
-    Source
-    ------
-    MacKinnon, Nielsen and Webb (2024), Cluster-robust jackknife and bootstrap inference for logistic
-    regression models, arXiv 2406.00650, for the linearized jackknife, there CV3L.
-
-    Examples
-    --------
-    >>> design = np.column_stack([np.ones(6), [-2.0, -1.0, 0.0, 0.0, 1.0, 2.0]])
-    >>> fit = fit_frame(design, np.array([0, 1, 0, 1, 0, 1], dtype=bool), np.array([0, 0, 1, 2, 2, 3]))
-    >>> fit.parameters.shape, fit.degrees_of_freedom
-    ((2,), 3)
-    """
+    """Fit the logistic regression of a frame's use."""
     if uses.all() or not uses.any():
         return "every post uses it" if uses.all() else "no post uses it"
-    if is_separated(design, uses):
+    if _is_separated(design, uses):
         return (
             "separation: ideology (with the controls) tells posts with the frame from those without exactly"
         )
@@ -138,31 +82,7 @@ def _jackknife(design: np.ndarray, uses: np.ndarray, users: np.ndarray, paramete
 
 
 def average_effect(fit: FrameFit, design: np.ndarray, *, quadratic: bool, confidence: float) -> Interval:
-    """Average, over the posts, the change of the probability of use per unit of ideology.
-
-    Parameters
-    ----------
-    fit : FrameFit
-        From `fit_frame`.
-    design : numpy.ndarray, shape (n, k), float
-        The regressors: the constant, ideology, its square if `quadratic`, controls.
-    quadratic : bool
-        Whether the third column is the square of the second; both then move together.
-    confidence : float
-        Of the interval, such as 0.95.
-
-    Returns
-    -------
-    Interval
-        Of one number, by the delta method on the clustered covariance and the t distribution.
-
-    Examples
-    --------
-    >>> design = np.column_stack([np.ones(6), [-2.0, -1.0, 0.0, 0.0, 1.0, 2.0]])
-    >>> fit = fit_frame(design, np.array([0, 1, 0, 1, 0, 1], dtype=bool), np.array([0, 0, 1, 2, 2, 3]))
-    >>> average_effect(fit, design, quadratic=False, confidence=0.95).estimate.round(3).item()
-    0.098
-    """
+    """Average, over the posts, the change of the probability of use per unit of ideology."""
     probability = expit(design @ fit.parameters)
     density = probability * (1 - probability)
     inner = np.zeros_like(design)
@@ -180,34 +100,7 @@ def average_effect(fit: FrameFit, design: np.ndarray, *, quadratic: bool, confid
 def predict_shares(
     fit: FrameFit, design: np.ndarray, values: np.ndarray, *, quadratic: bool, confidence: float
 ) -> Interval:
-    """Predict the share of posts that use the frame if all had the same ideology, for several values of it.
-
-    Parameters
-    ----------
-    fit : FrameFit
-        From `fit_frame`.
-    design : numpy.ndarray, shape (n, k), float
-        The regressors as in `average_effect`; controls stay as they are and are averaged over.
-    values : numpy.ndarray, shape (m,), float
-        Ideology, in the unit of the design.
-    quadratic : bool
-        As in `average_effect`.
-    confidence : float
-        Of the intervals.
-
-    Returns
-    -------
-    Interval
-        Arrays of shape (m,); standard errors by the delta method, intervals made on the logit scale, so that
-        they stay between 0 and 1.
-
-    Examples
-    --------
-    >>> design = np.column_stack([np.ones(6), [-2.0, -1.0, 0.0, 0.0, 1.0, 2.0]])
-    >>> fit = fit_frame(design, np.array([0, 1, 0, 1, 0, 1], dtype=bool), np.array([0, 0, 1, 2, 2, 3]))
-    >>> predict_shares(fit, design, np.array([0.0]), quadratic=False, confidence=0.95).estimate
-    array([0.5])
-    """
+    """Predict the share of posts that use the frame if all had one ideology, for several values of it."""
     first = 3 if quadratic else 2
     # Rows with the same controls predict the same: each kind once, weighted by how often it comes.
     controls, counts = np.unique(design[:, first:], axis=0, return_counts=True)

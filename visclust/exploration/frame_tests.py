@@ -148,7 +148,7 @@ def test_frame_use(
     if errors not in ("clustered", "jackknife"):
         raise ValueError(f'Expected errors "clustered" or "jackknife", got {errors!r}.')
     names = _name_frames(posts, frames, controls)
-    design = make_frame_design(posts, ideology, controls=controls, quadratic=quadratic)
+    design = _make_frame_design(posts, ideology, controls=controls, quadratic=quadratic)
     settings: dict[str, Any] = {"quadratic": quadratic, "confidence": confidence}
     lowest, highest = np.quantile(design.scores, [0.01, 0.99])
     grid = np.linspace(lowest, highest, n_points)
@@ -257,41 +257,10 @@ def _adjust(p_values: pd.Series) -> pd.Series:
     return adjusted
 
 
-def make_frame_design(
+def _make_frame_design(
     posts: pd.DataFrame, ideology: pd.DataFrame, *, controls: Sequence[str] = (), quadratic: bool = False
 ) -> FrameDesign:
-    """Join ideology to the posts by author, and make the regressors.
-
-    Parameters
-    ----------
-    posts : DataFrame
-        ``author`` and the controls that are not in `ideology`.
-    ideology : DataFrame
-        ``author, ideology``, a row per author; controls that differ between users may be in it.
-    controls : sequence of str, optional
-        Columns of either table: numbers and truth values are standardized, text becomes a column per value
-        but the first.
-    quadratic : bool, default False
-        Whether the square of ideology is a regressor.
-
-    Returns
-    -------
-    FrameDesign
-        Ideology has mean 0 and standard deviation 1 over the users, each counted once.
-
-    Raises
-    ------
-    ValueError
-        If a table is not as described, no author has a score, all have the same, or regressors are collinear.
-
-    Examples
-    --------
-    >>> posts = pd.DataFrame({"author": ["ann", "bob", "bob", "cy"]})
-    >>> scores = pd.DataFrame({"author": ["ann", "bob"], "ideology": [-1.0, 1.0]})
-    >>> design = make_frame_design(posts, scores)
-    >>> design.matrix[:, 1].round(2).tolist(), int(design.counts["users_without_score"].iloc[0])
-    ([-0.71, 0.71, 0.71], 1)
-    """
+    """Join ideology to the posts by author, and make the regressors."""
     _check_scores(ideology)
     controls = list(controls)
     known = ideology.dropna(subset=["author", "ideology"])

@@ -122,23 +122,7 @@ def describe_map(
 
 
 def choose_map_colours(table: pd.DataFrame) -> dict[str, str]:
-    """Choose the colour of each entry of the legend: the largest first, gray for all that is not highlighted.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `describe_map`.
-
-    Returns
-    -------
-    dict of str to str
-        Values of ``shown_as`` and their colours, in the legend's order.
-
-    Examples
-    --------
-    >>> choose_map_colours(pd.DataFrame({"shown_as": ["Unassigned", "marches"]}))
-    {'marches': '#0072b2', 'Unassigned': '#dedede'}
-    """
+    """Choose the colour of each entry of the legend: largest first, gray for what is not highlighted."""
     found = table["shown_as"].value_counts(sort=False).sort_values(ascending=False, kind="stable").index
     labels = [label for label in found if label not in _GRAYS]
     grays = {label: gray for label, gray in _GRAYS.items() if label in found}

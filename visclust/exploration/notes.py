@@ -40,23 +40,6 @@ def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:
 
     A cluster of another clustering with the same images, under whatever number, has the same key; one image
     more or less makes another key, so that no note is carried to images that the researcher did not see.
-
-    Parameters
-    ----------
-    clusters : DataFrame
-        The clusters table.
-
-    Returns
-    -------
-    dict of int to str
-        16 hexadecimal digits for each cluster; the unassigned are no cluster and have no key.
-
-    Examples
-    --------
-    >>> clusters = pd.DataFrame({"image_id": list("ab"), "cluster": [0, -1], "iteration": [1, -1],
-    ...                          "silhouette": [0.1, None]})
-    >>> key_clusters(clusters)
-    {0: 'ca978112ca1bbdca'}
     """
     check_table(clusters, "clusters")
     members: dict[int, list[str]] = {}
@@ -67,25 +50,7 @@ def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:
 
 
 def check_note(item_id: Any, answer: Any) -> bool:
-    """Tell whether a text is an item that a note can be on, and another one what can be said of it.
-
-    Parameters
-    ----------
-    item_id : str
-        ``cluster:<key>:name``, ``:note``, ``:noise`` or ``:frame:<frame>``.
-    answer : str
-        "written" or "cleared" for a name or note, whose text is the answer's note; "yes" or "no" otherwise.
-
-    Returns
-    -------
-    bool
-        Whether both are as described.
-
-    Examples
-    --------
-    >>> check_note("cluster:ca978112ca1bbdca:frame:justice", "yes")
-    True
-    """
+    """Tell whether a text is an item that a note can be on, and another one what can be said of it."""
     parts = item_id.split(":", 3) if isinstance(item_id, str) else []
     if len(parts) < 3 or parts[0] != _PREFIX.rstrip(":") or not parts[1]:
         return False
@@ -94,26 +59,7 @@ def check_note(item_id: Any, answer: Any) -> bool:
 
 
 def fold_notes(rows: Iterable[Mapping[Any, Any]], keys: Mapping[int, str]) -> dict[int, ClusterNote]:
-    """Put together what stands for each cluster.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        Answers (``item_id, answer, note``) of one researcher that were not taken back, oldest first.
-    keys : mapping of int to str
-        From `key_clusters`. Rows on other clusters are left alone.
-
-    Returns
-    -------
-    dict of int to ClusterNote
-        For the clusters of which something was said.
-
-    Examples
-    --------
-    >>> row = {"item_id": "cluster:k:frame:justice", "answer": "yes", "note": None}
-    >>> fold_notes([row], {7: "k"})
-    {7: ClusterNote(name='', frames=('justice',), noise=False, note='')}
-    """
+    """Put together what stands for each cluster."""
     clusters = {key: cluster for cluster, key in keys.items()}
     notes: dict[int, ClusterNote] = {}
     for row in rows:
@@ -134,28 +80,7 @@ def fold_notes(rows: Iterable[Mapping[Any, Any]], keys: Mapping[int, str]) -> di
 
 
 def tabulate_notes(notes: Mapping[int, ClusterNote], keys: Mapping[int, str]) -> ClusterNotes:
-    """Make tables of what stands.
-
-    Parameters
-    ----------
-    notes : mapping of int to ClusterNote
-        From `fold_notes`.
-    keys : mapping of int to str
-        From `key_clusters`: the clusters to list.
-
-    Returns
-    -------
-    ClusterNotes
-        ``names`` has a row per cluster, with empty text where nothing was said; ``frames`` is a table of
-        that kind.
-
-    Examples
-    --------
-    >>> tabulate_notes({7: ClusterNote("marches", ("justice",))}, {3: "j", 7: "k"}).names
-       cluster     name  noise note
-    0        3           False
-    1        7  marches  False
-    """
+    """Make tables of what stands."""
     rows = [
         (cluster, note.name, note.noise, note.note)
         for cluster in sorted(keys)

@@ -29,33 +29,6 @@ class TrainingImages:
     encoder's size, and flipped left to right with probability one half; then the encoder's own mean and
     standard deviation. What is drawn depends on seed, epoch and image alone, so that neither the number of
     threads nor an interruption changes it.
-
-    Parameters
-    ----------
-    files : sequence of ImageFile
-        The images.
-    encoder : Encoder
-        Gives size, interpolation, mean and standard deviation.
-    image_size : int or None
-        Side in pixels; None takes the encoder's.
-    seed : int
-        Of the augmentation.
-
-    Raises
-    ------
-    ValueError
-        If the encoder's transform does not end in the standardisation of pixels.
-
-    Source
-    ------
-    The crop is the random resized crop of Szegedy et al. (2015), Going Deeper with Convolutions, as
-    torchvision has it.
-
-    Examples
-    --------
-    >>> from visclust.embedding.encoders import load_encoder
-    >>> TrainingImages([], load_encoder("efficientnet_lite0"), image_size=None, seed=0).size
-    224
     """
 
     def __init__(
@@ -92,7 +65,7 @@ class TrainingImages:
         image = self._decode(row)
         key = hashlib.sha256(self.files[row].image_id.encode("utf-8", "surrogatepass")).digest()
         rng = np.random.default_rng([self.seed, epoch, int.from_bytes(key[:8], "big")])
-        box = draw_crop(*image.size, rng=rng)
+        box = _draw_crop(*image.size, rng=rng)
         cropped = image.resize((self.size, self.size), self._resample, box=box)
         if rng.random() < 0.5:
             cropped = cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -134,22 +107,7 @@ class BatchSource(Protocol):
 
 
 class ImageBatches:
-    """Batches of images that threads decode and augment ahead of the network, in order.
-
-    Parameters
-    ----------
-    images : TrainingImages
-        Gives single images.
-    workers : int or None
-        Threads; None takes one per core, 0 the calling thread alone.
-
-    Examples
-    --------
-    >>> from visclust.embedding.encoders import load_encoder
-    >>> images = TrainingImages([], load_encoder("efficientnet_lite0"), image_size=None, seed=0)
-    >>> list(ImageBatches(images, workers=1).iterate([], epoch=None))
-    []
-    """
+    """Batches of images that threads decode and augment ahead of the network, in order."""
 
     def __init__(self, images: TrainingImages, *, workers: int | None) -> None:
         self.images = images
@@ -175,22 +133,7 @@ class ImageBatches:
 
 
 class CachedBatches:
-    """Batches of what the frozen layers gave for each image: of the plain image, then of augmented views.
-
-    Parameters
-    ----------
-    activations : torch.Tensor, shape (1 + views, n, …), float32
-        What `cache_activations` gives.
-    seed : int
-        Of the draw of a view per image and epoch.
-
-    Examples
-    --------
-    >>> import torch
-    >>> source = CachedBatches(torch.arange(3.0).reshape(1, 3, 1), seed=0)
-    >>> next(source.iterate([np.array([2, 0])], epoch=1)).flatten().tolist()
-    [2.0, 0.0]
-    """
+    """Batches of what the frozen layers gave for each image: of the plain image, then of augmented views."""
 
     def __init__(self, activations: "torch.Tensor", *, seed: int) -> None:
         self.activations, self.seed = activations, seed
@@ -215,40 +158,7 @@ def _stack(images: Iterator[Any], batches: list[np.ndarray], stack: Callable[...
 def cache_activations(
     frozen: "torch.nn.Module", images: ImageBatches, *, views: int, batch_size: int, progress: bool
 ) -> "torch.Tensor":
-    """Compute once what the frozen layers give for each image, and for augmented views of it.
-
-    Parameters
-    ----------
-    frozen : torch.nn.Module
-        The frozen layers, in evaluation mode.
-    images : ImageBatches
-        The images.
-    views : int
-        Augmented views of each image, besides the plain one.
-    batch_size : int
-        Images that go through the layers together.
-    progress : bool
-        Show a bar.
-
-    Returns
-    -------
-    torch.Tensor, shape (1 + views, n, …), float32
-        On the CPU.
-
-    Raises
-    ------
-    MemoryError
-        If it takes more than half of the memory at hand; says how much.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from visclust.embedding.encoders import load_encoder
-    >>> images = TrainingImages([], load_encoder("efficientnet_lite0"), image_size=None, seed=0)
-    >>> batches = ImageBatches(images, workers=0)
-    >>> cache_activations(torch.nn.Flatten(), batches, views=0, batch_size=4, progress=False).shape[0]
-    1
-    """
+    """Compute once what the frozen layers give for each image, and for augmented views of it."""
     import torch
 
     n = len(images.images.files)
@@ -282,27 +192,7 @@ def _reserve(shape: tuple[int, ...]) -> Any:
 
 
 def order_batches(rows: np.ndarray, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Shuffle rows for an epoch and cut them into batches.
-
-    Parameters
-    ----------
-    rows : int array
-        The rows to train on.
-    batch_size : int
-        Rows per batch.
-    seed, epoch : int
-        Give the order.
-
-    Returns
-    -------
-    list of int array
-        A last batch of a single row joins the one before it, since batch normalisation needs two.
-
-    Examples
-    --------
-    >>> [len(batch) for batch in order_batches(np.arange(9), batch_size=4, seed=0, epoch=1)]
-    [4, 5]
-    """
+    """Shuffle rows for an epoch and cut them into batches."""
     shuffled = np.random.default_rng([seed, epoch, 1]).permutation(rows)
     batches = [shuffled[start : start + batch_size] for start in range(0, len(shuffled), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
@@ -319,28 +209,8 @@ def _find_resampling(steps: list[Any]) -> Any:
     return Image.Resampling.BICUBIC if word == "bicubic" else Image.Resampling.BILINEAR
 
 
-def draw_crop(width: int, height: int, *, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Draw the box of a random resized crop.
-
-    Parameters
-    ----------
-    width, height : int, pixels
-        Of the image.
-    rng : numpy.random.Generator
-        Gives the draws.
-
-    Returns
-    -------
-    tuple of float
-        Left, top, right, bottom; inside the image. Where ten draws fit none, the largest box in the middle
-        whose aspect ratio is allowed.
-
-    Examples
-    --------
-    >>> left, top, right, bottom = draw_crop(40, 30, rng=np.random.default_rng(0))
-    >>> 0 <= left < right <= 40 and 0 <= top < bottom <= 30
-    True
-    """
+def _draw_crop(width: int, height: int, *, rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """Draw the box of a random resized crop."""
     for _ in range(10):
         area = width * height * rng.uniform(*_AREA)
         aspect = math.exp(rng.uniform(math.log(_ASPECT[0]), math.log(_ASPECT[1])))

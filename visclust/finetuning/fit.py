@@ -175,7 +175,7 @@ def finetune(
     Traceback (most recent call last):
     ValueError: Expected save_to to end in .safetensors, got mine.pth.
     """
-    path = check_settings(
+    path = _check_settings(
         save_to, layers, epochs, learning_rate, batch_size, views, held_out, image_size, workers, seed
     )
     check_whole_number("n_bootstrap", n_bootstrap, least=1)
@@ -185,7 +185,7 @@ def finetune(
     codes = codes.astype(np.int64)
     held = split_labelled(labelled.targets, codes, features=labelled.features, held_out=held_out, seed=seed)
     loaded, reason = load_for_use(encoder, None, device)
-    check_source(loaded)
+    _check_source(loaded)
     target = next(loaded.module.parameters()).device
     source = ImageBatches(
         TrainingImages(labelled.files, loaded, image_size=image_size, seed=seed), workers=workers
@@ -287,7 +287,7 @@ def _weigh_rare(targets: np.ndarray) -> np.ndarray:
     return (targets == 0).sum(axis=0) / (targets == 1).sum(axis=0)
 
 
-def check_settings(
+def _check_settings(
     save_to: str | os.PathLike,
     layers: str,
     epochs: int,
@@ -299,30 +299,7 @@ def check_settings(
     workers: int | None,
     seed: int,
 ) -> Path:
-    """Check what can be checked before anything is read, and give the path of the encoder's file.
-
-    Parameters
-    ----------
-    save_to, layers, epochs, learning_rate, batch_size, views, held_out, image_size, workers, seed
-        As in `finetune`.
-
-    Returns
-    -------
-    pathlib.Path
-        Where the encoder goes.
-
-    Raises
-    ------
-    ValueError
-        If a setting is not one that `finetune` knows; says which and what it should be.
-    OSError
-        If nothing can be written where the file should go.
-
-    Examples
-    --------
-    >>> check_settings("a.safetensors", "head", 50, 0.005, 32, 0, 0.2, None, None, 0).name
-    'a.safetensors'
-    """
+    """Check what can be checked before anything is read, and give the path of the encoder's file."""
     path = Path(save_to)
     if path.suffix != ".safetensors":
         raise ValueError(f"Expected save_to to end in .safetensors, got {path.name}.")
@@ -359,25 +336,8 @@ def _check_place(path: Path) -> None:
         )
 
 
-def check_source(encoder: Encoder) -> None:
-    """Check that an encoder says what it is, since the file of its training has to.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Its ``source`` counts.
-
-    Raises
-    ------
-    ValueError
-        If that does not name and digest its weights.
-
-    Examples
-    --------
-    >>> check_source(Encoder("mine", None, None, 4, 2, {}))
-    Traceback (most recent call last):
-    ValueError: Expected an encoder whose source has weights, weights_digest, training, but that of 'mine' ...
-    """
+def _check_source(encoder: Encoder) -> None:
+    """Check that an encoder says what it is, since the file of its training has to."""
     lacking = [name for name in _SOURCE if name not in encoder.source]
     if lacking:
         raise ValueError(

@@ -33,35 +33,7 @@ _SMALL_SIDE = 128  # four times what the hash looks at
 def match_labels(
     images: pd.DataFrame, labels: pd.DataFrame, *, features: Sequence[str] | None = None
 ) -> LabelledImages:
-    """Match labels with image files, and refuse labels that nothing can be learnt from.
-
-    Parameters
-    ----------
-    images : DataFrame
-        The images table.
-    labels : DataFrame
-        The labels table: ``image_id`` and a column per feature with 1, 0 or missing.
-    features : sequence of str, optional
-        Columns to learn; by default all but ``image_id`` and ``simulated``.
-
-    Returns
-    -------
-    LabelledImages
-        In the order of the images table. Images without any label are left out and counted.
-
-    Raises
-    ------
-    ValueError
-        If a label is none of 1, 0 and missing, a labelled image is not in the images table, or a feature
-        has no positive or no negative label; names it.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame(columns=["image_id", "path", "status", "reason", "width", "height"])
-    >>> match_labels(images, pd.DataFrame({"image_id": ["a"]}))
-    Traceback (most recent call last):
-    ValueError: Expected a column per feature in the labels table, got image_id only. ...
-    """
+    """Match labels with image files, and refuse labels that nothing can be learnt from."""
     check_table(labels, "labels")
     if isinstance(features, str):
         raise ValueError(f"Expected features as a list, such as [{features!r}], got {features!r}.")
@@ -120,31 +92,7 @@ def _check_both_answers(values: np.ndarray, names: list[str]) -> None:
 
 
 def match_groups(groups: Any, image_ids: list[str]) -> np.ndarray:
-    """Give the group of each image as a whole number.
-
-    Parameters
-    ----------
-    groups : Series or DataFrame
-        A Series of groups by image id, or a table with ``image_id`` and ``group``, such as the groups that
-        `find_duplicates` gives; several rows of one image must agree.
-    image_ids : list of str
-        The images. One that has no group is a group of its own.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Group of each, from 0.
-
-    Raises
-    ------
-    ValueError
-        If an image has two groups, or no image has one.
-
-    Examples
-    --------
-    >>> match_groups(pd.Series({"a": "x", "b": "x"}), ["b", "c", "a"]).tolist()
-    [0, 1, 0]
-    """
+    """Give the group of each image as a whole number."""
     if isinstance(groups, pd.DataFrame):
         if not {"image_id", "group"} <= set(groups.columns):
             raise ValueError(
@@ -172,41 +120,6 @@ def split_labelled(
 
     Groups are given out one by one, those with the rarest answer (a feature's "yes" or "no") first, each to
     the side that lacks most of that answer.
-
-    Parameters
-    ----------
-    targets : float array, shape (n, f)
-        Labels: 1, 0, NaN where missing.
-    groups : int array, shape (n,)
-        Group of near copies of each image, from 0.
-    features : list of str, f
-        Their names, for errors.
-    held_out : float
-        Share of the images that is wanted on the side that is held out.
-    seed : int
-        Seed of the order among equals.
-
-    Returns
-    -------
-    bool array, shape (n,)
-        True where held out.
-
-    Raises
-    ------
-    ValueError
-        If a feature has no positive or no negative label on a side; names it.
-
-    Source
-    ------
-    Sechidis, Tsoumakas and Vlahavas (2011), On the stratification of multi-label data, ECML PKDD, algorithm
-    1, with groups of images in the place of single ones.
-
-    Examples
-    --------
-    >>> targets = np.array([[1.0], [1.0], [1.0], [0.0], [0.0], [0.0]])
-    >>> held = split_labelled(targets, np.array([0, 0, 1, 2, 3, 3]), features=["a"], held_out=0.5, seed=0)
-    >>> bool(held[0] == held[1]), bool(held[4] == held[5])
-    (True, True)
     """
     n_groups = int(groups.max()) + 1
     # Both answers to each feature count: "no" can be the rare one.
@@ -271,29 +184,6 @@ def group_copies(files: Sequence[ImageFile], *, threshold: int = 8, workers: int
     nine crops of 70, 80 and 90% of each side, and the image without a band of 10, 15 or 20% at its top or
     bottom. Different pictures that look alike are joined now and then; for a split that costs nothing, while
     a copy that is missed would make held-out scores too good.
-
-    Parameters
-    ----------
-    files : sequence of ImageFile, n
-        The images.
-    threshold : int, default 8
-        Bits of 64 in which two hashes may differ.
-    workers : int, optional
-        Threads that decode; by default one per core.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Group of each image, from 0: connected components of the pairs within the threshold.
-
-    Source
-    ------
-    The hash is pHash, of the package imagehash.
-
-    Examples
-    --------
-    >>> group_copies([]).tolist()
-    []
     """
     if not files:
         return np.zeros(0, dtype=np.int64)

@@ -47,39 +47,7 @@ class TrainingSettings(NamedTuple):
 
 
 def prepare_network(encoder: Encoder, *, n_features: int, layers: str, seed: int) -> TrainedNetwork:
-    """Copy an encoder's network, give it a last layer with one output per feature, and part it.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        It stays as it is.
-    n_features : int
-        Outputs of the last layer.
-    layers : {"all", "last_block", "head"}
-        What is trained.
-    seed : int
-        Of the last layer's starting values (uniform between plus and minus one over the square root of the
-        number of inputs, as torch has it).
-
-    Returns
-    -------
-    TrainedNetwork
-        On the device of the encoder.
-
-    Raises
-    ------
-    ValueError
-        If the last block of this network is not known.
-
-    Examples
-    --------
-    >>> import torch
-    >>> layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4), torch.nn.ReLU())
-    >>> encoder = Encoder("toy", layers, None, 4, 2, {})
-    >>> parts = prepare_network(encoder, n_features=3, layers="last_block", seed=0)
-    >>> len(parts.frozen), len(parts.trained), parts.head.out_features
-    (1, 2, 3)
-    """
+    """Copy an encoder's network, give it a last layer with one output per feature, and part it."""
     import torch
 
     if layers not in LAYERS:
@@ -145,31 +113,7 @@ def _name_head(module: Any, name: str) -> str:
 
 
 def choose_precision(precision: str, device: "torch.device") -> str:
-    """Choose the number format that the network computes in; its weights stay float32.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16"}
-        "auto": float32 on a CPU; on a GPU bfloat16 where it has it (from compute capability 8), else float16.
-    device : torch.device
-        Where it computes.
-
-    Returns
-    -------
-    str
-        "float32", "bfloat16" or "float16".
-
-    Raises
-    ------
-    ValueError
-        If `precision` is none of the three.
-
-    Examples
-    --------
-    >>> import torch
-    >>> choose_precision("auto", torch.device("cpu"))
-    'float32'
-    """
+    """Choose the number format that the network computes in; its weights stay float32."""
     import torch
 
     if precision not in _PRECISIONS:
@@ -184,33 +128,7 @@ def choose_precision(precision: str, device: "torch.device") -> str:
 def predict_logits(
     network: TrainedNetwork, source: BatchSource, rows: np.ndarray, settings: TrainingSettings
 ) -> np.ndarray:
-    """Give the logit of each feature for plain images.
-
-    Parameters
-    ----------
-    network : TrainedNetwork
-        Left in evaluation mode.
-    source : BatchSource
-        Gives batches by row.
-    rows : int array, shape (m,)
-        The images.
-    settings : TrainingSettings
-        Batch size and precision count.
-
-    Returns
-    -------
-    float array, shape (m, f), float32
-
-    Examples
-    --------
-    >>> import torch
-    >>> from visclust.finetuning.batches import CachedBatches
-    >>> network = TrainedNetwork(torch.nn.Identity(), None, torch.nn.Identity(), torch.nn.Linear(1, 2), "")
-    >>> how = TrainingSettings(1, 0.1, 2, 0, None, "float32")
-    >>> source = CachedBatches(torch.zeros(1, 3, 1), seed=0)
-    >>> predict_logits(network, source, np.arange(3), how).shape
-    (3, 2)
-    """
+    """Give the logit of each feature for plain images."""
     import torch
 
     network.trained.eval()
@@ -227,30 +145,7 @@ def predict_logits(
 def apply_network(
     network: TrainedNetwork, batch: "torch.Tensor", settings: TrainingSettings
 ) -> "torch.Tensor":
-    """Give the logits of a batch.
-
-    Parameters
-    ----------
-    network : TrainedNetwork
-        In the mode that is wanted.
-    batch : torch.Tensor, shape (b, …)
-        Images, or what the frozen layers gave for them; on any device.
-    settings : TrainingSettings
-        The precision counts.
-
-    Returns
-    -------
-    torch.Tensor, shape (b, f), float32
-        On the network's device.
-
-    Examples
-    --------
-    >>> import torch
-    >>> network = TrainedNetwork(torch.nn.Identity(), None, torch.nn.Identity(), torch.nn.Linear(1, 2), "")
-    >>> how = TrainingSettings(1, 0.1, 2, 0, None, "float32")
-    >>> tuple(apply_network(network, torch.zeros(3, 1), how).shape)
-    (3, 2)
-    """
+    """Give the logits of a batch."""
     import torch
 
     device = network.head.weight.device
@@ -270,30 +165,7 @@ def _mix(device: "torch.device", precision: str) -> AbstractContextManager:
 def sum_loss(
     logits: "torch.Tensor", targets: np.ndarray, settings: TrainingSettings
 ) -> tuple["torch.Tensor", int]:
-    """Give the binary cross-entropy summed over known labels, and how many those are.
-
-    Parameters
-    ----------
-    logits : torch.Tensor, shape (b, f)
-        Of the network.
-    targets : float array, shape (b, f)
-        Labels: 1, 0, NaN where missing.
-    settings : TrainingSettings
-        The weights of positive labels count.
-
-    Returns
-    -------
-    tuple of (torch.Tensor, int)
-        The sum, and the number of labels.
-
-    Examples
-    --------
-    >>> import torch
-    >>> how = TrainingSettings(1, 0.1, 2, 0, None, "float32")
-    >>> loss, count = sum_loss(torch.zeros(1, 2), np.array([[1.0, np.nan]]), how)
-    >>> round(float(loss), 3), count
-    (0.693, 1)
-    """
+    """Give the binary cross-entropy summed over known labels, and how many those are."""
     import torch
 
     wanted = torch.from_numpy(np.asarray(targets, dtype=np.float32)).to(logits.device)

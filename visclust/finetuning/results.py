@@ -58,23 +58,7 @@ class FineTuning(NamedTuple):
 
 
 def digest_settings(settings: dict[str, Any]) -> str:
-    """Digest everything that a training's result depends on.
-
-    Parameters
-    ----------
-    settings : dict
-        JSON must hold it.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-
-    Examples
-    --------
-    >>> digest_settings({"seed": 1}) == digest_settings({"seed": 2})
-    False
-    """
+    """Digest everything that a training's result depends on."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=_to_plain).encode()).hexdigest()[:32]
 
 
@@ -88,41 +72,7 @@ def make_result(
     held: np.ndarray,
     provenance: dict[str, Any],
 ) -> FineTuning:
-    """Make the tables of a training.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where the encoder goes.
-    run : TrainingRun
-        Curve and reason.
-    logits : float array, shape (m, f)
-        For the images held out.
-    labelled : LabelledImages
-        What was trained on; n images.
-    codes : int array, shape (n,)
-        Groups of near copies.
-    held : bool array, shape (n,)
-        True where held out; m of them are.
-    provenance : dict
-        Of the run.
-
-    Returns
-    -------
-    FineTuning
-        Nothing is written yet.
-
-    Examples
-    --------
-    >>> from visclust.images.batches import ImageFile
-    >>> files = [ImageFile("a", ""), ImageFile("b", "")]
-    >>> labelled = LabelledImages(files, np.array([[1.0], [0.0]]), ["men"], 0)
-    >>> made = make_result(Path("a.safetensors"), run=TrainingRun([], "none"), logits=np.zeros((1, 1)),
-    ...     labelled=labelled, codes=np.arange(2), held=np.array([False, True]),
-    ...     provenance={"seed": 0, "parameters": {"n_bootstrap": 10}})
-    >>> made.predictions.values.tolist(), made.split["part"].tolist()
-    ([['b', 0.5]], ['train', 'held out'])
-    """
+    """Make the tables of a training."""
     ids = np.array([file.image_id for file in labelled.files], dtype=object)
     probabilities = 1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64)))
     scores = score_features(
@@ -141,22 +91,7 @@ def make_result(
 
 
 def write_result(result: FineTuning, network: TrainedNetwork, *, settings: str) -> None:
-    """Write the encoder's file, and then its sidecar with the tables and the digest of that file.
-
-    Parameters
-    ----------
-    result : FineTuning
-        What was made.
-    network : TrainedNetwork
-        The trained network.
-    settings : str
-        Digest of everything that the result depends on.
-
-    Examples
-    --------
-    >>> read_result(Path("none.safetensors"), settings="") is None
-    True
-    """
+    """Write the encoder's file, and then its sidecar with the tables and the digest of that file."""
     tensors = dict(network.module.state_dict())
     if network.head_name:
         tensors |= {f"{network.head_name}{name}": each for name, each in network.head.state_dict().items()}
@@ -203,25 +138,7 @@ def _to_lists(table: pd.DataFrame) -> dict[Any, list[Any]]:
 
 
 def read_result(path: Path, *, settings: str) -> FineTuning | None:
-    """Read the result of a training if encoder and sidecar are there, fit, and are of this very training.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The encoder's file.
-    settings : str
-        Digest of everything that the result depends on.
-
-    Returns
-    -------
-    FineTuning or None
-        None where the training is yet to be done.
-
-    Examples
-    --------
-    >>> read_result(Path("none.safetensors"), settings="") is None
-    True
-    """
+    """Read the result of a training if encoder and sidecar are there, fit, and are of this very training."""
     try:
         content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if content["settings"] != settings or content["weights_digest"] != digest_file(path):

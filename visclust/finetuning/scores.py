@@ -5,7 +5,7 @@ import pandas as pd
 
 from visclust.base.bootstrap import find_interval
 
-MEASURES = ("average_precision", "roc_auc", "f1")
+_MEASURES = ("average_precision", "roc_auc", "f1")
 _LARGEST_BLOCK = 4_000_000
 # Resampling so few hardly ever shows what other images of the kind would have scored.
 _FEW = 5
@@ -22,49 +22,7 @@ def score_features(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score each feature by average precision, ROC AUC and F1, with bootstrap intervals.
-
-    Parameters
-    ----------
-    probabilities : float array, shape (n, f)
-        Predicted probability that the image shows the feature.
-    targets : float array, shape (n, f)
-        Labels: 1, 0, NaN where missing; a missing label counts for nothing.
-    features : list of str, f
-        Their names.
-    groups : int array, shape (n,), optional
-        Groups of near copies; whole groups are resampled. By default every image is its own.
-    cutoff : float, default 0.5
-        F1 takes a feature as found where its probability is at least this.
-    n_bootstrap : int, default 2000
-        Resamples.
-    level : float, default 0.95
-        Confidence level of the percentile intervals. They say how much the scores depend on which images
-        were held out, not how much on the training's seed.
-    seed : int, default 0
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        A row per feature and measure: ``feature, measure`` (average_precision, roc_auc, f1), ``estimate, low,
-        high``, ``base_rate`` (share of positives), ``by_guessing`` (what a score is without looking: the base
-        rate for average precision, .5 for ROC AUC, and for F1 that of calling every image positive),
-        ``positives``, ``n`` (images with a label) and ``reason`` (why a number is missing, or its interval
-        says little).
-
-    Source
-    ------
-    Average precision as in scikit-learn: the sum over thresholds of precision times the step in recall.
-    The bootstrap of whole groups: Davison and Hinkley (1997), Bootstrap Methods and their Application,
-    section 3.8.
-
-    Examples
-    --------
-    >>> scores = score_features(np.array([[0.9], [0.2]]), np.array([[1.0], [0.0]]), features=["men"])
-    >>> scores[["measure", "estimate", "base_rate"]].values.tolist()
-    [['average_precision', 1.0, 0.5], ['roc_auc', 1.0, 0.5], ['f1', 1.0, 0.5]]
-    """
+    """Score each feature by average precision, ROC AUC and F1, with bootstrap intervals."""
     groups = np.arange(len(targets)) if groups is None else np.unique(groups, return_inverse=True)[1]
     rows = []
     for at, feature in enumerate(features):
@@ -72,13 +30,13 @@ def score_features(
         truth, score = targets[known, at] == 1, probabilities[known, at]
         once = np.ones((1, len(truth)))
         estimates = _measure_all(score, truth, once, cutoff)[:, 0]
-        replicates = np.full((len(MEASURES), 1), np.nan)
+        replicates = np.full((len(_MEASURES), 1), np.nan)
         if len(truth):
             replicates = _bootstrap(score, truth, groups[known], cutoff, n_bootstrap, seed)
         low, high = find_interval(replicates.T, level=level)
         base_rate = float(truth.mean()) if len(truth) else np.nan
         guesses = {"average_precision": base_rate, "roc_auc": 0.5, "f1": 2 * base_rate / (1 + base_rate)}
-        for measure, estimate, lower, upper in zip(MEASURES, estimates, low, high, strict=True):
+        for measure, estimate, lower, upper in zip(_MEASURES, estimates, low, high, strict=True):
             rows.append(
                 {
                     "feature": feature,
@@ -106,23 +64,7 @@ def _explain(truth: np.ndarray, estimate: float) -> str:
 
 
 def average_precisions(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Give the average precision of each feature, without intervals.
-
-    Parameters
-    ----------
-    probabilities, targets : float array, shape (n, f)
-        As in `score_features`.
-
-    Returns
-    -------
-    float array, shape (f,)
-        NaN where a feature has no positive label.
-
-    Examples
-    --------
-    >>> average_precisions(np.array([[0.9], [0.2]]), np.array([[0.0], [1.0]])).tolist()
-    [0.5]
-    """
+    """Give the average precision of each feature, without intervals."""
     result = np.full(targets.shape[1], np.nan)
     for at, column in enumerate(targets.T):
         known = ~np.isnan(column)
@@ -150,7 +92,7 @@ def _bootstrap(
 def _measure_all(score: np.ndarray, truth: np.ndarray, weights: np.ndarray, cutoff: float) -> np.ndarray:
     """Give the measures for each row of weights, how often each image counts; NaN where undefined."""
     if not len(truth):
-        return np.full((len(MEASURES), len(weights)), np.nan)
+        return np.full((len(_MEASURES), len(weights)), np.nan)
     order = np.argsort(-score, kind="stable")
     score, truth, weights = score[order], truth[order], weights[:, order]
     # Images of one score are one threshold: only the sums after the last of them count.

@@ -61,45 +61,6 @@ def train_network(
     """Train by stochastic gradient descent with momentum .9 on binary cross-entropy of known labels.
 
     What is made smaller is the loss summed over features and averaged over the images of a batch.
-
-    Parameters
-    ----------
-    network : TrainedNetwork
-        Changed in place: afterwards it has the weights of the last finished epoch.
-    source : BatchSource
-        Gives batches by row.
-    targets : float array, shape (n, f)
-        Labels, NaN where missing.
-    held : bool array, shape (n,)
-        Rows that are not trained on.
-    settings : TrainingSettings
-        How.
-    start : Checkpoint or None
-        Where to continue.
-    save : callable
-        Given a checkpoint after each epoch.
-    progress : bool
-        Show a bar.
-
-    Returns
-    -------
-    TrainingRun
-        ``curve`` (per epoch: the mean loss per label while it was trained on, that loss and the mean average
-        precision on the images held out, and the seconds spent waiting for images, computing, and on the
-        held-out images) and ``stop_reason``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from visclust.finetuning.batches import CachedBatches
-    >>> head = torch.nn.Linear(1, 1)
-    >>> network = TrainedNetwork(torch.nn.Identity(), None, torch.nn.Identity(), head, "")
-    >>> how = TrainingSettings(2, 0.1, 2, 0, None, "float32")
-    >>> targets = np.array([[1.0], [0.0]] * 2)
-    >>> run = train_network(network, CachedBatches(torch.zeros(1, 4, 1), seed=0), targets,
-    ...     held=np.array([False, False, True, True]), settings=how, start=None, save=len, progress=False)
-    >>> len(run.curve), run.stop_reason
-    (2, 'all 2 epochs were trained')
     """
     import torch
 
@@ -111,8 +72,8 @@ def train_network(
     if start is not None:
         curve, first_loss = list(start.record["curve"]), start.record["first_loss"]
         scaler.load_state_dict(start.record["scaler"])
-        restore_snapshot(network, optimizer, start.tensors)
-    finished = take_snapshot(network, optimizer)
+        _restore_snapshot(network, optimizer, start.tensors)
+    finished = _take_snapshot(network, optimizer)
     rows, held_rows = np.flatnonzero(~held), np.flatnonzero(held)
     device = network.head.weight.device
     # The same input must take the same algorithm each time, or a resumed run would differ.
@@ -129,10 +90,10 @@ def train_network(
                 )
                 row |= _judge(network, source, targets, held_rows, settings)
             except _Diverged as reason:
-                restore_snapshot(network, optimizer, finished)
+                _restore_snapshot(network, optimizer, finished)
                 return TrainingRun(curve, _word_divergence(str(reason), epoch, settings))
             curve.append(row)
-            finished = take_snapshot(network, optimizer)
+            finished = _take_snapshot(network, optimizer)
             save(
                 Checkpoint(
                     finished, {"curve": curve, "first_loss": first_loss, "scaler": scaler.state_dict()}
@@ -226,75 +187,18 @@ def _judge(
 
 
 def locate_checkpoint(path: Path) -> Path:
-    """Name the checkpoint beside an encoder file.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The encoder's file.
-
-    Returns
-    -------
-    pathlib.Path
-        The checkpoint's file; there is one only while a training is under way.
-
-    Examples
-    --------
-    >>> locate_checkpoint(Path("mine.safetensors")).name
-    'mine.checkpoint.safetensors'
-    """
+    """Name the checkpoint beside an encoder file."""
     return path.with_name(f"{path.stem}.checkpoint.safetensors")
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: str) -> Path:
-    """Write a checkpoint in one step.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where to.
-    checkpoint : Checkpoint
-        What to continue from.
-    settings : str
-        Digest of the training's settings.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "mine.checkpoint.safetensors"
-    >>> _ = write_checkpoint(path, Checkpoint({}, {"epoch": 3}), settings="abc")
-    >>> read_checkpoint(path, settings="abc").record, read_checkpoint(path, settings="other")
-    ({'epoch': 3}, None)
-    """
+    """Write a checkpoint in one step."""
     metadata = {"settings": settings, "record": json.dumps(checkpoint.record)}
     return write_tensors(path, checkpoint.tensors, metadata)
 
 
 def read_checkpoint(path: Path, *, settings: str) -> Checkpoint | None:
-    """Read a checkpoint if it is one of this very training.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    settings : str
-        Digest of the training's settings.
-
-    Returns
-    -------
-    Checkpoint or None
-        None where there is none, it is damaged, or it is of other settings: then training starts anew.
-
-    Examples
-    --------
-    >>> read_checkpoint(Path("none.safetensors"), settings="") is None
-    True
-    """
+    """Read a checkpoint if it is one of this very training."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -317,28 +221,8 @@ def _name_parameters(network: TrainedNetwork) -> list[tuple[str, Any]]:
     ]
 
 
-def take_snapshot(network: TrainedNetwork, optimizer: Any) -> "dict[str, torch.Tensor]":
-    """Copy weights, running statistics and momentum of what is trained to the CPU.
-
-    Parameters
-    ----------
-    network : TrainedNetwork
-        The network.
-    optimizer : torch.optim.SGD
-        Of its trained parameters.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        Names begin with "trained.", "head." and "momentum.".
-
-    Examples
-    --------
-    >>> import torch
-    >>> network = TrainedNetwork(torch.nn.Identity(), None, torch.nn.Identity(), torch.nn.Linear(1, 2), "")
-    >>> list(take_snapshot(network, torch.optim.SGD(network.head.parameters())))
-    ['head.weight', 'head.bias']
-    """
+def _take_snapshot(network: TrainedNetwork, optimizer: Any) -> "dict[str, torch.Tensor]":
+    """Copy weights, running statistics and momentum of what is trained to the CPU."""
     tensors = {f"trained.{name}": each for name, each in network.trained.state_dict().items()}
     tensors |= {f"head.{name}": each for name, each in network.head.state_dict().items()}
     for name, parameter in _name_parameters(network):
@@ -348,25 +232,8 @@ def take_snapshot(network: TrainedNetwork, optimizer: Any) -> "dict[str, torch.T
     return {name: each.detach().cpu().clone() for name, each in tensors.items()}
 
 
-def restore_snapshot(network: TrainedNetwork, optimizer: Any, tensors: "dict[str, torch.Tensor]") -> None:
-    """Put a snapshot back.
-
-    Parameters
-    ----------
-    network : TrainedNetwork
-        Changed in place.
-    optimizer : torch.optim.SGD
-        Changed in place.
-    tensors : dict of str to torch.Tensor
-        From `take_snapshot`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> network = TrainedNetwork(torch.nn.Identity(), None, torch.nn.Identity(), torch.nn.Linear(1, 2), "")
-    >>> optimizer = torch.optim.SGD(network.head.parameters())
-    >>> restore_snapshot(network, optimizer, take_snapshot(network, optimizer))
-    """
+def _restore_snapshot(network: TrainedNetwork, optimizer: Any, tensors: "dict[str, torch.Tensor]") -> None:
+    """Put a snapshot back."""
     import torch
 
     for part, module in (("trained.", network.trained), ("head.", network.head)):

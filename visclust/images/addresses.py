@@ -15,44 +15,12 @@ _SIZE = re.compile(r":(orig|large|medium|small|thumb|\d+x\d+)$")
 
 
 def is_address(name: str) -> bool:
-    """Tell an address such as https://… from the name of a file.
-
-    Parameters
-    ----------
-    name : str
-        An entry of ``media``.
-
-    Returns
-    -------
-    bool
-        Whether it starts with a scheme and "://".
-
-    Examples
-    --------
-    >>> is_address("https://pbs.twimg.com/media/ABC.jpg"), is_address("media/ABC.jpg")
-    (True, False)
-    """
+    """Tell an address such as https://… from the name of a file."""
     return _SCHEME.match(name) is not None
 
 
-def name_file(address: str) -> str:
-    """Give the name that a file downloaded from an address has.
-
-    Parameters
-    ----------
-    address : str
-        Such as ``https://pbs.twimg.com/media/ABC?format=jpg&name=large``.
-
-    Returns
-    -------
-    str
-        The last part of its path, without a size, with the ending of ``format=`` where it has none itself.
-
-    Examples
-    --------
-    >>> name_file("https://pbs.twimg.com/media/ABC?format=jpg&name=large")
-    'ABC.jpg'
-    """
+def _name_file(address: str) -> str:
+    """Give the name that a file downloaded from an address has."""
     try:
         parts = urlsplit(address.strip())
     except ValueError:  # such as a bracket that is never closed
@@ -65,49 +33,12 @@ def name_file(address: str) -> str:
 
 
 def is_image_address(name: str) -> bool:
-    """Tell the address of a picture from that of a film or page, by its ending.
-
-    Parameters
-    ----------
-    name : str
-        An address.
-
-    Returns
-    -------
-    bool
-        Whether the file behind it would have the ending of an image.
-
-    Examples
-    --------
-    >>> is_image_address("https://video.twimg.com/1.mp4"), is_image_address("https://pbs.twimg.com/1.jpg")
-    (False, True)
-    """
-    return PurePosixPath(name_file(name)).suffix.lower() in IMAGE_ENDINGS
+    """Tell the address of a picture from that of a film or page, by its ending."""
+    return PurePosixPath(_name_file(name)).suffix.lower() in IMAGE_ENDINGS
 
 
 def match_addresses(addresses: Iterable[str], images: pd.DataFrame) -> pd.DataFrame:
-    """Find the file of each address by its name, then by its name without the ending.
-
-    Parameters
-    ----------
-    addresses : iterable of str
-        Addresses.
-    images : DataFrame
-        The images table.
-
-    Returns
-    -------
-    DataFrame
-        ``media, path, reason``, a row per different address. The path is missing, and the reason says why,
-        where there is no such file or where files of that name are different images. A readable file goes
-        before an unreadable one of the same name.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["2018/ABC.jpg"], "status": ["ok"]})
-    >>> match_addresses(["https://pbs.twimg.com/media/ABC?format=jpg&name=large"], images)["path"].tolist()
-    ['2018/ABC.jpg']
-    """
+    """Find the file of each address by its name, then by its name without the ending."""
     files = images[["path", "image_id"]].assign(
         name=[re.split(r"[/\\]", path)[-1] for path in images["path"]],
         unreadable=images["status"].eq("unreadable"),
@@ -117,7 +48,7 @@ def match_addresses(addresses: Iterable[str], images: pd.DataFrame) -> pd.DataFr
     by_name, by_stem = (_index(files, column) for column in ("name", "stem"))
     rows: list[tuple[str, str | None, str]] = []
     for address in dict.fromkeys(addresses):
-        name = name_file(address)
+        name = _name_file(address)
         found = by_name.get(name) or by_stem.get(_drop_ending(name))
         if not found:
             rows.append((address, None, f"no file called {name or 'so'} in the images table"))

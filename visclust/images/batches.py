@@ -26,32 +26,7 @@ class ImageFile(NamedTuple):
 
 
 def list_files(images: pd.DataFrame) -> list[ImageFile]:
-    """List the files to embed, after checking that the table has some and that all of them are there.
-
-    Parameters
-    ----------
-    images : DataFrame
-        The images table.
-
-    Returns
-    -------
-    list of ImageFile
-        One per row with status "ok", in their order.
-
-    Raises
-    ------
-    ValueError
-        If it is not an images table, has no row with status "ok", or several for the same image.
-    FileNotFoundError
-        If files are missing; says how many.
-
-    Examples
-    --------
-    >>> columns = ["image_id", "path", "status", "reason", "width", "height"]
-    >>> list_files(pd.DataFrame(columns=columns))
-    Traceback (most recent call last):
-    ValueError: Expected at least one image with status 'ok', got an empty table. ...
-    """
+    """List the files to embed, after checking that the table has some and that all of them are there."""
     check_table(images, "images")
     usable = images[images["status"] == "ok"]
     if usable.empty:
@@ -88,40 +63,6 @@ def iterate_batches(
 
     Threads rather than processes: decoding releases the interpreter's lock, nothing is copied between
     processes, and it works in every notebook, container and operating system alike.
-
-    Parameters
-    ----------
-    files : sequence of ImageFile
-        The images.
-    batch_size : int
-        Images per batch; the last batch may have fewer.
-    transform : callable
-        From a PIL image in RGB to a tensor.
-    min_side : int or None
-        As in `read_image`: lets JPEGs be decoded smaller.
-    workers : int
-        Threads; 0 decodes in the calling thread.
-    overlap : bool, default True
-        Decode further batches while the caller works on one: for networks on a GPU. Where the network
-        itself takes all cores, threads that decode beside it hold up one of its threads while the others
-        wait for that one, so that it is faster to take turns. Further files are then only read meanwhile,
-        so that the system has them in memory when their turn comes.
-
-    Yields
-    ------
-    torch.Tensor, shape (b, 3, height, width), float32
-        A batch, with the channels of a pixel beside each other in memory. With `overlap`, at most two more
-        are kept ready.
-
-    Raises
-    ------
-    ValueError
-        If a file is not what it was when the images table was made.
-
-    Examples
-    --------
-    >>> list(iterate_batches([], batch_size=2, transform=None, min_side=None, workers=0))
-    []
     """
 
     def prepare(file: ImageFile) -> "torch.Tensor":
@@ -170,30 +111,7 @@ def _stack_batches(images: Iterator[Any], batch_size: int) -> "Iterator[torch.Te
 def map_ahead(
     pool: ThreadPoolExecutor, function: Callable[..., Any], items: Sequence[Any], *, ahead: int
 ) -> Iterator[Any]:
-    """Map in order with only so many items under way, so that memory does not grow with their number.
-
-    Parameters
-    ----------
-    pool : ThreadPoolExecutor
-        Its threads call the function.
-    function : callable
-        Of one item.
-    items : sequence
-        The items.
-    ahead : int
-        Results at most that are made before they are asked for.
-
-    Yields
-    ------
-    object
-        The function's results, in the order of the items.
-
-    Examples
-    --------
-    >>> with ThreadPoolExecutor(2) as pool:
-    ...     list(map_ahead(pool, abs, [-1, -2, -3], ahead=1))
-    [1, 2, 3]
-    """
+    """Map in order with only so many items under way, so that memory does not grow with their number."""
     waiting: deque[Future] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))
@@ -204,31 +122,7 @@ def map_ahead(
 
 
 def read_unchanged(file: ImageFile, min_side: int | None) -> Any:
-    """Read an image after checking that its bytes still give its image id.
-
-    Parameters
-    ----------
-    file : ImageFile
-        The file and the id.
-    min_side : int or None
-        As in `read_image`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        The image in RGB.
-
-    Raises
-    ------
-    ValueError
-        If the file has changed, or can no longer be read.
-
-    Examples
-    --------
-    >>> read_unchanged(ImageFile("a", "none.png"), None)
-    Traceback (most recent call last):
-    ValueError: Expected none.png to be readable as it was when ...
-    """
+    """Read an image after checking that its bytes still give its image id."""
     advice = "Run index_images again, and then this; finished chunks in the cache are kept."
     try:
         with Path(file.path).open("rb") as opened:

@@ -32,7 +32,7 @@ class Plan(NamedTuple):
     candidates: float
 
 
-METRICS = ("cosine", "euclidean")
+_METRICS = ("cosine", "euclidean")
 
 
 def iterate_close_hashes(
@@ -43,33 +43,9 @@ def iterate_close_hashes(
     The hashes are cut into chunks. Two hashes that differ in few bits must agree, or nearly agree, in one of
     the chunks (pigeonhole principle), so that only pairs which do are candidates; each candidate's distance
     is then computed. No pair is missed. Where hashes are so alike that chunks tell little apart, all pairs
-    are compared instead, which is then faster; `plan_search` decides.
-
-    Parameters
-    ----------
-    hashes : numpy.ndarray, shape (n,), uint64
-        Different from one another: collapse copies first, of which there may be very many.
-    threshold : int
-        Hamming distance at most, from 0 to 63.
-    plan : Plan, optional
-        From `plan_search`, which is asked by default.
-
-    Yields
-    ------
-    tuple of numpy.ndarray
-        Positions of the first and of the second of each pair. A pair may come more than once.
-
-    Source
-    ------
-    Norouzi, Punjani and Fleet (2012), Fast search in Hamming space with multi-index hashing, CVPR.
-
-    Examples
-    --------
-    >>> hashes = np.array([0, 3, 2**64 - 1], dtype="uint64")
-    >>> [(i.tolist(), j.tolist()) for i, j in iterate_close_hashes(hashes, threshold=2)]
-    [([0], [1])]
+    are compared instead, which is then faster; `_plan_search` decides.
     """
-    plan = plan or plan_search(hashes, threshold=threshold)
+    plan = plan or _plan_search(hashes, threshold=threshold)
     if not plan.chunks:
         yield from _compare_all(hashes, threshold)
     for first_bit, width, radius in plan.chunks:
@@ -83,26 +59,8 @@ def iterate_close_hashes(
                     yield order[i[close]], order[j[close]]
 
 
-def plan_search(hashes: np.ndarray, *, threshold: int) -> Plan:
-    """Choose the chunks that make the fewest candidates, by counting them on a sample of the hashes.
-
-    Parameters
-    ----------
-    hashes : numpy.ndarray, shape (n,), uint64
-        The hashes.
-    threshold : int
-        Hamming distance at most.
-
-    Returns
-    -------
-    Plan
-        The chunks, and about how many candidates they make.
-
-    Examples
-    --------
-    >>> plan_search(np.arange(3, dtype="uint64"), threshold=2)
-    Plan(chunks=(), candidates=3.0)
-    """
+def _plan_search(hashes: np.ndarray, *, threshold: int) -> Plan:
+    """Choose the chunks that make the fewest candidates, by counting them on a sample of the hashes."""
     n = len(hashes)
     n_pairs = n * (n - 1) / 2
     best, least = Plan((), n_pairs), n_pairs
@@ -112,7 +70,7 @@ def plan_search(hashes: np.ndarray, *, threshold: int) -> Plan:
     first, second = np.triu_indices(_SAMPLE, 1)
     differences = sample[first] ^ sample[second]
     for m in range(2, min(threshold + 1, 16) + 1):
-        chunks = cut_bits(m, threshold=threshold)
+        chunks = _cut_bits(m, threshold=threshold)
         probes = sum(_count_probes(width, radius) for _, width, radius in chunks)
         if probes > _MOST_PROBES:
             continue
@@ -129,26 +87,8 @@ def plan_search(hashes: np.ndarray, *, threshold: int) -> Plan:
     return best
 
 
-def cut_bits(m: int, *, threshold: int) -> tuple[tuple[int, int, int], ...]:
-    """Cut 64 bits into chunks, and say how near two hashes within the threshold must be in one of them.
-
-    Parameters
-    ----------
-    m : int
-        Number of chunks.
-    threshold : int
-        Hamming distance at most.
-
-    Returns
-    -------
-    tuple of tuple
-        First bit, width, and distance within the chunk, of each chunk that must be searched.
-
-    Examples
-    --------
-    >>> cut_bits(4, threshold=5)
-    ((0, 16, 1), (16, 16, 1), (32, 16, 0), (48, 16, 0))
-    """
+def _cut_bits(m: int, *, threshold: int) -> tuple[tuple[int, int, int], ...]:
+    """Cut 64 bits into chunks, and say how near two hashes within the threshold must be in one of them."""
     edges = np.linspace(0, _BITS, m + 1).round().astype(int)
     least, extra = divmod(threshold, m)
     # Were all of the first extra + 1 chunks further than `least` and all others further than `least` - 1, the
@@ -212,32 +152,8 @@ def _compare_all(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarra
 
 
 def prepare_rows(x: Any, *, metric: str) -> Any:
-    """Make rows whose Euclidean distances tell the distances of the metric.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding.
-    metric : {"cosine", "euclidean"}
-        For "cosine" rows are scaled to length 1: their squared Euclidean distance is twice the cosine
-        distance (1 - cosine similarity).
-
-    Returns
-    -------
-    ndarray, shape (n, d), float32
-        Centred rows.
-
-    Raises
-    ------
-    ValueError
-        If the metric is unknown, or a row has no direction because it is all zeros.
-
-    Examples
-    --------
-    >>> prepare_rows(np.array([[2.0, 0.0], [0.0, 3.0]]), metric="cosine").tolist()
-    [[0.5, -0.5], [-0.5, 0.5]]
-    """
-    if metric not in METRICS:
+    """Make rows whose Euclidean distances tell the distances of the metric."""
+    if metric not in _METRICS:
         raise ValueError(f'Expected metric "cosine" or "euclidean", got {metric!r}.')
     if metric == "euclidean":
         return center_rows(x)
@@ -257,28 +173,6 @@ def iterate_close_rows(
     """Give all pairs of rows within a distance, a block at a time.
 
     All n² / 2 distances are computed, and no more of them are held at once than the budget allows.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n, d), float32
-        From `prepare_rows`, of the same metric.
-    threshold : float
-        Distance at most.
-    metric : {"cosine", "euclidean"}
-        Which.
-    memory_budget : int, bytes, default 128 MB
-        For the blocks.
-
-    Yields
-    ------
-    tuple of numpy.ndarray
-        Positions of the first and of the second of each pair.
-
-    Examples
-    --------
-    >>> rows = prepare_rows(np.array([[0.0], [1.0], [5.0]]), metric="euclidean")
-    >>> [(i.tolist(), j.tolist()) for i, j in iterate_close_rows(rows, threshold=1, metric="euclidean")]
-    [([0], [1])]
     """
     xp = get_namespace(rows)
     limit = (2 * threshold) ** 0.5 if metric == "cosine" else threshold
@@ -299,26 +193,7 @@ def iterate_close_rows(
 
 
 def measure_from_row(rows: Any, *, metric: str) -> Callable[[int, np.ndarray], np.ndarray]:
-    """Make the function that measures from one row to others.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n, d), float32
-        From `prepare_rows`, of the same metric.
-    metric : {"cosine", "euclidean"}
-        Which.
-
-    Returns
-    -------
-    callable
-        From a position, and an array of positions, to an array of distances in float64.
-
-    Examples
-    --------
-    >>> measure = measure_from_row(np.array([[0.0], [3.0]]), metric="euclidean")
-    >>> measure(0, np.array([0, 1])).tolist()
-    [0.0, 3.0]
-    """
+    """Make the function that measures from one row to others."""
     xp = get_namespace(rows)
 
     def measure(one: int, others: np.ndarray) -> np.ndarray:

@@ -19,12 +19,12 @@ from visclust.images.close_pairs import (
 )
 from visclust.images.hashes import describe_hashes, hash_images, pack_hashes
 
-GROUPINGS = ("connected", "centred")
+_GROUPINGS = ("connected", "centred")
 
-METHODS = ("exact", "perceptual", "embedding")
+_METHODS = ("exact", "perceptual", "embedding")
 # The largest at which no pair of different photographs of the example corpus was joined (precision 1): there
 # perceptual hashes at 8 bits and cosine distances at 0.12 each join the first.
-DEFAULT_THRESHOLDS = {"perceptual": 6, "cosine": 0.1}
+_DEFAULT_THRESHOLDS = {"perceptual": 6, "cosine": 0.1}
 
 
 class Duplicates(NamedTuple):
@@ -115,7 +115,7 @@ def find_duplicates(
     2  3.jpg      1               True     1
     """
     check_table(images, "images")
-    threshold = check_duplicate_settings(method, threshold, metric=metric, grouping=grouping)
+    threshold = _check_duplicate_settings(method, threshold, metric=metric, grouping=grouping)
     nodes = _list_nodes(images)
     device = "cpu"
     if method == "exact":
@@ -130,7 +130,7 @@ def find_duplicates(
         rows = _check_rows(x, nodes)
         device = describe_device(rows)
         standing = _group_rows(nodes, rows, threshold=threshold, metric=metric, grouping=grouping)
-    groups = check_table(list_groups(images, standing), "duplicates")
+    groups = check_table(_list_groups(images, standing), "duplicates")
     settings: dict[str, Any] = {"method": method}
     if method != "exact":
         settings |= {"threshold": threshold, "grouping": grouping}
@@ -193,7 +193,7 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     standing = nodes.assign(representative=first.loc[component].to_numpy(), distance=np.nan)
     settings = {"found": [each.provenance["parameters"] for each in found]}
     inputs = {"images": images} | {f"found {i}": each.groups for i, each in enumerate(found)}
-    groups = check_table(list_groups(images, standing), "duplicates")
+    groups = check_table(_list_groups(images, standing), "duplicates")
     return Duplicates(groups, describe_run("combine_duplicates", parameters=settings, inputs=inputs))
 
 
@@ -227,7 +227,7 @@ def _group_hashes(nodes: pd.DataFrame, hashes: pd.Series, *, threshold: int, gro
     unique, item = np.unique(pack_hashes(hashes[hashed]), return_inverse=True)
     component = connect_pairs(iterate_close_hashes(unique, threshold=threshold), len(unique))
     rank = nodes.loc[hashed, "rank"].groupby(item).min().to_numpy()
-    leader, distance = group_by_representative(
+    leader, distance = _group_by_representative(
         component,
         rank,
         lambda one, others: np.bitwise_count(unique[others] ^ unique[one]).astype("float64"),
@@ -247,47 +247,24 @@ def _group_rows(nodes: pd.DataFrame, x: Any, *, threshold: float, metric: str, g
     reach = threshold * (1 + 1e-5)
     component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(nodes))
     measure = measure_from_row(rows, metric=metric)
-    leader, distance = group_by_representative(
+    leader, distance = _group_by_representative(
         component, nodes["rank"].to_numpy(), measure, threshold=reach, grouping=grouping
     )
     return nodes.assign(representative=nodes["image_id"].to_numpy()[leader], distance=distance)
 
 
-def check_duplicate_settings(method: str, threshold: float | None, *, metric: str, grouping: str) -> float:
-    """Check the settings of `find_duplicates`, and give the threshold.
-
-    Parameters
-    ----------
-    method, metric, grouping : str
-        As for `find_duplicates`.
-    threshold : float or None
-        None for the default of the method.
-
-    Returns
-    -------
-    float
-        The threshold; 0 for "exact".
-
-    Raises
-    ------
-    ValueError
-        If a setting is unknown or out of range, or there is no default.
-
-    Examples
-    --------
-    >>> check_duplicate_settings("perceptual", None, metric="cosine", grouping="connected")
-    6
-    """
-    if method not in METHODS:
-        raise ValueError(f"Expected one of {', '.join(METHODS)} as method, got {method!r}.")
-    if grouping not in GROUPINGS:
-        raise ValueError(f"Expected one of {', '.join(GROUPINGS)} as grouping, got {grouping!r}.")
+def _check_duplicate_settings(method: str, threshold: float | None, *, metric: str, grouping: str) -> float:
+    """Check the settings of `find_duplicates`, and give the threshold."""
+    if method not in _METHODS:
+        raise ValueError(f"Expected one of {', '.join(_METHODS)} as method, got {method!r}.")
+    if grouping not in _GROUPINGS:
+        raise ValueError(f"Expected one of {', '.join(_GROUPINGS)} as grouping, got {grouping!r}.")
     if method == "exact":
         if threshold is not None:
             raise ValueError('method="exact" has no threshold: leave it out, or take another method.')
         return 0
     if threshold is None:
-        threshold = DEFAULT_THRESHOLDS.get("perceptual" if method == "perceptual" else metric)
+        threshold = _DEFAULT_THRESHOLDS.get("perceptual" if method == "perceptual" else metric)
     if threshold is None:
         raise ValueError(
             f"Expected a threshold for metric={metric!r}, which depends on the encoder's scale: look at the "
@@ -302,7 +279,7 @@ def check_duplicate_settings(method: str, threshold: float | None, *, metric: st
     return threshold
 
 
-def group_by_representative(
+def _group_by_representative(
     component: np.ndarray,
     rank: np.ndarray,
     measure: Callable[[int, np.ndarray], np.ndarray],
@@ -310,39 +287,7 @@ def group_by_representative(
     threshold: float,
     grouping: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose what stands for each component, or for each part of it that lies around one item.
-
-    Parameters
-    ----------
-    component : numpy.ndarray of int, shape (n,)
-        From `connect_pairs`.
-    rank : numpy.ndarray of int, shape (n,)
-        The item of the lowest rank is the first to stand for others.
-    measure : callable
-        Gives the distances of one item to others, from their positions.
-    threshold : float
-        Distance at most.
-    grouping : {"connected", "centred"}
-        "connected": one group per component. "centred": the first item takes all within the threshold of
-        itself, then the first of those left over does, and so on.
-
-    Returns
-    -------
-    representative : numpy.ndarray of int, shape (n,)
-        Position of the item that stands for each.
-    distance : numpy.ndarray, shape (n,)
-        Its distance.
-
-    Examples
-    --------
-    >>> line = np.array([0.0, 1.0, 2.0])
-    >>> measure = lambda one, others: abs(line[others] - line[one])
-    >>> component, rank = np.zeros(3, dtype=int), np.arange(3)
-    >>> group_by_representative(component, rank, measure, threshold=1, grouping="connected")[0].tolist()
-    [0, 0, 0]
-    >>> group_by_representative(component, rank, measure, threshold=1, grouping="centred")[0].tolist()
-    [0, 0, 2]
-    """
+    """Choose what stands for each component, or for each part of it that lies around one item."""
     representative = np.arange(len(component))
     distance = np.zeros(len(component))
     order = np.lexsort((rank, component))
@@ -361,31 +306,8 @@ def group_by_representative(
     return representative, distance
 
 
-def list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
-    """List every file with its group, in the order of the images table.
-
-    Parameters
-    ----------
-    images : DataFrame
-        The images table.
-    standing : DataFrame
-        ``image_id, representative, distance, status`` of the images that were looked at, a row each. Any
-        other image stands for itself, with its own status.
-
-    Returns
-    -------
-    DataFrame
-        As `find_duplicates` describes it.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["1.jpg", "2.jpg"], "status": "ok",
-    ...                        "reason": "", "width": [4, 8], "height": 3})
-    >>> standing = pd.DataFrame({"image_id": ["a", "b"], "representative": "b", "distance": [2.0, 0.0],
-    ...                          "status": "ok"})
-    >>> list_groups(images, standing)[["group", "is_representative", "size"]].values.tolist()
-    [[0, False, 2], [0, True, 2]]
-    """
+def _list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
+    """List every file with its group, in the order of the images table."""
     table = images[["image_id", "path"]].reset_index(drop=True)
     known = standing.set_index("image_id")
     text = table["image_id"].dtype

@@ -96,23 +96,7 @@ def hash_images(
 
 
 def pack_hashes(hashes: Iterable[str]) -> np.ndarray:
-    """Turn hashes from hexadecimal digits into whole numbers.
-
-    Parameters
-    ----------
-    hashes : iterable of str
-        16 hexadecimal digits each.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,), uint64
-        The 64 bits of each.
-
-    Examples
-    --------
-    >>> pack_hashes(["00000000000000ff"])
-    array([255], dtype=uint64)
-    """
+    """Turn hashes from hexadecimal digits into whole numbers."""
     return np.array([int(each, 16) for each in hashes], dtype=np.uint64)
 
 
@@ -136,18 +120,7 @@ def _hash_file(image_id: str, path: str) -> tuple[str, str | None, str, str]:
 
 
 def describe_hashes() -> dict[str, Any]:
-    """Say what the hashes depend on besides the files: hashes of other settings are not comparable.
-
-    Returns
-    -------
-    dict
-        Settings, and versions of imagehash and Pillow.
-
-    Examples
-    --------
-    >>> describe_hashes()["bits"]
-    64
-    """
+    """Say what the hashes depend on besides the files: hashes of other settings are not comparable."""
     versions = {name: metadata.version(name) for name in ("imagehash", "pillow")}
     return {"hash": "phash", "bits": 64, "min_side": _MIN_SIDE, "flat_range": _FLAT_RANGE, **versions}
 

@@ -142,34 +142,7 @@ def find_image_files(
     wanted: Iterable[str] | None = None,
     folder: str | os.PathLike | None = None,
 ) -> dict[str, Path]:
-    """Find the file of each image.
-
-    Parameters
-    ----------
-    images : DataFrame
-        An images table, or rows of one. Of the files of an image, the first with status "ok" is used.
-    wanted : iterable of str, optional
-        Ids of the images needed; all usable ones, in the order of the rows, by default.
-    folder : str or path, optional
-        Where relative paths of the images table start; the working directory by default.
-
-    Returns
-    -------
-    dict of str to Path
-        File by image id, in the order in which they are to be shown.
-
-    Raises
-    ------
-    ValueError
-        If there is no usable image, or a wanted one has no readable file.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"], "status": "ok",
-    ...                        "reason": "", "width": 1, "height": 1})
-    >>> list(find_image_files(images, wanted=["b"]))
-    ['b']
-    """
+    """Find the file of each image."""
     check_table(images, "images")
     usable = images[images["status"] == "ok"].drop_duplicates("image_id")
     start = Path.cwd() if folder is None else Path(folder).absolute()

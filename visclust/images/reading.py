@@ -29,7 +29,7 @@ IMAGE_ENDINGS = frozenset(
 
 # Where Pillow starts to warn of a decompression bomb: a quarter of a gigabyte once decoded to RGB. Cameras
 # whose pictures are passed around stay well below; a file of a few kilobytes that claims more is an attack.
-PIXEL_LIMIT = 89_478_485
+_PIXEL_LIMIT = 89_478_485
 
 # EPS and the like are left out on purpose: Pillow would start another program to draw them.
 _FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM")
@@ -86,37 +86,6 @@ def read_image(
 
     Transparency is composited on white, the EXIF rotation is applied, and of an animation the first frame
     is taken. 16-bit and floating-point images are scaled to 8 bits rather than clipped.
-
-    Parameters
-    ----------
-    path : str or path
-        A JPEG, PNG, GIF, WebP, AVIF, BMP, TIFF, JPEG 2000 or PPM file.
-    max_side : int, optional
-        Longest side of the result at most, in pixels: larger images are made smaller, with their
-        proportions kept (for thumbnails). A JPEG is then decoded at a reduced size, which is faster.
-    min_side : int, optional
-        Lets a JPEG be decoded at a half, quarter or eighth of its size as long as the shorter side keeps
-        at least this many pixels (for encoders, which resize anyway). Other files come at full size.
-
-    Returns
-    -------
-    PIL.Image.Image
-        The image in mode "RGB".
-
-    Raises
-    ------
-    UnreadableImageError
-        If the file is missing, empty, truncated, damaged, not an image, or larger than `PIXEL_LIMIT`;
-        the text of the error is the reason.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "gray.png"
-    >>> Image.new("L", (6, 4), 128).save(path)
-    >>> image = read_image(path, max_side=3)
-    >>> image.mode, image.size
-    ('RGB', (3, 2))
     """
     path = Path(path)
     head = _read_head(path)
@@ -139,31 +108,7 @@ def read_image(
 
 
 def check_image(path: str | os.PathLike) -> tuple[int, int]:
-    """Decode an image file to the end, so that damage anywhere is seen, and give its size.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    tuple of int
-        Width and height in pixels, after the EXIF rotation.
-
-    Raises
-    ------
-    UnreadableImageError
-        As `read_image` does.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "wide.png"
-    >>> Image.new("RGB", (6, 4)).save(path)
-    >>> check_image(path)
-    (6, 4)
-    """
+    """Decode an image file to the end, so that damage anywhere is seen, and give its size."""
     return read_image(path).size
 
 
@@ -190,10 +135,10 @@ def _list_formats() -> tuple[str, ...]:
 
 
 def _check_pixels(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > PIXEL_LIMIT:
+    if size[0] * size[1] > _PIXEL_LIMIT:
         raise UnreadableImageError(
             f"too large: its header says {size[0]} x {size[1]} pixels, more than the limit of "
-            f"{PIXEL_LIMIT:,} (a decompression bomb; save a smaller copy if it is a real picture)"
+            f"{_PIXEL_LIMIT:,} (a decompression bomb; save a smaller copy if it is a real picture)"
         )
 
 
@@ -242,7 +187,7 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
 def _explain(error: BaseException, head: bytes) -> str:
     """Turn what Pillow raised into a reason that a person can act on."""
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return f"too large: more than the limit of {PIXEL_LIMIT:,} pixels (a decompression bomb)"
+        return f"too large: more than the limit of {_PIXEL_LIMIT:,} pixels (a decompression bomb)"
     if isinstance(error, MemoryError):
         return "too large: not enough memory to decode it"
     kind = next((name for start, name in _FIRST_BYTES.items() if head.startswith(start)), None)

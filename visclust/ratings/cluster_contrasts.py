@@ -77,7 +77,7 @@ def contrast_clusters(
     Source
     ------
     Casas et al., footnotes on single clusters. Standard errors: `estimate_cluster_errors`. Shrinkage:
-    `shrink_estimates`, with what the same respondents bring to all clusters as shared error.
+    `_shrink_estimates`, with what the same respondents bring to all clusters as shared error.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def contrast_clusters(
                         "ratings": counts,
                     }
                 )  # fmt: skip
-                shrunk = shrink_estimates(
+                shrunk = _shrink_estimates(
                     part["estimate"],
                     part["standard_error"],
                     shared_error=float(np.sqrt(shared[pair, place].sum())),
@@ -154,26 +154,7 @@ def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.
 
 
 def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Summarize each image's ratings in each group.
-
-    Parameters
-    ----------
-    design : CrossedDesign
-        From `list_designs`.
-
-    Returns
-    -------
-    tuple of three arrays
-        Means (m, g, k), counts (m, g), and sums of squared deviations (m, g, k), as
-        `estimate_cluster_errors` takes them.
-
-    Examples
-    --------
-    >>> codes = {"respondents": np.array([0, 1]), "images": np.array([0, 0]), "groups": np.array([0, 0])}
-    >>> design = CrossedDesign(np.array([0]), np.array([[1.0], [3.0]]), codes, np.zeros(1), np.array(["a"]))
-    >>> [cell.tolist() for cell in summarize_cells(design)]
-    [[[[2.0]]], [[2]], [[[2.0]]]]
-    """
+    """Summarize each image's ratings in each group."""
     n_images, n_groups = len(design.image_ids), int(design.codes["groups"].max()) + 1
     cells = design.codes["images"] * n_groups + design.codes["groups"]
     counts = np.bincount(cells, minlength=n_images * n_groups)
@@ -187,40 +168,8 @@ def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.n
     return means.reshape(*shape, -1), counts.reshape(shape), squares.reshape(*shape, -1)
 
 
-def moderate_variances(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pull variances of few numbers towards their common mean, as far as they differ by chance.
-
-    Parameters
-    ----------
-    variances : float array, shape (n, k)
-        Sample variances; ignored where there are no degrees of freedom.
-    freedom : float array, shape (n,)
-        Their degrees of freedom.
-
-    Returns
-    -------
-    tuple of two float arrays, shape (n, k)
-        Moderated variances and their degrees of freedom: those of the sample plus those of the common mean,
-        infinite where the variances differ no more than by chance.
-
-    Raises
-    ------
-    ValueError
-        If there are no degrees of freedom at all.
-
-    Source
-    ------
-    Smyth (2004), "Linear models and empirical Bayes methods for assessing differential expression", with
-    moments of the variances in place of those of their logarithms: ratings that are all alike have variance
-    zero. The squared relative difference of a sample variance from the common mean has expectation
-    c + 2 (1 + c) / freedom for normal data, where c is the squared coefficient of variation of the true ones.
-
-    Examples
-    --------
-    >>> moderated, freedom = moderate_variances(np.array([[1.0], [1.0], [1.0]]), np.array([1, 2, 3]))
-    >>> moderated.ravel().tolist(), freedom.ravel().tolist()
-    ([1.0, 1.0, 1.0], [inf, inf, inf])
-    """
+def _moderate_variances(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pull variances of few numbers towards their common mean, as far as they differ by chance."""
     weight = np.asarray(freedom, dtype=float)[:, None]
     total = weight.sum()
     if not total:
@@ -248,38 +197,11 @@ def estimate_cluster_errors(
     contrast: np.ndarray,
     clusters: np.ndarray,
 ) -> ClusterErrors:
-    """Estimate a contrast of groups in each cluster, for new respondents and new images of the cluster.
-
-    Parameters
-    ----------
-    cell_means, cell_squares : float arrays, shape (m, g, k)
-        Mean rating of each image in each group, and the sum of squared deviations from it.
-    cell_counts : int array, shape (m, g)
-        Ratings of each image in each group.
-    contrast : float array, shape (g,)
-        Factors of the groups: (1, -1) for a difference, (1,) for a mean.
-    clusters : int array, shape (m,)
-        Clusters of the images, numbered from 0.
-
-    Returns
-    -------
-    ClusterErrors
-        Images of a cluster weigh alike. The variance between ratings of one image by one group is moderated
-        over clusters (`moderate_variances`); that of the contrast between images of a cluster is taken as the
-        same in all clusters, since most have too few images to tell. Ratings within a cluster count as
-        independent: nobody rates two images of one cluster.
-
-    Examples
-    --------
-    >>> errors = estimate_cluster_errors(np.array([[[2.0]], [[4.0]]]), np.array([[2], [2]]),
-    ...     np.array([[[2.0]], [[2.0]]]), contrast=np.ones(1), clusters=np.array([0, 0]))
-    >>> errors.means.tolist(), errors.standard_errors.tolist()
-    ([[3.0]], [[1.0]])
-    """
+    """Estimate a contrast of groups in each cluster, for new respondents and new images of the cluster."""
     sizes = np.bincount(clusters)
     freedom = _add_up((cell_counts - 1).sum(axis=1).astype(float)[:, None], clusters)[:, 0]
     squares = _add_up(cell_squares.sum(axis=1), clusters)
-    moderated, total_freedom = moderate_variances(squares / np.maximum(freedom, 1)[:, None], freedom)
+    moderated, total_freedom = _moderate_variances(squares / np.maximum(freedom, 1)[:, None], freedom)
     by_image = np.einsum("g,mgk->mk", contrast, cell_means)
     means = _add_up(by_image, clusters) / sizes[:, None]
     chance = moderated[clusters] * (contrast**2 / cell_counts).sum(axis=1)[:, None]
@@ -294,7 +216,7 @@ def _add_up(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return np.column_stack([np.bincount(codes, weights=column) for column in values.T])
 
 
-def shrink_estimates(
+def _shrink_estimates(
     estimates: pd.Series, errors: pd.Series, *, shared_error: float = 0.0, level: float = 0.95
 ) -> pd.DataFrame:
     """Pull noisy estimates towards their mean by a normal-normal model.
@@ -302,39 +224,6 @@ def shrink_estimates(
     Estimates are normal about true values, and those normal about their mean. By how much the true values
     differ is not taken as known: all variances up to a large one count, each as far as the estimates agree
     with it. An interval that rests on one best guess is too short where it is near zero.
-
-    Parameters
-    ----------
-    estimates, errors : Series, n rows
-        Estimates and their standard errors.
-    shared_error : float, default 0
-        Standard error that all estimates have in common, as when the same people stand behind them. It is
-        part of `errors`; it says nothing of how the estimates differ, and widens every interval.
-    level : float, default 0.95
-        Level of the intervals.
-
-    Returns
-    -------
-    DataFrame, n rows
-        ``shrunk`` (posterior mean), ``low``, ``high`` (equal-tailed posterior interval), and ``kept``: the
-        share of its distance from the mean that an estimate keeps, 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than four estimates, whose spread cannot be told from noise, or some errors are
-        zero and some are not.
-
-    Source
-    ------
-    Morris (1983), "Parametric empirical Bayes inference"; Morris & Tang (2011), "Estimating random effects
-    via adjustment for density maximization", for the uniform prior of the variance and what it covers.
-
-    Examples
-    --------
-    >>> errors = pd.Series([0.2, 0.2, 0.2, 9.0])
-    >>> shrink_estimates(pd.Series([0.0, 2.0, 4.0, 10.0]), errors)["shrunk"].round(1).tolist()
-    [0.0, 2.0, 4.0, 4.5]
     """
     raw, noise = estimates.to_numpy(dtype=float), errors.to_numpy(dtype=float) ** 2
     if len(raw) and not noise.any():  # known without error: nothing to pull

@@ -41,44 +41,6 @@ def split_crossed(
 
     The sum of both variances is the two-way cluster-robust variance: by image, plus by respondent, minus by
     rating.
-
-    Parameters
-    ----------
-    values : float array, shape (n, k)
-        Ratings of k outcomes, without gaps.
-    image_weights : float array, shape (m,)
-        Weight of each image; made to sum to one.
-    respondents, images, groups : int arrays, shape (n,)
-        Respondent, image and group of each rating, numbered from 0. Every group rates every image.
-    strata : int array, shape (m,)
-        Stratum of each image.
-    seed : int, default 0
-        An image that is alone in its stratum shows no spread there, and gets the deviation of an image drawn
-        from the other strata; where all are alone, its distance from the mean of all.
-
-    Returns
-    -------
-    CrossedParts
-        ``means`` (g, k), ``image_parts`` (m, g, k), ``respondent_parts`` (r, k), ``respondent_groups`` (r,),
-        ``shrinkage`` (g, k) and ``covariance`` (g, k): the variance between respondents beyond that of single
-        ratings.
-
-    Raises
-    ------
-    ValueError
-        If a group rates an image never.
-
-    Source
-    ------
-    Cameron, Gelbach & Miller (2011), "Robust inference with multiway clustering", for the variance; Menzel
-    (2021), "Bootstrap with cluster-dependence in two or more dimensions", for splitting before resampling.
-
-    Examples
-    --------
-    >>> parts = split_crossed(np.array([[1.0], [3.0]]), np.ones(1), respondents=np.array([0, 1]),
-    ...     images=np.array([0, 0]), groups=np.array([0, 1]), strata=np.array([0]))
-    >>> parts.means.ravel().tolist()
-    [1.0, 3.0]
     """
     n_images, n_groups = len(image_weights), groups.max() + 1
     share = np.asarray(image_weights, dtype=np.float64) / np.sum(image_weights)
@@ -126,39 +88,7 @@ def _center(image_means: np.ndarray, strata: np.ndarray, *, seed: int) -> np.nda
 
 
 def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int = 0) -> np.ndarray:
-    """Resample respondents within groups, and images, each rating's own error counted once.
-
-    Parameters
-    ----------
-    parts : CrossedParts
-        From `split_crossed`.
-    n_bootstrap : int, default 2000
-        Resamples.
-    seed : int, default 0
-        Seed of the resampling.
-
-    Returns
-    -------
-    float array, shape (n_bootstrap, g, k)
-        Means of each resample. All groups of one resample rest on the same images, so that differences
-        between them are paired.
-
-    Raises
-    ------
-    ValueError
-        If less than one resample is asked for.
-
-    Source
-    ------
-    See `split_crossed`.
-
-    Examples
-    --------
-    >>> parts = split_crossed(np.array([[1.0], [3.0]]), np.ones(1), respondents=np.array([0, 1]),
-    ...     images=np.array([0, 0]), groups=np.array([0, 1]), strata=np.array([0]))
-    >>> resample_crossed(parts, n_bootstrap=2).shape
-    (2, 2, 1)
-    """
+    """Resample respondents within groups, and images, each rating's own error counted once."""
     n_images, n_groups, n_outcomes = parts.image_parts.shape
     flat = parts.image_parts.reshape(n_images, -1)
     shrunk = parts.shrinkage[parts.respondent_groups] * parts.respondent_parts
@@ -167,7 +97,7 @@ def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int 
     people = np.bincount(parts.respondent_groups)[parts.respondent_groups, None]
     shrunk = shrunk * np.sqrt(people / np.maximum(people - 1, 1))
     flat = flat * np.sqrt(n_images / max(n_images - 1, 1))
-    for rows, extra_images, extra_people in draw_extra_counts(
+    for rows, extra_images, extra_people in _draw_extra_counts(
         parts.respondent_groups, n_images, n_bootstrap=n_bootstrap, seed=seed
     ):
         drawn = (extra_images @ flat).reshape(-1, n_groups, n_outcomes)
@@ -178,36 +108,10 @@ def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int 
     return replicates
 
 
-def draw_extra_counts(
+def _draw_extra_counts(
     respondent_groups: np.ndarray, n_images: int, *, n_bootstrap: int, seed: int
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Draw, in blocks, how often more than once each image and each respondent comes.
-
-    Parameters
-    ----------
-    respondent_groups : int array, shape (r,)
-        Group of each respondent; every resample has as many of each group.
-    n_images : int
-        Images.
-    n_bootstrap, seed : int
-        Resamples, and the seed.
-
-    Yields
-    ------
-    tuple of slice and two arrays
-        Which resamples, and for each the counts minus one of images (b, m) and of respondents (b, r).
-
-    Raises
-    ------
-    ValueError
-        If less than one resample is asked for.
-
-    Examples
-    --------
-    >>> for rows, images, people in draw_extra_counts(np.array([0, 1]), 1, n_bootstrap=2, seed=0):
-    ...     print(rows, images.tolist(), people.tolist())
-    slice(0, 2, None) [[0.0], [0.0]] [[0.0, 0.0], [0.0, 0.0]]
-    """
+    """Draw, in blocks, how often more than once each image and each respondent comes."""
     if n_bootstrap < 1:
         raise ValueError(f"Expected at least one resample, got n_bootstrap={n_bootstrap}.")
     rng = np.random.default_rng(seed)
@@ -226,33 +130,6 @@ def count_freedom(parts: CrossedParts, strata: np.ndarray, *, contrast: np.ndarr
     """Count the degrees of freedom of a contrast's variance, by Satterthwaite's approximation.
 
     Few images in a stratum of large weight, or few respondents, make for a variance that is not well known.
-
-    Parameters
-    ----------
-    parts : CrossedParts
-        From `split_crossed`.
-    strata : int array, shape (m,)
-        Stratum of each image.
-    contrast : float array, shape (g,)
-        Factors of the groups.
-
-    Returns
-    -------
-    float array, shape (k,)
-        Degrees of freedom, one or more; an image alone in its stratum counts as one.
-
-    Source
-    ------
-    Satterthwaite (1946), "An approximate distribution of estimates of variance components".
-
-    Examples
-    --------
-    >>> codes = {"respondents": np.arange(40), "images": np.arange(40) % 10, "groups": np.arange(40) // 20}
-    >>> values = np.random.default_rng(0).normal(size=(40, 1))
-    >>> parts = split_crossed(values, np.ones(10), strata=np.zeros(10), **codes)
-    >>> parts = parts._replace(covariance=np.zeros((2, 1)))  # only images, all of one stratum
-    >>> count_freedom(parts, np.zeros(10), contrast=np.array([1, -1])).tolist()
-    [9.0]
     """
     combined = np.einsum("g,igk->ik", contrast, parts.image_parts)
     _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
@@ -279,31 +156,6 @@ def resample_pigeonhole(
 
     Wider than it should be where single ratings make most of the error, which it counts three times; kept for
     comparison with `resample_crossed`.
-
-    Parameters
-    ----------
-    values, image_weights, respondents, images, groups
-        As in `split_crossed`.
-    n_bootstrap : int, default 2000
-        Resamples.
-    seed : int, default 0
-        Seed of the resampling.
-
-    Returns
-    -------
-    float array, shape (n_bootstrap, g, k)
-        Means of each resample.
-
-    Source
-    ------
-    Owen (2007), "The pigeonhole bootstrap"; Owen & Eckles (2012), "Bootstrapping data arrays of arbitrary
-    order".
-
-    Examples
-    --------
-    >>> resample_pigeonhole(np.ones((2, 1)), np.ones(1), respondents=np.array([0, 1]),
-    ...     images=np.array([0, 0]), groups=np.array([0, 1]), n_bootstrap=3).ravel().tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     n_groups = groups.max() + 1
     cells = images * n_groups + groups
@@ -311,7 +163,7 @@ def resample_pigeonhole(
     respondent_groups = np.zeros(respondents.max() + 1, dtype=np.int64)
     respondent_groups[respondents] = groups
     replicates = np.empty((n_bootstrap, n_groups, values.shape[1]))
-    for rows, extra_images, extra_people in draw_extra_counts(
+    for rows, extra_images, extra_people in _draw_extra_counts(
         respondent_groups, len(image_weights), n_bootstrap=n_bootstrap, seed=seed
     ):
         for group in range(n_groups):

@@ -33,30 +33,8 @@ class CrossedDesign(NamedTuple):
     image_ids: np.ndarray
 
 
-def check_ratings(ratings: pd.DataFrame) -> bool:
-    """Check a ratings table, and refuse one in which simulated ratings stand among real ones.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        The ratings table.
-
-    Returns
-    -------
-    bool
-        Whether the ratings are simulated, all of them.
-
-    Raises
-    ------
-    ValueError
-        If it is no ratings table, has no rating or an infinite one, or mixes simulated and real ones.
-
-    Examples
-    --------
-    >>> check_ratings(pd.DataFrame({"respondent": ["r"], "group": ["Democrat"], "image_id": ["a"],
-    ...     "item": ["proud"], "rating": [3.0], "simulated": [True]}))
-    True
-    """
+def _check_ratings(ratings: pd.DataFrame) -> bool:
+    """Check a ratings table, and refuse one in which simulated ratings stand among real ones."""
     check_table(ratings, "ratings")
     if ratings["rating"].isna().all():
         raise ValueError(
@@ -73,28 +51,7 @@ def check_ratings(ratings: pd.DataFrame) -> bool:
 
 
 def find_simulated(table: pd.DataFrame) -> bool:
-    """Tell from the column ``simulated`` whether a table of results rests on simulated ratings.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What an analysis of ratings returned.
-
-    Returns
-    -------
-    bool
-        True where any row does: a figure of it must say so.
-
-    Raises
-    ------
-    ValueError
-        If the column is missing.
-
-    Examples
-    --------
-    >>> find_simulated(pd.DataFrame({"simulated": [False]}))
-    False
-    """
+    """Tell from the column ``simulated`` whether a table of results rests on simulated ratings."""
     if "simulated" not in table.columns:
         raise ValueError(
             "Expected a table with the column simulated, which says whether its ratings were made by a "
@@ -106,38 +63,8 @@ def find_simulated(table: pd.DataFrame) -> bool:
 def spread_ratings(
     ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS, groups: str = "group"
 ) -> RatingEvents:
-    """Set all items of one respondent's rating of one image side by side, with their means by dimension.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        The ratings table.
-    dimensions : mapping of str to sequence of str, default EMOTIONS
-        Items of each dimension. Items that it does not name are kept as items only.
-    groups : str, default "group"
-        Column with the respondents' groups.
-
-    Returns
-    -------
-    RatingEvents
-        ``events`` (``respondent, group, image_id``; n rows), ``values`` (float, shape (n, k), NaN where an
-        item was not rated; a dimension needs all of its items), ``outcomes`` (k rows: ``level`` "emotion"
-        or "dimension", ``item``, ``dimension``), ``simulated``.
-
-    Raises
-    ------
-    ValueError
-        If it is no ratings table, mixes simulated and real, lacks the column of groups, names no group
-        somewhere, or gives one respondent two groups.
-
-    Examples
-    --------
-    >>> ratings = pd.DataFrame({"respondent": "r", "group": "Democrat", "image_id": "a",
-    ...     "item": ["proud", "calm"], "rating": [3.0, 5.0], "simulated": True})
-    >>> spread_ratings(ratings, dimensions={"pride": ["proud"]}).values.tolist()
-    [[3.0, 5.0, 3.0]]
-    """
-    simulated = check_ratings(ratings)
+    """Set all items of one respondent's rating of one image side by side, with their means by dimension."""
+    simulated = _check_ratings(ratings)
     if groups not in ratings.columns or ratings[groups].isna().any():
         raise ValueError(
             f"Expected a column {groups!r} with the group of every respondent; it is missing or has gaps. "
@@ -169,31 +96,8 @@ def spread_ratings(
     return RatingEvents(events, np.column_stack([values, *means]), outcomes, simulated)
 
 
-def join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
-    """Look up the cluster of each rated image.
-
-    Parameters
-    ----------
-    events : DataFrame
-        With the column ``image_id``.
-    clusters : DataFrame
-        A sample, assignment or clusters table: ``image_id, cluster``.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Clusters, by row of `events`.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, an image has no cluster, or two.
-
-    Examples
-    --------
-    >>> join_clusters(pd.DataFrame({"image_id": ["a"]}), pd.DataFrame({"image_id": ["a"], "cluster": [7]}))
-    array([7])
-    """
+def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
+    """Look up the cluster of each rated image."""
     missing = [name for name in ("image_id", "cluster") if name not in clusters.columns]
     if missing:
         raise ValueError(
@@ -212,37 +116,9 @@ def join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
 
 
 def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[CrossedDesign]:
-    """Go through the outcomes, those together that the same ratings have.
-
-    Parameters
-    ----------
-    spread : RatingEvents
-        From `spread_ratings`.
-    sample : DataFrame or None
-        Images and their clusters; without, all images count as one cluster.
-
-    Yields
-    ------
-    CrossedDesign
-        ``columns`` (which outcomes), ``values`` (n, k), ``codes`` (``respondents, images, groups``, each
-        (n,)), ``clusters`` and ``image_ids`` of the images, (m,).
-
-    Raises
-    ------
-    ValueError
-        If no image was rated by every group.
-
-    Examples
-    --------
-    >>> from visclust.ratings.designs import spread_ratings
-    >>> ratings = pd.DataFrame({"respondent": ["r", "s", "s"], "group": ["D", "R", "R"],
-    ...     "image_id": ["a", "a", "b"], "item": "proud", "rating": 5.0, "simulated": True})
-    >>> sample = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1]})
-    >>> [design.image_ids.tolist() for design in list_designs(spread_ratings(ratings, dimensions={}), sample)]
-    [['a']]
-    """
+    """Go through the outcomes, those together that the same ratings have."""
     n_rows = len(spread.events)
-    clusters = np.zeros(n_rows, dtype=np.int64) if sample is None else join_clusters(spread.events, sample)
+    clusters = np.zeros(n_rows, dtype=np.int64) if sample is None else _join_clusters(spread.events, sample)
     names, group = np.unique(spread.events["group"].to_numpy(dtype=object), return_inverse=True)
     image = pd.factorize(spread.events["image_id"])[0]
     known = ~np.isnan(spread.values)
@@ -271,33 +147,7 @@ def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[
 
 
 def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> np.ndarray:
-    """Weigh the images that were rated; in a cluster they stand for those that were not.
-
-    Parameters
-    ----------
-    design : CrossedDesign
-        From `list_designs`.
-    sample : DataFrame
-        The sample table; its weights are used for "corpus" only.
-    weighting : {"clusters", "images", "corpus"}
-        As in `compare_groups`.
-
-    Returns
-    -------
-    float array, shape (m,)
-        Weights, not yet made to sum to one.
-
-    Raises
-    ------
-    ValueError
-        If clusters should weigh alike and every image is unassigned.
-
-    Examples
-    --------
-    >>> design = CrossedDesign(np.array([0]), np.ones((3, 1)), {}, np.array([0, 0, 1]), np.array(list("abc")))
-    >>> weigh_images(design, pd.DataFrame(), "clusters").tolist()
-    [0.5, 0.5, 1.0]
-    """
+    """Weigh the images that were rated; in a cluster they stand for those that were not."""
     clusters = pd.Series(design.clusters)
     if weighting == "images":
         return np.ones(len(clusters))

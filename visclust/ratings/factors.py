@@ -32,43 +32,8 @@ class FactorCheck(NamedTuple):
     correlations: pd.DataFrame
 
 
-def fit_factor_model(covariance: np.ndarray, n: int, *, factors: Sequence[int]) -> FactorFit:
-    """Fit a model in which each item measures one of several correlated factors.
-
-    Parameters
-    ----------
-    covariance : float array, shape (p, p)
-        Covariance matrix of the items, with n as its divisor.
-    n : int
-        Rows that it was computed from.
-    factors : sequence of int, length p
-        Factor of each item, numbered from 0.
-
-    Returns
-    -------
-    FactorFit
-        ``loadings`` (p,), ``standardized`` loadings (p,), ``correlations`` of the factors (f, f),
-        ``residuals`` (variances, (p,)), ``implied`` covariance (p, p), and ``measures``: ``chi2, df, p, cfi,
-        tli, rmsea, rmsea_low, rmsea_high`` (90% interval) and ``srmr``.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is not positive definite, the model has more parameters than the matrix has numbers, or
-        the fit does not converge.
-
-    Source
-    ------
-    Jöreskog (1969), "A general approach to confirmatory maximum likelihood factor analysis"; measures as the
-    R package lavaan (Rosseel 2012) gives them.
-
-    Examples
-    --------
-    >>> loadings = np.array([0.8, 0.7, 0.6, 0.5])
-    >>> covariance = np.outer(loadings, loadings) + np.diag(1 - loadings**2)
-    >>> fit_factor_model(covariance, 100, factors=[0, 0, 0, 0]).loadings.round(3).tolist()
-    [0.8, 0.7, 0.6, 0.5]
-    """
+def _fit_factor_model(covariance: np.ndarray, n: int, *, factors: Sequence[int]) -> FactorFit:
+    """Fit a model in which each item measures one of several correlated factors."""
     s, codes = np.asarray(covariance, dtype=float), np.asarray(factors)
     p, f = len(s), int(codes.max()) + 1
     n_parameters = 2 * p + f * (f - 1) // 2
@@ -162,42 +127,10 @@ def _find_rmsea(statistic: float, df: int, n: int, tail: float) -> float:
     return float(np.sqrt(center / (df * n)))
 
 
-def measure_scaling(
+def _measure_scaling(
     values: np.ndarray, fit: FactorFit, *, factors: Sequence[int], clusters: np.ndarray
 ) -> float:
-    """Measure by how much clustering and non-normal items inflate the model's chi-square.
-
-    Parameters
-    ----------
-    values : float array, shape (n, p)
-        The rows that the model was fitted to.
-    fit : FactorFit
-        From `fit_factor_model`.
-    factors : sequence of int, length p
-        Factor of each item.
-    clusters : int array, shape (n,)
-        Rows of one cluster may depend on each other; a number of its own for each row gives Satorra and
-        Bentler's factor.
-
-    Returns
-    -------
-    float
-        The scaling factor; chi-square divided by it has about the expectation of a chi-square variable.
-
-    Source
-    ------
-    Satorra & Bentler (1994); Muthén & Satorra (1995), "Complex sample data in structural equation modeling".
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> values = rng.normal(size=(500, 1)) + rng.normal(size=(500, 4))
-    >>> fit = fit_factor_model(np.cov(values.T, bias=True), 500, factors=[0] * 4)
-    >>> twice = np.repeat(values, 2, axis=0)  # every row twice: all that is known counts double
-    >>> once = measure_scaling(values, fit, factors=[0] * 4, clusters=np.arange(500))
-    >>> round(measure_scaling(twice, fit, factors=[0] * 4, clusters=np.arange(1000) // 2) / once, 6)
-    2.0
-    """
+    """Measure by how much clustering and non-normal items inflate the model's chi-square."""
     codes, n = np.asarray(factors), len(values)
     rows, columns = np.tril_indices(len(codes))
     centered = values - values.mean(axis=0)
@@ -265,8 +198,8 @@ def confirm_factors(
 
     Source
     ------
-    `fit_factor_model`; `measure_scaling`, by respondent plus by image minus by rating, as Cameron, Gelbach &
-    Miller (2011) add up variances.
+    `_fit_factor_model`; `_measure_scaling`, by respondent plus by image minus by rating, as Cameron, Gelbach
+    & Miller (2011) add up variances.
 
     Examples
     --------
@@ -288,12 +221,12 @@ def confirm_factors(
     covariance = np.cov(values.T, bias=True)
     fits, rows = [], []
     for model, factors in (("dimensions", own), ("one factor", [0] * len(own))):
-        fit = fit_factor_model(covariance, len(values), factors=factors)
+        fit = _fit_factor_model(covariance, len(values), factors=factors)
         fits.append(fit)
         row: dict[str, object] = {"model": model, **fit.measures}
         if fit.measures["df"]:
             parts = [
-                measure_scaling(values, fit, factors=factors, clusters=clusters)
+                _measure_scaling(values, fit, factors=factors, clusters=clusters)
                 for clusters in (people, images, np.arange(len(values)))
             ]
             # What respondents and images add is not negative, but its estimate can be.

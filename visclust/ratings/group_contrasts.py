@@ -157,30 +157,7 @@ def compare_groups(
 
 
 def choose_reference(names: Sequence[str], reference: str | None) -> str:
-    """Choose the group that the others are compared with.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The groups.
-    reference : str or None
-        One of them; by default the last.
-
-    Returns
-    -------
-    str
-        The reference.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two groups, or the reference is none of them.
-
-    Examples
-    --------
-    >>> choose_reference(["Democrat", "Republican"], None)
-    'Republican'
-    """
+    """Choose the group that the others are compared with."""
     if len(names) < 2:
         raise ValueError(f"Expected ratings by at least two groups, got {', '.join(map(str, names))} only.")
     if reference is not None and reference not in names:

@@ -8,7 +8,7 @@ import pandas as pd
 from visclust.base.charts import GRAY
 from visclust.ratings.designs import find_simulated
 
-SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
+_SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
 
 # Blue and red that differ in lightness too, then colours of Okabe and Ito; groups differ in shape besides.
 _PARTIES = {"Democrat": "#2166ac", "Republican": "#d6402b"}
@@ -120,7 +120,7 @@ def plot_party_means(
         view = alt.ViewConfig(fill="#ececec", stroke=None)
         panels.append(alt.layer(intervals, points).properties(width=width, height=height, view=view))
     subtitle = [_WEIGHTINGS.get(weighting, weighting)]
-    title = title_ratings("What each group felt", table, subtitle=subtitle)
+    title = _title_ratings("What each group felt", table, subtitle=subtitle)
     return (
         alt.vconcat(*panels, spacing=8).properties(title=title).resolve_legend(color="shared", shape="shared")
     )
@@ -216,7 +216,7 @@ def plot_cluster_contrasts(
         panels.append(
             alt.layer(intervals, zero, raw, pulled).properties(width=width, height=height, title=name)
         )
-    heading = title_ratings("Differences between groups, cluster by cluster", contrasts)
+    heading = _title_ratings("Differences between groups, cluster by cluster", contrasts)
     return alt.vconcat(*panels, spacing=8).properties(title=heading).resolve_scale(y="shared")
 
 
@@ -283,7 +283,7 @@ def plot_emotion_heatmap(
     shares = ", ".join(f"{share:.0%}" for share in lines["share"])
     what = {"images": "unique images", "posts": "images in posts"}[size_is]
     note = f"Darker is stronger. Red lines: where the largest clusters make up {shares} of the {what}"
-    heading = title_ratings("What people felt about each cluster", cells, subtitle=[note])
+    heading = _title_ratings("What people felt about each cluster", cells, subtitle=[note])
     return alt.vconcat(*panels, spacing=5).properties(title=heading).resolve_scale(color="independent")
 
 
@@ -391,32 +391,7 @@ def _draw_thumbnails(thumbnails: pd.DataFrame, colours: alt.Scale, width: int) -
     return alt.layer(frames, names, pictures).properties(width=width, height=side + 30, view=view)
 
 
-def title_ratings(text: str, table: pd.DataFrame, *, subtitle: Sequence[str] = ()) -> alt.TitleParams:
-    """Title a figure, with a note below wherever its table rests on simulated ratings.
-
-    Parameters
-    ----------
-    text : str
-        The title.
-    table : DataFrame
-        What is drawn, with the column ``simulated``.
-    subtitle : sequence of str, default ()
-        Lines below the title.
-
-    Returns
-    -------
-    altair.TitleParams
-        The title, at the left.
-
-    Raises
-    ------
-    ValueError
-        If the table does not say whether its ratings were simulated.
-
-    Examples
-    --------
-    >>> title_ratings("Means", pd.DataFrame({"simulated": [True]})).subtitle
-    ['SIMULATED ratings, made by a computer: nobody felt this']
-    """
-    lines = [SIMULATED_NOTE, *subtitle] if find_simulated(table) else list(subtitle)
+def _title_ratings(text: str, table: pd.DataFrame, *, subtitle: Sequence[str] = ()) -> alt.TitleParams:
+    """Title a figure, with a note below wherever its table rests on simulated ratings."""
+    lines = [_SIMULATED_NOTE, *subtitle] if find_simulated(table) else list(subtitle)
     return alt.TitleParams(text, subtitle=lines, anchor="start", subtitleColor="#444", offset=8)

@@ -54,8 +54,8 @@ def measure_reliability(
 
     Source
     ------
-    Cronbach (1951); McDonald (1999), Test Theory, with one factor by least squares (`fit_one_factor`). Within
-    and between: Geldhof, Preacher & Zyphur (2014), "Reliability estimation in a multilevel confirmatory
+    Cronbach (1951); McDonald (1999), Test Theory, with one factor by least squares (`_fit_one_factor`).
+    Within and between: Geldhof, Preacher & Zyphur (2014), "Reliability estimation in a multilevel confirmatory
     factor analysis framework", with covariances from the analysis of variance.
 
     Examples
@@ -85,32 +85,7 @@ def measure_reliability(
 
 
 def list_scales(spread: RatingEvents, *, least: int) -> dict[str, list[int]]:
-    """List the columns of each dimension's items, of those with enough of them.
-
-    Parameters
-    ----------
-    spread : RatingEvents
-        From `spread_ratings`.
-    least : int
-        Items that a dimension needs.
-
-    Returns
-    -------
-    dict of str to list of int
-        Columns by dimension.
-
-    Raises
-    ------
-    ValueError
-        If no dimension has enough.
-
-    Examples
-    --------
-    >>> outcomes = pd.DataFrame({"level": ["emotion", "emotion", "dimension"], "item": ["a", "b", "mood"],
-    ...                          "dimension": "mood"})
-    >>> list_scales(RatingEvents(pd.DataFrame(), np.empty((0, 3)), outcomes, True), least=2)
-    {'mood': [0, 1]}
-    """
+    """List the columns of each dimension's items, of those with enough of them."""
     emotions = spread.outcomes[spread.outcomes["level"].eq("emotion")]
     known = spread.outcomes.loc[spread.outcomes["level"].eq("dimension"), "item"]
     scales = {name: emotions.index[emotions["dimension"].eq(name)].tolist() for name in known}
@@ -121,32 +96,7 @@ def list_scales(spread: RatingEvents, *, least: int) -> dict[str, list[int]]:
 
 
 def take_items(spread: RatingEvents, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Take the complete rows of some items, and number their respondents.
-
-    Parameters
-    ----------
-    spread : RatingEvents
-        From `spread_ratings`.
-    columns : list of int
-        Columns of its values.
-
-    Returns
-    -------
-    tuple of two arrays
-        Values (n, p) without gaps, and the respondents' numbers (n,).
-
-    Raises
-    ------
-    ValueError
-        If fewer than two rows are complete.
-
-    Examples
-    --------
-    >>> events = pd.DataFrame({"respondent": ["s", "s", "r"]})
-    >>> spread = RatingEvents(events, np.array([[1.0], [np.nan], [2.0]]), pd.DataFrame(), True)
-    >>> [part.tolist() for part in take_items(spread, [0])]
-    [[[1.0], [2.0]], [0, 1]]
-    """
+    """Take the complete rows of some items, and number their respondents."""
     complete = ~np.isnan(spread.values[:, columns]).any(axis=1)
     if complete.sum() < 2:
         raise ValueError("Expected ratings in which all items of a dimension were rated; there are none.")
@@ -188,37 +138,15 @@ def _omega(s: np.ndarray) -> np.ndarray:
     usable = np.isfinite(s).all(axis=(-1, -2)) & (np.einsum("...ii->...i", s) > 0).all(axis=-1)
     found = np.full(len(s), np.nan)
     if s.shape[-1] > 2 and usable.any():
-        loadings = fit_one_factor(s[usable])
+        loadings = _fit_one_factor(s[usable])
         common = loadings.sum(axis=-1) ** 2
         left = np.maximum(np.einsum("...ii->...i", s[usable]) - loadings**2, 0).sum(axis=-1)
         found[usable] = common / (common + left)
     return found
 
 
-def fit_one_factor(covariances: np.ndarray, *, n_steps: int = 300) -> np.ndarray:
-    """Fit one factor to many covariance matrices at once, by least squares of what lies off the diagonal.
-
-    Parameters
-    ----------
-    covariances : float array, shape (…, p, p)
-        Covariance matrices of three items or more.
-    n_steps : int, default 300
-        Steps of iterated principal axes.
-
-    Returns
-    -------
-    float array, shape (…, p)
-        Loadings.
-
-    Source
-    ------
-    Harman & Jones (1966), "Factor analysis by minimizing residuals".
-
-    Examples
-    --------
-    >>> fit_one_factor(np.array([[1.0, 0.56, 0.48], [0.56, 1.0, 0.42], [0.48, 0.42, 1.0]])).round(3).tolist()
-    [0.8, 0.7, 0.6]
-    """
+def _fit_one_factor(covariances: np.ndarray, *, n_steps: int = 300) -> np.ndarray:
+    """Fit one factor to many covariance matrices at once, by least squares of what lies off the diagonal."""
     s = np.array(covariances, dtype=float)
     diagonal = np.einsum("...ii->...i", s).copy()
     shared = diagonal * 0.5

@@ -132,59 +132,20 @@ def draw_cluster_effects(
     return pd.DataFrame({"effect": ((shared + own) @ root.T).ravel()}, index=index).reset_index()
 
 
-def measure_spread(model: RatingModel) -> pd.Series:
-    """Give each item's standard deviation about its mean in one cluster and group, before rounding.
-
-    Parameters
-    ----------
-    model : RatingModel
-        The model.
-
-    Returns
-    -------
-    Series
-        By item, in points of the scale.
-
-    Examples
-    --------
-    >>> model = RatingModel()._replace(tendency_sd=3, respondent_sd=4, image_sd=0, group_image_sd=0,
-    ...                                rating_sd=0, residual_sd=0)
-    >>> float(measure_spread(model)["hopeful"])
-    5.0
-    """
+def _measure_spread(model: RatingModel) -> pd.Series:
+    """Give each item's standard deviation about its mean in one cluster and group, before rounding."""
     inner = model.respondent_sd**2 + model.image_sd**2 + model.group_image_sd**2 + model.rating_sd**2
     loadings = pd.Series(dict(model.loadings), dtype=float)
     return (model.tendency_sd**2 + loadings**2 * inner + model.residual_sd**2) ** 0.5
 
 
-def expect_ratings(model: RatingModel, cluster_effects: pd.DataFrame) -> pd.DataFrame:
+def _expect_ratings(model: RatingModel, cluster_effects: pd.DataFrame) -> pd.DataFrame:
     """Compute the exact expected rating per item, cluster and group, after rounding and clipping.
 
     A rounded and clipped normal variable is a sum of steps: its expectation is the lowest number of the
     scale plus, for each half between two numbers, the probability of passing it.
-
-    Parameters
-    ----------
-    model : RatingModel
-        The model.
-    cluster_effects : DataFrame
-        From `draw_cluster_effects`.
-
-    Returns
-    -------
-    DataFrame
-        A row per cluster, group, and item or dimension (the mean of its items): ``cluster, group, level,
-        item, expected``. The expectation is over respondents, images of that cluster, and chance.
-
-    Examples
-    --------
-    >>> model = RatingModel()
-    >>> still = draw_cluster_effects(model, [0]).assign(effect=0.0)
-    >>> expected = expect_ratings(model, still).set_index(["group", "item"])["expected"]
-    >>> round(float(expected["Democrat", "hopeful"] - expected["Republican", "hopeful"]), 3)
-    0.935
     """
-    spread = measure_spread(model)
+    spread = _measure_spread(model)
     lowest, highest = model.scale
     halves = np.arange(lowest, highest) + 0.5
     wide = cluster_effects.pivot(index=["cluster", "group"], columns="dimension", values="effect")
@@ -340,7 +301,7 @@ def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.Da
         "images": images["images"].astype(float),
         "corpus": images["corpus"],
     }
-    cells = expect_ratings(simulated.model, simulated.cluster_effects)
+    cells = _expect_ratings(simulated.model, simulated.cluster_effects)
     wide = cells.pivot(index="cluster", columns=["group", "level", "item"], values="expected")
     parts = []
     for weighting, share in shares.items():

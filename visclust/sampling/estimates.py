@@ -95,7 +95,7 @@ def estimate_corpus(
     10.3; Hájek (1971). Intervals for proportions, and for means and totals where only 0 and 1 were seen:
     Wilson's with the effective sample size of Korn and Graubard (1998), Survey Methodology 24, as compared by
     Franco et al. (2019), Journal of Survey Statistics and Methodology 7; all others: Student's t. Variance:
-    `measure_variance`.
+    `_measure_variance`.
 
     Examples
     --------
@@ -114,8 +114,8 @@ def estimate_corpus(
     _check_choice("design", design, ("auto", "stratified", "random"))
     check_level(level)
     plan = find_design(sample, clusters, design=design)
-    values = join_values(sample, value, numeric=statistic != "proportion")
-    domains, known = join_domains(sample, by, clusters)
+    values = _join_values(sample, value, numeric=statistic != "proportion")
+    domains, known = _join_domains(sample, by, clusters)
     if by is not None and known is None and (statistic, estimator) == ("mean", "horvitz-thompson"):
         raise ValueError(
             "The Horvitz-Thompson mean of a domain needs the domain's size, which is only known if `by` is a "
@@ -191,7 +191,7 @@ def _estimate(
     else:
         whole = factor = by_size if statistic == "total" else 1.0
         estimate, linear = mean * factor, inside * (y - mean) / weighed * factor
-    variance, freedom, collapsed = measure_variance(linear, part.strata, part.sizes, kind=kind)
+    variance, freedom, collapsed = _measure_variance(linear, part.strata, part.sizes, kind=kind)
     n = int(inside.sum())
     if n == 1 and not (is_sum and statistic == "total") and weighed > 1:
         variance = freedom = math.nan  # one image lies on its own mean and tells nothing about spread
@@ -243,36 +243,10 @@ def _find_wilson(
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def join_values(
+def _join_values(
     sample: pd.DataFrame, value: str | pd.Series | pd.DataFrame, *, numeric: bool = True
 ) -> dict[str, pd.Series]:
-    """Give each sampled image its values, in the order of the sample.
-
-    Parameters
-    ----------
-    sample : DataFrame
-        The sample table.
-    value : str, Series or DataFrame
-        A column of the sample; a Series indexed by image id; or a table with ``image_id`` and values.
-    numeric : bool, default True
-        Whether the values must be numbers, or True and False.
-
-    Returns
-    -------
-    dict of str to Series
-        Values by name; missing where an image has none.
-
-    Raises
-    ------
-    ValueError
-        If there is no such column, an image comes twice, no image matches, or a number is needed.
-
-    Examples
-    --------
-    >>> sample = pd.DataFrame({"image_id": ["a", "b"]})
-    >>> join_values(sample, pd.Series({"b": 2.0, "a": 1.0}))["value"].tolist()
-    [1.0, 2.0]
-    """
+    """Give each sampled image its values, in the order of the sample."""
     if isinstance(value, str):
         if value not in sample.columns:
             raise ValueError(
@@ -306,34 +280,10 @@ def join_values(
     return found
 
 
-def join_domains(sample: pd.DataFrame, by: str | pd.Series | None, clusters: pd.DataFrame) -> tuple[Any, Any]:
-    """Give each sampled image its domain, and each image of the corpus where that is known.
-
-    Parameters
-    ----------
-    sample : DataFrame
-        The sample table.
-    by : str, Series or None
-        A column of the sample or of the clusters table, or a Series indexed by image id.
-    clusters : DataFrame
-        The clusters table.
-
-    Returns
-    -------
-    tuple of (ndarray or None, ndarray or None)
-        Domains of the sampled images, and of all images of the corpus.
-
-    Raises
-    ------
-    ValueError
-        If there is no such column, or an image has no domain.
-
-    Examples
-    --------
-    >>> clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1]})
-    >>> [part.tolist() for part in join_domains(clusters.tail(1), "cluster", clusters)]
-    [[1], [0, 1]]
-    """
+def _join_domains(
+    sample: pd.DataFrame, by: str | pd.Series | None, clusters: pd.DataFrame
+) -> tuple[Any, Any]:
+    """Give each sampled image its domain, and each image of the corpus where that is known."""
     if by is None:
         return None, None
     everyone = None
@@ -377,7 +327,7 @@ def _is_truth(column: pd.Series) -> bool:
     return bool(column.dropna().map(lambda each: isinstance(each, (bool, np.bool_))).all())
 
 
-def measure_variance(
+def _measure_variance(
     values: np.ndarray, strata: np.ndarray, sizes: np.ndarray, *, kind: str = "own"
 ) -> StratifiedVariance:
     """Estimate the variance of a total from simple random samples without replacement within strata.
@@ -387,41 +337,6 @@ def measure_variance(
     one with the stratum nearest in size), and the squared difference of their totals, each in proportion
     to its size, takes the place of the variance. That is never too small on average, and too large by as
     much as the paired strata differ. Sizes are known beforehand, so that pairing does not look at the data.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (n,)
-        What is totalled, or the linearised values of another estimate.
-    strata : ndarray of int, shape (n,)
-        Stratum of each row, from 0 to s - 1, each at least once.
-    sizes : ndarray of int, shape (s,)
-        Images in each stratum.
-    kind : {"own", "moderated", "pooled"}, default "own"
-        "pooled": the mean squared deviation within strata stands for every stratum, as if strata differed in
-        it by chance or regardless of their size. "moderated": the stratum's own, averaged with the pooled one
-        as if that were one more sampled row of it; degrees of freedom are those of "own", and n minus s at
-        most. In both, strata with one sampled row need no partner.
-
-    Returns
-    -------
-    StratifiedVariance
-        ``variance`` (NaN where the only stratum has one sampled image of several), ``degrees_of_freedom``
-        after Satterthwaite (infinite where the variance is 0), and ``collapsed``.
-
-    Source
-    ------
-    Cochran (1977), Sampling Techniques, 3rd edition, section 5.6 (variance), 5A.12 (collapsed strata) and
-    formula 5.16 (degrees of freedom); Hansen, Hurwitz and Madow (1953) for collapsing by size; Wolter
-    (2007), Introduction to Variance Estimation, section 2.5. Moderation: Smyth (2004), Statistical
-    Applications in Genetics and Molecular Biology 3(1), with one prior degree of freedom instead of an
-    estimated number.
-
-    Examples
-    --------
-    >>> measure_variance(np.array([1.0, 3.0]), np.array([0, 0]), np.array([4])).variance
-    8.0
-    >>> measure_variance(np.array([1.0, 3.0]), np.array([0, 1]), np.array([2, 2])).variance
-    16.0
     """
     drawn = np.bincount(strata, minlength=len(sizes))
     totals = np.bincount(strata, weights=values, minlength=len(sizes)) * sizes / drawn
@@ -433,7 +348,7 @@ def measure_variance(
         typical = squares.sum() / free.sum()
         if kind == "pooled":
             return StratifiedVariance(float(factors.sum() * typical), float(free.sum()), 0)
-        own = measure_variance(values, strata, sizes)
+        own = _measure_variance(values, strata, sizes)
         moderated = float((factors * (squares + typical) / (free + 1)).sum())
         known = own.degrees_of_freedom
         freedom = float(free.sum()) if math.isnan(known) else min(known, float(free.sum()))

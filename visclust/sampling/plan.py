@@ -79,7 +79,7 @@ def plan_annotation(
     Source
     ------
     Casas, Webb Williams, Aslett and Wilkerson, on stratified sampling and annotation cost. The chances:
-    `chance_all_seen`.
+    `_chance_all_seen`.
 
     Examples
     --------
@@ -109,15 +109,15 @@ def plan_annotation(
     wanted = math.ceil(coverage * len(sizes) - 1e-9)  # 0.7 * 10 is a little above 7 in float64
     waits = None
     if wanted < len(sizes):
-        waits = draw_waits(sizes, n_images, themes=wanted, draws=n_simulations, seed=seed)
+        waits = _draw_waits(sizes, n_images, themes=wanted, draws=n_simulations, seed=seed)
 
     def find_chance(n: int) -> float:
         """Find the chance that a random sample of n sees the wanted themes."""
         if waits is None:
-            return chance_all_seen(sizes, n_images, n)
+            return _chance_all_seen(sizes, n_images, n)
         return float(np.searchsorted(waits, n, side="right")) / len(waits)
 
-    goal = find_smallest(lambda n: find_chance(n) >= probability, wanted, n_images)
+    goal = _find_smallest(lambda n: find_chance(n) >= probability, wanted, n_images)
     full = int(np.minimum(max_per_cluster, np.maximum(sizes - 1, 1)).sum())
     costs = {
         "random": goal if budget is None else budget,
@@ -129,7 +129,7 @@ def plan_annotation(
         is_random = design == "random"
         seen = float(min(images, len(sizes)))
         if is_random:
-            seen = float(count_expected(sizes, n_images, np.array([images]))[0])
+            seen = float(_count_expected(sizes, n_images, np.array([images]))[0])
         rival = goal if budget is None else _match_random(sizes, n_images, seen)
         chance = find_chance(images) if is_random else float(images >= wanted)
         error = math.sqrt(chance * (1 - chance) / len(waits)) if is_random and waits is not None else 0.0
@@ -151,7 +151,7 @@ def plan_annotation(
     # Even on the logarithmic axis, where the stratified sample shows, and on the plain one, where the random.
     spaced = [*np.geomspace(1, end, _POINTS), *np.linspace(1, end, _POINTS)]
     grid = np.unique(np.array([*spaced, goal]).round().astype(np.int64))
-    shares = count_expected(sizes, n_images, grid) / len(sizes)
+    shares = _count_expected(sizes, n_images, grid) / len(sizes)
     at_random = pd.DataFrame(
         {"design": "random", "images": grid, "share_seen": shares, "chance": [find_chance(n) for n in grid]}
     )
@@ -188,8 +188,8 @@ def _find_themes(clusters: pd.DataFrame, theme_size: int) -> tuple[np.ndarray, i
 def _match_random(sizes: np.ndarray, n_images: int, seen: float) -> int:
     """Find the random sample that sees as many themes on average; all of them, up to half a theme."""
     target = min(seen, len(sizes) - 0.5)
-    return find_smallest(
-        lambda n: bool(count_expected(sizes, n_images, np.array([n]))[0] >= target), 1, n_images
+    return _find_smallest(
+        lambda n: bool(_count_expected(sizes, n_images, np.array([n]))[0] >= target), 1, n_images
     )
 
 
@@ -200,13 +200,13 @@ def _find_sure_size(sizes: np.ndarray, n_images: int, n: int, probability: float
         missed = sizes[min(n, len(sizes)) :]
         sure = distinct[distinct > missed.max(initial=0)]
         return int(sure[0]) if len(sure) else None
-    place = find_smallest(
-        lambda i: chance_all_seen(sizes[sizes >= distinct[i]], n_images, n) >= probability, 0, len(distinct)
+    place = _find_smallest(
+        lambda i: _chance_all_seen(sizes[sizes >= distinct[i]], n_images, n) >= probability, 0, len(distinct)
     )
     return int(distinct[place]) if place < len(distinct) else None
 
 
-def chance_all_seen(sizes: np.ndarray, n_images: int, n: int) -> float:
+def _chance_all_seen(sizes: np.ndarray, n_images: int, n: int) -> float:
     """Compute the probability that a simple random sample holds an image of every theme.
 
     If each image were drawn by itself with probability n / n_images, the number drawn of each theme would be
@@ -214,30 +214,6 @@ def chance_all_seen(sizes: np.ndarray, n_images: int, n: int) -> float:
     random sample. The joint probability of "n in all and every theme seen" is a coefficient of the product
     of the themes' generating functions, each without its constant term, and is read off by a discrete
     Fourier transform. The result is exact up to rounding, some 1e-12.
-
-    Parameters
-    ----------
-    sizes : ndarray of int, shape (t,)
-        Images of each theme.
-    n_images : int
-        Images in the corpus; those of no theme included.
-    n : int
-        Images drawn.
-
-    Returns
-    -------
-    float
-        The probability.
-
-    Source
-    ------
-    The occupancy problem without replacement: Johnson and Kotz (1977), Urn Models and Their Application,
-    chapter 3; conditioning independent counts on their sum: Holst (1979), Annals of Probability 7.
-
-    Examples
-    --------
-    >>> round(chance_all_seen(np.array([1, 1]), 4, 2), 6)
-    0.166667
     """
     if n >= n_images:
         return 1.0
@@ -255,57 +231,15 @@ def chance_all_seen(sizes: np.ndarray, n_images: int, n: int) -> float:
     return float(np.clip(joint / binom.pmf(n, n_images, p), 0, 1))
 
 
-def count_expected(sizes: np.ndarray, n_images: int, n: np.ndarray) -> np.ndarray:
-    """Count the themes that random samples of these sizes hold on average; exact.
-
-    Parameters
-    ----------
-    sizes : ndarray of int, shape (t,)
-        Images of each theme.
-    n_images : int
-        Images in the corpus.
-    n : ndarray of int, shape (m,)
-        Images drawn.
-
-    Returns
-    -------
-    ndarray of float, shape (m,)
-        Themes seen.
-
-    Examples
-    --------
-    >>> count_expected(np.array([1, 1]), 4, np.array([2, 4])).tolist()
-    [1.0, 2.0]
-    """
+def _count_expected(sizes: np.ndarray, n_images: int, n: np.ndarray) -> np.ndarray:
+    """Count the themes that random samples of these sizes hold on average; exact."""
     distinct, counts = np.unique(sizes, return_counts=True)
     missed = hypergeom.pmf(0, n_images, distinct[None, :], np.asarray(n)[:, None])
     return (1 - missed) @ counts
 
 
-def draw_waits(sizes: np.ndarray, n_images: int, *, themes: int, draws: int, seed: int) -> np.ndarray:
-    """Simulate how many images must be looked at, in random order, until so many themes are seen.
-
-    Parameters
-    ----------
-    sizes : ndarray of int, shape (t,)
-        Images of each theme.
-    n_images : int
-        Images in the corpus.
-    themes : int
-        Themes to see.
-    draws, seed : int
-        Random orders, and their seed.
-
-    Returns
-    -------
-    ndarray of int, shape (draws,)
-        Images looked at, sorted.
-
-    Examples
-    --------
-    >>> draw_waits(np.array([2, 2]), 4, themes=1, draws=3, seed=0).tolist()
-    [1, 1, 1]
-    """
+def _draw_waits(sizes: np.ndarray, n_images: int, *, themes: int, draws: int, seed: int) -> np.ndarray:
+    """Simulate how many images must be looked at, in random order, until so many themes are seen."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(sizes)), sizes)
     waits = np.empty(draws, dtype=np.int64)
@@ -317,26 +251,8 @@ def draw_waits(sizes: np.ndarray, n_images: int, *, themes: int, draws: int, see
     return np.sort(waits)
 
 
-def find_smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int:
-    """Find the smallest whole number that is enough, where all larger ones are enough too.
-
-    Parameters
-    ----------
-    is_enough : callable
-        From int to bool.
-    low, high : int
-        Where to look; `high` is taken to be enough.
-
-    Returns
-    -------
-    int
-        The number.
-
-    Examples
-    --------
-    >>> find_smallest(lambda n: n * n >= 50, 0, 100)
-    8
-    """
+def _find_smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int:
+    """Find the smallest whole number that is enough, where all larger ones are enough too."""
     while low < high:
         middle = (low + high) // 2
         if is_enough(middle):

@@ -297,59 +297,14 @@ def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
 
 
 def check_sample(sample: pd.DataFrame) -> None:
-    """Check that a table is a sample, and that an image is in it.
-
-    Parameters
-    ----------
-    sample : DataFrame
-        The sample table.
-
-    Raises
-    ------
-    ValueError
-        If it is none, or empty.
-
-    Examples
-    --------
-    >>> columns = ["image_id", "cluster", "inclusion_probability", "weight"]
-    >>> check_sample(pd.DataFrame([["a", 0, 0.5, 2.0]], columns=columns))
-    """
+    """Check that a table is a sample, and that an image is in it."""
     check_table(sample, "sample")
     if sample.empty:
         raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
 
 
 def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "auto") -> SampleDesign:
-    """Find out whether a sample is stratified by cluster or simply random, from its probabilities.
-
-    Parameters
-    ----------
-    sample : DataFrame
-        From `draw_stratified_sample` or `draw_random_sample`, whole.
-    clusters : DataFrame
-        The clusters table that it was drawn from.
-    design : {"auto", "stratified", "random"}, default "auto"
-        The design that the probabilities should fit; "auto" takes stratified where they fit both.
-
-    Returns
-    -------
-    SampleDesign
-        A simple random sample is one stratum.
-
-    Raises
-    ------
-    ValueError
-        If an image or its cluster is not that of the clusters table, or the probabilities fit no design.
-
-    Examples
-    --------
-    >>> clusters = pd.DataFrame({"image_id": list("abcd"), "cluster": [0, 0, 0, 1], "iteration": 1,
-    ...                          "silhouette": 0.1})
-    >>> sample = pd.DataFrame({"image_id": ["a", "c"], "cluster": 0, "inclusion_probability": 2 / 3,
-    ...                        "weight": 1.5})
-    >>> find_design(sample, clusters).covered
-    3
-    """
+    """Find out whether a sample is stratified by cluster or simply random, from its probabilities."""
     check_sample(sample)
     check_table(clusters, "clusters")
     cluster_of = clusters.set_index("image_id")["cluster"]

@@ -77,10 +77,10 @@ def assign_respondents(
     """
     check_sample(sample)
     check_whole_number("per_respondent", per_respondent, least=1)
-    by_group = list_groups(respondents, groups)
+    by_group = _list_groups(respondents, groups)
     strata = number_strata(sample)
     sizes = np.bincount(strata)
-    refuse_impossible(
+    _refuse_impossible(
         sizes,
         {group: len(names) for group, names in by_group.items()},
         per_respondent=per_respondent,
@@ -92,7 +92,7 @@ def assign_respondents(
     for group, names in by_group.items():
         counts = even_out_ratings(strata, rated=rated, n_respondents=len(names), load=per_respondent, rng=rng)
         totals = np.bincount(strata, weights=counts).astype(np.int64)
-        given = assign_strata(totals, n_respondents=len(names), load=per_respondent, rng=rng)
+        given = _assign_strata(totals, n_respondents=len(names), load=per_respondent, rng=rng)
         rows = _pick_images(given, strata, counts, rng=rng)
         parts.append(
             pd.DataFrame(
@@ -112,31 +112,8 @@ def assign_respondents(
     return check_table(table.reset_index(drop=True), "assignment")
 
 
-def list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.ndarray]:
-    """List the respondents of each group, in the order given.
-
-    Parameters
-    ----------
-    respondents : DataFrame
-        ``respondent`` and the column of groups.
-    groups : str or None
-        Name of that column.
-
-    Returns
-    -------
-    dict of str to ndarray of str
-        Respondents by group.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a value is missing, or a respondent comes twice.
-
-    Examples
-    --------
-    >>> list_groups(pd.DataFrame({"respondent": ["r1", "r2"], "party": ["D", "R"]}), "party")["R"].tolist()
-    ['r2']
-    """
+def _list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.ndarray]:
+    """List the respondents of each group, in the order given."""
     needed = ["respondent"] + ([groups] if groups is not None else [])
     missing = [name for name in needed if name not in respondents.columns]
     if missing:
@@ -161,23 +138,7 @@ def list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.n
 
 
 def number_strata(sample: pd.DataFrame) -> np.ndarray:
-    """Give numbers to what a respondent may see once: the clusters, and each unassigned image by itself.
-
-    Parameters
-    ----------
-    sample : DataFrame
-        Any table with the column ``cluster``.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Numbers from 0, by row.
-
-    Examples
-    --------
-    >>> number_strata(pd.DataFrame({"cluster": [7, 7, -1, -1]})).tolist()
-    [0, 0, 1, 2]
-    """
+    """Give numbers to what a respondent may see once: the clusters, and each unassigned image by itself."""
     cluster = sample["cluster"].to_numpy()
     loose = cluster == UNASSIGNED
     numbers = np.empty(len(sample), dtype=np.int64)
@@ -190,30 +151,7 @@ def number_strata(sample: pd.DataFrame) -> np.ndarray:
 def even_out_ratings(
     strata: np.ndarray, *, rated: np.ndarray, n_respondents: int, load: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Say how often each image is rated in a group: as evenly as the room in the clusters allows.
-
-    Parameters
-    ----------
-    strata : ndarray of int, shape (n,)
-        The cluster of each image, from `number_strata`.
-    rated : ndarray of int, shape (n,)
-        How often earlier groups rate each; images rated less come first when not all can have one more.
-    n_respondents, load : int
-        Respondents of the group, and images for each.
-    rng : numpy.random.Generator
-        Decides among equals.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Ratings of each image; those of a cluster sum to `n_respondents` at most.
-
-    Examples
-    --------
-    >>> even_out_ratings(np.array([0, 0, 1]), rated=np.array([1, 0, 0]), n_respondents=2, load=2,
-    ...                rng=np.random.default_rng(0)).tolist()
-    [1, 1, 2]
-    """
+    """Say how often each image is rated in a group: as evenly as the room in the clusters allows."""
     counts = np.zeros(len(strata), dtype=np.int64)
     room = np.full(strata.max() + 1, n_respondents)
     left = n_respondents * load
@@ -244,7 +182,7 @@ def _pick_images(
     return rows[np.lexsort((rng.random(len(who)), who))]
 
 
-def refuse_impossible(
+def _refuse_impossible(
     sizes: np.ndarray, n_respondents: Mapping[str, int], *, per_respondent: int, n_loose: int = 0
 ) -> None:
     """Raise an error if no assignment exists.
@@ -252,32 +190,6 @@ def refuse_impossible(
     With loads equal and one image of a cluster per respondent, one exists exactly if there are as many
     clusters as a respondent rates images, the ratings of each group reach all images, and no cluster has
     more images than a group has respondents.
-
-    Parameters
-    ----------
-    sizes : ndarray of int, shape (s,)
-        Sampled images of each cluster; every unassigned image is a cluster of its own.
-    n_respondents : mapping of str to int
-        Respondents in each group.
-    per_respondent : int
-        Images for each.
-    n_loose : int, default 0
-        How many of the clusters are unassigned images.
-
-    Raises
-    ------
-    ValueError
-        With the reasons and the smallest changes that would each do.
-
-    Source
-    ------
-    The conditions of Gale and Ryser for a 0-1 table, which these three imply where all row sums are equal.
-
-    Examples
-    --------
-    >>> refuse_impossible(np.array([3, 3]), {"D": 2}, per_respondent=2)
-    Traceback (most recent call last):
-    ValueError: No such assignment exists: ...
     """
     n, s, largest = int(sizes.sum()), len(sizes), int(sizes.max())
     reasons = []
@@ -335,43 +247,10 @@ def _list_changes(sizes: np.ndarray, n_respondents: Mapping[str, int], load: int
     return changes
 
 
-def assign_strata(
+def _assign_strata(
     totals: np.ndarray, *, n_respondents: int, load: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw a table of respondents by clusters from all that have the given sums.
-
-    Parameters
-    ----------
-    totals : ndarray of int, shape (s,)
-        How many respondents see each cluster: `n_respondents` at most, ``n_respondents * load`` together.
-    n_respondents : int
-        Respondents.
-    load : int
-        Clusters for each.
-    rng : numpy.random.Generator
-        Source of chance.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_respondents, s)
-        Who sees what; rows sum to `load`, columns to `totals`.
-
-    Raises
-    ------
-    RuntimeError
-        If the sums contradict each other.
-
-    Source
-    ------
-    Carstens, Berger and Strona (2018), MethodsX 5: trades of all rows in pairs drawn at random have the
-    uniform distribution over all such tables as their limit.
-
-    Examples
-    --------
-    >>> seen = assign_strata(np.array([2, 1, 1]), n_respondents=2, load=2, rng=np.random.default_rng(0))
-    >>> seen.sum(axis=0).tolist(), seen.sum(axis=1).tolist()
-    ([2, 1, 1], [2, 2])
-    """
+    """Draw a table of respondents by clusters from all that have the given sums."""
     given = _find_first(totals, n_respondents, load)
     for _ in range(_ROUNDS if n_respondents > 1 else 0):
         _trade(given, rng)

@@ -13,115 +13,29 @@ from visclust.base.files import write_atomically
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
-def guard_cell(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would run as a formula.
-
-    Parameters
-    ----------
-    text : str
-        Text from outside, such as a respondent's name.
-
-    Returns
-    -------
-    str
-        The text, with an apostrophe before it if it begins with ``= + - @``, a tab, a carriage return, or an
-        apostrophe.
-
-    Source
-    ------
-    OWASP, "CSV Injection".
-
-    Examples
-    --------
-    >>> guard_cell("=HYPERLINK(1)"), guard_cell("R1")
-    ("'=HYPERLINK(1)", 'R1')
-    """
+def _guard_cell(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
     return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 
 def restore_cell(text: str) -> str:
-    """Take away the apostrophe that `guard_cell` put there.
-
-    Parameters
-    ----------
-    text : str
-        A cell of a file that came back.
-
-    Returns
-    -------
-    str
-        The text as it was.
-
-    Examples
-    --------
-    >>> restore_cell("'=HYPERLINK(1)"), restore_cell("R1")
-    ('=HYPERLINK(1)', 'R1')
-    """
+    """Take away the apostrophe that `_guard_cell` put there."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_DANGEROUS) else text
 
 
 def write_cells(
     path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]
 ) -> Path:
-    """Write a CSV file in one step, text guarded, with the mark by which spreadsheets know UTF-8.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-    header : sequence of str
-        Names of the columns.
-    rows : iterable of sequences
-        Cells; numbers are written as they are.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = write_cells(Path(tempfile.mkdtemp()) / "a.csv", ["who", "n"], [["@x", 1]])
-    >>> path.read_text(encoding="utf-8-sig").split()
-    ['who,n', "'@x,1"]
-    """
+    """Write a CSV file in one step, text guarded, with the mark by which spreadsheets know UTF-8."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     for row in [header, *rows]:
-        writer.writerow([guard_cell(cell) if isinstance(cell, str) else cell for cell in row])
+        writer.writerow([_guard_cell(cell) if isinstance(cell, str) else cell for cell in row])
     return write_atomically(path, lambda file: file.write(text.getvalue().encode("utf-8-sig")))
 
 
 def read_rows_of_cells(path: str | os.PathLike) -> list[list[str]]:
-    r"""Read the rows of a CSV or TSV file in UTF-8 or UTF-16; cells as they stand there.
-
-    Parameters
-    ----------
-    path : str or path
-        The file; tabs separate the cells where its name ends in ``.tsv``, and in UTF-16 files. A first line
-        such as ``sep=;``, which Excel understands, names another sign.
-
-    Returns
-    -------
-    list of list of str
-        Rows that hold anything.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no text, or no table.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
-    >>> _ = path.write_text('a,b\n1,"x, y"\n')
-    >>> read_rows_of_cells(path)
-    [['a', 'b'], ['1', 'x, y']]
-    """
+    r"""Read the rows of a CSV or TSV file in UTF-8 or UTF-16; cells as they stand there."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No file {path}: check where the survey's export was saved.")

@@ -17,7 +17,7 @@ from visclust.base.tables import check_table
 from visclust.survey.cells import write_cells
 from visclust.survey.qualtrics import write_qualtrics
 
-CSV_INSTRUCTIONS = """How to use survey.csv
+_CSV_INSTRUCTIONS = """How to use survey.csv
 
 Each row is one image for one respondent, in the order of "position". Show the respondent the image (its
 address is in the row, if one was given), ask how much it makes them feel each of
@@ -30,7 +30,7 @@ text as a formula; leave it there.
 Back in Python: visclust.read_ratings("survey.csv", assignment)
 """
 
-PAGE_INSTRUCTIONS = """How to use the pages
+_PAGE_INSTRUCTIONS = """How to use the pages
 
 Each file in "pages" is for one respondent; respondents.csv says whose it is. It runs in any current
 browser, offline. The respondent rates {n} images, presses "Download answers" at the end, and sends the
@@ -136,7 +136,7 @@ def export_survey(
             )
         files = write_qualtrics(ordered, addresses, folder=folder, items=names, scale=(low, high))
     elif to == "csv":
-        files = _write_csv(ordered, addresses, folder, names, CSV_INSTRUCTIONS.format(**words))
+        files = _write_csv(ordered, addresses, folder, names, _CSV_INSTRUCTIONS.format(**words))
     else:
         files = _write_pages(
             ordered,
@@ -146,7 +146,7 @@ def export_survey(
             (low, high),
             images_folder,
             seed,
-            PAGE_INSTRUCTIONS.format(**words),
+            _PAGE_INSTRUCTIONS.format(**words),
         )
     record = describe_run(
         "export_survey",

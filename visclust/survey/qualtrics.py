@@ -13,7 +13,7 @@ from visclust.base.files import write_atomically
 from visclust.survey.cells import read_rows_of_cells, restore_cell, write_cells
 from visclust.survey.raw_answers import CELL_COLUMNS, SUBMISSION_COLUMNS, RawAnswers, list_problem
 
-QUALTRICS_INSTRUCTIONS = """How to build this survey in Qualtrics
+_QUALTRICS_INSTRUCTIONS = """How to build this survey in Qualtrics
 
 1. Import the questions. Create a project from a file and choose survey.txt (Qualtrics' "Advanced Format").
    You get an introduction, a block "Rating" with a matrix question "{tag}" ({n_items} statements,
@@ -67,26 +67,7 @@ _PREVIEWS = (
 
 
 def looks_like_qualtrics(path: str | os.PathLike) -> bool:
-    r"""Tell by its third row whether a file is an export of Qualtrics.
-
-    Parameters
-    ----------
-    path : str or path
-        A CSV or TSV file.
-
-    Returns
-    -------
-    bool
-        Whether the third row holds ImportIds.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
-    >>> _ = path.write_text("respondent,image_id\nr1,a\n")
-    >>> looks_like_qualtrics(path)
-    False
-    """
+    r"""Tell by its third row whether a file is an export of Qualtrics."""
     rows = read_rows_of_cells(path)
     return len(rows) >= _HEADER_ROWS and any("ImportId" in cell for cell in rows[_HEADER_ROWS - 1])
 
@@ -94,42 +75,7 @@ def looks_like_qualtrics(path: str | os.PathLike) -> bool:
 def read_qualtrics_answers(
     path: str | os.PathLike, assignment: pd.DataFrame, items: Sequence[str]
 ) -> RawAnswers:
-    r"""Read an export of the survey that `export_survey` describes.
-
-    Parameters
-    ----------
-    path : str or path
-        The CSV or TSV file with its three header rows: names, texts of the questions, ImportIds.
-    assignment : DataFrame
-        The assignment table; says which image a loop showed where the export does not.
-    items : sequence of str
-        The items. Columns are matched by the statement in the second header row, or, where no statement is an
-        item, by its number.
-
-    Returns
-    -------
-    RawAnswers
-        A submission per response. Images are those that the response says were shown.
-
-    Raises
-    ------
-    ValueError
-        If the header rows, the respondents or the ratings cannot be found.
-
-    Source
-    ------
-    Qualtrics support page "Understanding Your Data Set".
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
-    >>> _ = path.write_text('ResponseId,respondent,image_1,1_rating_1\nResponse ID,respondent,image_1,'
-    ...     'How? - proud\n"{""ImportId"":""_recordId""}",x,x,x\nR_1,r1,a,7\n')
-    >>> assignment = pd.DataFrame({"respondent": ["r1"], "position": 1, "image_id": "a"})
-    >>> read_qualtrics_answers(path, assignment, ["proud"]).cells[["image_id", "value"]].values.tolist()
-    [['a', '7']]
-    """
+    r"""Read an export of the survey that `export_survey` describes."""
     rows = read_rows_of_cells(path)
     name = Path(path).name
     if not looks_like_qualtrics(path):
@@ -263,47 +209,7 @@ def write_qualtrics(
     items: Sequence[str],
     scale: tuple[int, int],
 ) -> list[Path]:
-    """Write the files from which a survey is built in Qualtrics.
-
-    Parameters
-    ----------
-    ordered : DataFrame
-        The assignment table, sorted by respondent and position.
-    addresses : mapping of str to str
-        Where each image is on the web.
-    folder : pathlib.Path
-        Folder for the files.
-    items : sequence of str
-        What is rated.
-    scale : tuple of two int
-        Lowest and highest number.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Instructions, contacts, links, the Loop & Merge table, and the questions.
-
-    Raises
-    ------
-    ValueError
-        If respondents have different numbers of images, a value is too long for embedded data, or an item
-        holds "[[", which Qualtrics would take for a command.
-
-    Source
-    ------
-    Qualtrics support pages: Loop & Merge, Embedded Data, Importing and Exporting Surveys, Adding Directory
-    Contacts.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> ordered = pd.DataFrame({"respondent": ["r1"], "group": "D", "position": 1, "image_id": "a"})
-    >>> made = write_qualtrics(ordered, {"a": "https://example.org/a.jpg"}, folder=Path(tempfile.mkdtemp()),
-    ...                        items=["proud"], scale=(1, 3))
-    >>> print(made[3].read_text(encoding="utf-8-sig").strip())
-    Field 1,Field 2
-    ${e://Field/image_1},${e://Field/address_1}
-    """
+    """Write the files from which a survey is built in Qualtrics."""
     loads = ordered.groupby("respondent").size()
     m = int(loads.max())
     if loads.min() != m:
@@ -328,7 +234,7 @@ def write_qualtrics(
             f"Qualtrics' embedded data; got one of {longest}. Shorten the addresses."
         )
     low, high = scale
-    text = QUALTRICS_INSTRUCTIONS.format(
+    text = _QUALTRICS_INSTRUCTIONS.format(
         tag=QUESTION_TAG, time=TIMING_TAG, n_items=len(items), low=low, high=high, m=m
     )
     links = [[row[0], row[1], urlencode(dict(zip(names, row, strict=True)), safe=":/")] for row in rows]

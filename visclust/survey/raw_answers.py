@@ -41,27 +41,7 @@ def list_problem(
     item: str = "",
     value: str = "",
 ) -> dict[str, str]:
-    """Describe a problem as a row of the table of problems.
-
-    Parameters
-    ----------
-    problem : str
-        What is wrong, in a few words that are the same for all of its kind.
-    done : str
-        What was done about it.
-    submission, respondent, image_id, item, value : str, optional
-        Where, and what stood there.
-
-    Returns
-    -------
-    dict of str to str
-        The row.
-
-    Examples
-    --------
-    >>> list_problem("out of range", "rating set to missing", value="11")["value"]
-    '11'
-    """
+    """Describe a problem as a row of the table of problems."""
     return {
         "problem": problem,
         "submission": submission,
@@ -74,34 +54,7 @@ def list_problem(
 
 
 def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnswers:
-    r"""Read a plain table: a row per respondent and image with a column per item, or a row per rating.
-
-    Parameters
-    ----------
-    path : str or path
-        A CSV or TSV file with ``respondent, image_id`` and either the items or ``item, rating``; further
-        ``submission``, ``seconds`` (of the image) and ``simulated``, where there are any.
-    items : sequence of str
-        The items.
-
-    Returns
-    -------
-    RawAnswers
-        Without ``submission``, a respondent's second row about an image counts as a second submission.
-
-    Raises
-    ------
-    ValueError
-        If columns are missing, it is not clear whether answers are simulated, or simulated answers stand
-        among people's.
-
-    Examples
-    --------
-    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
-    >>> _ = path.write_text("respondent,image_id,proud\nr1,a,7\n")
-    >>> read_table_answers(path, ["proud"]).cells["value"].tolist()
-    ['7']
-    """
+    r"""Read a plain table: a row per respondent and image with a column per item, or a row per rating."""
     rows = read_rows_of_cells(path)
     header = [restore_cell(cell.strip()) for cell in rows[0]] if rows else []
     width = len(header)
@@ -156,39 +109,7 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
 
 
 def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequence[int]) -> RawAnswers:
-    r"""Read the files that respondents sent back from their offline pages, or the folder of the widget.
-
-    Parameters
-    ----------
-    path : str or path
-        A folder of ``.jsonl`` and ``.csv`` downloads, or one of them. Files that hold the same answers twice
-        count once.
-    items : sequence of str
-        The items.
-    scale : sequence of two int
-        The scale.
-
-    Returns
-    -------
-    RawAnswers
-        One submission per respondent: of several answers to an image the latest not taken back.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file or folder, or no download in it.
-    ValueError
-        If a file is none of a page's, or simulated answers stand among people's.
-
-    Examples
-    --------
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "ana.jsonl").write_text('{"event_id": "e1", "item_id": "a", "annotator": "Ana", '
-    ...     '"answered_at": "2026-01-05T10:00:00.000Z", "seconds": 4.0, '
-    ...     '"answer": "{\\"scale\\":[1,3],\\"ratings\\":[[\\"proud\\",2]]}"}\n')
-    >>> read_page_answers(folder, ["proud"], (1, 3)).cells["value"].tolist()
-    ['2']
-    """
+    r"""Read the files that respondents sent back from their offline pages, or the folder of the widget."""
     path = Path(path)
     files = [path] if path.is_file() else sorted([*path.glob("*.jsonl"), *path.glob("*.csv")])
     if not files:
@@ -235,27 +156,7 @@ def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequ
 
 
 def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
-    """Read a rating, or say why it is none.
-
-    Parameters
-    ----------
-    text : object
-        What stands there: "7", "7.0", or a label that begins with its number and holds no other, such as
-        "10 (very much)".
-    scale : tuple of two int
-        Lowest and highest number.
-
-    Returns
-    -------
-    tuple of float and str
-        The rating, NaN where there is none; and what is wrong: "not a number", "not a whole number", "out of
-        range", or empty.
-
-    Examples
-    --------
-    >>> read_rating("10 (very much)", (1, 10)), read_rating("11", (1, 10))
-    ((10.0, ''), (nan, 'out of range'))
-    """
+    """Read a rating, or say why it is none."""
     said = str(text).strip()
     if not said:
         return math.nan, ""

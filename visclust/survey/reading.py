@@ -131,7 +131,7 @@ def read_ratings(
     else:
         raw = read_table_answers(path, names)
     fastest = _SECONDS_PER_ITEM * len(names) if min_seconds_per_image is None else min_seconds_per_image
-    return check_answers(
+    return _check_answers(
         raw,
         assignment,
         items=names,
@@ -157,7 +157,7 @@ def _find_format(path: Path, wanted: str) -> str:
     return "html" if rows and {"event_id", "annotator"} <= set(rows[0]) else "csv"
 
 
-def check_answers(
+def _check_answers(
     raw: RawAnswers,
     assignment: pd.DataFrame,
     *,
@@ -166,39 +166,7 @@ def check_answers(
     min_seconds_per_image: float,
     straight_share: float,
 ) -> SurveyRatings:
-    """Sort raw answers into ratings, problems, and answers set aside, and describe each respondent.
-
-    Parameters
-    ----------
-    raw : RawAnswers
-        From one of the readers.
-    assignment : DataFrame
-        The assignment table.
-    items : sequence of str
-        The items.
-    scale : tuple of two int
-        Lowest and highest number.
-    min_seconds_per_image, straight_share : float
-        As for `read_ratings`.
-
-    Returns
-    -------
-    SurveyRatings
-        See `read_ratings`.
-
-    Examples
-    --------
-    >>> cells = pd.DataFrame([["s", "a", "proud", "11", "", 9.0]],
-    ...     columns=["submission", "image_id", "item", "value", "reason", "seconds"])
-    >>> submissions = pd.DataFrame([["s", "r1", True, 9.0, "", ""]],
-    ...     columns=["submission", "respondent", "finished", "seconds", "submitted_at", "status"])
-    >>> assignment = pd.DataFrame({"respondent": ["r1"], "group": "D", "position": 1, "image_id": "a",
-    ...                            "cluster": 0})
-    >>> checked = check_answers(RawAnswers(cells, submissions, [], False), assignment, items=["proud"],
-    ...                         scale=(1, 10), min_seconds_per_image=1, straight_share=0.75)
-    >>> checked.problems[["problem", "value"]].values.tolist()
-    [['out of range', '11']]
-    """
+    """Sort raw answers into ratings, problems, and answers set aside, and describe each respondent."""
     check_table(assignment, "assignment")
     problems = list(raw.problems)
     submissions = _name_respondents(raw.submissions, assignment)

@@ -27,35 +27,7 @@ def describe_respondents(
     min_seconds_per_image: float,
     straight_share: float,
 ) -> pd.DataFrame:
-    """Describe what each assigned respondent did, those who did nothing included.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        With ``seconds`` for the image, where known.
-    submissions : DataFrame
-        ``respondent, known, why`` (empty for the one that counts), ``finished, seconds, status``.
-    problems : DataFrame
-        ``respondent``.
-    min_seconds_per_image, straight_share : float
-        As for `read_ratings`.
-
-    Returns
-    -------
-    DataFrame
-        See `read_ratings`.
-
-    Examples
-    --------
-    >>> ratings = pd.DataFrame({"respondent": ["r1"] * 3, "group": "D", "image_id": "a", "item": list("xyz"),
-    ...                         "rating": 1.0, "seconds": 2.0})
-    >>> submissions = pd.DataFrame({"respondent": ["r1"], "known": True, "why": "", "finished": True,
-    ...                             "seconds": np.nan, "status": ""})
-    >>> described = describe_respondents(ratings, submissions, pd.DataFrame({"respondent": []}),
-    ...                                  min_seconds_per_image=5, straight_share=0.75)
-    >>> described[["straight_lining", "too_fast"]].values.tolist()
-    [[True, True]]
-    """
+    """Describe what each assigned respondent did, those who did nothing included."""
     by_person = ratings.groupby("respondent", sort=False)
     people = by_person.agg(
         group=("group", "first"),

@@ -162,34 +162,7 @@ def count_grid(
     weights: Any = None,
     unassigned: str = "different",
 ) -> np.ndarray:
-    """Count the gold pairs under every configuration of a grid.
-
-    Parameters
-    ----------
-    grid : mapping of str to DataFrame
-        A clusters table for each of g configurations, by name.
-    gold : DataFrame, n rows
-        A gold table.
-    weights, unassigned
-        As for `visclust.score_pairs`.
-
-    Returns
-    -------
-    float array, shape (g, n, 5)
-        What `visclust.validation.scores.count_pairs` lists, in the order of the grid.
-
-    Raises
-    ------
-    ValueError
-        If the grid or the gold table is empty, or a table does not fit.
-
-    Examples
-    --------
-    >>> clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": 0, "iteration": 0, "silhouette": 0.5})
-    >>> gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
-    >>> count_grid({"one": clusters}, gold).shape
-    (1, 1, 5)
-    """
+    """Count the gold pairs under every configuration of a grid."""
     check_table(gold, "gold")
     if not isinstance(grid, Mapping) or not len(grid):
         raise ValueError(
@@ -211,31 +184,7 @@ def count_grid(
 
 
 def join_settings(table: pd.DataFrame, settings: pd.DataFrame | None) -> pd.DataFrame:
-    """Join the settings of each configuration to a table of results.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``configuration`` and results.
-    settings : DataFrame, optional
-        ``configuration`` and settings, such as embedding, threshold and step.
-
-    Returns
-    -------
-    DataFrame
-        ``configuration``, the settings, the results; rows in the order of `table`.
-
-    Raises
-    ------
-    ValueError
-        If a configuration has no settings or two, or a setting has the name of a result.
-
-    Examples
-    --------
-    >>> join_settings(pd.DataFrame({"configuration": ["one"], "f1": [0.5]}),
-    ...               pd.DataFrame({"configuration": ["one"], "step": [5]})).columns.tolist()
-    ['configuration', 'step', 'f1']
-    """
+    """Join the settings of each configuration to a table of results."""
     if settings is None:
         return table
     if "configuration" not in settings.columns or settings["configuration"].duplicated().any():
@@ -259,28 +208,7 @@ def join_settings(table: pd.DataFrame, settings: pd.DataFrame | None) -> pd.Data
 
 
 def check_measure(measure: str) -> int:
-    """Check that a measure is one to choose by, and give its place in `SCORES`.
-
-    Parameters
-    ----------
-    measure : str
-        One of "precision", "recall", "f1", "mean_precision_recall".
-
-    Returns
-    -------
-    int
-        Its place.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-
-    Examples
-    --------
-    >>> check_measure("f1")
-    2
-    """
+    """Check that a measure is one to choose by, and give its place in `SCORES`."""
     choices = SCORES[:-1]  # a high coverage alone says nothing about how good the clusters are
     if measure not in choices:
         raise ValueError(f"Expected one of the measures {', '.join(choices)}, got {measure!r}.")

@@ -114,7 +114,7 @@ def cross_validate(
     place = check_measure(measure)
     counts = count_grid(grid, gold, weights=weights, unassigned=unassigned)
     names = np.array(list(grid), dtype=object)
-    fold, note = assign_folds(gold, folds=folds, group_by_image=group_by_image, seed=seed)
+    fold, note = _assign_folds(gold, folds=folds, group_by_image=group_by_image, seed=seed)
     # Scores of every configuration on every fold: configurations by folds by measures.
     scores = np.stack([compute_scores(counts[:, fold == f].sum(axis=1)) for f in range(folds)], axis=1)
     if np.isnan(scores[:, :, place]).all():
@@ -176,7 +176,7 @@ def _select(
     total = np.zeros(counts.shape[2])
     for f in range(int(fold.max()) + 1):
         held_out = fold == f
-        left_out = find_sharing_pairs(gold, held_out) if group_by_image else np.zeros(len(fold), dtype=bool)
+        left_out = _find_sharing_pairs(gold, held_out) if group_by_image else np.zeros(len(fold), dtype=bool)
         chosen_on = ~held_out & ~left_out
         selection = compute_scores(counts[:, chosen_on].sum(axis=1))[:, place]
         if np.isnan(selection).all():
@@ -219,43 +219,14 @@ def _average(values: np.ndarray) -> tuple[float, float]:
     return mean, float(defined.std(ddof=1)) if len(defined) > 1 else np.nan
 
 
-def assign_folds(
+def _assign_folds(
     gold: pd.DataFrame, *, folds: int = 5, group_by_image: bool = True, seed: int = 0
 ) -> PairFolds:
     """Assign gold pairs to folds of about the same size and the same share of "same".
 
     Pairs that share an image are linked, and so are the pairs linked to those: such a component goes into
     one fold. A component with more pairs than a fold should have is cut, along a breadth-first walk over its
-    images so that few images lie on both sides of a cut; `find_sharing_pairs` finds the pairs that do.
-
-    Parameters
-    ----------
-    gold : DataFrame, n rows
-        A gold table.
-    folds : int, default 5
-        Number of folds, from 2 to n.
-    group_by_image : bool, default True
-        Whether pairs with a common image stay together. If not, each pair goes its own way.
-    seed : int, default 0
-        Seed of the order in which groups are dealt out.
-
-    Returns
-    -------
-    PairFolds
-        ``fold`` (int array, n) and ``note`` ("" where no component had to be cut).
-
-    Raises
-    ------
-    ValueError
-        If there are fewer groups of pairs than folds.
-
-    Examples
-    --------
-    >>> gold = pd.DataFrame({"pair_id": list("pqrs"), "image_a": list("abxy"), "image_b": list("bcyz"),
-    ...                      "same": [True, False, True, False]})
-    >>> found = assign_folds(gold, folds=2)
-    >>> bool(found.fold[0] == found.fold[1] != found.fold[2])
-    True
+    images so that few images lie on both sides of a cut; `_find_sharing_pairs` finds the pairs that do.
     """
     n = len(gold)
     if not 2 <= folds <= n:
@@ -271,27 +242,8 @@ def assign_folds(
     return PairFolds(fold, note)
 
 
-def find_sharing_pairs(gold: pd.DataFrame, chosen: np.ndarray) -> np.ndarray:
-    """Find the pairs outside a choice of pairs that have an image in common with it.
-
-    Parameters
-    ----------
-    gold : DataFrame, n rows
-        A gold table.
-    chosen : bool array, shape (n,)
-        The choice, such as the pairs of one fold.
-
-    Returns
-    -------
-    bool array, shape (n,)
-        True for pairs that are not chosen and share an image with one that is.
-
-    Examples
-    --------
-    >>> gold = pd.DataFrame({"image_a": ["a", "b", "x"], "image_b": ["b", "c", "y"]})
-    >>> find_sharing_pairs(gold, np.array([True, False, False])).tolist()
-    [False, True, False]
-    """
+def _find_sharing_pairs(gold: pd.DataFrame, chosen: np.ndarray) -> np.ndarray:
+    """Find the pairs outside a choice of pairs that have an image in common with it."""
     images = set(gold.loc[chosen, "image_a"]) | set(gold.loc[chosen, "image_b"])
     shares = gold["image_a"].isin(images) | gold["image_b"].isin(images)
     return shares.to_numpy(dtype=bool) & ~chosen

@@ -12,7 +12,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from visclust.base.backend import to_host
 from visclust.base.tables import check_table
 
-UNASSIGNED = -1
+_UNASSIGNED = -1
 WITHIN, NEIGHBOURING, RANDOM = 0, 1, 2
 
 
@@ -34,7 +34,7 @@ class Members(NamedTuple):
     label: np.ndarray
 
 
-PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
+_PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
 """Share of the pairs that each stratum gets unless others are asked for."""
 
 
@@ -43,7 +43,7 @@ def sample_pairs(
     x: Any,
     *,
     n_pairs: int = 554,
-    strata: Mapping[str, float] = PAIR_STRATA,
+    strata: Mapping[str, float] = _PAIR_STRATA,
     n_neighbours: int = 1,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -113,20 +113,20 @@ def sample_pairs(
     labels = _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
     shares = _check_strata(strata)
     rng = np.random.default_rng(seed)
-    members = group_rows(labels)
-    cells = list_cells(members, find_neighbours(to_host(x), members, n_neighbours))
-    available = np.array([cells.capacity[cells.stratum == code].sum() for code in range(len(PAIR_STRATA))])
+    members = _group_rows(labels)
+    cells = _list_cells(members, _find_neighbours(to_host(x), members, n_neighbours))
+    available = np.array([cells.capacity[cells.stratum == code].sum() for code in range(len(_PAIR_STRATA))])
     quotas = _split_quota(n_pairs, shares, available)
     parts = []
-    for code, name in enumerate(PAIR_STRATA):
+    for code, name in enumerate(_PAIR_STRATA):
         if not quotas[code]:
             continue
         inside = np.flatnonzero(cells.stratum == code)
         if name == "random":
-            cell, rank, probability = draw_simply(cells.capacity[inside], quotas[code], rng)
+            cell, rank, probability = _draw_simply(cells.capacity[inside], quotas[code], rng)
         else:
-            cell, rank, probability = draw_balanced(cells.capacity[inside], quotas[code], rng)
-        left, right = find_images(cells, members, inside[cell], rank)
+            cell, rank, probability = _draw_balanced(cells.capacity[inside], quotas[code], rng)
+        left, right = _find_images(cells, members, inside[cell], rank)
         parts.append(
             pd.DataFrame({"a": left, "b": right, "stratum": name, "inclusion_probability": probability})
         )
@@ -182,17 +182,17 @@ def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: 
     if n_pairs < 1 or n_neighbours < 1:
         raise ValueError(f"Expected n_pairs and n_neighbours of 1 or more, got {n_pairs} and {n_neighbours}.")
     labels = clusters["cluster"].to_numpy(dtype=np.int64)
-    if labels.size and labels.min() < UNASSIGNED:
+    if labels.size and labels.min() < _UNASSIGNED:
         raise ValueError(f"Expected clusters from 0, and -1 for unassigned images, got {labels.min()}.")
     return labels
 
 
 def _check_strata(strata: Mapping[str, float]) -> np.ndarray:
-    unknown = sorted(set(strata) - set(PAIR_STRATA))
-    shares = np.array([float(strata.get(name, 0)) for name in PAIR_STRATA])
+    unknown = sorted(set(strata) - set(_PAIR_STRATA))
+    shares = np.array([float(strata.get(name, 0)) for name in _PAIR_STRATA])
     if unknown or not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
         raise ValueError(
-            f"Expected shares of 0 or more for {', '.join(PAIR_STRATA)}, not all 0, got {dict(strata)}."
+            f"Expected shares of 0 or more for {', '.join(_PAIR_STRATA)}, not all 0, got {dict(strata)}."
         )
     return shares
 
@@ -221,54 +221,17 @@ def _name_pair(image_a: str, image_b: str) -> str:
     return hashlib.sha256("\n".join(sorted((image_a, image_b))).encode()).hexdigest()[:16]
 
 
-def group_rows(labels: np.ndarray) -> Members:
-    """Group row numbers by cluster.
-
-    Parameters
-    ----------
-    labels : int array, shape (n,)
-        Cluster of each row, -1 for unassigned.
-
-    Returns
-    -------
-    Members
-        The groups in order of their label; the unassigned rows are a group of their own.
-
-    Examples
-    --------
-    >>> group_rows(np.array([1, 0, 1])).order.tolist()
-    [1, 0, 2]
-    """
+def _group_rows(labels: np.ndarray) -> Members:
+    """Group row numbers by cluster."""
     label, size = np.unique(labels, return_counts=True)
     return Members(np.argsort(labels, kind="stable"), np.cumsum(size) - size, size, label)
 
 
-def find_neighbours(x: np.ndarray, members: Members, n_neighbours: int) -> np.ndarray:
-    """Mark which clusters are neighbours: one is among the nearest of the other, by distance of centres.
-
-    Parameters
-    ----------
-    x : float array, shape (n, d)
-        The embedding.
-    members : Members
-        Its rows by cluster, k groups.
-    n_neighbours : int
-        Nearest clusters of each cluster that count.
-
-    Returns
-    -------
-    bool array, shape (k, k)
-        Symmetric; unassigned rows have no neighbours.
-
-    Examples
-    --------
-    >>> near = find_neighbours(np.array([[0.0], [1.0], [9.0]]), group_rows(np.arange(3)), 1)
-    >>> bool(near[0, 1]), bool(near[1, 2]), bool(near[0, 2])
-    (True, True, False)
-    """
+def _find_neighbours(x: np.ndarray, members: Members, n_neighbours: int) -> np.ndarray:
+    """Mark which clusters are neighbours: one is among the nearest of the other, by distance of centres."""
     n_groups = len(members.label)
     near = np.zeros((n_groups, n_groups), dtype=bool)
-    real = np.flatnonzero(members.label != UNASSIGNED)
+    real = np.flatnonzero(members.label != _UNASSIGNED)
     if len(real) < 2:
         return near
     sums = np.add.reduceat(x[members.order].astype(np.float64), members.start, axis=0)
@@ -280,89 +243,29 @@ def find_neighbours(x: np.ndarray, members: Members, n_neighbours: int) -> np.nd
     return near | near.T
 
 
-def list_cells(members: Members, near: np.ndarray) -> Cells:
-    """List the cells with at least one pair of images, each with its stratum.
-
-    Parameters
-    ----------
-    members : Members
-        Rows by cluster, k groups.
-    near : bool array, shape (k, k)
-        Which clusters are neighbours.
-
-    Returns
-    -------
-    Cells
-        Together they hold each of the n (n - 1) / 2 pairs once.
-
-    Examples
-    --------
-    >>> members = group_rows(np.array([0, 0, 1]))
-    >>> list_cells(members, np.zeros((2, 2), dtype=bool)).capacity.tolist()
-    [1, 2]
-    """
+def _list_cells(members: Members, near: np.ndarray) -> Cells:
+    """List the cells with at least one pair of images, each with its stratum."""
     first, second = np.triu_indices(len(members.label))
     own = first == second
     size = members.size.astype(np.int64)
     capacity = np.where(own, size[first] * (size[first] - 1) // 2, size[first] * size[second])
     stratum = np.full(len(first), RANDOM, dtype=np.int8)
     stratum[near[first, second]] = NEIGHBOURING
-    stratum[own & (members.label[first] != UNASSIGNED)] = WITHIN
+    stratum[own & (members.label[first] != _UNASSIGNED)] = WITHIN
     filled = capacity > 0
     return Cells(first[filled], second[filled], capacity[filled], stratum[filled])
 
 
-def draw_simply(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Draw a simple random sample, without replacement, over all cells together.
-
-    Parameters
-    ----------
-    capacity : int array, shape (m,)
-        Pairs in each cell.
-    n : int
-        Pairs to draw, at most the sum of `capacity`.
-    rng : numpy.random.Generator
-        Where the chance comes from.
-
-    Returns
-    -------
-    tuple of three arrays, shape (n,)
-        Cell of each pair drawn, its rank in the cell, its inclusion probability.
-
-    Examples
-    --------
-    >>> draw_simply(np.array([3, 1]), 2, np.random.default_rng(0))[2].tolist()
-    [0.5, 0.5]
-    """
+def _draw_simply(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Draw a simple random sample, without replacement, over all cells together."""
     ends = np.cumsum(capacity)
     drawn = rng.choice(int(ends[-1]), size=n, replace=False)
     cell = np.searchsorted(ends, drawn, side="right")
     return cell, drawn - (ends - capacity)[cell], np.full(n, n / ends[-1])
 
 
-def draw_balanced(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Draw the same number from each cell as far as it has that many; a remainder goes to cells by lot.
-
-    Parameters
-    ----------
-    capacity : int array, shape (m,)
-        Pairs in each cell.
-    n : int
-        Pairs to draw, at most the sum of `capacity`.
-    rng : numpy.random.Generator
-        Where the chance comes from.
-
-    Returns
-    -------
-    tuple of three arrays, shape (n,)
-        Cell of each pair drawn, its rank in the cell, and its inclusion probability: the number that the
-        cell is expected to give, over the number that it holds.
-
-    Examples
-    --------
-    >>> draw_balanced(np.array([1, 8, 80]), 5, np.random.default_rng(0))[2].tolist()
-    [1.0, 0.25, 0.25, 0.025, 0.025]
-    """
+def _draw_balanced(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Draw the same number from each cell as far as it has that many; a remainder goes to cells by lot."""
     level, above = 0, n + 1  # the most that every cell can give within n; found by halving
     while above - level > 1:
         middle = (level + above) // 2
@@ -381,33 +284,10 @@ def draw_balanced(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tup
     return cell, rank, (expected / capacity)[cell]
 
 
-def find_images(
+def _find_images(
     cells: Cells, members: Members, cell: np.ndarray, rank: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn ranks in cells into row numbers.
-
-    Parameters
-    ----------
-    cells : Cells
-        The cells.
-    members : Members
-        Rows by cluster.
-    cell, rank : int array, shape (n,)
-        Cell of each pair and its rank there. Inside one cluster pairs are counted 0-1, 0-2, 1-2 and on.
-
-    Returns
-    -------
-    tuple of two int arrays, shape (n,)
-        The two rows of each pair, never the same.
-
-    Examples
-    --------
-    >>> members = group_rows(np.zeros(3, dtype=int))
-    >>> cells = list_cells(members, np.zeros((1, 1), dtype=bool))
-    >>> left, right = find_images(cells, members, np.zeros(3, dtype=int), np.arange(3))
-    >>> list(zip(left.tolist(), right.tolist()))
-    [(0, 1), (0, 2), (1, 2)]
-    """
+    """Turn ranks in cells into row numbers."""
     first, second = cells.first[cell], cells.second[cell]
     upper = ((1 + np.sqrt(1 + 8 * rank.astype(np.float64))) // 2).astype(np.int64)
     width = members.size[second]

@@ -128,7 +128,7 @@ def score_pairs(
         replicates = compute_scores(sums)
         low, high = find_interval(replicates, level=level)
         n_undefined = np.isnan(replicates).sum(axis=0)
-        n_effective = count_effective(counts)
+        n_effective = _count_effective(counts)
         heaviest = find_heaviest(counts) if name != "raw" else np.zeros(len(SCORES))
         for i, measure in enumerate(SCORES):
             missing = bool(np.isnan(estimates[i]))
@@ -188,34 +188,7 @@ def _report_undefined(n_undefined: int, n_bootstrap: int) -> list[str]:
 
 
 def predict_same(clusters: pd.DataFrame, pairs: pd.DataFrame) -> PairPrediction:
-    """Say for each pair whether a clustering puts its two images into the same cluster.
-
-    Parameters
-    ----------
-    clusters : DataFrame
-        A clusters table with a row for every image of the pairs.
-    pairs : DataFrame, n rows
-        ``image_a, image_b``; a pairs or a gold table.
-
-    Returns
-    -------
-    PairPrediction
-        Two bool arrays of length n. A pair with an unassigned image (cluster -1) is not the same, two
-        unassigned images neither.
-
-    Raises
-    ------
-    ValueError
-        If an image of the pairs is not in the clusters table.
-
-    Examples
-    --------
-    >>> clusters = pd.DataFrame({"image_id": ["a", "b", "c"], "cluster": [0, 0, -1],
-    ...                          "iteration": 0, "silhouette": 0.5})
-    >>> pairs = pd.DataFrame({"image_a": ["a", "a"], "image_b": ["b", "c"]})
-    >>> predict_same(clusters, pairs).same.tolist()
-    [True, False]
-    """
+    """Say for each pair whether a clustering puts its two images into the same cluster."""
     check_table(clusters, "clusters")
     index = pd.Index(clusters["image_id"])
     rows = [index.get_indexer(pd.Index(pairs[side])) for side in ("image_a", "image_b")]
@@ -237,35 +210,7 @@ def predict_same(clusters: pd.DataFrame, pairs: pd.DataFrame) -> PairPrediction:
 def count_pairs(
     prediction: PairPrediction, same: np.ndarray, weights: np.ndarray, *, unassigned: str = "different"
 ) -> np.ndarray:
-    """List what each pair adds to the sums that the scores are made of.
-
-    Parameters
-    ----------
-    prediction : PairPrediction
-        What the clustering says of n pairs.
-    same : bool array, shape (n,)
-        What the people say.
-    weights : float array, shape (n,)
-        Weight of each pair.
-    unassigned : {"different", "drop"}, default "different"
-        Whether a pair with an unassigned image counts as predicted different, or not at all.
-
-    Returns
-    -------
-    float array, shape (n, 5)
-        Weight of the pair in: same by both, predicted same, same by people, assigned, all.
-
-    Raises
-    ------
-    ValueError
-        If `unassigned` is neither of the two.
-
-    Examples
-    --------
-    >>> prediction = PairPrediction(np.array([True, False]), np.array([True, False]))
-    >>> count_pairs(prediction, np.array([True, True]), np.ones(2), unassigned="drop").tolist()
-    [[1.0, 1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0, 1.0]]
-    """
+    """List what each pair adds to the sums that the scores are made of."""
     if unassigned not in _TREATMENTS:
         raise ValueError(f'Expected unassigned="different" or "drop", got {unassigned!r}.')
     kept = prediction.assigned if unassigned == "drop" else np.ones(len(same), dtype=bool)
@@ -274,24 +219,7 @@ def count_pairs(
 
 
 def compute_scores(sums: np.ndarray) -> np.ndarray:
-    """Compute the scores from sums over pairs.
-
-    Parameters
-    ----------
-    sums : float array, shape (…, 5)
-        Sums of what `count_pairs` lists.
-
-    Returns
-    -------
-    float array, shape (…, 5)
-        The measures named in `SCORES`. NaN: precision, F1 and the mean of precision and recall where nothing
-        is predicted same; recall, F1 and the mean where people call nothing the same.
-
-    Examples
-    --------
-    >>> compute_scores(np.array([20.0, 45.0, 20.0, 45.0, 45.0])).round(3).tolist()
-    [0.444, 1.0, 0.615, 0.722, 1.0]
-    """
+    """Compute the scores from sums over pairs."""
     both, predicted, same, assigned, total = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         precision, recall = both / predicted, both / same
@@ -302,32 +230,7 @@ def compute_scores(sums: np.ndarray) -> np.ndarray:
 
 
 def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndarray | str) -> np.ndarray:
-    """Find the design weight of each gold pair: the inverse of its inclusion probability.
-
-    Parameters
-    ----------
-    gold : DataFrame, n rows
-        A gold table.
-    weights : DataFrame, str, Series or ndarray
-        The pairs table that `sample_pairs` gave; or "inclusion_probability" for that column of `gold`; or the
-        weights themselves, one per row of `gold` (a Series must have the index of `gold`).
-
-    Returns
-    -------
-    float array, shape (n,)
-        Weights above 0.
-
-    Raises
-    ------
-    ValueError
-        If a pair has no weight, or one that is not above 0.
-
-    Examples
-    --------
-    >>> gold = pd.DataFrame({"pair_id": ["p", "q"], "inclusion_probability": [0.5, 0.1]})
-    >>> read_weights(gold, "inclusion_probability").tolist()
-    [2.0, 10.0]
-    """
+    """Find the design weight of each gold pair: the inverse of its inclusion probability."""
     if isinstance(weights, pd.DataFrame):
         check_table(weights, "pairs")
         found = weights.set_index("pair_id")["inclusion_probability"].reindex(gold["pair_id"])
@@ -354,25 +257,7 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
 
 
 def find_strata(gold: pd.DataFrame, weights: object = None) -> np.ndarray | None:
-    """Find the stratum that each gold pair was drawn from, where that is known.
-
-    Parameters
-    ----------
-    gold : DataFrame, n rows
-        A gold table, with or without a column ``stratum``.
-    weights : object, optional
-        If a pairs table, its strata are taken where `gold` has none.
-
-    Returns
-    -------
-    str array, shape (n,), or None
-        Strata, to resample within; None where they are not known.
-
-    Examples
-    --------
-    >>> find_strata(pd.DataFrame({"pair_id": ["p"], "stratum": ["within"]})).tolist()
-    ['within']
-    """
+    """Find the stratum that each gold pair was drawn from, where that is known."""
     if "stratum" in gold.columns:
         return gold["stratum"].astype(str).to_numpy(dtype=str)
     if isinstance(weights, pd.DataFrame) and "stratum" in weights.columns:
@@ -381,28 +266,8 @@ def find_strata(gold: pd.DataFrame, weights: object = None) -> np.ndarray | None
     return None
 
 
-def count_effective(counts: np.ndarray) -> np.ndarray:
-    """Count how many pairs of equal weight would tell as much as those that each measure rests on.
-
-    Parameters
-    ----------
-    counts : float array, shape (n, 5)
-        What `visclust.validation.scores.count_pairs` lists.
-
-    Returns
-    -------
-    float array, shape (5,)
-        Kish's effective number per measure of `SCORES`; of the mean the smaller of its two.
-
-    Source
-    ------
-    Kish (1965), Survey Sampling, section 11.7.
-
-    Examples
-    --------
-    >>> count_effective(np.ones((4, 5))).tolist()
-    [4.0, 4.0, 4.0, 4.0, 4.0]
-    """
+def _count_effective(counts: np.ndarray) -> np.ndarray:
+    """Count how many pairs of equal weight would tell as much as those that each measure rests on."""
     effective = [one.sum() ** 2 / (one**2).sum() if one.any() else 0.0 for one in _list_weights(counts)]
     effective[3] = min(effective[:2])
     return np.array(effective)
@@ -412,22 +277,6 @@ def find_heaviest(counts: np.ndarray) -> np.ndarray:
     """Find the largest share of the weight behind each measure that one pair could have.
 
     Any pair, of the largest weight too, might have been among those that a measure rests on.
-
-    Parameters
-    ----------
-    counts : float array, shape (n, 5)
-        What `visclust.validation.scores.count_pairs` lists.
-
-    Returns
-    -------
-    float array, shape (5,)
-        Shares per measure of `SCORES`, 1 at most; of the mean the larger of its two; 0 for coverage, whose
-        pairs are all there are, and where a measure rests on nothing.
-
-    Examples
-    --------
-    >>> find_heaviest(np.array([[1.0, 1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 9.0, 9.0, 9.0]])).round(2).tolist()
-    [1.0, 0.9, 0.9, 1.0, 0.0]
     """
     largest = counts[:, 4].max()
     shares = [min(1.0, largest / one.sum()) if one.any() else 0.0 for one in _list_weights(counts)]

@@ -29,56 +29,24 @@ _POLICY = (
 _CELL = "from visclust.widgets.annotate_app import start_annotating\nstart_annotating()"
 
 
-def choose_annotator(query: str) -> str:
-    """Find out from a page's address who sits before it.
-
-    Parameters
-    ----------
-    query : str
-        What follows the question mark, such as ``annotator=ana``.
-
-    Returns
-    -------
-    str
-        The name in lower case, so that "Ana" and "ana" are one person; empty if the address names nobody.
-
-    Examples
-    --------
-    >>> choose_annotator("annotator=Ana%20Ruiz&x=1")
-    'ana ruiz'
-    """
+def _choose_annotator(query: str) -> str:
+    """Find out from a page's address who sits before it."""
     name = parse_qs(query).get("annotator", [""])[0]
     return clean_name(name).lower() if name.strip() else ""
 
 
-def start_annotating() -> ipywidgets.DOMWidget:
+def _start_annotating() -> ipywidgets.DOMWidget:
     """Start the labeller for the person that the page's address names, or ask for the name first.
 
     Each page that is opened has its own kernel and calls this; the study's settings come from `main`
     through the environment.
-
-    Returns
-    -------
-    ipywidgets.DOMWidget
-        The page's content.
-
-    Raises
-    ------
-    RuntimeError
-        If it is called elsewhere than in a page that `main` serves.
-
-    Examples
-    --------
-    >>> start_annotating()
-    Traceback (most recent call last):
-    RuntimeError: Expected the study's settings from `python -m visclust.widgets.annotate_app`, got none.
     """
     if _SETTINGS not in os.environ:
         raise RuntimeError(
             "Expected the study's settings from `python -m visclust.widgets.annotate_app`, got none."
         )
     settings = json.loads(os.environ[_SETTINGS])
-    annotator = choose_annotator(os.environ.get("QUERY_STRING", ""))
+    annotator = _choose_annotator(os.environ.get("QUERY_STRING", ""))
     return _open_labeller(settings, annotator) if annotator else _ask_for_name(settings)
 
 
@@ -121,24 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Annotators open ``http://<server>:<port>/?annotator=<name>``, or the address alone and type their name.
     There is no password: serve it on a network whose people you trust.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Those of the command line; ``--help`` lists them.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a table does not exist.
-    ValueError
-        If a table is not of its kind.
-
-    Examples
-    --------
-    >>> main(["--pairs", "nowhere", "--images", "nowhere", "--answers", "answers"])
-    Traceback (most recent call last):
-    FileNotFoundError: No pairs table at ...
     """
     options = _read_options(arguments)
     settings = {

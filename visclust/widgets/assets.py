@@ -25,66 +25,22 @@ _SHARED_browser_assets = (
 
 
 def load_widget_script() -> str:
-    """Load the ES module that Jupyter runs.
-
-    Returns
-    -------
-    str
-        JavaScript with a default export, as anywidget expects it.
-
-    Examples
-    --------
-    >>> "export default" in load_widget_script()
-    True
-    """
+    """Load the ES module that Jupyter runs."""
     return _join(*_SHARED, "labelling_kernel.js")
 
 
 def load_page_script() -> str:
-    """Load the script of a page that keeps its answers itself.
-
-    Returns
-    -------
-    str
-        JavaScript without exports.
-
-    Examples
-    --------
-    >>> "mountPage" in load_page_script()
-    True
-    """
+    """Load the script of a page that keeps its answers itself."""
     return _join(*_SHARED, "labelling_page.js")
 
 
 def load_style() -> str:
-    """Load the style sheet of the widgets and pages.
-
-    Returns
-    -------
-    str
-        CSS; every class in it starts with ``visclust-``.
-
-    Examples
-    --------
-    >>> ".visclust-labeller" in load_style()
-    True
-    """
+    """Load the style sheet of the widgets and pages."""
     return _join("labelling.css", "labelling_single.css")
 
 
 def load_page_template() -> str:
-    """Load the HTML around a page that keeps its answers itself.
-
-    Returns
-    -------
-    str
-        HTML with the marks ``{{title}}``, ``{{style}}``, ``{{data}}`` and ``{{script}}``.
-
-    Examples
-    --------
-    >>> "{{data}}" in load_page_template()
-    True
-    """
+    """Load the HTML around a page that keeps its answers itself."""
     return _join("page.html")
 
 
@@ -96,64 +52,20 @@ def _join(*names: str) -> str:
 
 
 def load_browser_script() -> str:
-    """Load the ES module that Jupyter runs.
-
-    Returns
-    -------
-    str
-        JavaScript with a default export, as anywidget expects it.
-
-    Examples
-    --------
-    >>> "export default" in load_browser_script()
-    True
-    """
+    """Load the ES module that Jupyter runs."""
     return _join(*_SHARED_browser_assets, "browser_kernel.js")
 
 
 def load_page_browser_script() -> str:
-    """Load the script of a page that holds its clusters itself.
-
-    Returns
-    -------
-    str
-        JavaScript without exports.
-
-    Examples
-    --------
-    >>> "mountClusterPage" in load_page_browser_script()
-    True
-    """
+    """Load the script of a page that holds its clusters itself."""
     return _join(*_SHARED_browser_assets, "browser_page.js")
 
 
 def load_browser_style() -> str:
-    """Load the style sheet.
-
-    Returns
-    -------
-    str
-        CSS; every rule is below the class ``visclust-browser``.
-
-    Examples
-    --------
-    >>> ".visclust-browser" in load_browser_style()
-    True
-    """
+    """Load the style sheet."""
     return _join("browser.css")
 
 
 def load_browser_page() -> str:
-    """Load the HTML around a page that holds its clusters itself.
-
-    Returns
-    -------
-    str
-        HTML with the marks ``{{policy}}``, ``{{title}}``, ``{{style}}``, ``{{data}}`` and ``{{script}}``.
-
-    Examples
-    --------
-    >>> "{{policy}}" in load_browser_page()
-    True
-    """
+    """Load the HTML around a page that holds its clusters itself."""
     return _join("browser_page.html")

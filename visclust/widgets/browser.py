@@ -44,16 +44,6 @@ class NearestImages:
 
     `visclust.list_neighbours` makes a table of neighbours and builds its index anew each time;
     this keeps the rows ready, since a person waits.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d)
-        The embedding.
-
-    Examples
-    --------
-    >>> NearestImages(np.array([[0.0], [1.0], [5.0]])).find(0, n=1)
-    [0, 1]
     """
 
     def __init__(self, x: Any) -> None:
@@ -78,29 +68,7 @@ _MOST_AT_ONCE = 400  # thumbnails in one request; a screen has fewer
 
 
 class BrowserSender(anywidget.AnyWidget):
-    """A widget that knows where a researcher stands and sends it to its views.
-
-    Parameters
-    ----------
-    state : Browsing
-        Where to start.
-    clusters : DataFrame
-        The clusters table, whose positions are the images of the state.
-    paths : sequence of str
-        The image file of each row.
-    x : ndarray, shape (n, d), optional
-        The embedding of the rows, for "more like this".
-    posts : ImagePosts
-        The posts of the images.
-    log : NoteLog
-        The researcher's notes and file.
-    keys : mapping of int to str
-        From `visclust.exploration.notes.key_clusters`.
-    settings : dict
-        What the view needs.
-    side : int
-        Longest side of the thumbnails sent, in pixels.
-    """
+    """A widget that knows where a researcher stands and sends it to its views."""
 
     _esm = load_browser_script()
     _css = load_browser_style()
@@ -456,7 +424,7 @@ def browse_clusters(
     for name, value, least in (("max_side", max_side, 32), ("height", height, 200)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"Expected {name} as a whole number, {least} or more, got {value!r}.")
-    frames = check_frames(frames)
+    frames = _check_frames(frames)
     catalogue = catalogue_clusters(clusters)
     if x is not None and (getattr(x, "ndim", 0) != 2 or len(x) != len(clusters)):
         raise ValueError(
@@ -493,29 +461,8 @@ def browse_clusters(
     )
 
 
-def check_frames(frames: Sequence[str]) -> tuple[str, ...]:
-    """Check the researcher's list of frames.
-
-    Parameters
-    ----------
-    frames : sequence of str
-        The list.
-
-    Returns
-    -------
-    tuple of str
-        Without spaces at their ends.
-
-    Raises
-    ------
-    ValueError
-        If it is no list of different, short texts.
-
-    Examples
-    --------
-    >>> check_frames([" justice", "order"])
-    ('justice', 'order')
-    """
+def _check_frames(frames: Sequence[str]) -> tuple[str, ...]:
+    """Check the researcher's list of frames."""
     if isinstance(frames, str) or not all(isinstance(frame, str) for frame in frames):
         raise ValueError(f"Expected the frames as a list of texts, got {frames!r}.")
     cleaned = tuple(frame.strip() for frame in frames)
@@ -527,35 +474,7 @@ def check_frames(frames: Sequence[str]) -> tuple[str, ...]:
 def find_image_files(
     clusters: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
 ) -> list[str]:
-    """Find the file of every row of the clusters table.
-
-    Parameters
-    ----------
-    clusters : DataFrame
-        The clusters table.
-    images : DataFrame
-        The images table. Of the files of an image, the first with status "ok" is used.
-    folder : str or path, optional
-        Where relative paths start; the working directory by default.
-
-    Returns
-    -------
-    list of str
-        Absolute paths, in the order of `clusters`. Whether they can be read is found out when they are shown.
-
-    Raises
-    ------
-    ValueError
-        If an image of the clusters has no usable file in the images table.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.jpg"], "status": ["ok"], "reason": [""],
-    ...                        "width": [4], "height": [3]})
-    >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": [1], "silhouette": [0.1]})
-    >>> find_image_files(clusters, images, folder="/data")
-    ['/data/a.jpg']
-    """
+    """Find the file of every row of the clusters table."""
     check_table(images, "images")
     usable = images[images["status"] == "ok"].drop_duplicates("image_id").set_index("image_id")["path"]
     found = clusters["image_id"].map(usable)

@@ -25,8 +25,8 @@ class Cluster:
     images: tuple[int, ...]
 
 
-SORTS = ("size", "silhouette", "iteration", "name")
-SHOWN = ("all", "open", "named", "noise")  # "open": neither named nor noise, what is left to look at
+_SORTS = ("size", "silhouette", "iteration", "name")
+_SHOWN = ("all", "open", "named", "noise")  # "open": neither named nor noise, what is left to look at
 
 
 @dataclass(frozen=True)
@@ -57,32 +57,9 @@ class Browsing:
 
 
 def sort_clusters(state: Browsing, by: str) -> Browsing:
-    """Sort the rows.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-    by : {"size", "silhouette", "iteration", "name"}
-        Largest, most cohesive or earliest first; named ones by name before those without.
-
-    Returns
-    -------
-    Browsing
-        The new state.
-
-    Raises
-    ------
-    ValueError
-        If clusters cannot be sorted so.
-
-    Examples
-    --------
-    >>> sort_clusters(Browsing({}), "name").sort
-    'name'
-    """
-    if by not in SORTS:
-        raise ValueError(f"Expected one of {', '.join(SORTS)} to sort by, got {by!r}.")
+    """Sort the rows."""
+    if by not in _SORTS:
+        raise ValueError(f"Expected one of {', '.join(_SORTS)} to sort by, got {by!r}.")
     return replace(state, sort=by)
 
 
@@ -93,37 +70,10 @@ def filter_clusters(
     words: str | None = None,
     matches: Iterable[int] = (),
 ) -> Browsing:
-    """Show only some clusters, and of them only some images.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-    shown : {"all", "open", "named", "noise"}, optional
-        Which clusters; "open" are those neither named nor noise.
-    words : str, optional
-        What posts of the images, or the cluster's name, must have; empty text takes this filter away.
-    matches : iterable of int
-        The images whose posts have the words.
-
-    Returns
-    -------
-    Browsing
-        What is left out stays as it was.
-
-    Raises
-    ------
-    ValueError
-        If `shown` is none of the four.
-
-    Examples
-    --------
-    >>> filter_clusters(Browsing({}), words=" march ", matches=[3]).words
-    'march'
-    """
+    """Show only some clusters, and of them only some images."""
     if shown is not None:
-        if shown not in SHOWN:
-            raise ValueError(f"Expected one of {', '.join(SHOWN)} to be shown, got {shown!r}.")
+        if shown not in _SHOWN:
+            raise ValueError(f"Expected one of {', '.join(_SHOWN)} to be shown, got {shown!r}.")
         state = replace(state, shown=shown)
     if words is not None:
         words = words.strip()
@@ -132,31 +82,7 @@ def filter_clusters(
 
 
 def open_cluster(state: Browsing, cluster: int) -> Browsing:
-    """Open a cluster.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-    cluster : int
-        Its number.
-
-    Returns
-    -------
-    Browsing
-        Its images are open; going back leads to where one was.
-
-    Raises
-    ------
-    ValueError
-        If there is no such cluster.
-
-    Examples
-    --------
-    >>> from visclust.widgets.browsing import Cluster
-    >>> open_cluster(Browsing({4: Cluster(4, 0.1, 1, (0,))}), 4).sheets[-1].title
-    'Cluster 4'
-    """
+    """Open a cluster."""
     if cluster not in state.clusters:
         raise ValueError(f"Expected one of the {len(state.clusters)} clusters, got {cluster!r}.")
     title = "Unassigned images" if cluster == UNASSIGNED else f"Cluster {cluster}"
@@ -165,73 +91,17 @@ def open_cluster(state: Browsing, cluster: int) -> Browsing:
 
 
 def open_images(state: Browsing, images: Iterable[int], *, title: str) -> Browsing:
-    """Open any images.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-    images : iterable of int
-        Their positions, in the order in which they are shown.
-    title : str
-        What they are.
-
-    Returns
-    -------
-    Browsing
-        They are open; going back leads to where one was.
-
-    Examples
-    --------
-    >>> open_images(Browsing({}), [2, 0], title="Like this").sheets[-1].images
-    (2, 0)
-    """
+    """Open any images."""
     return replace(state, sheets=(*state.sheets, Sheet(title, tuple(images))))
 
 
 def go_back(state: Browsing) -> Browsing:
-    """Close the sheet that is open.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-
-    Returns
-    -------
-    Browsing
-        The sheet from which it was opened, or the rows.
-
-    Examples
-    --------
-    >>> go_back(open_images(Browsing({}), [2, 0], title="Like this")).sheets
-    ()
-    """
+    """Close the sheet that is open."""
     return replace(state, sheets=state.sheets[:-1])
 
 
 def select_images(state: Browsing, images: Iterable[int], *, on: bool) -> Browsing:
-    """Select images, or take them out of the selection.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-    images : iterable of int
-        Their positions.
-    on : bool
-        Whether they shall be selected.
-
-    Returns
-    -------
-    Browsing
-        The selection in the order in which it was made, each image once.
-
-    Examples
-    --------
-    >>> select_images(select_images(Browsing({}), [5, 3, 5], on=True), [5], on=False).selected
-    (3,)
-    """
+    """Select images, or take them out of the selection."""
     changed = dict.fromkeys(images)
     if on:
         return replace(state, selected=tuple(dict.fromkeys([*state.selected, *changed])))
@@ -239,30 +109,7 @@ def select_images(state: Browsing, images: Iterable[int], *, on: bool) -> Browsi
 
 
 def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
-    """List the clusters of a table with their images, known by their position in it.
-
-    Parameters
-    ----------
-    clusters : DataFrame
-        The clusters table.
-
-    Returns
-    -------
-    mapping of int to Cluster
-        Within a cluster, images come by falling silhouette: the most typical first. -1 holds the unassigned.
-
-    Raises
-    ------
-    ValueError
-        If the table is not of its kind, or empty.
-
-    Examples
-    --------
-    >>> clusters = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 1, 1], "iteration": [1, 1, 1],
-    ...                          "silhouette": [0.0, 0.2, 0.4]})
-    >>> catalogue_clusters(clusters)[1].images
-    (2, 1)
-    """
+    """List the clusters of a table with their images, known by their position in it."""
     check_table(clusters, "clusters")
     if clusters.empty:
         raise ValueError("Expected at least one image in the clusters table, got none.")
@@ -285,26 +132,7 @@ def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
 
 
 def list_rows(state: Browsing) -> list[tuple[int, tuple[int, ...]]]:
-    """List the clusters to show and the images of each, in order.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-
-    Returns
-    -------
-    list of tuple
-        Cluster and its images that pass the filter; a cluster without any is left out. All images of a
-        cluster pass where its name has the words. The unassigned come last.
-
-    Examples
-    --------
-    >>> from visclust.widgets.browsing import Cluster
-    >>> state = Browsing({4: Cluster(4, 0.1, 1, (0,)), -1: Cluster(-1, None, -1, (1, 2))})
-    >>> list_rows(state)
-    [(4, (0,)), (-1, (1, 2))]
-    """
+    """List the clusters to show and the images of each, in order."""
     rows = [
         (cluster, _filter_images(state, cluster)) for cluster in state.clusters if _is_shown(state, cluster)
     ]
@@ -312,24 +140,7 @@ def list_rows(state: Browsing) -> list[tuple[int, tuple[int, ...]]]:
 
 
 def list_sheet(state: Browsing) -> tuple[int, ...]:
-    """List the images of the sheet that is open; those of a cluster are filtered as its row is.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-
-    Returns
-    -------
-    tuple of int
-        Positions; empty when nothing is open.
-
-    Examples
-    --------
-    >>> from visclust.widgets.browsing import open_images
-    >>> list_sheet(open_images(Browsing({}), [2, 0], title="Like this"))
-    (2, 0)
-    """
+    """List the images of the sheet that is open; those of a cluster are filtered as its row is."""
     if not state.sheets:
         return ()
     sheet = state.sheets[-1]
@@ -337,28 +148,7 @@ def list_sheet(state: Browsing) -> tuple[int, ...]:
 
 
 def describe_cluster(state: Browsing, cluster: int, key: str | None) -> dict[str, Any]:
-    """Describe a cluster for a view, as JSON can hold it.
-
-    Parameters
-    ----------
-    state : Browsing
-        The state.
-    cluster : int
-        Its number.
-    key : str or None
-        From `visclust.exploration.notes.key_clusters`; None where it can have no notes.
-
-    Returns
-    -------
-    dict
-        ``cluster, key, size, silhouette, iteration, name, frames, noise, note``.
-
-    Examples
-    --------
-    >>> from visclust.widgets.browsing import Cluster
-    >>> describe_cluster(Browsing({4: Cluster(4, 0.1, 1, (0,))}), 4, "k")["size"]
-    1
-    """
+    """Describe a cluster for a view, as JSON can hold it."""
     one, note = state.clusters[cluster], state.notes.get(cluster, ClusterNote())
     return {
         "cluster": cluster,

@@ -43,17 +43,6 @@ class Labeller(anywidget.AnyWidget):
 
     Made by `label_pairs` and its like. The browser gets item ids, thumbnails and the settings; paths and
     whatever else is known of the images stay in the kernel.
-
-    Parameters
-    ----------
-    log : AnswerLog
-        The annotator's state and file.
-    paths : mapping of str to sequence of path
-        The image files of each item, in the order in which they are shown.
-    settings : dict
-        What the view needs: texts, controls, choices, limits.
-    max_side : int, default 384
-        Longest side of the images sent, in pixels.
     """
 
     _esm = load_widget_script()

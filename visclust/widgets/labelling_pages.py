@@ -32,7 +32,7 @@ _REMIND_EVERY = 50  # answers; a lost laptop then costs a quarter of an hour
 _MAX_SIDE = 640  # pixels: a single image is shown larger than one of a pair; about 50 kB each
 
 
-def write_labelling_page(
+def _write_labelling_page(
     settings: Mapping[str, Any],
     items: Mapping[str, Sequence[str]],
     files: Mapping[str, Path],
@@ -42,45 +42,7 @@ def write_labelling_page(
     suffix: str = "",
     max_side: int = 384,
 ) -> Path:
-    """Write the page of one annotator.
-
-    Parameters
-    ----------
-    settings : mapping
-        What the view is told.
-    items : mapping of str to sequence of str
-        Image ids of each item, in the order shown.
-    files : mapping of str to Path
-        File of each image; paths stay out of the page.
-    save_to : str or path
-        Folder for the page.
-    study : sequence
-        What makes this study: a page made again for the same one goes on where the first one stopped.
-    suffix : str, default ""
-        End of the file's name, to tell pages of one person apart.
-    max_side : int, default 384
-        Longest side of the images, in pixels.
-
-    Returns
-    -------
-    pathlib.Path
-        The page, named after the annotator.
-
-    Raises
-    ------
-    ValueError
-        If an image cannot be read (any more).
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from visclust.widgets.tasks import describe_view
-    >>> folder = tempfile.mkdtemp()
-    >>> view = describe_view("pairs", annotator="Ana", save_to=folder, question="Same?", construct="",
-    ...                      prefetch=4)
-    >>> write_labelling_page(view, {}, {}, save_to=folder, study=["Ana"]).name
-    'ana-dea210f0.html'
-    """
+    """Write the page of one annotator."""
     stem = name_answer_file(save_to, settings["annotator"]).stem + suffix
     page = {
         "settings": {
@@ -193,7 +155,7 @@ def export_feature_page(
         features, annotator=annotator, save_to=save_to, question=question, construct=construct
     )
     files = find_image_files(images, folder=images_folder)
-    return write_labelling_page(
+    return _write_labelling_page(
         settings | {"revisit_skipped": revisit_skipped},
         {image: [image] for image in files},
         files,
@@ -267,7 +229,7 @@ def export_rating_page(
     files = find_image_files(
         images, wanted=list_assigned_images(assignment, respondent), folder=images_folder
     )
-    return write_labelling_page(
+    return _write_labelling_page(
         settings,
         {image: [image] for image in files},
         files,
@@ -343,7 +305,7 @@ def export_pair_page(
     settings = describe_pair_view(
         annotator=annotator, save_to=save_to, question=question, construct=construct, prefetch=4
     )
-    return write_labelling_page(
+    return _write_labelling_page(
         settings | {"revisit_skipped": revisit_skipped},
         items.sides,
         items.files,

@@ -95,7 +95,7 @@ def _show_by_altair(table: pd.DataFrame, chart: alt.Chart, open_images: Callable
     widget: Any = alt.JupyterChart  # its attributes are made while it runs, out of a type checker's sight
     widget.enable_offline()
     shown = widget(chart, debounce_wait=_WAIT)
-    shown.selections.observe(lambda change: open_images(find_brushed(table, change.new.value)), ["brush"])
+    shown.selections.observe(lambda change: open_images(_find_brushed(table, change.new.value)), ["brush"])
     return shown
 
 
@@ -120,27 +120,8 @@ def _list_rows(rows: pd.DataFrame, selected: Any) -> list[str]:
     return found.sort_values("cluster", kind="stable")["image_id"].tolist()
 
 
-def find_brushed(table: pd.DataFrame, brush: dict[str, list[float]] | None) -> list[str]:
-    """Find the images below a brush.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``image_id, x, y``.
-    brush : dict or None
-        The brush's ends by axis, ``{"x": [low, high], "y": [low, high]}``; nothing when it is gone.
-
-    Returns
-    -------
-    list of str
-        Their ids, cluster by cluster where the table has a column ``cluster``.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"image_id": ["a", "b"], "x": [0.0, 5.0], "y": [0.0, 5.0]})
-    >>> find_brushed(table, {"x": [-1, 1], "y": [1, -1]})
-    ['a']
-    """
+def _find_brushed(table: pd.DataFrame, brush: dict[str, list[float]] | None) -> list[str]:
+    """Find the images below a brush."""
     if not brush:
         return []
     found = table

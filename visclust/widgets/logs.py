@@ -24,25 +24,7 @@ class RefusedAnswerError(ValueError):
 
 
 class AnswerLog:
-    """The state of one annotator's labelling, kept equal to what their file holds.
-
-    Parameters
-    ----------
-    items : sequence of str
-        Ids of the items, in the order in which they are shown.
-    annotator : str
-        The annotator's name.
-    save_to : str or path
-        Folder of the study's answers.
-    accepts : callable
-        Tells whether a text is an answer that the widget can give.
-    describe_item : callable
-        Gives the columns that the row of an item has besides the answer: ``left``, ``right``.
-    widget_version : str
-        Recorded with every answer.
-    revisit_skipped : bool, default False
-        Show skipped items once more at the end.
-    """
+    """The state of one annotator's labelling, kept equal to what their file holds."""
 
     def __init__(
         self,
@@ -145,19 +127,7 @@ _TEXT_LENGTH = 2000
 
 
 class NoteLog:
-    """What a researcher said of the clusters, kept equal to what their file holds.
-
-    Parameters
-    ----------
-    keys : mapping of int to str
-        The clusters and their keys, from `visclust.exploration.notes.key_clusters`.
-    researcher : str
-        Whose file.
-    save_to : str or path
-        Folder of the study's answers.
-    widget_version : str
-        Recorded with every note.
-    """
+    """What a researcher said of the clusters, kept equal to what their file holds."""
 
     def __init__(
         self,

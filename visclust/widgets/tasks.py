@@ -42,7 +42,7 @@ RATING_QUESTION = "How much does this image make you feel …"
 RATING_ENDS = ("not at all", "very much")
 
 
-def describe_view(
+def _describe_view(
     kind: str,
     *,
     annotator: str,
@@ -52,41 +52,7 @@ def describe_view(
     prefetch: int,
     max_unsaved: int = 0,
 ) -> dict[str, Any]:
-    """Describe what all labelling views share.
-
-    Parameters
-    ----------
-    kind : str
-        "pairs", "features" or "ratings": recorded with every answer, and keeps apart in one browser what
-        one person does in two views of one study.
-    annotator : str
-        Who answers.
-    save_to : str or path
-        Folder of the study; only a digest of it reaches the browser, to tell studies apart there.
-    question, construct : str
-        Texts above the images.
-    prefetch : int
-        Items whose images are fetched ahead.
-    max_unsaved : int, default 0
-        Answers that may be on their way to the disk when the next item shows.
-
-    Returns
-    -------
-    dict
-        Settings that JSON can hold.
-
-    Raises
-    ------
-    ValueError
-        If a text or number is not usable.
-
-    Examples
-    --------
-    >>> view = describe_view("pairs", annotator=" Ana ", save_to="answers", question="Same?", construct="",
-    ...                      prefetch=4)
-    >>> view["annotator"], view["max_unsaved"]
-    ('Ana', 0)
-    """
+    """Describe what all labelling views share."""
     if not isinstance(question, str) or not question.strip():
         raise ValueError(f"Expected the question that annotators answer as text, got {question!r}.")
     if not isinstance(construct, str):
@@ -114,36 +80,7 @@ def describe_view(
 def find_pair_files(
     pairs: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
 ) -> PairItems:
-    """Find the image files of every pair.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        A pairs table; ``image_a`` is shown on the left. Its strata and probabilities are not used.
-    images : DataFrame
-        An images table. Of the files of an image, the first with status "ok" is used.
-    folder : str or path, optional
-        Where relative paths of the images table start; the working directory by default.
-
-    Returns
-    -------
-    PairItems
-        In the order of `pairs`.
-
-    Raises
-    ------
-    ValueError
-        If there is no pair, or an image of a pair has no readable file.
-
-    Examples
-    --------
-    >>> pairs = pd.DataFrame({"pair_id": ["p1"], "image_a": ["a"], "image_b": ["b"], "stratum": ["random"],
-    ...                       "inclusion_probability": [0.1]})
-    >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"], "status": "ok",
-    ...                        "reason": "", "width": 1, "height": 1})
-    >>> find_pair_files(pairs, images).sides
-    {'p1': ('a', 'b')}
-    """
+    """Find the image files of every pair."""
     check_table(pairs, "pairs")
     check_table(images, "images")
     if pairs.empty:
@@ -174,39 +111,8 @@ def describe_pair_view(
     prefetch: int,
     max_unsaved: int = 0,
 ) -> dict[str, Any]:
-    """Describe to a view what it draws: nothing about the images, and no path.
-
-    Parameters
-    ----------
-    annotator : str
-        The annotator's name.
-    save_to : str or path
-        Folder of the study; only a digest of it reaches the browser, to tell studies apart there.
-    question, construct : str
-        Texts above the images.
-    prefetch : int
-        Pairs whose images are fetched ahead.
-    max_unsaved : int, default 0
-        Answers that may be on their way to the disk when the next pair shows.
-
-    Returns
-    -------
-    dict
-        Settings that JSON can hold.
-
-    Raises
-    ------
-    ValueError
-        If a text or number is not usable.
-
-    Examples
-    --------
-    >>> view = describe_pair_view(
-    ...     annotator="ana", save_to="answers", question="Same?", construct="", prefetch=4)
-    >>> view["n_images"]
-    2
-    """
-    shared = describe_view(
+    """Describe to a view what it draws: nothing about the images, and no path."""
+    shared = _describe_view(
         "pairs",
         annotator=annotator,
         save_to=save_to,
@@ -220,56 +126,13 @@ def describe_pair_view(
 
 
 def name_sides(items: PairItems, pair_id: str) -> Mapping[str, str]:
-    """Name the images of a pair as they are shown, for the row of its answer.
-
-    Parameters
-    ----------
-    items : PairItems
-        From `find_pair_files`.
-    pair_id : str
-        A pair, or one of another list.
-
-    Returns
-    -------
-    mapping
-        ``left`` and ``right``; empty for a pair of another list.
-
-    Examples
-    --------
-    >>> name_sides(PairItems({"p1": ("a", "b")}, {}), "p1")
-    {'left': 'a', 'right': 'b'}
-    """
+    """Name the images of a pair as they are shown, for the row of its answer."""
     sides = items.sides.get(pair_id)
     return {} if sides is None else {"left": sides[0], "right": sides[1]}
 
 
 def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
-    """List the images that a respondent rates, in the order in which the respondent sees them.
-
-    Parameters
-    ----------
-    assignment : DataFrame
-        An assignment table.
-    respondent : str
-        One of its respondents.
-
-    Returns
-    -------
-    list of str
-        Image ids by ``position``.
-
-    Raises
-    ------
-    ValueError
-        If the table gives the respondent no image.
-
-    Examples
-    --------
-    >>> assignment = pd.DataFrame({"respondent": "r1", "group": "a", "position": [2, 1],
-    ...                            "image_id": ["x", "y"], "cluster": [0, 1]})
-    >>> list_assigned_images(assignment, "r1")
-    ['y', 'x']
-    """
+    """List the images that a respondent rates, in the order in which the respondent sees them."""
     check_table(assignment, "assignment")
     name = clean_name(respondent)
     own = assignment[assignment["respondent"].map(clean_name) == name]
@@ -296,33 +159,10 @@ def describe_feature_view(
     prefetch: int = 4,
     max_unsaved: int = 0,
 ) -> dict[str, Any]:
-    """Describe to a view the features to toggle.
-
-    Parameters
-    ----------
-    features : sequence of str
-        Names; the first twelve have a key.
-    annotator, save_to, question, construct, prefetch, max_unsaved
-        As for `visclust.widgets.tasks.describe_view`.
-
-    Returns
-    -------
-    dict
-        Settings that JSON can hold.
-
-    Raises
-    ------
-    ValueError
-        If the features, a text or a number is not usable.
-
-    Examples
-    --------
-    >>> describe_feature_view(["anger", "men"], annotator="ana", save_to="answers")["toggles"]
-    [{'name': 'anger', 'key': '1'}, {'name': 'men', 'key': '2'}]
-    """
+    """Describe to a view the features to toggle."""
     names = check_features(features)
     keys = _KEYS.ljust(len(names))  # those without a key are toggled by click or with Tab and space
-    shared = describe_view(
+    shared = _describe_view(
         "features",
         annotator=annotator,
         save_to=save_to,
@@ -336,25 +176,7 @@ def describe_feature_view(
 
 
 def is_feature_answer(said: str, features: Sequence[str]) -> bool:
-    """Tell whether a text is an answer about just these features, or a skip.
-
-    Parameters
-    ----------
-    said : str
-        What a browser sent, or a file holds.
-    features : sequence of str
-        The features asked about.
-
-    Returns
-    -------
-    bool
-        False also for the same answer spelt otherwise.
-
-    Examples
-    --------
-    >>> is_feature_answer('{"asked":["men"],"present":[]}', ["men"]), is_feature_answer("same", ["men"])
-    (True, False)
-    """
+    """Tell whether a text is an answer about just these features, or a skip."""
     if said == SKIP:
         return True
     try:
@@ -380,45 +202,11 @@ def describe_rating_view(
     prefetch: int = 4,
     max_unsaved: int = 0,
 ) -> dict[str, Any]:
-    """Describe to a view the items to rate, in the respondent's own order.
-
-    Parameters
-    ----------
-    items : mapping of str to sequence of str, or sequence of str
-        Items, by dimension or not; the view is told no dimension.
-    scale : sequence of two int
-        Lowest and highest number.
-    respondent : str
-        Who rates.
-    ends : sequence of two str
-        What the lowest and the highest number mean.
-    allow_skip : bool, default False
-        Whether an image may be left without any rating.
-    seed : int, default 0
-        Seed of the order.
-    save_to, question, construct, prefetch, max_unsaved
-        As for `visclust.widgets.tasks.describe_view`.
-
-    Returns
-    -------
-    dict
-        Settings that JSON can hold.
-
-    Raises
-    ------
-    ValueError
-        If the items, the scale, a text or a number is not usable.
-
-    Examples
-    --------
-    >>> view = describe_rating_view(["proud", "angry"], respondent="r1", save_to="answers")
-    >>> sorted(view["items"]), view["scale"]
-    (['angry', 'proud'], [1, 10])
-    """
+    """Describe to a view the items to rate, in the respondent's own order."""
     shown = order_items(items, respondent=respondent, seed=seed)
     if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, str) for end in ends):
         raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
-    shared = describe_view(
+    shared = _describe_view(
         "ratings",
         annotator=respondent,
         save_to=save_to,
@@ -443,27 +231,7 @@ def describe_rating_view(
 def is_rating_answer(
     said: str, items: Mapping[str, Sequence[str]] | Sequence[str], scale: Sequence[int]
 ) -> bool:
-    """Tell whether a text holds ratings of just these items on this scale, or is a skip.
-
-    Parameters
-    ----------
-    said : str
-        What a browser sent, or a file holds.
-    items : mapping of str to sequence of str, or sequence of str
-        The items asked about.
-    scale : sequence of two int
-        The scale shown.
-
-    Returns
-    -------
-    bool
-        False also for the same answer spelt otherwise.
-
-    Examples
-    --------
-    >>> is_rating_answer('{"scale":[1,7],"ratings":[["proud",7]]}', ["proud"], (1, 7))
-    True
-    """
+    """Tell whether a text holds ratings of just these items on this scale, or is a skip."""
     if said == SKIP:
         return True
     try:
