@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from visclust.base.files import _flush_folder
+from visclust.base.files import flush_folder
 
 
 class ImportedAnswers(NamedTuple):
@@ -109,7 +109,7 @@ def _open_to_append(path: Path) -> Iterator[tuple[int, bool]]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
     try:
         if is_new:
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         yield descriptor, _lock(descriptor)
     finally:
         os.close(descriptor)  # this gives the lock back too

@@ -185,12 +185,7 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"Expected the {kind} table as a pandas DataFrame, got {type(table).__name__}.")
     columns, key = TABLES[kind]
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise ValueError(
-            f"The {kind} table needs the columns {', '.join(columns)}; {', '.join(missing)} is missing "
-            f"(it has {', '.join(map(str, table.columns)) or 'none'}). Rename or add it, and try again."
-        )
+    check_columns(table, columns, f"the {kind} table")
     for name, wanted in columns.items():
         if len(table) and not _has_type(table[name], wanted):
             raise ValueError(
@@ -206,6 +201,25 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
         repeated = table.loc[table.duplicated(list(key)), list(key)].iloc[0].tolist()
         raise ValueError(
             f"The {kind} table should have one row per {' and '.join(key)}; {repeated} comes twice."
+        )
+    return table
+
+
+def check_columns(
+    table: pd.DataFrame, names: Iterable[str], what: str, *, hint: str = "Rename or add it, and try again."
+) -> pd.DataFrame:
+    """Check that a table has some columns, where it need not be of one of the kinds; gives it back.
+
+    `what` names the table in the error ("the accounts"), `hint` says what to do.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"Expected {what} as a pandas DataFrame, got {type(table).__name__}.")
+    names = list(names)
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise ValueError(
+            f"Expected the columns {', '.join(names)} in {what}; {', '.join(missing)} is missing "
+            f"(it has {', '.join(map(str, table.columns)) or 'none'}). {hint}"
         )
     return table
 
@@ -323,15 +337,8 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
 
 def check_posts(posts: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Check that a table of posts has some of the columns of its kind, and one row per post."""
-    if not isinstance(posts, pd.DataFrame):
-        raise TypeError(f"Expected the posts as a pandas DataFrame, got {type(posts).__name__}.")
     wanted = ["post_id", *names]
-    missing = [name for name in wanted if name not in posts.columns]
-    if missing:
-        raise ValueError(
-            f"Expected posts with the columns {', '.join(wanted)}; {', '.join(missing)} is missing. "
-            "read_posts makes such a table."
-        )
+    check_columns(posts, wanted, "the posts", hint="read_posts makes such a table.")
     for name in wanted:
         kind = TABLES["posts"].columns[name]
         known = posts[name].dropna()

@@ -55,8 +55,8 @@ def measure_reliability(
     Source
     ------
     Cronbach (1951); McDonald (1999), Test Theory, with one factor by least squares (`_fit_one_factor`).
-    Within and between: Geldhof, Preacher & Zyphur (2014), "Reliability estimation in a multilevel confirmatory
-    factor analysis framework", with covariances from the analysis of variance.
+    Within and between: Geldhof, Preacher & Zyphur (2014), "Reliability estimation in a multilevel
+    confirmatory factor analysis framework", with covariances from the analysis of variance.
 
     Examples
     --------
