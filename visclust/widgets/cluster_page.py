@@ -20,7 +20,7 @@ from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
-from visclust.widgets.assets import load_browser_page, load_browser_style, load_page_browser_script
+from visclust.widgets.assets import load_asset
 from visclust.widgets.browser import find_image_files
 from visclust.widgets.browsing import Browsing, catalogue_clusters, describe_cluster
 
@@ -199,7 +199,7 @@ def _encode(path: str, max_side: int) -> str | None:
 
 def _fill_page(*, title: str, about: str, data: str) -> str:
     """Put the parts of the page together, each escaped for its place."""
-    script = f"\n{load_page_browser_script()}\nmountClusterPage();\n"
+    script = f"\n{load_asset('browser_page.js')}\nmountClusterPage();\n"
     # Only the script with this digest runs: one that a text smuggled in would not, had it got past escaping.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
@@ -211,10 +211,10 @@ def _fill_page(*, title: str, about: str, data: str) -> str:
         "title": escape(title),
         "heading": escape(title),
         "about": escape(about),
-        "style": load_browser_style(),
+        "style": load_asset("browser.css"),
         # In a script element only "<" could end it or open a comment; JSON may spell it otherwise.
         "data": data.replace("<", "\\u003c"),
         "script": script,
     }
-    first, *pieces = load_browser_page().split("{{")
+    first, *pieces = load_asset("browser_page.html").split("{{")
     return first + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces))

@@ -16,7 +16,7 @@ from visclust.base.provenance import digest_text
 from visclust.images.index import find_image_files
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
-from visclust.widgets.assets import load_page_script, load_page_template, load_style
+from visclust.widgets.assets import load_asset
 from visclust.widgets.tasks import (
     FEATURE_QUESTION,
     PAIR_QUESTION,
@@ -61,7 +61,7 @@ def _write_labelling_page(
         "images": {image: _encode(image, path, max_side) for image, path in files.items()},
     }
     title = f"{settings['question']} – {settings['annotator']}"
-    html = _fill_template(title=title, data=json.dumps(page), script=load_page_script())
+    html = _fill_template(title=title, data=json.dumps(page), script=load_asset("labelling_page.js"))
     return write_atomically(Path(save_to) / f"{stem}.html", lambda file: file.write(html.encode()))
 
 
@@ -81,11 +81,11 @@ def _fill_template(*, title: str, data: str, script: str) -> str:
     # In a script element only "<" could end it or open a comment; JSON may spell it otherwise.
     parts = {
         "title": escape(title),
-        "style": load_style(),
+        "style": load_asset("labelling.css"),
         "data": data.replace("<", "\\u003c"),
         "script": script,
     }
-    pieces = load_page_template().split("{{")
+    pieces = load_asset("labelling_page.html").split("{{")
     filled = [pieces[0]]
     for piece in pieces[1:]:
         name, rest = piece.split("}}", 1)
