@@ -18,7 +18,7 @@ from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_thumbnail
 from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
-from visclust.widgets.logs import AnswerLog, RefusedAnswerError
+from visclust.widgets.logs import AnswerLog, record_or_explain
 from visclust.widgets.tasks import (
     FEATURE_QUESTION,
     PAIR_ANSWERS,
@@ -93,19 +93,8 @@ class Labeller(anywidget.AnyWidget):
 
     def _record(self, event: Mapping[str, Any]) -> None:
         """Record an answer; only then is it acknowledged."""
-        try:
-            self._log.record(event)
-        except OSError as error:
-            self._send_state(
-                error=f"Not saved: {error.strerror or type(error).__name__}. Your answer is kept in this "
-                "browser and tried again every few seconds; make room on the disk, or ask whoever runs it."
-            )
-        except RefusedAnswerError as error:  # sending it again would not help
-            self._send_state(acknowledged=[str(event.get("event_id"))], error=f"Refused: {error}")
-        except ValueError as error:  # the file was edited while it is in use
-            self._send_state(error=f"Not saved, but kept in this browser: {error}")
-        else:
-            self._send_state(acknowledged=[str(event["event_id"])])
+        acknowledged, error = record_or_explain(self._log, event)
+        self._send_state(acknowledged=acknowledged, error=error)
 
     def _send_state(self, *, acknowledged: Sequence[str] = (), error: str = "") -> None:
         """Send what the views draw."""
