@@ -207,6 +207,36 @@ def test_a_full_disk_is_shown_and_the_note_sent_again_is_saved(open_browser, cor
     assert say(browser, corpus, "e1", 1, "name", "written", "birds")["acknowledged"] == ["e1"]
 
 
+def test_an_edited_file_keeps_the_note_in_the_browser_and_what_was_read_before_still_stands(
+    open_browser, corpus
+):
+    browser = open_browser()
+    say(browser, corpus, "e1", 1, "name", "written", "birds")
+    browser.notes_file.write_text('{"event_id": 3}\n' * 40)
+    with pytest.warns(UserWarning, match="cut off"):  # reading goes on in the middle of the new first line
+        reply = say(browser, corpus, "e2", 1, "name", "written", "bees")
+        assert "Not saved, but kept" in reply["error"]
+        assert reply["acknowledged"] == []
+        sorted_reply = tell(browser, "sort", by="name")[-1]
+    assert "The notes cannot be read" in sorted_reply["error"]
+    assert sorted_reply["parts"]["rows"][0][0] == 1
+
+
+def test_a_drive_that_is_gone_is_said_without_a_path(open_browser, corpus, monkeypatch):
+    browser = open_browser()
+    say(browser, corpus, "e1", 1, "name", "written", "birds")
+
+    def fail(self):
+        raise OSError(5, "Input/output error", "/secret/path")
+
+    monkeypatch.setattr(note_log.TailedFile, "_find_end", fail)
+    reply = say(browser, corpus, "e2", 1, "name", "written", "bees")
+    assert "Not saved: Input/output error" in reply["error"]
+    reply = tell(browser, "ready")[-1]
+    assert reply["error"] == "The notes cannot be read: Input/output error"
+    assert "secret" not in json.dumps(reply)
+
+
 def test_what_is_no_note_is_refused_and_not_asked_for_again(open_browser, corpus):
     browser = open_browser()
     for field, answer in (("name", "yes"), ("colour", "written"), ("frame:", "yes"), ("noise", None)):
