@@ -17,7 +17,7 @@ from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.tables import check_table
 
-_ANSWERS = ("same", "different", "unsure", "skip")
+PAIR_ANSWERS = ("same", "different", "unsure", "skip")
 """The answers that an annotator can give to a pair."""
 
 
@@ -107,7 +107,7 @@ def agreement(
     if unsure not in ("missing", "answer"):
         raise ValueError(f'Expected unsure="missing" or "answer", got {unsure!r}.')
     wide = _spread_answers(answers)
-    values = list(_ANSWERS[: 2 if unsure == "missing" else 3])
+    values = list(PAIR_ANSWERS[: 2 if unsure == "missing" else 3])
     # Code of each answer, items by annotators; -1 where there is none that counts.
     codes = np.column_stack(
         [pd.Index(values).get_indexer(pd.Index(wide[name])) for name in wide.columns]
@@ -128,10 +128,10 @@ def _spread_answers(answers: pd.DataFrame) -> pd.DataFrame:
     """Spread the answers that stand into a table of items by annotators."""
     standing = current_answers(answers)
     refuse_mixture(standing)
-    unknown = standing.loc[~standing["answer"].isin(_ANSWERS), "answer"]
+    unknown = standing.loc[~standing["answer"].isin(PAIR_ANSWERS), "answer"]
     if len(unknown):
         raise ValueError(
-            f"Expected the answers {', '.join(_ANSWERS)}, got {unknown.iloc[0]!r} ({len(unknown)} such "
+            f"Expected the answers {', '.join(PAIR_ANSWERS)}, got {unknown.iloc[0]!r} ({len(unknown)} such "
             f"rows). Read the answers to pairs only, and leave other items out."
         )
     first_seen = answers.loc[answers["item_id"].isin(standing["item_id"]), "item_id"].drop_duplicates()
@@ -207,11 +207,11 @@ def _count_answers(wide: pd.DataFrame) -> pd.DataFrame:
     """Count each annotator's answers by kind."""
     rows = []
     for name in wide.columns:
-        counts = {answer: int((wide[name] == answer).sum()) for answer in _ANSWERS}
+        counts = {answer: int((wide[name] == answer).sum()) for answer in PAIR_ANSWERS}
         decided = counts["same"] + counts["different"]
         prevalence = counts["same"] / decided if decided else np.nan
         rows.append({"annotator": name, **counts, "prevalence": prevalence})
-    return pd.DataFrame(rows, columns=["annotator", *_ANSWERS, "prevalence"])
+    return pd.DataFrame(rows, columns=["annotator", *PAIR_ANSWERS, "prevalence"])
 
 
 def resolve(
