@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from visclust.base.tables import check_table
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import key_clusters
 from visclust.widgets import logs as note_log
-from visclust.widgets.assets import load_browser_script, load_page_browser_script
 from visclust.widgets.browser import browse_clusters
 
 HOSTILE = "<script>alert(1)</script>"
@@ -309,15 +307,3 @@ def test_posts_of_images_that_are_not_browsed_do_not_count():
     found = ImagePosts(["a", "b"], posts, links)
     assert (found.count_posts(0), found.count_posts(1), found.find_images("x")) == (1, 0, frozenset({0}))
     assert ImagePosts(["a"]).find_images("x") == frozenset()
-
-
-def test_the_scripts_that_a_browser_loads_define_every_function_that_they_call():
-    of_browsers = {"setTimeout", "setInterval", "clearInterval", "clearTimeout", "queueMicrotask",
-                   "requestAnimationFrame"}  # fmt: skip
-    for script in (load_browser_script(), load_page_browser_script()):
-        defined = set(re.findall(r"(\w+)\([^()]*\) \{", script)) | set(re.findall(r"const (\w+) =", script))
-        defined |= set(re.findall(r"function (\w+)\(", script))
-        called = set(re.findall(r"(?<![.\w])([a-z]+[A-Z]\w*)\(", script))
-        assert called - of_browsers <= defined | {"onChange", "onCommit", "onClick", "onVisible", "drawRow"}
-        assert "mountBrowser" in called
-        assert "innerHTML" not in script

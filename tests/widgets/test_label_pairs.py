@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,6 @@ from PIL import Image
 from visclust.annotation.answer_files import name_answer_file
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.widgets import logs as answer_log
-from visclust.widgets.assets import load_page_script, load_widget_script
 from visclust.widgets.labeller import label_pairs
 
 SECRET = "secret-stratum"
@@ -277,12 +275,3 @@ def test_two_kernels_that_label_at_once_lose_and_double_nothing(study, tmp_path)
     events = sorted(json.loads(line)["event_id"] for line in lines)
     assert events == sorted(f"{name}-{number}" for name in "xy" for number in range(50))
     assert len(current_answers(read_answers(tmp_path / "answers"))) == 3
-
-
-def test_the_script_that_a_browser_loads_defines_every_function_that_it_calls():
-    of_browsers = {"setTimeout", "setInterval", "clearInterval", "queueMicrotask", "requestAnimationFrame"}
-    for script in (load_widget_script(), load_page_script()):
-        defined = set(re.findall(r"(\w+)\([^()]*\) \{", script)) | set(re.findall(r"const (\w+) =", script))
-        called = set(re.findall(r"(?<![.\w])([a-z]+[A-Z]\w*)\(", script))
-        assert called - of_browsers <= defined
-        assert "buildFrame" in called

@@ -22,7 +22,7 @@ from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters, tabulate_notes
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_thumbnail
-from visclust.widgets.assets import load_browser_script, load_browser_style
+from visclust.widgets.assets import load_asset
 from visclust.widgets.browsing import (
     Browsing,
     catalogue_clusters,
@@ -70,8 +70,8 @@ _MOST_AT_ONCE = 400  # thumbnails in one request; a screen has fewer
 class BrowserSender(anywidget.AnyWidget):
     """A widget that knows where a researcher stands and sends it to its views."""
 
-    _esm = load_browser_script()
-    _css = load_browser_style()
+    _esm = load_asset("browser_kernel.js")
+    _css = load_asset("browser.css")
     settings = traitlets.Dict().tag(sync=True)
 
     def __init__(

@@ -18,7 +18,7 @@ from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
-from visclust.widgets.assets import load_browser_style, load_page_browser_script
+from visclust.widgets.assets import load_asset
 from visclust.widgets.browser import find_image_files
 from visclust.widgets.browsing import Browsing, catalogue_clusters, describe_cluster
 
@@ -204,10 +204,10 @@ def _fill_page(*, title: str, about: str, data: dict[str, Any]) -> str:
     """Put the parts of the page together, each text escaped for its place."""
     return build_data_page(
         title=title,
-        style=_STYLE + load_browser_style(),
+        style=_STYLE + load_asset("browser.css"),
         body=f"""<h1>{escape(title)}</h1>
 <p class="visclust-about-page">{escape(about)}</p>
 <div id="visclust-root"></div>""",
         data=data,
-        script=f"{load_page_browser_script()}\nmountClusterPage();",
+        script=load_asset("browser_page.js") + "\nmountClusterPage();",
     )

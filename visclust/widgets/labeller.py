@@ -17,7 +17,7 @@ from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.base.checks import check_whole_number
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_thumbnail
-from visclust.widgets.assets import load_style, load_widget_script
+from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
 from visclust.widgets.logs import AnswerLog, RefusedAnswerError
 from visclust.widgets.tasks import (
@@ -41,8 +41,8 @@ class Labeller(anywidget.AnyWidget):
     whatever else is known of the images stay in the kernel.
     """
 
-    _esm = load_widget_script()
-    _css = load_style()
+    _esm = load_asset("labelling_kernel.js")
+    _css = load_asset("labelling.css")
     settings = traitlets.Dict().tag(sync=True)
 
     def __init__(

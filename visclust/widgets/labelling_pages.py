@@ -18,7 +18,7 @@ from visclust.base.html import build_data_page
 from visclust.base.provenance import digest_text
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
-from visclust.widgets.assets import load_page_script, load_style
+from visclust.widgets.assets import load_asset
 from visclust.widgets.tasks import (
     FEATURE_QUESTION,
     PAIR_QUESTION,
@@ -260,7 +260,7 @@ def _write_page(
     stem = "-".join([name_answer_file(save_to, settings["annotator"]).stem, *task.marks])
     html = build_data_page(
         title=f"{task.question} – {settings['annotator']}",
-        style=_STYLE + load_style(),
+        style=_STYLE + load_asset("labelling.css"),
         body='<div id="visclust-root"></div>',
         data={
             "settings": settings,
@@ -269,7 +269,7 @@ def _write_page(
             "items": [{"id": item, "images": list(images)} for item, images in task.items.items()],
             "images": {image: _encode(image, path, max_side) for image, path in task.files.items()},
         },
-        script=f"{load_page_script()}\nmountPage();",
+        script=load_asset("labelling_page.js") + "\nmountPage();",
     )
     return write_text(Path(save_to) / f"{stem}.html", html)
 
