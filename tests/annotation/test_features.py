@@ -7,7 +7,12 @@ import pytest
 
 from visclust.annotation.answer_files import append_answer, name_answer_file
 from visclust.annotation.answers import current_answers, read_answers
-from visclust.annotation.features import aggregate_labels, write_feature_answer
+from visclust.annotation.features import (
+    aggregate_labels,
+    check_features,
+    read_feature_answer,
+    write_feature_answer,
+)
 from visclust.annotation.simulated import simulate_features
 from visclust.base.tables import check_table
 
@@ -194,3 +199,32 @@ def test_simulations_are_refused_without_a_truth_for_every_image():
         simulate_features(images, truth, ["men"], error_rate=2)
     with pytest.raises(ValueError, match="simulated"):
         simulate_features(images, truth, ["men"], error_rate=0.1, annotators=["Ana"])
+
+
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        ("anger", "list of features"),
+        ([], "list of features"),
+        (["anger", ""], "text on one line"),
+        (["anger", " men"], "text on one line"),
+        (["anger", 3], "text on one line"),
+        (["anger\n"], "text on one line"),
+        (["\ud83d"], "text on one line"),
+        (["men", "Men"], "'Men' again"),
+        (["image_id"], "Rename"),
+        (["simulated"], "Rename"),
+    ],
+)
+def test_a_list_that_annotators_or_tables_could_not_use_is_refused(features, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_features(features)
+
+
+def test_an_answer_written_is_read_back_the_same_and_spelt_as_a_browser_spells_it():
+    asked = ["anger", "Größe „5“", "men"]
+    text = write_feature_answer(asked, {"men"})
+    assert read_feature_answer(text) == {name: name == "men" for name in asked}
+    assert text == '{"asked":["anger","Größe „5“","men"],"present":["men"]}'
+    with pytest.raises(ValueError, match="'women'"):
+        write_feature_answer(asked, ["women"])

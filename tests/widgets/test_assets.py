@@ -1,4 +1,4 @@
-"""Scripts, styles and frames of pages: what a browser loads is whole, and no file lies unused."""
+"""Scripts and styles: what a browser loads is whole, and no file lies unused."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from visclust.widgets.assets import load_asset
 
 LABELLERS = ("labelling_kernel.js", "labelling_page.js")
 BROWSERS = ("browser_kernel.js", "browser_page.js")
-OTHERS = ("labelling.css", "browser.css", "labelling_page.html", "browser_page.html")
+OTHERS = ("labelling.css", "browser.css")
 OF_BROWSERS = {"setTimeout", "setInterval", "clearInterval", "clearTimeout", "queueMicrotask",
                "requestAnimationFrame"}  # fmt: skip
 PARAMETERS = {"onChange", "onCommit", "onClick", "onVisible", "drawRow"}

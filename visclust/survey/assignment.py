@@ -137,51 +137,6 @@ def _list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.
     }
 
 
-def number_strata(sample: pd.DataFrame) -> np.ndarray:
-    """Give numbers to what a respondent may see once: the clusters, and each unassigned image by itself."""
-    cluster = sample["cluster"].to_numpy()
-    loose = cluster == UNASSIGNED
-    numbers = np.empty(len(sample), dtype=np.int64)
-    codes = np.unique(cluster[~loose], return_inverse=True)[1]
-    numbers[~loose] = codes
-    numbers[loose] = np.arange(loose.sum()) + (codes.max() + 1 if len(codes) else 0)
-    return numbers
-
-
-def even_out_ratings(
-    strata: np.ndarray, *, rated: np.ndarray, n_respondents: int, load: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Say how often each image is rated in a group: as evenly as the room in the clusters allows."""
-    counts = np.zeros(len(strata), dtype=np.int64)
-    room = np.full(strata.max() + 1, n_respondents)
-    left = n_respondents * load
-    while left:
-        # One more for every image that can have one, or for as many as ratings are left.
-        open_images = np.flatnonzero(room[strata] > 0)
-        # Images rated less by earlier groups come first; chance decides among equals.
-        order = open_images[np.lexsort((rng.random(len(open_images)), rated[open_images]))]
-        place = pd.Series(strata[order]).groupby(strata[order]).cumcount().to_numpy()
-        order = order[place < room[strata[order]]][:left]
-        counts[order] += 1
-        np.subtract.at(room, strata[order], 1)
-        left -= len(order)
-    return counts
-
-
-def _pick_images(
-    given: np.ndarray, strata: np.ndarray, counts: np.ndarray, *, rng: np.random.Generator
-) -> np.ndarray:
-    """Give each respondent one image of each of the clusters given, in an order drawn at random."""
-    who, stratum = np.nonzero(given)
-    # Both lists in the order of the clusters, each shuffled within a cluster, and matched by place.
-    people = np.lexsort((rng.random(len(who)), stratum))
-    images = np.repeat(np.arange(len(strata)), counts)
-    images = images[np.lexsort((rng.random(len(images)), strata[images]))]
-    rows = np.empty(len(who), dtype=np.int64)
-    rows[people] = images
-    return rows[np.lexsort((rng.random(len(who)), who))]
-
-
 def _refuse_impossible(
     sizes: np.ndarray, n_respondents: Mapping[str, int], *, per_respondent: int, n_loose: int = 0
 ) -> None:
@@ -247,6 +202,37 @@ def _list_changes(sizes: np.ndarray, n_respondents: Mapping[str, int], load: int
     return changes
 
 
+def number_strata(sample: pd.DataFrame) -> np.ndarray:
+    """Give numbers to what a respondent may see once: the clusters, and each unassigned image by itself."""
+    cluster = sample["cluster"].to_numpy()
+    loose = cluster == UNASSIGNED
+    numbers = np.empty(len(sample), dtype=np.int64)
+    codes = np.unique(cluster[~loose], return_inverse=True)[1]
+    numbers[~loose] = codes
+    numbers[loose] = np.arange(loose.sum()) + (codes.max() + 1 if len(codes) else 0)
+    return numbers
+
+
+def even_out_ratings(
+    strata: np.ndarray, *, rated: np.ndarray, n_respondents: int, load: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Say how often each image is rated in a group: as evenly as the room in the clusters allows."""
+    counts = np.zeros(len(strata), dtype=np.int64)
+    room = np.full(strata.max() + 1, n_respondents)
+    left = n_respondents * load
+    while left:
+        # One more for every image that can have one, or for as many as ratings are left.
+        open_images = np.flatnonzero(room[strata] > 0)
+        # Images rated less by earlier groups come first; chance decides among equals.
+        order = open_images[np.lexsort((rng.random(len(open_images)), rated[open_images]))]
+        place = pd.Series(strata[order]).groupby(strata[order]).cumcount().to_numpy()
+        order = order[place < room[strata[order]]][:left]
+        counts[order] += 1
+        np.subtract.at(room, strata[order], 1)
+        left -= len(order)
+    return counts
+
+
 def _assign_strata(
     totals: np.ndarray, *, n_respondents: int, load: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -290,3 +276,17 @@ def _trade(given: np.ndarray, rng: np.random.Generator) -> None:
     dealt = single & (rank < (first & ~second).sum(axis=1)[:, None])
     both = first & second
     given[one], given[other] = both | dealt, both | (single & ~dealt)
+
+
+def _pick_images(
+    given: np.ndarray, strata: np.ndarray, counts: np.ndarray, *, rng: np.random.Generator
+) -> np.ndarray:
+    """Give each respondent one image of each of the clusters given, in an order drawn at random."""
+    who, stratum = np.nonzero(given)
+    # Both lists in the order of the clusters, each shuffled within a cluster, and matched by place.
+    people = np.lexsort((rng.random(len(who)), stratum))
+    images = np.repeat(np.arange(len(strata)), counts)
+    images = images[np.lexsort((rng.random(len(images)), strata[images]))]
+    rows = np.empty(len(who), dtype=np.int64)
+    rows[people] = images
+    return rows[np.lexsort((rng.random(len(who)), who))]

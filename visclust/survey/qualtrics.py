@@ -53,6 +53,7 @@ QUESTION_TAG, TIMING_TAG = "rating", "time"
 _LONGEST_VALUE = 1024
 
 _HEADER_ROWS = 3
+
 # Qualtrics' codes and words for responses that no respondent gave.
 _PREVIEWS = (
     "1",
@@ -64,6 +65,84 @@ _PREVIEWS = (
     "spam survey preview",
     "offline survey preview",
 )
+
+
+def write_qualtrics(
+    ordered: pd.DataFrame,
+    addresses: Mapping[str, str],
+    *,
+    folder: Path,
+    items: Sequence[str],
+    scale: tuple[int, int],
+) -> list[Path]:
+    """Write the files from which a survey is built in Qualtrics."""
+    loads = ordered.groupby("respondent").size()
+    m = int(loads.max())
+    if loads.min() != m:
+        raise ValueError(
+            f"Expected as many images for every respondent, since Qualtrics loops as often for all; got "
+            f"{loads.min()} to {m}. Assign again, or use to='html' or to='csv'."
+        )
+    if any("[[" in item for item in items):
+        raise ValueError("Expected items without '[[', which Qualtrics takes for a command. Rename them.")
+    names = ["respondent", "group"]
+    names += [f"image_{k}" for k in range(1, m + 1)] + [f"address_{k}" for k in range(1, m + 1)]
+    rows = []
+    for respondent, part in ordered.groupby("respondent", sort=False):
+        images = [str(image) for image in part["image_id"]]
+        rows.append(
+            [str(respondent), str(part["group"].iloc[0]), *images, *(addresses[image] for image in images)]
+        )
+    longest = max(len(cell) for row in rows for cell in row)
+    if longest > _LONGEST_VALUE:
+        raise ValueError(
+            f"Expected names, ids and addresses of {_LONGEST_VALUE} characters at most, the limit of "
+            f"Qualtrics' embedded data; got one of {longest}. Shorten the addresses."
+        )
+    low, high = scale
+    text = _QUALTRICS_INSTRUCTIONS.format(
+        tag=QUESTION_TAG, time=TIMING_TAG, n_items=len(items), low=low, high=high, m=m
+    )
+    links = [[row[0], row[1], urlencode(dict(zip(names, row, strict=True)), safe=":/")] for row in rows]
+    loops = [[f"${{e://Field/image_{k}}}", f"${{e://Field/address_{k}}}"] for k in range(1, m + 1)]
+    questions = _write_questions(names, items, low, high)
+    return [
+        write_atomically(folder / "INSTRUCTIONS.txt", lambda file: file.write(text.encode())),
+        write_cells(
+            folder / "contacts.csv", ["ExternalDataReference", *names], [[row[0], *row] for row in rows]
+        ),
+        write_cells(folder / "links.csv", ["respondent", "group", "query"], links),
+        write_cells(folder / "loop_and_merge.csv", ["Field 1", "Field 2"], loops),
+        write_atomically(folder / "survey.txt", lambda file: file.write(questions.encode())),
+    ]
+
+
+def _write_questions(names: Sequence[str], items: Sequence[str], low: int, high: int) -> str:
+    """Write the questions in Qualtrics' Advanced Format; recode values equal the numbers shown."""
+    image = '<img src="${lm://Field/2}" alt="Image to rate" style="max-width:100%;max-height:60vh">'
+    ends = f"from {low} (not at all) to {high} (very much)"
+    lines = ["[[AdvancedFormat]]", ""]
+    lines += [f"[[ED:{name}]]" for name in names]
+    lines += [
+        "",
+        "[[Block:Introduction]]",
+        "[[Question:DB]]",
+        "[[ID:introduction]]",
+        f"You will see images one after the other. Please say how much each makes you feel, {ends}.",
+        "",
+        "[[Block:Rating]]",
+        "[[Question:Matrix]]",
+        f"[[ID:{QUESTION_TAG}]]",
+        f"{image}<br>How much does this image make you feel each of these, {ends}?",
+        "[[AdvancedChoices]]",
+    ]
+    for number, item in enumerate(items, start=1):
+        lines += [f"[[Choice:{number}]]", escape(item, quote=False)]
+    lines += ["[[AdvancedAnswers]]"]
+    for number in range(low, high + 1):
+        lines += [f"[[Answer:{number}]]", str(number)]
+    lines += ["", "[[Question:Timing]]", f"[[ID:{TIMING_TAG}]]", ""]
+    return "\n".join(lines)
 
 
 def looks_like_qualtrics(path: str | os.PathLike) -> bool:
@@ -199,81 +278,3 @@ def _read_number(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
-
-
-def write_qualtrics(
-    ordered: pd.DataFrame,
-    addresses: Mapping[str, str],
-    *,
-    folder: Path,
-    items: Sequence[str],
-    scale: tuple[int, int],
-) -> list[Path]:
-    """Write the files from which a survey is built in Qualtrics."""
-    loads = ordered.groupby("respondent").size()
-    m = int(loads.max())
-    if loads.min() != m:
-        raise ValueError(
-            f"Expected as many images for every respondent, since Qualtrics loops as often for all; got "
-            f"{loads.min()} to {m}. Assign again, or use to='html' or to='csv'."
-        )
-    if any("[[" in item for item in items):
-        raise ValueError("Expected items without '[[', which Qualtrics takes for a command. Rename them.")
-    names = ["respondent", "group"]
-    names += [f"image_{k}" for k in range(1, m + 1)] + [f"address_{k}" for k in range(1, m + 1)]
-    rows = []
-    for respondent, part in ordered.groupby("respondent", sort=False):
-        images = [str(image) for image in part["image_id"]]
-        rows.append(
-            [str(respondent), str(part["group"].iloc[0]), *images, *(addresses[image] for image in images)]
-        )
-    longest = max(len(cell) for row in rows for cell in row)
-    if longest > _LONGEST_VALUE:
-        raise ValueError(
-            f"Expected names, ids and addresses of {_LONGEST_VALUE} characters at most, the limit of "
-            f"Qualtrics' embedded data; got one of {longest}. Shorten the addresses."
-        )
-    low, high = scale
-    text = _QUALTRICS_INSTRUCTIONS.format(
-        tag=QUESTION_TAG, time=TIMING_TAG, n_items=len(items), low=low, high=high, m=m
-    )
-    links = [[row[0], row[1], urlencode(dict(zip(names, row, strict=True)), safe=":/")] for row in rows]
-    loops = [[f"${{e://Field/image_{k}}}", f"${{e://Field/address_{k}}}"] for k in range(1, m + 1)]
-    questions = _write_questions(names, items, low, high)
-    return [
-        write_atomically(folder / "INSTRUCTIONS.txt", lambda file: file.write(text.encode())),
-        write_cells(
-            folder / "contacts.csv", ["ExternalDataReference", *names], [[row[0], *row] for row in rows]
-        ),
-        write_cells(folder / "links.csv", ["respondent", "group", "query"], links),
-        write_cells(folder / "loop_and_merge.csv", ["Field 1", "Field 2"], loops),
-        write_atomically(folder / "survey.txt", lambda file: file.write(questions.encode())),
-    ]
-
-
-def _write_questions(names: Sequence[str], items: Sequence[str], low: int, high: int) -> str:
-    """Write the questions in Qualtrics' Advanced Format; recode values equal the numbers shown."""
-    image = '<img src="${lm://Field/2}" alt="Image to rate" style="max-width:100%;max-height:60vh">'
-    ends = f"from {low} (not at all) to {high} (very much)"
-    lines = ["[[AdvancedFormat]]", ""]
-    lines += [f"[[ED:{name}]]" for name in names]
-    lines += [
-        "",
-        "[[Block:Introduction]]",
-        "[[Question:DB]]",
-        "[[ID:introduction]]",
-        f"You will see images one after the other. Please say how much each makes you feel, {ends}.",
-        "",
-        "[[Block:Rating]]",
-        "[[Question:Matrix]]",
-        f"[[ID:{QUESTION_TAG}]]",
-        f"{image}<br>How much does this image make you feel each of these, {ends}?",
-        "[[AdvancedChoices]]",
-    ]
-    for number, item in enumerate(items, start=1):
-        lines += [f"[[Choice:{number}]]", escape(item, quote=False)]
-    lines += ["[[AdvancedAnswers]]"]
-    for number in range(low, high + 1):
-        lines += [f"[[Answer:{number}]]", str(number)]
-    lines += ["", "[[Question:Timing]]", f"[[ID:{TIMING_TAG}]]", ""]
-    return "\n".join(lines)

@@ -16,9 +16,12 @@ from visclust.annotation.ratings import read_rating_answer
 from visclust.survey.cells import read_rows_of_cells, restore_cell
 
 CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
+
 SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
+
 # As people and spreadsheets write them; Excel translates its own into the language of the machine.
 _TRUE = ("true", "1", "1.0", "yes", "y", "x", "wahr", "vrai", "verdadero", "vero")
+
 _FALSE = ("", "false", "0", "0.0", "no", "n", "falsch", "faux", "falso")
 
 
@@ -29,28 +32,6 @@ class RawAnswers(NamedTuple):
     submissions: pd.DataFrame
     problems: list[dict[str, str]]
     simulated: bool
-
-
-def list_problem(
-    problem: str,
-    done: str,
-    *,
-    submission: str = "",
-    respondent: str = "",
-    image_id: str = "",
-    item: str = "",
-    value: str = "",
-) -> dict[str, str]:
-    """Describe a problem as a row of the table of problems."""
-    return {
-        "problem": problem,
-        "submission": submission,
-        "respondent": respondent,
-        "image_id": image_id,
-        "item": item,
-        "value": value,
-        "done": done,
-    }
 
 
 def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnswers:
@@ -169,3 +150,25 @@ def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
     if not scale[0] <= number <= scale[1]:
         return math.nan, "out of range"
     return number, ""
+
+
+def list_problem(
+    problem: str,
+    done: str,
+    *,
+    submission: str = "",
+    respondent: str = "",
+    image_id: str = "",
+    item: str = "",
+    value: str = "",
+) -> dict[str, str]:
+    """Describe a problem as a row of the table of problems."""
+    return {
+        "problem": problem,
+        "submission": submission,
+        "respondent": respondent,
+        "image_id": image_id,
+        "item": item,
+        "value": value,
+        "done": done,
+    }

@@ -1,4 +1,4 @@
-"""The scripts, styles and page frames of the widgets, from the folder static."""
+"""The scripts and styles of the widgets and their pages, from the folder static."""
 
 from functools import cache
 from importlib.resources import files
