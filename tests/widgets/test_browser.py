@@ -9,12 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.annotation.answers import read_answers
-from visclust.base.tables import check_table
+import visclust as vc
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import key_clusters
-from visclust.widgets import logs as note_log
-from visclust.widgets.browser import browse_clusters
+from visclust.widgets import logs
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -45,7 +43,7 @@ def open_browser(corpus, tmp_path):
         clusters, images, x, posts, links = corpus
         given = {"save_to": tmp_path / "answers", "posts": posts, "links": links, "frames": ["family"],
                  "researcher": "Ana"} | options  # fmt: skip
-        browser = browse_clusters(given.pop("clusters", clusters), images, given.pop("x", x), **given)
+        browser = vc.browse_clusters(given.pop("clusters", clusters), images, given.pop("x", x), **given)
         browser.sent = []
         browser.send = lambda content, buffers=None: browser.sent.append((content, buffers or []))
         return browser
@@ -139,7 +137,7 @@ def test_a_note_is_on_disk_before_it_is_acknowledged(open_browser, corpus, monke
     assert order == ["flushed", "acknowledged"]
     assert reply["acknowledged"] == ["e1"]
     assert reply["parts"]["clusters"][0]["name"] == "boats"
-    assert read_answers(browser.notes_file)["note"].tolist() == ["birds", "boats"]
+    assert vc.read_answers(browser.notes_file)["note"].tolist() == ["birds", "boats"]
 
 
 def test_names_and_frames_come_back_as_tables_and_after_a_restart(open_browser, corpus):
@@ -150,7 +148,7 @@ def test_names_and_frames_come_back_as_tables_and_after_a_restart(open_browser, 
     say(browser, corpus, "e4", 0, "note", "written", "seen twice")
     for one in (browser, open_browser()):
         assert one.names().to_numpy().tolist() == [[0, "", True, "seen twice"], [1, "birds", False, ""]]
-        assert check_table(one.frames(), "frames").to_numpy().tolist() == [[1, "family"]]
+        assert vc.check_table(one.frames(), "frames").to_numpy().tolist() == [[1, "family"]]
 
 
 def test_undo_takes_back_the_latest_and_what_stood_before_stands_again(open_browser, corpus):
@@ -163,7 +161,7 @@ def test_undo_takes_back_the_latest_and_what_stood_before_stands_again(open_brow
                                          "answered_at": "2026-01-05T10:00:02Z"})[-1]  # fmt: skip
     assert reply["parts"]["clusters"][0]["name"] == "birds"
     assert reply["parts"]["undoable"]["event_id"] == "e1"
-    assert len(read_answers(browser.notes_file)) == 3
+    assert len(vc.read_answers(browser.notes_file)) == 3
 
 
 def test_a_note_sent_again_is_acknowledged_and_not_written_again(open_browser, corpus):
@@ -198,7 +196,7 @@ def test_a_full_disk_is_shown_and_the_note_sent_again_is_saved(open_browser, cor
         raise OSError(28, "No space left on device", "/secret/path")
 
     with monkeypatch.context() as full:
-        full.setattr(note_log, "append_answer", fail)
+        full.setattr(logs, "append_answer", fail)
         reply = say(browser, corpus, "e1", 1, "name", "written", "birds")
     assert "No space left" in reply["error"]
     assert "/secret" not in json.dumps(reply)
@@ -229,7 +227,7 @@ def test_a_drive_that_is_gone_is_said_without_a_path(open_browser, corpus, monke
     def fail(self):
         raise OSError(5, "Input/output error", "/secret/path")
 
-    monkeypatch.setattr(note_log.TailedFile, "_find_end", fail)
+    monkeypatch.setattr(logs.TailedFile, "_find_end", fail)
     reply = say(browser, corpus, "e2", 1, "name", "written", "bees")
     assert "Not saved: Input/output error" in reply["error"]
     reply = tell(browser, "ready")[-1]

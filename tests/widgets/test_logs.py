@@ -12,8 +12,8 @@ import warnings
 
 import pytest
 
+import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
-from visclust.annotation.answers import read_answers
 from visclust.widgets import logs
 from visclust.widgets.logs import AnswerLog, NoteLog, RefusedAnswerError, TailedFile, record_or_explain
 
@@ -140,7 +140,7 @@ def test_a_row_after_the_torn_line_of_another_process_is_whole_and_read(reader):
         reader.look()
     assert reader.ids == ["e1", "e3"]
     with pytest.warns(UserWarning, match="cut off"):
-        assert read_answers(reader.file.path)["event_id"].tolist() == ["e1", "e3"]
+        assert vc.read_answers(reader.file.path)["event_id"].tolist() == ["e1", "e3"]
 
 
 def test_a_last_line_that_lacks_only_its_newline_counts_once(reader):
@@ -273,7 +273,7 @@ def test_a_file_with_answers_to_another_question_is_refused_each_time_and_the_st
         with pytest.raises(ValueError, match="another question"):
             log.record(make_row("e3", "p3"))
     assert list(log.state.answers) == ["p1"]
-    assert len(read_answers(log.path)) == 2
+    assert len(vc.read_answers(log.path)) == 2
 
 
 def test_a_replaced_file_says_what_is_answered_and_noted(tmp_path):
@@ -305,7 +305,7 @@ def test_a_failure_is_said_in_words_without_a_path_and_what_failed_may_be_sent_a
     assert "kept in this browser" in error
     assert record_or_explain(log, event) == (["e1"], "")
     assert record_or_explain(log, event) == (["e1"], "")
-    assert len(read_answers(log.path)) == 1
+    assert len(vc.read_answers(log.path)) == 1
 
     acknowledged, error = record_or_explain(log, event | {"event_id": "e2", "answer": "yellow"})
     assert acknowledged == ["e2"]

@@ -49,7 +49,7 @@ _FRAME_LENGTH = 200  # letters
 _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
-class NearestImages:
+class _NearestImages:
     """Rows of an embedding ordered by their Euclidean distance from one of them.
 
     `visclust.list_neighbours` makes a table of neighbours and builds its index anew each time;
@@ -103,7 +103,7 @@ class ClusterBrowser(anywidget.AnyWidget):
         super().__init__(settings=settings)
         self._table = clusters.copy()  # it may change in the notebook meanwhile
         self._image_paths = paths
-        self._nearest = None if x is None else NearestImages(x)
+        self._nearest = None if x is None else _NearestImages(x)
         self._posts = posts
         self._notes_log = log
         self._keys = keys

@@ -13,7 +13,7 @@ from visclust.base.checks import check_whole_number
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
 from visclust.base.provenance import describe_run
-from visclust.base.tables import check_table
+from visclust.base.tables import check_columns, check_table
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters
 from visclust.images.reading import UnreadableImageError
@@ -177,9 +177,7 @@ def _gather_notes(names: pd.DataFrame | None, frames: pd.DataFrame | None) -> di
     """Put the tables of names and frames together by cluster."""
     notes: dict[int, ClusterNote] = {}
     if names is not None:
-        missing = [name for name in ("cluster", "name") if name not in names.columns]
-        if missing:
-            raise ValueError(f"The names need the columns cluster and name; {' and '.join(missing)} missing.")
+        check_columns(names, ("cluster", "name"), "the names")
         full = names.assign(**{c: names.get(c, default) for c, default in (("noise", False), ("note", ""))})
         for row in full.to_dict("records"):
             texts = [str(row[c]) if isinstance(row[c], str) else "" for c in ("name", "note")]
