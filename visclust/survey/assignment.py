@@ -143,8 +143,8 @@ def _refuse_impossible(
     With loads equal and one image of a cluster per respondent, one exists exactly if there are as many
     clusters as a respondent rates images, the ratings of each group reach all images, and no cluster has
     more images than a group has respondents: where all row sums are equal, these three imply the conditions
-    of Gale and Ryser for a table of 0 and 1. `sizes` counts the images of each cluster; every unassigned image
-    is a cluster of its own, and `n_loose` says how many those are.
+    of Gale and Ryser for a table of 0 and 1. `sizes` counts the images of each cluster; every unassigned
+    image is a cluster of its own, and `n_loose` says how many those are.
     """
     n, s, largest = int(sizes.sum()), len(sizes), int(sizes.max())
     reasons = []

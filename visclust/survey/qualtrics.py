@@ -66,15 +66,8 @@ _HEADER_ROWS = 3
 
 # Qualtrics' codes and words for responses that no respondent gave.
 _PREVIEWS = (
-    "1",
-    "2",
-    "9",
-    "17",
-    "survey preview",
-    "survey test",
-    "spam survey preview",
-    "offline survey preview",
-)
+    "1", "2", "9", "17", "survey preview", "survey test", "spam survey preview", "offline survey preview",
+)  # fmt: skip
 
 
 def write_qualtrics(

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -17,16 +17,14 @@ from visclust.base.tables import check_columns
 from visclust.survey.cells import read_rows_of_cells, restore_cell
 
 CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
-
 SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
 PROBLEM_COLUMNS = ["problem", "submission", "respondent", "image_id", "item", "value", "done"]
 
-
+# The problem that either kind of table may have, and what is done about it.
 TOO_MANY_CELLS = ("more cells than columns", "the cells beyond set aside")
 
 # As people and spreadsheets write them; Excel translates its own into the language of the machine.
 _TRUE = ("true", "1", "1.0", "yes", "y", "x", "wahr", "vrai", "verdadero", "vero")
-
 _FALSE = ("", "false", "0", "0.0", "no", "n", "falsch", "faux", "falso")
 
 
@@ -54,15 +52,16 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
         columns=header,
         dtype=object,
     )
-    problems = [
-        list_problem(*TOO_MANY_CELLS, {"respondent": row[0]}, value=beyond)
-        for row in rows[1:]
-        if (beyond := ", ".join(cell.strip() for cell in row[width:] if cell.strip()))
-    ]
     is_long = {"item", "rating"} <= set(header)
     wanted = ["respondent", "image_id"] + ([] if is_long else list(items))
     hint = "A table with a row per rating has respondent, image_id, item and rating."
     check_columns(table, wanted, Path(path).name, hint=hint)
+    who = header.index("respondent")
+    problems = [
+        list_problem(*TOO_MANY_CELLS, {"respondent": restore_cell(row[who].strip())}, value=beyond)
+        for row in rows[1:]
+        if (beyond := ", ".join(cell.strip() for cell in row[width:] if cell.strip()))
+    ]
     key = ["respondent", "image_id", "item"] if is_long else ["respondent", "image_id"]
     long = table.rename(columns={"rating": "value"}) if is_long else table
     if "submission" not in header:
@@ -159,7 +158,7 @@ def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
 
 
 def list_problem(
-    problem: str, done: str, where: Mapping[str, object], *, value: str | None = None
+    problem: str, done: str, where: Mapping[Any, object], *, value: str | None = None
 ) -> dict[str, str]:
     """Describe a problem as a row of the table of problems.
 

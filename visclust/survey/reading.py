@@ -27,6 +27,7 @@ from visclust.survey.respondents import describe_respondents
 _RATING_COLUMNS = [
     "respondent", "group", "image_id", "item", "rating", "simulated", "position", "reason", "seconds",
 ]  # fmt: skip
+
 # What may be wrong with one answer of a submission that counts.
 _CELL_PROBLEMS = (
     "unknown item",
