@@ -309,7 +309,7 @@ def test_gold_keeps_the_design_of_its_pairs():
         ({"rule": "third", "third": "dan"}, "one of ana, ben, cat, got .* third='dan'"),
         ({"rule": "majority", "third": "cat"}, "rule='majority' and third='cat'"),
         ({"pairs": make_pairs(2)}, "2 items are not among them, such as 'p2'"),
-        ({"pairs": make_pairs(2)[["pair_id"]]}, "got image_a, image_b missing"),
+        ({"pairs": make_pairs(2)[["pair_id"]]}, "image_a, image_b is missing"),
     ],
 )
 def test_bad_input_to_resolve_says_what_was_expected(options, message):

@@ -93,7 +93,11 @@ def describe_respondents(
     min_seconds_per_image: float,
     straight_share: float,
 ) -> pd.DataFrame:
-    """Describe what each assigned respondent did, those who did nothing included."""
+    """Describe what each assigned respondent did, those who did nothing included; see `read_ratings`.
+
+    `submissions` has ``respondent, known, why`` (empty for the one that counts), ``finished, seconds`` and
+    ``status``.
+    """
     by_person = ratings.groupby("respondent", sort=False)
     people = by_person.agg(
         group=("group", "first"),
