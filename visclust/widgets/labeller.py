@@ -13,9 +13,8 @@ import traitlets
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.annotation.features import check_features
 from visclust.base.checks import check_whole_number
-from visclust.images.index import find_image_files
-from visclust.images.reading import UnreadableImageError
-from visclust.images.thumbnails import encode_thumbnail
+from visclust.images.index import locate_images
+from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_style, load_widget_script
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
 from visclust.widgets.logs import AnswerLog, RefusedAnswerError
@@ -52,7 +51,7 @@ class Labeller(anywidget.AnyWidget):
     def __init__(
         self,
         log: AnswerLog,
-        paths: Mapping[str, Sequence[Path]],
+        paths: Mapping[str, Sequence[str]],
         *,
         settings: dict[str, Any],
         max_side: int = 384,
@@ -143,12 +142,9 @@ class Labeller(anywidget.AnyWidget):
         content = self._log.path.read_bytes() if self._log.path.exists() else b""
         self.send({"kind": "file", "name": self._log.path.name}, [content or b"\n"])
 
-    def _encode(self, path: Path, max_side: int) -> bytes | None:
+    def _encode(self, path: str, max_side: int) -> bytes | None:
         """Encode an image, or None where it cannot be read (any more); the reason may hold a path."""
-        try:
-            return encode_thumbnail(path, max_side=max_side)
-        except UnreadableImageError:
-            return None
+        return thumbnail_or_none(encode_thumbnail, path, max_side=max_side)
 
 
 def label_pairs(
@@ -348,7 +344,7 @@ def label_features(
         prefetch=prefetch,
         max_unsaved=max_unsaved,
     )
-    files = find_image_files(images, folder=images_folder)
+    files = locate_images(images, folder=images_folder)
     log = AnswerLog(
         files,
         annotator=annotator,
@@ -471,9 +467,7 @@ def rate_images(
         prefetch=prefetch,
         max_unsaved=max_unsaved,
     )
-    files = find_image_files(
-        images, wanted=list_assigned_images(assignment, respondent), folder=images_folder
-    )
+    files = locate_images(images, list_assigned_images(assignment, respondent), folder=images_folder)
     log = AnswerLog(
         files,
         annotator=respondent,

@@ -13,7 +13,7 @@ from visclust.annotation.answer_files import ANSWER_COLUMNS, name_answer_file
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.base.files import write_atomically
 from visclust.base.provenance import digest_text
-from visclust.images.index import find_image_files
+from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError
 from visclust.images.thumbnails import encode_data_url
 from visclust.widgets.assets import load_page_script, load_page_template, load_style
@@ -35,7 +35,7 @@ _MAX_SIDE = 640  # pixels: a single image is shown larger than one of a pair; ab
 def _write_labelling_page(
     settings: Mapping[str, Any],
     items: Mapping[str, Sequence[str]],
-    files: Mapping[str, Path],
+    files: Mapping[str, str],
     *,
     save_to: str | os.PathLike,
     study: Sequence[Any],
@@ -65,7 +65,7 @@ def _write_labelling_page(
     return write_atomically(Path(save_to) / f"{stem}.html", lambda file: file.write(html.encode()))
 
 
-def _encode(image: str, path: Path, max_side: int) -> str:
+def _encode(image: str, path: str, max_side: int) -> str:
     """Encode an image for the page, or say which one it was."""
     try:
         return encode_data_url(path, max_side=max_side)
@@ -154,7 +154,7 @@ def export_feature_page(
     settings = describe_feature_view(
         features, annotator=annotator, save_to=save_to, question=question, construct=construct
     )
-    files = find_image_files(images, folder=images_folder)
+    files = locate_images(images, folder=images_folder)
     return _write_labelling_page(
         settings | {"revisit_skipped": revisit_skipped},
         {image: [image] for image in files},
@@ -226,9 +226,7 @@ def export_rating_page(
     'ana-dea210f0-ratings.html'
     """
     settings = describe_rating_view(items, scale, respondent=respondent, save_to=save_to, seed=seed)
-    files = find_image_files(
-        images, wanted=list_assigned_images(assignment, respondent), folder=images_folder
-    )
+    files = locate_images(images, list_assigned_images(assignment, respondent), folder=images_folder)
     return _write_labelling_page(
         settings,
         {image: [image] for image in files},

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,6 +14,7 @@ from visclust.annotation.ratings import check_scale, order_items, read_rating_an
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import digest_text
 from visclust.base.tables import check_table
+from visclust.images.index import locate_images
 
 PAIR_QUESTION = "Do these two images belong together?"
 PAIR_ANSWERS = ("same", "different", "unsure", "skip")
@@ -31,7 +31,7 @@ class PairItems(NamedTuple):
     """The image ids of each pair, left and right, and the file of each image."""
 
     sides: dict[str, tuple[str, str]]
-    files: dict[str, Path]
+    files: dict[str, str]
 
 
 FEATURE_QUESTION = "Which of these does the image show?"
@@ -82,24 +82,12 @@ def find_pair_files(
 ) -> PairItems:
     """Find the image files of every pair."""
     check_table(pairs, "pairs")
-    check_table(images, "images")
     if pairs.empty:
         raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
-    usable = images[images["status"] == "ok"].drop_duplicates("image_id")
-    start = Path.cwd() if folder is None else Path(folder).absolute()
-    files = {image: start / path for image, path in zip(usable["image_id"], usable["path"], strict=True)}
     wanted = pd.unique(pd.concat([pairs["image_a"], pairs["image_b"]]))
-    lacking = [image for image in wanted if image not in files]
-    if lacking:
-        raise ValueError(
-            f"Expected a row with status 'ok' in the images table for each of the {len(wanted)} images of "
-            f"the pairs, got none for {len(lacking)} of them (first: {lacking[0]!r}). Use the images table "
-            "that the pairs were drawn from, or leave these pairs out."
-        )
+    files = locate_images(images, wanted, folder=folder)
     sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
-    return PairItems(
-        dict(zip(pairs["pair_id"], sides, strict=True)), {image: files[image] for image in wanted}
-    )
+    return PairItems(dict(zip(pairs["pair_id"], sides, strict=True)), files)
 
 
 def describe_pair_view(
