@@ -5,7 +5,6 @@ A labeller in Jupyter and a page without a server are given the same task, and s
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -19,7 +18,7 @@ from visclust.annotation.ratings import check_scale, order_items, read_rating_an
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import digest_text
 from visclust.base.tables import check_table
-from visclust.images.index import find_image_files
+from visclust.images.index import locate_images
 
 PAIR_QUESTION = "Do these two images belong together?"
 FEATURE_QUESTION = "Which of these does the image show?"
@@ -48,7 +47,7 @@ class Task(NamedTuple):
     question: str
     construct: str
     items: dict[str, tuple[str, ...]]
-    files: dict[str, Path]
+    files: dict[str, str]
     accepts: Callable[[str], bool]
     controls: dict[str, Any]
     asked: list[Any]
@@ -109,17 +108,22 @@ def pair_task(
     images_folder: str | os.PathLike | None = None,
 ) -> Task:
     """Ask whether the two images of each pair belong together, blind to strata and probabilities."""
-    found = find_pair_files(pairs, images, folder=images_folder)
+    check_table(pairs, "pairs")
+    if pairs.empty:
+        raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
+    sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
+    items = dict(zip(pairs["pair_id"], sides, strict=True))
+    shown = pd.unique(pd.concat([pairs["image_a"], pairs["image_b"]]))
     choices = [dict(choice) for choice in _CHOICES]
     return Task(
         kind="pairs",
         question=question,
         construct=construct,
-        items=found.sides,
-        files=found.files,
+        items=items,
+        files=locate_images(images, shown, folder=images_folder),
         accepts=PAIR_ANSWERS.__contains__,
         controls={"controls": "choices", "choices": choices, "n_images": 2, "unit": "labels"},
-        asked=[found.sides],
+        asked=[items],
     )
 
 
@@ -139,7 +143,7 @@ def feature_task(
     names = check_features(features)
     keys = _FEATURE_KEYS.ljust(len(names))  # those without a key are toggled by click or with Tab and space
     toggles = [{"name": name, "key": key.strip()} for name, key in zip(names, keys, strict=False)]
-    files = find_image_files(images, folder=images_folder)
+    files = locate_images(images, folder=images_folder)
     return Task(
         kind="features",
         question=question,
@@ -174,8 +178,7 @@ def rating_task(
     if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, str) for end in ends):
         raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
     numbers = list(check_scale(scale))
-    wanted = list_assigned_images(assignment, respondent)
-    files = find_image_files(images, wanted=wanted, folder=images_folder)
+    files = locate_images(images, list_assigned_images(assignment, respondent), folder=images_folder)
     return Task(
         kind="ratings",
         question=question,
@@ -193,38 +196,6 @@ def rating_task(
             "note": False,
         },
         asked=[shown, numbers, list(files)],
-    )
-
-
-class PairItems(NamedTuple):
-    """The image ids of each pair, left and right, and the file of each image."""
-
-    sides: dict[str, tuple[str, ...]]
-    files: dict[str, Path]
-
-
-def find_pair_files(
-    pairs: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
-) -> PairItems:
-    """Find the image files of every pair."""
-    check_table(pairs, "pairs")
-    check_table(images, "images")
-    if pairs.empty:
-        raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
-    usable = images[images["status"] == "ok"].drop_duplicates("image_id")
-    start = Path.cwd() if folder is None else Path(folder).absolute()
-    files = {image: start / path for image, path in zip(usable["image_id"], usable["path"], strict=True)}
-    wanted = pd.unique(pd.concat([pairs["image_a"], pairs["image_b"]]))
-    lacking = [image for image in wanted if image not in files]
-    if lacking:
-        raise ValueError(
-            f"Expected a row with status 'ok' in the images table for each of the {len(wanted)} images of "
-            f"the pairs, got none for {len(lacking)} of them (first: {lacking[0]!r}). Use the images table "
-            "that the pairs were drawn from, or leave these pairs out."
-        )
-    sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
-    return PairItems(
-        dict(zip(pairs["pair_id"], sides, strict=True)), {image: files[image] for image in wanted}
     )
 
 
