@@ -1,12 +1,20 @@
-"""Ratings: items and scale, the order of the items, and the table made of the files."""
+"""The order of the items, one image's ratings as text, and the table made of the files."""
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import visclust as vc
-from visclust.annotation.answer_files import append_answer, name_answer_file
-from visclust.annotation.ratings import check_scale, list_items, order_items, write_rating_answer
+from visclust.annotation.answer_files import ANSWER_COLUMNS, append_answer, name_answer_file
+from visclust.annotation.ratings import (
+    check_scale,
+    list_items,
+    order_items,
+    read_rating_answer,
+    write_rating_answer,
+)
 from visclust.base.tables import check_table
 
 ITEMS = {"pleasant": ["proud", "hopeful"], "unpleasant": ["angry"]}
@@ -33,6 +41,8 @@ def test_items_come_in_an_order_of_the_respondents_own_which_a_seed_repeats():
         assert sorted(order) == sorted(TEN)
     assert order_items(TEN, respondent=" r1 ", seed=3) == orders["r1"]
     assert order_items(TEN, respondent="r1", seed=4) != orders["r1"]
+    # In every version the same, so that a page made again goes on where it was.
+    assert order_items(["angry", "proud", "afraid"], respondent="r1") == ("angry", "proud", "afraid")
 
 
 def test_over_many_respondents_every_item_comes_first_about_equally_often():
@@ -41,13 +51,19 @@ def test_over_many_respondents_every_item_comes_first_about_equally_often():
     assert first.value_counts().reindex(TEN).sub(200).abs().max() < 4 * 13.4
 
 
-def test_a_scale_or_items_that_could_not_be_shown_are_refused():
+def test_a_scale_or_items_that_cannot_be_used_are_refused():
     for scale in ((1,), (10, 1), (1, 1), "ab", (0.5, 3), (0, 200), 7):
         with pytest.raises(ValueError, match="scale"):
             check_scale(scale)
     for items in ("proud", [], {"up": "proud"}, ["proud", "Proud"], ["proud "], [3]):
         with pytest.raises(ValueError, match="item"):
             list_items(items)
+
+
+def test_ratings_are_read_back_in_the_order_shown():
+    text = write_rating_answer({"proud": 7, "angry": None}, (1, 10))
+    assert text == '{"scale":[1,10],"ratings":[["proud",7],["angry",null]]}'
+    assert list(read_rating_answer(text, items=["angry", "proud"]).items()) == [("proud", 7), ("angry", None)]
 
 
 def write_ratings(folder, *, simulated=False):
@@ -117,3 +133,16 @@ def test_nobody_having_answered_yet_is_a_table_of_empty_ratings(assignment):
     ratings = vc.read_rating_answers(empty, assignment, items=ITEMS)
     assert ratings["reason"].eq("not answered").all()
     assert len(ratings) == 12
+
+
+def test_a_rating_download_comes_back_once_however_often_it_is_imported(assignment, tmp_path):
+    said = write_rating_answer({"proud": 7}, (1, 10))
+    row = dict.fromkeys(ANSWER_COLUMNS) | {
+        "event_id": "e1", "item_id": "c", "annotator": "r1", "answer": said, "seconds": 4.0,
+        "answered_at": "2026-01-05T10:00:00.000Z", "simulated": False,
+    }  # fmt: skip
+    (tmp_path / "download.jsonl").write_text(json.dumps(row) + "\n")
+    for added in (1, 0):
+        assert vc.import_answers(tmp_path / "download.jsonl", tmp_path / "ratings").added == added
+    ratings = vc.read_rating_answers(tmp_path / "ratings", assignment, items=["proud"])
+    assert ratings.set_index("image_id")["rating"].to_dict()["c"] == 7

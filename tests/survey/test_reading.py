@@ -89,12 +89,13 @@ def test_unknown_items_of_a_long_table_are_set_aside(assignment, tmp_path):
     assert found.set_aside["item"].tolist() == ["sleepy"]
 
 
+IMPORTS = """
+import sys
+import visclust.survey.export, visclust.survey.reading
+print([name for name in ("PIL", "anywidget", "visclust.images", "visclust.widgets") if name in sys.modules])
+"""
+
+
 def test_reading_a_survey_imports_no_page_and_no_widget():
-    lines = [
-        "import sys, visclust.survey.reading, visclust.survey.export",
-        "print([name for name in ('PIL', 'anywidget', 'visclust.images', 'visclust.widgets') if name in sys.modules])",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
