@@ -207,7 +207,7 @@ def label_pairs(
     ValueError
         If a table or an option is not usable, or an image of a pair has no readable file.
     OSError
-        If the folder cannot be written to.
+        If none of the image files is there, or the folder cannot be written to.
 
     Source
     ------
@@ -302,7 +302,7 @@ def label_features(
         If a table, the features or an option is not usable, or the file holds answers to another question
         about the same images.
     OSError
-        If the folder cannot be written to.
+        If none of the image files is there, or the folder cannot be written to.
 
     Source
     ------
@@ -406,7 +406,7 @@ def rate_images(
         If a table or an option is not usable, the respondent has no images, an image has no readable file,
         or the file holds answers to another question about the same images.
     OSError
-        If the folder cannot be written to.
+        If none of the image files is there, or the folder cannot be written to.
 
     Source
     ------
