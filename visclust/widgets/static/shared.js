@@ -1,5 +1,33 @@
-// Who keeps the answers: a kernel, which writes them to the annotator's file, or this browser, for a page
-// without a kernel. Both have the same five functions, so that one view serves both.
+// What both views need: elements, keys and ids; and the way to a kernel, which keeps what a person says.
+// A view is given a transport, the kernel's or that of a page without a kernel (labelling_page.js,
+// browser_page.js). Each has the same five functions, so that one view serves both.
+
+function makeElement(tag, className, text = "") {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.textContent = text; // always as text: what people posted is never markup here
+  return element;
+}
+
+function makeButton(className, label, keys, onClick) {
+  const button = makeElement("button", `visclust-button ${className}`, label);
+  button.type = "button";
+  for (const key of keys) button.append(makeElement("kbd", "visclust-key", key));
+  button.addEventListener("mousedown", (event) => event.preventDefault()); // the keys' focus stays put
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+function makeId() {
+  // Not crypto.randomUUID: browsers have it on https and localhost only, a shared server may be neither.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function matchesKey(event, key) {
+  if (event.key.toLowerCase() === key.toLowerCase()) return true;
+  const otherScript = event.key.length === 1 && event.key.charCodeAt(0) > 127; // a Cyrillic or Greek layout
+  return otherScript && event.code === `Key${key.toUpperCase()}`;
+}
 
 function makeDrawer(prefix) {
   // One entry per event: two tabs can then write at once without overwriting each other's.

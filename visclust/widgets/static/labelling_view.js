@@ -1,5 +1,5 @@
 // The view of a labeller: it draws the item that it is told to, and forwards what the annotator does.
-// It does not know whether a kernel or the page itself keeps the answers: see labelling_transports.js.
+// It does not know whether a kernel or the page itself keeps the answers: see shared.js.
 
 const RESEND_AFTER = 3000; // ms without a word from the keeper of the answers, then they are sent again
 const KEPT_ITEMS = 24; // items whose decoded images stay in memory
@@ -249,4 +249,52 @@ function mountLabeller(root, settings, transport) {
     stop();
     for (const { images } of media.values()) for (const image of images ?? []) if (image) URL.revokeObjectURL(image.src);
   };
+}
+
+function buildFrame(root, settings) {
+  root.className = `visclust-labeller${settings.n_images === 1 ? " visclust-single" : ""}`;
+  root.tabIndex = 0;
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", settings.question);
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would delete the cell on D D
+  const parts = {
+    construct: makeElement("p", "visclust-construct", settings.construct),
+    question: makeElement("p", "visclust-question", settings.question),
+    images: makeElement("div", "visclust-images"),
+    controls: makeElement("div", "visclust-controls"),
+    body: makeElement("div", "visclust-body"), // a single image has its controls beside it
+    note: makeElement("input", "visclust-note"),
+    bar: makeElement("progress", "visclust-bar"),
+    progress: makeElement("span", "visclust-progress"),
+    saved: makeElement("span", "visclust-saved"),
+    hint: makeElement("span", "visclust-hint", "Click here to use the keys"),
+    message: makeElement("p", "visclust-message"),
+    zoom: makeElement("dialog", "visclust-zoom"),
+  };
+  parts.construct.hidden = !settings.construct;
+  parts.note.hidden = !settings.note;
+  parts.note.type = "text";
+  parts.note.maxLength = 2000;
+  parts.note.placeholder = "Note on this item (optional; Esc to leave)";
+  parts.note.setAttribute("aria-label", "Note on this item");
+  parts.message.setAttribute("role", "status");
+  const head = makeElement("div", "visclust-head");
+  head.append(makeElement("span", "visclust-annotator", `${settings.person}: ${settings.annotator}`), parts.hint);
+  const status = makeElement("div", "visclust-status");
+  status.append(parts.bar, parts.progress, parts.saved);
+  parts.body.append(parts.images, parts.controls);
+  root.replaceChildren(
+    head, parts.construct, parts.question, parts.body, parts.note, status, parts.message, parts.zoom,
+  );
+  return parts;
+}
+
+function describePace(progress, unit) {
+  const words = [`${progress.done} of ${progress.total} done`, `${progress.left} left`];
+  if (progress.per_minute) {
+    const minutes = progress.minutes_left;
+    words.push(`${progress.per_minute.toFixed(progress.per_minute < 10 ? 1 : 0)} ${unit} per minute`);
+    if (progress.left) words.push(minutes < 1 ? "less than a minute left" : `about ${Math.round(minutes)} min left`);
+  }
+  return words.join(" · ");
 }

@@ -1,7 +1,173 @@
+// The ways to answer: choices, a switch per feature, a scale per item. Each builds its buttons and returns what
+// the view needs of it: reset for a new item (with the answer it had before an undo), enable, allowUndo, onKey.
+
+const CONTROLS = {
+  choices: buildChoices,
+  toggles: buildToggles,
+  ratings: buildRatings,
+};
+
+const KEY_NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowDown: "↓", ArrowUp: "↑" };
+const PLACES = { Minus: "-", Equal: "=" }; // signs by their place, where a layout has other ones there
+const MOST_BUTTONS = 11; // of a scale; more numbers get a slider
+
+function nameKey(key) {
+  return KEY_NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key);
+}
+
+// aria-disabled, not disabled: a button that is disabled while it has the focus swallows the next key.
+function markEnabled(button, on) {
+  button.setAttribute("aria-disabled", String(!on));
+}
+
+function isEnabled(button) {
+  return button.getAttribute("aria-disabled") === "false";
+}
+
+function buildTail(settings, actions) {
+  const undo = makeButton("visclust-undo", "Undo", ["Z"], () => actions.undo());
+  const downloads = settings.downloads.map(({ format, label }) =>
+    makeButton("visclust-download", label, [], () => actions.download(format)));
+  return { undo, elements: [makeElement("span", "visclust-gap"), undo, ...downloads] };
+}
+
+function makeDeed(value, label, key, act) {
+  // A button and what it does, which a key does too without taking the focus from where it is.
+  const actIfEnabled = () => { if (isEnabled(button)) act(); };
+  const button = makeButton("visclust-choice", label, [key], actIfEnabled);
+  button.dataset.value = value;
+  return { button, act: actIfEnabled };
+}
+
+function pressesButton(event) {
+  // Enter and space on a button that has the focus press it; the browser turns them into a click.
+  return (event.key === "Enter" || event.key === " ") && event.target.closest("button") !== null;
+}
+
+function readSign(event) {
+  if (/^\d$/.test(event.key)) return event.key;
+  const digit = /^Digit(\d)$/.exec(event.code);
+  if (digit && !event.shiftKey) return digit[1]; // a French layout has its digits behind Shift
+  if (event.key === "-" || event.key === "=") return event.key;
+  return event.shiftKey ? "" : PLACES[event.code] ?? "";
+}
+
+function buildChoices(parent, settings, actions) {
+  const answers = settings.choices.map((choice) => {
+    const button = makeButton("visclust-choice", choice.label, choice.keys.map(nameKey), () => {
+      if (button.getAttribute("aria-disabled") !== "true") actions.submit(choice.value);
+    });
+    button.dataset.value = choice.value;
+    return { ...choice, button };
+  });
+  const tail = buildTail(settings, actions);
+  parent.replaceChildren(...answers.map((choice) => choice.button), ...tail.elements);
+
+  return {
+    reset() {},
+    enable(on, damaged) {
+      for (const choice of answers) markEnabled(choice.button, on && (!damaged || choice.value === "skip"));
+    },
+    allowUndo(on) {
+      markEnabled(tail.undo, on);
+    },
+    onKey(event) {
+      const choice = answers.find((one) => one.keys.some((key) => matchesKey(event, key)));
+      const isUndo = matchesKey(event, "z");
+      if ((choice || isUndo) && !event.repeat) { // a key held down is one answer
+        if (isUndo) actions.undo();
+        else actions.submit(choice.value);
+      }
+      return Boolean(choice || isUndo);
+    },
+  };
+}
+
+// One image, a switch for each feature, and an answer that says what was asked and what is there.
+function buildToggles(parent, settings, actions) {
+  let open = false;
+  let broken = false;
+  const toggles = settings.toggles.map(({ name, key }) => {
+    const button = makeButton("visclust-toggle", "", [], () => toggle({ button }));
+    button.append(makeElement("span", "visclust-check"), makeElement("span", "visclust-name", name));
+    if (key) {
+      button.append(makeElement("kbd", "visclust-key", key));
+      button.setAttribute("aria-keyshortcuts", key);
+    }
+    button.setAttribute("aria-label", name);
+    button.setAttribute("aria-pressed", "false");
+    button.dataset.name = name;
+    return { name, key, button };
+  });
+  const grid = makeElement("div", "visclust-toggles");
+  grid.setAttribute("role", "group");
+  grid.setAttribute("aria-label", settings.question);
+  grid.style.gridTemplateRows = `repeat(${Math.ceil(toggles.length / 2)}, auto)`; // down, then to the right
+  grid.append(...toggles.map((one) => one.button));
+
+  const write = (present) => JSON.stringify({ asked: toggles.map((one) => one.name), present });
+  const nothing = makeDeed("nothing", "Nothing here", "N", () => actions.submit(write([])));
+  const next = makeDeed("next", "Next", "Enter", () => actions.submit(write(listOn())));
+  const skip = makeDeed("skip", "Skip", "K", () => actions.submit("skip"));
+  const tail = buildTail(settings, actions);
+  const answers = makeElement("div", "visclust-actions");
+  answers.append(nothing.button, next.button, skip.button);
+  const rest = makeElement("div", "visclust-actions");
+  rest.append(...tail.elements);
+  parent.replaceChildren(grid, answers, rest);
+
+  function isOn({ button }) {
+    return button.getAttribute("aria-pressed") === "true";
+  }
+
+  function listOn() {
+    return toggles.filter(isOn).map((one) => one.name);
+  }
+
+  function toggle(one) {
+    if (!isEnabled(one.button)) return;
+    one.button.setAttribute("aria-pressed", String(!isOn(one)));
+    draw();
+  }
+
+  function draw() {
+    const some = toggles.some(isOn);
+    for (const { button } of toggles) markEnabled(button, open && !broken);
+    markEnabled(next.button, open && !broken && some); // an Enter too many is no "nothing"
+    markEnabled(nothing.button, open && !broken && !some);
+    markEnabled(skip.button, open);
+  }
+
+  return {
+    reset(_item, given) {
+      const present = given && given !== "skip" ? JSON.parse(given).present : [];
+      for (const { name, button } of toggles) button.setAttribute("aria-pressed", String(present.includes(name)));
+    },
+    enable(on, damaged) {
+      open = on;
+      broken = damaged;
+      draw();
+    },
+    allowUndo(on) {
+      markEnabled(tail.undo, on);
+    },
+    onKey(event) {
+      if (pressesButton(event)) return false;
+      const sign = readSign(event);
+      const named = toggles.find((one) => sign && one.key === sign);
+      const goesOn = event.key === "Enter" || event.key === " ";
+      const does = named ? () => toggle(named)
+        : goesOn ? next.act
+          : matchesKey(event, "n") ? nothing.act
+            : matchesKey(event, "k") ? skip.act
+              : matchesKey(event, "z") ? () => actions.undo() : null;
+      if (does && !event.repeat) does(); // a key held down is one press
+      return Boolean(does);
+    },
+  };
+}
+
 // One image, and a scale for each item: buttons in a row, or a slider where there are many numbers.
-
-const MOST_BUTTONS = 11;
-
 function buildRatings(parent, settings, actions) {
   const [low, high] = settings.scale;
   const numbers = Array.from({ length: high - low + 1 }, (_, at) => low + at);

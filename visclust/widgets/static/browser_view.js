@@ -1,7 +1,12 @@
 // The view of the cluster browser: it draws the state that it is told, and forwards what the researcher does.
-// It does not know whether a kernel or the page itself holds the clusters.
+// It does not know whether a kernel or the page itself holds the clusters: see shared.js.
 
 const TRY_AGAIN_AFTER = 3000; // ms without a word that a note is on disk, then it is sent again
+const ROW_HEIGHT = 112; // pixels, as the next two
+const ROW_PICTURE = 100;
+const ROW_HEAD = 190;
+const SORT_NAMES = { size: "size", silhouette: "silhouette", iteration: "iteration", name: "name" };
+const SHOWN_NAMES = { all: "all clusters", open: "not named yet", named: "named", noise: "noise" };
 
 function mountBrowser(root, settings, transport) {
   const state = {
@@ -233,4 +238,193 @@ function mountBrowser(root, settings, transport) {
     sheet.stop();
     thumbnails.stop();
   };
+}
+
+// The clusters as rows of thumbnails.
+function makeOverview(settings, state, thumbnails, actions) {
+  const scroller = makeScroller("visclust-overview", drawRow, onVisible);
+  let current = 0;
+  let perRow = 1;
+  scroller.box.setAttribute("role", "list");
+  scroller.box.setAttribute("aria-label", "Clusters");
+  const empty = makeElement("p", "visclust-empty", "No cluster passes the filter.");
+  scroller.box.append(empty);
+  empty.hidden = true;
+
+  function countPerRow() {
+    return Math.max(1, Math.floor((scroller.box.clientWidth - ROW_HEAD - 24) / (ROW_PICTURE + 4)));
+  }
+
+  function drawHead(cluster, count) {
+    const head = makeButton("visclust-row-head", "", [], () => open(cluster.cluster));
+    head.append(makeElement("span", "visclust-row-name", nameCluster(cluster)));
+    head.append(makeElement("span", "visclust-row-facts", describeCluster(cluster)));
+    const left = describeLeft(cluster, count, settings.readonly && !state.words);
+    if (left) head.append(makeElement("span", "visclust-row-facts", left));
+    const marks = makeElement("span", "visclust-marks");
+    if (cluster.noise) marks.append(makeElement("span", "visclust-mark visclust-mark-noise", "noise"));
+    for (const frame of cluster.frames) marks.append(makeElement("span", "visclust-mark", frame));
+    head.append(marks);
+    return head;
+  }
+
+  function open(number, place = 0) {
+    move(state.rows.findIndex(([cluster]) => cluster === number), false); // where one comes back to
+    actions.open(number, place);
+  }
+
+  function drawRow(at) {
+    const [number, count, list] = state.rows[at];
+    const cluster = state.clusters.get(number);
+    const row = makeElement("div", "visclust-row");
+    row.dataset.cluster = number;
+    row.setAttribute("role", "listitem");
+    row.setAttribute("aria-setsize", state.rows.length);
+    row.setAttribute("aria-posinset", at + 1);
+    const head = drawHead(cluster, count);
+    head.tabIndex = at === current ? 0 : -1;
+    head.addEventListener("focus", () => { move(at, false); });
+    row.append(head);
+    for (let place = 0; place < Math.min(count, perRow); place += 1) {
+      const cell = makeElement("button", "visclust-thumbnail visclust-picture");
+      cell.type = "button";
+      cell.tabIndex = -1; // the row's head leads to the same images, so Tab need not visit each
+      cell.setAttribute("aria-label", `Image ${place + 1} of ${count} in ${nameCluster(cluster)}`);
+      cell.addEventListener("click", () => open(number, place));
+      thumbnails.fill(cell, list, place);
+      row.append(cell);
+    }
+    return row;
+  }
+
+  function onVisible(first, stop) {
+    if (scroller.box.hidden || !scroller.box.clientWidth) return;
+    if (countPerRow() !== perRow) {
+      perRow = countPerRow();
+      scroller.redraw();
+      return;
+    }
+    thumbnails.want(state.rows.slice(first, stop).map(([, count, list]) =>
+      ({ list, start: 0, stop: Math.min(count, perRow) })));
+  }
+
+  function move(at, focus = true) {
+    const before = scroller.getRow(current)?.querySelector(".visclust-row-head");
+    if (before) before.tabIndex = -1;
+    current = Math.max(0, Math.min(state.rows.length - 1, at));
+    if (focus) scroller.reveal(current);
+    const head = scroller.getRow(current)?.querySelector(".visclust-row-head");
+    if (!head) return;
+    head.tabIndex = 0;
+    if (focus) head.focus({ preventScroll: true });
+  }
+
+  return {
+    box: scroller.box,
+    reset({ keepPlace = false } = {}) {
+      if (!keepPlace) current = 0;
+      empty.hidden = state.rows.length > 0;
+      scroller.reset(state.rows.length, ROW_HEIGHT, { keepPlace });
+    },
+    redraw: scroller.redraw,
+    focus: () => move(current),
+    onKey(event) {
+      const page = scroller.countPerPage();
+      const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+      if (!(event.key in steps)) return false;
+      move(current + steps[event.key]);
+      return true;
+    },
+    stop: scroller.stop,
+  };
+}
+
+// The parts that are always there: bar, messages, the enlarged image.
+function buildBrowserFrame(root, settings, actions) {
+  root.className = "visclust-browser";
+  root.tabIndex = -1;
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", "Cluster browser");
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would delete the cell on D D
+  root.style.setProperty("--visclust-height", `${settings.height}px`);
+  const sort = makeChoice("Sort by", SORT_NAMES, actions.sort);
+  const shown = makeChoice("Show", SHOWN_NAMES, actions.show);
+  const label = settings.has_posts ? "Words in posts or names" : "Words in names";
+  const filter = makeTextField(label, "input", () => {});
+  filter.box.type = "search";
+  let timer = 0;
+  filter.box.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { // ms: a word is typed, not each letter sought
+      timer = 0;
+      actions.filter(filter.box.value);
+    }, 300);
+  });
+  const parts = {
+    sort: sort.choice,
+    shown: shown.choice,
+    filter: filter.box,
+    isTyped: () => timer !== 0, // what is in the box is not what holds yet
+    count: makeElement("span", "visclust-count"),
+    selected: makeElement("span", "visclust-selected"),
+    openSelection: makeButton("visclust-open-selection", "Open selection", [], actions.openSelection),
+    clearSelection: makeButton("visclust-clear-selection", "Clear", [], actions.clearSelection),
+    body: makeElement("div", "visclust-body"),
+    saved: makeElement("span", "visclust-saved"),
+    keys: makeElement("span", "visclust-keys"),
+    message: makeElement("p", "visclust-message"),
+    zoom: makeElement("dialog", "visclust-zoom"),
+  };
+  parts.clearSelection.setAttribute("aria-label", "Clear the selection");
+  parts.message.setAttribute("role", "status");
+  parts.count.setAttribute("role", "status");
+  parts.zoom.setAttribute("aria-label", "Enlarged image");
+  const bar = makeElement("div", "visclust-bar-top");
+  bar.append(sort.field, shown.field, filter.field, parts.count);
+  if (!settings.readonly) bar.append(parts.selected, parts.openSelection, parts.clearSelection);
+  const foot = makeElement("div", "visclust-foot");
+  foot.append(parts.keys, parts.saved);
+  root.replaceChildren(bar, parts.body, foot, parts.message, parts.zoom);
+  return parts;
+}
+
+function nameCluster(cluster) {
+  if (cluster.cluster < 0) return "Unassigned images";
+  return cluster.name || `Cluster ${cluster.cluster}`;
+}
+
+function describeCluster(cluster) {
+  const words = [`${cluster.size} image${cluster.size === 1 ? "" : "s"}`];
+  if (cluster.silhouette !== null) words.push(`silhouette ${cluster.silhouette.toFixed(2)}`);
+  if (cluster.iteration > 0) words.push(`iteration ${cluster.iteration}`);
+  return words.join(" · ");
+}
+
+function describeLeft(cluster, count, isPage) {
+  if (count >= cluster.size) return "";
+  return `${count} ${isPage ? "in this page" : count === 1 ? "passes the filter" : "pass the filter"}`;
+}
+
+function makeChoice(label, names, onChange) {
+  const field = makeElement("label", "visclust-field", `${label} `);
+  const choice = makeElement("select", "visclust-select");
+  choice.setAttribute("aria-label", label); // the text of the label has all the options in it
+  for (const [value, name] of Object.entries(names)) {
+    const option = makeElement("option", "", name);
+    option.value = value;
+    choice.append(option);
+  }
+  choice.addEventListener("change", () => onChange(choice.value));
+  field.append(choice);
+  return { field, choice };
+}
+
+function makeTextField(label, tag, onCommit) {
+  const field = makeElement("label", "visclust-field", `${label} `);
+  const box = makeElement(tag, "visclust-text");
+  if (tag === "input") box.type = "text";
+  box.maxLength = 2000;
+  box.addEventListener("change", () => onCommit(box.value.trim()));
+  field.append(box);
+  return { field, box };
 }
