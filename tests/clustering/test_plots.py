@@ -1,13 +1,10 @@
 import numpy as np
-import pandas as pd
 import pytest
 import vl_convert
-from PIL import Image
 
 from visclust.clustering.clusters import list_k_curve
 from visclust.clustering.iterative import cluster_iteratively
 from visclust.clustering.plots import plot_iterations, plot_k_curve
-from visclust.images.thumbnails import show_thumbnail_rows
 from visclust.sampling.plots import plot_sample_coverage
 from visclust.sampling.samples import compare_samples, draw_stratified_sample
 
@@ -58,39 +55,3 @@ def test_the_axis_of_many_sampled_clusters_has_no_places_without_a_cluster(make_
     drawn = render(plot_sample_coverage(compare_samples(clusters, draw_stratified_sample(clusters))))
     assert "\N{MINUS SIGN}" not in drawn  # as on an axis that is rounded out beyond zero
     assert ">320<" not in drawn
-
-
-@pytest.fixture
-def shown(tmp_path):
-    Image.new("RGB", (40, 10), "red").save(tmp_path / "wide.png")
-    images = pd.DataFrame(
-        {
-            "image_id": ["a", "b"],
-            "path": [str(tmp_path / "wide.png"), str(tmp_path / "<gone>.png")],
-            "status": "ok",
-        }
-    )
-    return lambda rows, **options: show_thumbnail_rows(pd.DataFrame(rows), images, **options)
-
-
-def test_rows_follow_the_table_and_hold_their_pictures(shown):
-    html = shown({"image_id": ["a", "a"], "cluster": [7, 3]}).html
-    assert html.index("cluster 7") < html.index("cluster 3")
-    assert html.count("src='data:image/jpeg;base64,") == 2
-    assert "object-fit:contain" in html  # not stretched to the box
-
-
-def test_names_are_escaped(shown):
-    html = shown({"image_id": ["a"], "cluster": [1]}, names={1: "<script>alert(1)</script>"}).html
-    assert "<script>" not in html
-
-
-def test_a_file_that_has_gone_leaves_an_empty_box_with_the_reason(shown):
-    html = shown({"image_id": ["b"], "cluster": [1]}).html
-    assert "<gone>" not in html
-    assert "alt='" in html
-
-
-def test_an_unknown_image_is_an_error(shown):
-    with pytest.raises(ValueError, match="the first is zz"):
-        shown({"image_id": ["zz"], "cluster": [1]})

@@ -189,7 +189,7 @@ def test_thumbnails_are_in_the_table_and_one_that_cannot_be_read_is_missing(plac
     table = describe_map(places, clusters, images=images, images_folder=tmp_path)
     assert table["image"].isna().tolist() == [False] * (len(clusters) - 1) + [True]
     assert table["image"][0].startswith("data:image/jpeg")
-    with pytest.raises(ValueError, match="2 images of the map"):
+    with pytest.raises(ValueError, match="none for 2 of them"):
         describe_map(places, clusters, images=images[2:])
 
 

@@ -61,7 +61,8 @@ def test_figure_9_holds_every_cluster_and_emotion(heatmap):
 def test_figure_9_holds_the_pictures_of_the_chosen_clusters_itself(heatmap, tmp_path):
     path = tmp_path / "red.png"
     Image.new("RGB", (8, 4), "red").save(path)
-    images = pd.DataFrame({"image_id": ["x", "y"], "path": [str(path), str(tmp_path / "gone.png")]})
+    images = pd.DataFrame({"image_id": ["x", "y"], "path": [str(path), str(tmp_path / "gone.png")],
+                           "status": "ok", "reason": "", "width": 8, "height": 4})  # fmt: skip
     clusters = pd.DataFrame({"image_id": ["x", "y"], "cluster": [2, 5], "silhouette": 0.1})
     thumbnails = encode_cluster_thumbnails(heatmap.chosen, clusters, images)
     assert thumbnails["image_id"].tolist() == ["x"]  # the unreadable one is passed over

@@ -3,7 +3,6 @@
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import altair as alt
@@ -13,9 +12,8 @@ import pandas as pd
 from visclust.base.backend import check_embedding, describe_device, is_on_gpu, project_by_cuml, to_host
 from visclust.base.provenance import describe_run
 from visclust.base.tables import UNASSIGNED, check_table
-from visclust.images.index import select_usable
-from visclust.images.reading import UnreadableImageError
-from visclust.images.thumbnails import encode_data_url
+from visclust.images.index import locate_images
+from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
 
 _OTHER = "Other clusters"
 _UNASSIGNED = "Unassigned"
@@ -145,20 +143,10 @@ def _encode_thumbnails(
     image_ids: pd.Series, images: pd.DataFrame, side: int, folder: str | os.PathLike | None
 ) -> list[str | None]:
     """Encode the thumbnail of each image; None where it cannot be read."""
-    paths = select_usable(images).set_index("image_id")["path"]
-    unknown = image_ids[~image_ids.isin(paths.index)]
-    if len(unknown):
-        raise ValueError(
-            f"{len(unknown)} images of the map have no row with status 'ok' in the images table "
-            f"(first: {unknown.iloc[0]!r})."
-        )
-    start = Path() if folder is None else Path(folder)
+    paths = locate_images(images, image_ids, folder=folder)
 
     def encode(image_id: str) -> str | None:
-        try:
-            return encode_data_url(start / paths[image_id], max_side=side, quality=70)
-        except UnreadableImageError:
-            return None
+        return thumbnail_or_none(encode_data_url, paths[image_id], max_side=side, quality=70)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
         return list(pool.map(encode, image_ids))

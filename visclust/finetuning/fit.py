@@ -67,6 +67,7 @@ def finetune(
     device: str = "auto",
     workers: int | None = None,
     n_bootstrap: int = 2000,
+    images_folder: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> FineTuning:
     """Fine-tune an encoder so that it tells the features that people labelled in images.
@@ -131,6 +132,8 @@ def finetune(
         Threads that decode images; by default one per core. The result does not depend on it.
     n_bootstrap : int, default 2000
         Resamples for the intervals of the scores.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
     progress : bool, default True
         Show bars.
 
@@ -160,6 +163,8 @@ def finetune(
     ValueError
         Before any training: if a setting or a table is wrong, a feature has no positive or no negative label
         (names it), or the split leaves it none on a side.
+    FileNotFoundError
+        If image files are missing; says how many.
     WeightsUnreachableError
         If the encoder's weights are neither on this machine nor reachable.
 
@@ -179,7 +184,7 @@ def finetune(
         save_to, layers, epochs, learning_rate, batch_size, views, held_out, image_size, workers, seed
     )
     check_whole_number("n_bootstrap", n_bootstrap, least=1)
-    labelled = match_labels(images, labels, features=features)
+    labelled = match_labels(images, labels, features=features, folder=images_folder)
     ids = [file.image_id for file in labelled.files]
     codes = group_copies(labelled.files, workers=workers) if groups is None else match_groups(groups, ids)
     codes = codes.astype(np.int64)

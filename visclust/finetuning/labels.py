@@ -31,7 +31,11 @@ _SMALL_SIDE = 128  # four times what the hash looks at
 
 
 def match_labels(
-    images: pd.DataFrame, labels: pd.DataFrame, *, features: Sequence[str] | None = None
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    *,
+    features: Sequence[str] | None = None,
+    folder: str | os.PathLike | None = None,
 ) -> LabelledImages:
     """Match labels with image files, and refuse labels that nothing can be learnt from."""
     check_table(labels, "labels")
@@ -50,7 +54,7 @@ def match_labels(
     values = np.column_stack([_read_feature(labels[name]) for name in names])
     known = ~np.isnan(values).all(axis=1)
     ids = labels.loc[known, "image_id"]
-    files = list_files(images)
+    files = list_files(images, folder=folder)
     unknown = sorted(set(ids) - {file.image_id for file in files})
     if unknown:
         raise ValueError(

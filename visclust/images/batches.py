@@ -1,6 +1,7 @@
 """Decode and transform images in threads, ahead of the network and in order."""
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from visclust.base.tables import check_table
+from visclust.images.index import locate_images, select_usable
 from visclust.images.reading import UnreadableImageError, read_image
 
 if TYPE_CHECKING:
@@ -25,29 +26,16 @@ class ImageFile(NamedTuple):
     path: str
 
 
-def list_files(images: pd.DataFrame) -> list[ImageFile]:
+def list_files(images: pd.DataFrame, *, folder: str | os.PathLike | None = None) -> list[ImageFile]:
     """List the files to embed, after checking that the table has some and that all of them are there."""
-    check_table(images, "images")
-    usable = images[images["status"] == "ok"]
-    if usable.empty:
-        counts = images["status"].value_counts().to_dict()
-        raise ValueError(
-            f"Expected at least one image with status 'ok', got {counts or 'an empty table'}. See the column "
-            "'reason', and run index_images on a folder with readable images."
-        )
+    usable = select_usable(images)
     if usable["image_id"].duplicated().any():
         repeated = usable.loc[usable["image_id"].duplicated(), "image_id"].iloc[0]
         raise ValueError(
             f"Expected one row with status 'ok' per image, but image_id {repeated!r} has several. "
             "Make the table with index_images, which marks further copies as 'duplicate'."
         )
-    missing = [path for path in usable["path"] if not Path(path).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"Expected {len(usable)} image files, but {len(missing)} of them are not there; the first is "
-            f"{missing[0]}. Put them back, or run index_images again on the folder where they are now."
-        )
-    return [ImageFile(*row) for row in zip(usable["image_id"], usable["path"], strict=True)]
+    return [ImageFile(*each) for each in locate_images(usable, folder=folder, complete=True).items()]
 
 
 def iterate_batches(

@@ -43,6 +43,7 @@ def find_duplicates(
     metric: str = "cosine",
     grouping: str = "connected",
     cache: str | os.PathLike | None = None,
+    images_folder: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> Duplicates:
     """Group images that are copies or near copies of one another, each group with one that stands for it.
@@ -71,6 +72,8 @@ def find_duplicates(
         price that two images within the threshold can be in different groups.
     cache : str or path, optional
         For "perceptual": Parquet file of hashes to read and to complete, see `hash_images`.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
     progress : bool, default True
         Show a progress bar while images are hashed.
 
@@ -91,6 +94,8 @@ def find_duplicates(
     ------
     TypeError, ValueError
         Before any work, if a table or a setting is not as described.
+    FileNotFoundError
+        For "perceptual", if none of the files to be read is there.
 
     Notes
     -----
@@ -123,7 +128,7 @@ def find_duplicates(
     elif method == "perceptual":
         if x is not None:
             raise ValueError('x is for method="embedding"; method="perceptual" reads the image files.')
-        hashes = hash_images(images, cache=cache, progress=progress)
+        hashes = hash_images(images, cache=cache, images_folder=images_folder, progress=progress)
         nodes["status"] = hashes["status"].to_numpy()
         standing = _group_hashes(nodes, hashes["hash"], threshold=int(threshold), grouping=grouping)
     else:

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers
 from visclust.base.tables import check_table
+from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
 # The hash looks at 32 x 32 pixels; JPEGs of photographs may be decoded smaller as long as this much is left.
@@ -30,7 +31,11 @@ _CACHE_KEY = b"visclust_hashes"
 
 
 def hash_images(
-    images: pd.DataFrame, *, cache: str | os.PathLike | None = None, progress: bool = True
+    images: pd.DataFrame,
+    *,
+    cache: str | os.PathLike | None = None,
+    images_folder: str | os.PathLike | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Hash each unique image by its lowest frequencies (pHash of the imagehash package, 64 bits).
 
@@ -41,6 +46,8 @@ def hash_images(
     cache : str or path, optional
         A Parquet file of hashes made before, by image id: only what is missing is hashed, and the file is
         written anew. Hashes of another version of imagehash or Pillow are not used.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
     progress : bool, default True
         Show a progress bar.
 
@@ -55,6 +62,8 @@ def hash_images(
     ------
     ValueError
         If it is no images table, or `cache` is some other file.
+    FileNotFoundError
+        If none of the files to be read is there; a warning counts them where some are.
 
     Source
     ------
@@ -73,13 +82,14 @@ def hash_images(
     (['ok', 'flat'], ['8000800080008000'])
     """
     check_table(images, "images")
-    usable = images.loc[images["status"].eq("ok"), ["image_id", "path"]].drop_duplicates("image_id")
+    usable = images.loc[images["status"].eq("ok"), ["image_id"]].drop_duplicates()
     known = _read_cache(cache)
-    todo = usable.loc[~usable["image_id"].isin(known["image_id"])]
+    todo = usable.loc[~usable["image_id"].isin(known["image_id"]), "image_id"]
+    paths = locate_images(images, todo, folder=images_folder) if len(todo) else {}
     with ThreadPoolExecutor(choose_workers()) as pool:
         made = list(
             tqdm(
-                pool.map(_hash_file, todo["image_id"], todo["path"]),
+                pool.map(_hash_file, paths.keys(), paths.values()),
                 total=len(todo),
                 desc="Hashing",
                 unit="image",
@@ -92,7 +102,7 @@ def hash_images(
     if cache is not None and len(fresh):
         # A file that cannot be read today may be readable tomorrow.
         _write_cache(cache, found.loc[found["status"].ne("unreadable")])
-    return usable[["image_id"]].merge(found, on="image_id", how="left")
+    return usable.merge(found, on="image_id", how="left")
 
 
 def pack_hashes(hashes: Iterable[str]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -132,32 +133,56 @@ def select_usable(images: pd.DataFrame) -> pd.DataFrame:
     usable = images.loc[images["status"].eq("ok")].reset_index(drop=True)
     if usable.empty:
         counts = images["status"].value_counts().to_dict()
-        raise ValueError(f"Expected images with status 'ok', got {counts}. Look at the column 'reason'.")
+        raise ValueError(
+            f"Expected at least one image with status 'ok', got {counts or 'an empty table'}. See the column "
+            "'reason', and run index_images on a folder with readable images."
+        )
     return usable
 
 
-def find_image_files(
+def locate_images(
     images: pd.DataFrame,
+    ids: Iterable[str] | None = None,
     *,
-    wanted: Iterable[str] | None = None,
     folder: str | os.PathLike | None = None,
-) -> dict[str, Path]:
-    """Find the file of each image."""
-    check_table(images, "images")
-    usable = images[images["status"] == "ok"].drop_duplicates("image_id")
-    start = Path.cwd() if folder is None else Path(folder).absolute()
-    files = {image: start / path for image, path in zip(usable["image_id"], usable["path"], strict=True)}
-    ordered = list(files if wanted is None else wanted)
-    if not ordered:
-        raise ValueError(
-            f"Expected at least one image with status 'ok' to show, got none among {len(images)} rows of the "
-            "images table."
-        )
-    lacking = [image for image in ordered if image not in files]
+    complete: bool = False,
+) -> dict[str, str]:
+    """Find the file of each image: of these ids in their order, or of all usable images of the table.
+
+    Only rows with status "ok" count. Relative paths start at `folder`, which every public function calls
+    `images_folder`, or at the working directory. Where not one file of the table is there, or with `complete`
+    where one of those wanted is not, this is an error before any work is done; otherwise a warning counts
+    those that are gone, and whoever reads the files marks their places. The paths are absolute, and text:
+    20,000 Paths take half a second to make, and a person waits for the first rows.
+    """
+    usable = select_usable(images).drop_duplicates("image_id")
+    start = str(Path.cwd() if folder is None else Path(folder).absolute())
+    files = {
+        image: os.path.join(start, path)  # noqa: PTH118 - an absolute path stays as it is
+        for image, path in zip(usable["image_id"], usable["path"], strict=True)
+    }
+    wanted = list(files if ids is None else dict.fromkeys(ids))
+    lacking = [image for image in wanted if image not in files]
     if lacking:
         raise ValueError(
-            f"Expected a row with status 'ok' in the images table for each of the {len(ordered)} images, got "
-            f"none for {len(lacking)} of them (first: {lacking[0]!r}). Use the images table that they were "
-            "drawn from."
+            f"Expected a row with status 'ok' in the images table for each of the {len(wanted)} images, got "
+            f"none for {len(lacking)} of them (the first is {lacking[0]!r}). Use the images table that they "
+            "come from."
         )
-    return {image: files[image] for image in ordered}
+    missing = [image for image in wanted if not os.path.isfile(files[image])]  # noqa: PTH113
+    if missing:
+        said = (
+            f"Expected {len(wanted)} image files, but {len(missing)} of them are not there; the first is "
+            f"{files[missing[0]]}."
+        )
+        advice = "Put them back, or run index_images again on the folder where they are now."
+        # With a file of the table in its place the start is right, and the others are gone.
+        found_none = len(missing) == len(wanted) and not any(map(os.path.isfile, files.values()))
+        if found_none and not usable["path"].map(os.path.isabs).all():
+            given = "the working directory" if folder is None else "images_folder"
+            said += f" Relative paths were taken to start at {start} ({given})."
+            advice = f"Say with images_folder where they start. Or: {advice[0].lower()}{advice[1:]}"
+        if found_none or complete:
+            raise FileNotFoundError(f"{said} {advice}")
+        warnings.warn(f"{said} {advice}", stacklevel=3)
+    return {image: files[image] for image in wanted}

@@ -3,16 +3,21 @@
 import base64
 import io
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
+from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
 # About 30 kB each at 384 pixels: enough for an hour of labelling to go back and forth without decoding again.
 _KEPT = 512
+
+_Encoded = TypeVar("_Encoded", bytes, str)
 
 _STYLE = (
     ".visclust-rows{font:13px/1.3 sans-serif;background:#fff;color:#222;padding:4px}"
@@ -61,6 +66,19 @@ def encode_data_url(path: str | os.PathLike, *, max_side: int = 384, quality: in
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
+def thumbnail_or_none(
+    encode: Callable[..., _Encoded], path: str | os.PathLike, **options: int
+) -> _Encoded | None:
+    """Encode an image by one of the two functions above, or give None where it cannot be read (any more).
+
+    Whoever shows it marks the place. The reason is not given on, as it may hold a path.
+    """
+    try:
+        return encode(path, **options)
+    except UnreadableImageError:
+        return None
+
+
 def show_thumbnail_rows(
     rows: pd.DataFrame,
     images: pd.DataFrame,
@@ -68,6 +86,7 @@ def show_thumbnail_rows(
     row: str = "cluster",
     names: dict | None = None,
     side: int = 84,
+    images_folder: str | os.PathLike | None = None,
 ) -> ThumbnailRows:
     """Show images as rows of thumbnails, one row per cluster or other value of a column.
 
@@ -83,16 +102,21 @@ def show_thumbnail_rows(
         What to write before a row, by its value; otherwise the column's name and the value.
     side : int, pixels, default 84
         Height and width of the box that each picture is fitted into, undistorted.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
 
     Returns
     -------
     ThumbnailRows
-        Shows itself in a notebook; text is escaped, the pictures are inside, nothing is fetched.
+        Shows itself in a notebook; text is escaped, the pictures are inside, nothing is fetched. A file that
+        cannot be read leaves an empty box with the reason; a warning counts those that are gone.
 
     Raises
     ------
     ValueError
-        If a column is missing or an image is not in the images table.
+        If a column is missing or an image is not in the images table with status "ok".
+    FileNotFoundError
+        If none of the files is there.
 
     Source
     ------
@@ -103,22 +127,19 @@ def show_thumbnail_rows(
     >>> import tempfile
     >>> from pathlib import Path
     >>> from PIL import Image
-    >>> path = Path(tempfile.mkdtemp()) / "red.png"
-    >>> Image.new("RGB", (4, 3), "red").save(path)
-    >>> images = pd.DataFrame({"image_id": ["a"], "path": [str(path)], "status": ["ok"]})
-    >>> shown = show_thumbnail_rows(pd.DataFrame({"image_id": ["a"], "cluster": ["<b>"]}), images)
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (4, 3), "red").save(folder / "red.png")
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": "red.png", "status": "ok", "reason": "",
+    ...                        "width": 4, "height": 3})
+    >>> rows = pd.DataFrame({"image_id": ["a"], "cluster": ["<b>"]})
+    >>> shown = show_thumbnail_rows(rows, images, images_folder=folder)
     >>> "&lt;b&gt;" in shown.html
     True
     """
     missing = [name for name in ("image_id", row) if name not in rows.columns]
     if missing:
         raise ValueError(f"Expected the columns image_id and {row}; {', '.join(missing)} is missing.")
-    paths = images.drop_duplicates("image_id").set_index("image_id")["path"]
-    unknown = rows.loc[~rows["image_id"].isin(paths.index), "image_id"]
-    if len(unknown):
-        raise ValueError(
-            f"{len(unknown)} images are not in the images table (the first is {unknown.iloc[0]})."
-        )
+    paths = locate_images(images, rows["image_id"], folder=images_folder)
     parts = [f"<style>{_STYLE}</style><div class='visclust-rows'>"]
     for value, members in rows.groupby(row, sort=False):
         name = (names or {}).get(value, f"{row} {value}")
@@ -146,6 +167,7 @@ def encode_cluster_thumbnails(
     *,
     n_images: int = 3,
     side: int = 144,
+    images_folder: str | os.PathLike | None = None,
 ) -> pd.DataFrame:
     """Encode the most typical images of chosen clusters for a figure.
 
@@ -161,6 +183,8 @@ def encode_cluster_thumbnails(
         Images per cluster at most. Those that cannot be read are passed over.
     side : int, pixels, default 144
         Longest side.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
 
     Returns
     -------
@@ -168,21 +192,31 @@ def encode_cluster_thumbnails(
         A row per picture: ``cluster, letter, block`` (number of the cluster, from 0), ``place`` (number
         within it), ``image_id, url`` (a ``data:`` URL).
 
+    Raises
+    ------
+    ValueError
+        If an image of a chosen cluster is not in the images table with status "ok".
+    FileNotFoundError
+        If none of the files is there.
+
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> from PIL import Image
-    >>> path = Path(tempfile.mkdtemp()) / "red.png"
-    >>> Image.new("RGB", (4, 3), "red").save(path)
-    >>> images = pd.DataFrame({"image_id": ["a"], "path": [str(path)], "status": ["ok"]})
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (4, 3), "red").save(folder / "red.png")
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": "red.png", "status": "ok", "reason": "",
+    ...                        "width": 4, "height": 3})
     >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [7], "iteration": [1], "silhouette": [0.1]})
     >>> chosen = pd.DataFrame({"cluster": [7], "letter": ["A"]})
-    >>> encode_cluster_thumbnails(chosen, clusters, images)[["cluster", "letter", "place"]]
+    >>> made = encode_cluster_thumbnails(chosen, clusters, images, images_folder=folder)
+    >>> made[["cluster", "letter", "place"]]
        cluster letter  place
     0        7      A      0
     """
-    paths = images.drop_duplicates("image_id").set_index("image_id")["path"]
+    of_chosen = clusters.loc[clusters["cluster"].isin(chosen["cluster"]), "image_id"]
+    paths = locate_images(images, of_chosen, folder=images_folder)
     rows = []
     for block, (cluster, letter) in enumerate(zip(chosen["cluster"], chosen["letter"], strict=True)):
         members = clusters[clusters["cluster"].eq(cluster)].sort_values("silhouette", ascending=False)
@@ -190,10 +224,8 @@ def encode_cluster_thumbnails(
         for image_id in members["image_id"]:
             if place == n_images:
                 break
-            try:
-                url = encode_data_url(paths[image_id], max_side=side, quality=80)
-            except UnreadableImageError:
-                continue
-            rows.append((cluster, letter, block, place, image_id, url))
-            place += 1
+            url = thumbnail_or_none(encode_data_url, paths[image_id], max_side=side, quality=80)
+            if url is not None:
+                rows.append((cluster, letter, block, place, image_id, url))
+                place += 1
     return pd.DataFrame(rows, columns=["cluster", "letter", "block", "place", "image_id", "url"])

@@ -80,7 +80,7 @@ def export_survey(
         Where the images are on the web: a text with ``{image_id}`` in it, such as
         "https://example.org/images/{image_id}.jpg", or addresses by image id. Qualtrics needs it.
     images_folder : str or path, optional
-        For "html": where relative paths in `images` start; the working directory by default.
+        Where relative paths in `images` start; the working directory by default.
     seed : int, default 0
         For "html": seed of the order of the items.
 

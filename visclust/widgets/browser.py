@@ -20,11 +20,10 @@ import traitlets
 import visclust
 from visclust.base.backend import check_embedding, to_host
 from visclust.base.distances import center_rows, measure_block, square_lengths
-from visclust.base.tables import check_table
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters, tabulate_notes
-from visclust.images.reading import UnreadableImageError
-from visclust.images.thumbnails import encode_thumbnail
+from visclust.images.index import locate_images
+from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_asset
 from visclust.widgets.browsing import (
     Browsing,
@@ -318,10 +317,7 @@ class ClusterBrowser(anywidget.AnyWidget):
 
     def _encode(self, image: int, side: int) -> bytes | None:
         """Encode an image, or None where it cannot be read (any more); the reason may hold a path."""
-        try:
-            return encode_thumbnail(self._image_paths[image], max_side=side)
-        except UnreadableImageError:
-            return None
+        return thumbnail_or_none(encode_thumbnail, self._image_paths[image], max_side=side)
 
 
 def browse_clusters(
@@ -398,11 +394,16 @@ def browse_clusters(
     Examples
     --------
     >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in "ab":
+    ...     Image.new("RGB", (8, 8)).save(folder / f"{name}.png")
     >>> clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 0], "iteration": [1, 1],
     ...                          "silhouette": [0.1, 0.2]})
     >>> images = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.png", "b.png"], "status": "ok",
     ...                        "reason": "", "width": 8, "height": 8})
-    >>> browser = browse_clusters(clusters, images, save_to=tempfile.mkdtemp(), frames=["justice"])
+    >>> browser = browse_clusters(
+    ...     clusters, images, save_to=folder / "answers", frames=["justice"], images_folder=folder)
     >>> browser.names()
        cluster name  noise note
     0        0       False
@@ -419,7 +420,7 @@ def browse_clusters(
         )
     if x is not None:
         check_embedding(x)
-    paths = find_image_files(clusters, images, folder=images_folder)
+    paths = locate_images(images, clusters["image_id"], folder=images_folder)
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     keys = key_clusters(clusters)
     version = f"browser {getattr(visclust, '__version__', '0.1.0')}"
@@ -437,7 +438,7 @@ def browse_clusters(
     return ClusterBrowser(
         Browsing(catalogue),
         clusters,
-        paths,
+        list(paths.values()),
         x=None if x is None else to_host(x),
         posts=image_posts,
         log=log,
@@ -455,22 +456,3 @@ def _check_frames(frames: Sequence[str]) -> tuple[str, ...]:
     if not all(cleaned) or len(set(cleaned)) < len(cleaned) or any(len(f) > _FRAME_LENGTH for f in cleaned):
         raise ValueError(f"Expected different frames of 1 to {_FRAME_LENGTH} letters, got {list(frames)!r}.")
     return cleaned
-
-
-def find_image_files(
-    clusters: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
-) -> list[str]:
-    """Find the file of every row of the clusters table."""
-    check_table(images, "images")
-    usable = images[images["status"] == "ok"].drop_duplicates("image_id").set_index("image_id")["path"]
-    found = clusters["image_id"].map(usable)
-    if found.isna().any():
-        lacking = clusters.loc[found.isna(), "image_id"]
-        raise ValueError(
-            f"Expected a row with status 'ok' in the images table for each of the {len(clusters)} images of "
-            f"the clusters, got none for {len(lacking)} of them (first: {lacking.iloc[0]!r}). Use the images "
-            "table that the clusters were made from."
-        )
-    start = Path.cwd() if folder is None else Path(folder).absolute()
-    # As text: 20,000 Paths take half a second to make, and a person waits for the first rows.
-    return [path if os.path.isabs(path) else f"{start}{os.sep}{path}" for path in found]  # noqa: PTH117

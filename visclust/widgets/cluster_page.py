@@ -16,10 +16,9 @@ from visclust.base.provenance import describe_run
 from visclust.base.tables import check_columns, check_table
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters
-from visclust.images.reading import UnreadableImageError
-from visclust.images.thumbnails import encode_data_url
+from visclust.images.index import locate_images
+from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
 from visclust.widgets.assets import load_asset
-from visclust.widgets.browser import find_image_files
 from visclust.widgets.browsing import Browsing, catalogue_clusters, describe_cluster
 
 _HEIGHT = 760  # pixels of the part that scrolls
@@ -122,7 +121,7 @@ def export_cluster_page(
     ):
         check_whole_number(name, value, least=1)
     state = Browsing(catalogue_clusters(clusters), notes=_gather_notes(names, frames))
-    paths = find_image_files(clusters, images, folder=images_folder)
+    paths = list(locate_images(images, clusters["image_id"], folder=images_folder).values())
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     keys = key_clusters(clusters)
     shown = [row for one in state.clusters.values() for row in one.images[:max_images_per_cluster]]
@@ -192,10 +191,7 @@ def _gather_notes(names: pd.DataFrame | None, frames: pd.DataFrame | None) -> di
 
 def _encode(path: str, max_side: int) -> str | None:
     """Encode a picture, or None where it cannot be read: the page then says so in its place."""
-    try:
-        return encode_data_url(path, max_side=max_side, quality=80)
-    except UnreadableImageError:
-        return None
+    return thumbnail_or_none(encode_data_url, path, max_side=max_side, quality=80)
 
 
 def _fill_page(*, title: str, about: str, data: dict[str, Any]) -> str:

@@ -15,8 +15,7 @@ import traitlets
 
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.base.checks import check_whole_number
-from visclust.images.reading import UnreadableImageError
-from visclust.images.thumbnails import encode_thumbnail
+from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
 from visclust.widgets.logs import AnswerLog, record_or_explain
@@ -146,10 +145,7 @@ class Labeller(anywidget.AnyWidget):
 
     def _encode(self, image: str, max_side: int) -> bytes | None:
         """Encode an image, or None where it cannot be read (any more); the reason may hold a path."""
-        try:
-            return encode_thumbnail(self._task.files[image], max_side=max_side)
-        except UnreadableImageError:
-            return None
+        return thumbnail_or_none(encode_thumbnail, self._task.files[image], max_side=max_side)
 
 
 def label_pairs(

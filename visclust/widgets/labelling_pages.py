@@ -274,7 +274,7 @@ def _write_page(
     return write_text(Path(save_to) / f"{stem}.html", html)
 
 
-def _encode(image: str, path: Path, max_side: int) -> str:
+def _encode(image: str, path: str, max_side: int) -> str:
     """Encode an image for the page, or say which one it was."""
     try:
         return encode_data_url(path, max_side=max_side)

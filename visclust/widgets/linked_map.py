@@ -61,11 +61,15 @@ def link_map(table: pd.DataFrame, browser: ClusterBrowser, *, engine: str = "aut
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
     >>> from visclust.widgets.browser import browse_clusters
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (8, 8)).save(folder / "a.png")
     >>> clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": [1], "silhouette": [0.1]})
     >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok", "reason": "",
     ...                        "width": 8, "height": 8})
-    >>> browser = browse_clusters(clusters, images, save_to=tempfile.mkdtemp())
+    >>> browser = browse_clusters(clusters, images, save_to=folder, images_folder=folder)
     >>> table = pd.DataFrame({"image_id": ["a"], "x": [0.0], "y": [0.0], "cluster": [0],
     ...                       "name": ["Cluster 0"], "shown_as": ["Cluster 0"]})
     >>> type(link_map(table, browser, engine="altair")).__name__

@@ -5,7 +5,6 @@ A labeller in Jupyter and a page without a server are given the same task, and s
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -19,7 +18,7 @@ from visclust.annotation.ratings import check_scale, order_items, read_rating_an
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import digest_text
 from visclust.base.tables import check_table
-from visclust.images.index import find_image_files
+from visclust.images.index import locate_images
 
 PAIR_QUESTION = "Do these two images belong together?"
 FEATURE_QUESTION = "Which of these does the image show?"
@@ -48,7 +47,7 @@ class Task(NamedTuple):
     question: str
     construct: str
     items: dict[str, tuple[str, ...]]
-    files: dict[str, Path]
+    files: dict[str, str]
     accepts: Callable[[str], bool]
     controls: dict[str, Any]
     asked: list[Any]
@@ -139,7 +138,7 @@ def feature_task(
     names = check_features(features)
     keys = _FEATURE_KEYS.ljust(len(names))  # those without a key are toggled by click or with Tab and space
     toggles = [{"name": name, "key": key.strip()} for name, key in zip(names, keys, strict=False)]
-    files = find_image_files(images, folder=images_folder)
+    files = locate_images(images, folder=images_folder)
     return Task(
         kind="features",
         question=question,
@@ -175,7 +174,7 @@ def rating_task(
         raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
     numbers = list(check_scale(scale))
     wanted = list_assigned_images(assignment, respondent)
-    files = find_image_files(images, wanted=wanted, folder=images_folder)
+    files = locate_images(images, wanted, folder=images_folder)
     return Task(
         kind="ratings",
         question=question,
@@ -200,7 +199,7 @@ class PairItems(NamedTuple):
     """The image ids of each pair, left and right, and the file of each image."""
 
     sides: dict[str, tuple[str, ...]]
-    files: dict[str, Path]
+    files: dict[str, str]
 
 
 def find_pair_files(
@@ -208,24 +207,12 @@ def find_pair_files(
 ) -> PairItems:
     """Find the image files of every pair."""
     check_table(pairs, "pairs")
-    check_table(images, "images")
     if pairs.empty:
         raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
-    usable = images[images["status"] == "ok"].drop_duplicates("image_id")
-    start = Path.cwd() if folder is None else Path(folder).absolute()
-    files = {image: start / path for image, path in zip(usable["image_id"], usable["path"], strict=True)}
     wanted = pd.unique(pd.concat([pairs["image_a"], pairs["image_b"]]))
-    lacking = [image for image in wanted if image not in files]
-    if lacking:
-        raise ValueError(
-            f"Expected a row with status 'ok' in the images table for each of the {len(wanted)} images of "
-            f"the pairs, got none for {len(lacking)} of them (first: {lacking[0]!r}). Use the images table "
-            "that the pairs were drawn from, or leave these pairs out."
-        )
+    files = locate_images(images, wanted, folder=folder)
     sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
-    return PairItems(
-        dict(zip(pairs["pair_id"], sides, strict=True)), {image: files[image] for image in wanted}
-    )
+    return PairItems(dict(zip(pairs["pair_id"], sides, strict=True)), files)
 
 
 def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
