@@ -41,7 +41,7 @@ def xp(request):
 
 @pytest.fixture(scope="session")
 def lite0():
-    """EfficientNet-Lite0 on the CPU, loaded once: the encoder whose weights are installed. Leave it as it is."""
+    """Load EfficientNet-Lite0 once, whose weights are installed; leave it as it is."""
     return vc.load_encoder("efficientnet_lite0")
 
 
