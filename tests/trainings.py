@@ -1,7 +1,6 @@
 """Trainings that take a moment, and what their tests compare; a killed process imports them too."""
 
 import pandas as pd
-from safetensors import safe_open
 from small_encoders import tiny_encoder
 
 import visclust as vc
@@ -43,11 +42,6 @@ def train(labelled, path, **options):
         **options,
     }
     return vc.finetune(images, options.pop("labels", labels), save_to=path, **options)
-
-
-def read_tensors(path):
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def assert_same_result(one, other):

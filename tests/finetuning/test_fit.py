@@ -8,7 +8,7 @@ import pytest
 import torch
 from killed_runs import kill_once
 from small_encoders import tiny_encoder
-from trainings import assert_same_result, read_tensors, train
+from trainings import assert_same_result, train
 
 from visclust.embedding.weights import read_weights, write_tensors
 from visclust.finetuning import fit
@@ -164,14 +164,16 @@ def test_the_network_learns_what_can_be_seen(labelled, tmp_path):
 def test_only_the_last_layer_is_trained_with_head(labelled, tmp_path):
     result = train(labelled, tmp_path / "a.safetensors", layers="head")
     before = tiny_encoder().module.state_dict()
-    assert all(torch.equal(each, before[name]) for name, each in read_tensors(result.weights).items())
+    assert all(torch.equal(each, before[name]) for name, each in read_weights(result.weights).tensors.items())
 
 
 def test_only_the_last_block_changes_with_last_block(labelled, tmp_path):
     result = train(labelled, tmp_path / "a.safetensors", layers="last_block")
     before = tiny_encoder().module.state_dict()
     changed = {
-        name for name, each in read_tensors(result.weights).items() if not torch.equal(each, before[name])
+        name
+        for name, each in read_weights(result.weights).tensors.items()
+        if not torch.equal(each, before[name])
     }
     assert changed == {"4.weight", "4.bias"}
 
@@ -180,7 +182,7 @@ def test_all_layers_change_with_all(labelled, tmp_path):
     result = train(labelled, tmp_path / "a.safetensors", epochs=1)
     before = tiny_encoder().module.state_dict()
     assert [
-        name for name, each in read_tensors(result.weights).items() if torch.equal(each, before[name])
+        name for name, each in read_weights(result.weights).tensors.items() if torch.equal(each, before[name])
     ] == []
 
 
@@ -189,7 +191,7 @@ def test_a_learning_rate_that_diverges_says_so_and_keeps_finite_weights(labelled
     result = train(labelled, tmp_path / "a.safetensors", learning_rate=learning_rate)
     assert result.stop_reason.startswith("diverged in epoch")
     assert "lower learning rate" in result.stop_reason
-    assert all(torch.isfinite(each).all() for each in read_tensors(result.weights).values())
+    assert all(torch.isfinite(each).all() for each in read_weights(result.weights).tensors.values())
     assert read_weights(result.weights).training["stop_reason"] == result.stop_reason
 
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from trainings import make_settings, read_tensors, train
+from trainings import make_settings, train
 
 import visclust as vc
 from visclust.embedding.weights import read_weights
@@ -89,7 +89,7 @@ def test_the_encoder_s_file_is_taken_by_embed_images_and_says_what_it_was_traine
     plain = vc.embed_images(images.head(2), encoder=lite0, progress=False)
     assert embedding.x.shape == plain.x.shape
     assert not np.allclose(embedding.x, plain.x)
-    tensors = read_tensors(result.weights)
+    tensors = read_weights(result.weights).tensors
     assert tensors["classifier.weight"].shape == (2, 1280)
     with pytest.raises(ValueError, match="do not fit the encoder"):
         vc.load_encoder("resnet18", weights=result.weights)
