@@ -30,14 +30,6 @@ class KCurve(NamedTuple):
     chosen: int | None
 
 
-_TITLES = {
-    "silhouette": "Mean silhouette",
-    "macro_silhouette": "Mean silhouette, clusters weighted equally",
-    "calinski_harabasz": "Calinski-Harabasz index",
-    "inertia": "Inertia (sum of squares within clusters)",
-}
-
-
 def climb_k(
     workspace: Workspace,
     remaining: np.ndarray,

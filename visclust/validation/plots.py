@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE
+from visclust.base.charts import GRAY, ORANGE, colour_by
 
 _NOT_SET = "none (single k-means)"
 _MEASURES = {
@@ -154,7 +154,7 @@ def plot_iterative_against_single(
         raise ValueError(f"Expected one of the measures {', '.join(_MEASURES)}, got {measure!r}.")
     counts = summary.set_index(by)
     scale = alt.Scale(domain=[0, 1])
-    words = alt.Scale(domain=["above the baseline", "not above"], range=[ORANGE, GRAY])
+    colour = colour_by("side", {"above the baseline": ORANGE, "not above": GRAY}, title="Estimate")
     panels = []
     for number, (value, part) in enumerate(points.groupby(by, sort=False)):
         table = part[[*names, *numbers, "above", "rank"]]
@@ -166,7 +166,6 @@ def plot_iterative_against_single(
         )  # fmt: skip
         title = _MEASURES[measure] if number == 0 else None
         y = alt.Y("estimate:Q", title=title, scale=scale)
-        colour = alt.Color("side:N", title="Estimate", scale=words, legend=alt.Legend(orient="bottom"))
         intervals = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
             x=x, y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q", color=colour
         )
