@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import vl_convert
@@ -47,7 +47,11 @@ def show_charts(*, max_rows: int = 50_000) -> None:
 
 
 def colour_by(
-    field: str, colours: Mapping[str, str], *, title: str | None = None, orient: str = "bottom"
+    field: str,
+    colours: Mapping[str, str],
+    *,
+    title: str | None = None,
+    orient: Literal["bottom", "top"] = "bottom",
 ) -> alt.Color:
     """Colour marks by a field of words: each word with its colour, in the order of the legend."""
     return alt.Color(

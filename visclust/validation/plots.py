@@ -4,7 +4,9 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, colour_by
+from visclust.base.tables import check_columns
 
+_HINT = "Draw the table that the analysis function named in the documentation returns, made with settings."
 _NOT_SET = "none (single k-means)"
 _MEASURES = {
     "f1": "F1",
@@ -53,7 +55,7 @@ def plot_precision_recall(
     4
     """
     scores = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
-    _check_columns(table, ["configuration", "winner", *scores, colour, shape, size])
+    check_columns(table, ["configuration", "winner", *scores, colour, shape, size], "the table", hint=_HINT)
     shown = table[["configuration", "winner", *scores, *dict.fromkeys([colour, shape, size])]].copy()
     orders = {name: _word_setting(shown, name) for name in dict.fromkeys([colour, shape, size])}
     # The ends of the intervals belong to the domain, so that none leaves the panel when it is shown.
@@ -148,8 +150,8 @@ def plot_iterative_against_single(
     """
     numbers = ["estimate", "low", "high", "baseline", "difference", "difference_low", "difference_high"]
     names = ["configuration", "baseline_configuration"]
-    _check_columns(points, [by, *names, *numbers, "above", "rank"])
-    _check_columns(summary, [by, "n_iterative", "n_above", "share_above"])
+    check_columns(points, [by, *names, *numbers, "above", "rank"], "the points", hint=_HINT)
+    check_columns(summary, [by, "n_iterative", "n_above", "share_above"], "the summary", hint=_HINT)
     if measure not in _MEASURES:
         raise ValueError(f"Expected one of the measures {', '.join(_MEASURES)}, got {measure!r}.")
     counts = summary.set_index(by)
@@ -199,12 +201,3 @@ def _word_setting(table: pd.DataFrame, name: str) -> list[str]:
 
 def _title(name: str) -> str:
     return _MEASURES.get(name) or name.replace("f1", "F1").replace("_", " ").capitalize()
-
-
-def _check_columns(table: pd.DataFrame, names: list[str]) -> None:
-    missing = [name for name in names if name not in table.columns]
-    if missing:
-        raise ValueError(
-            f"Expected a table with the columns {', '.join(names)}; {', '.join(missing)} is missing. Draw "
-            f"the table that the analysis function named in the documentation returns, made with settings."
-        )
