@@ -16,6 +16,9 @@ from visclust.ratings.crossed_bootstrap import split_crossed
 from visclust.ratings.designs import CrossedDesign, list_designs, spread_ratings, weigh_images
 from visclust.ratings.group_contrasts import choose_reference
 
+_GRID = 80
+_HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
+
 
 class ClusterErrors(NamedTuple):
     """Means of clusters, their standard errors and degrees of freedom: all of shape (clusters, outcomes)."""
@@ -23,10 +26,6 @@ class ClusterErrors(NamedTuple):
     means: np.ndarray
     standard_errors: np.ndarray
     freedom: np.ndarray
-
-
-_GRID = 80
-_HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
 
 
 def contrast_clusters(
@@ -139,20 +138,6 @@ def contrast_clusters(
     return table.assign(p_adjusted=adjusted)[first + last]
 
 
-def _test(errors: ClusterErrors, place: int) -> np.ndarray:
-    """Give the p values of one outcome; 1 where everybody gave the same rating."""
-    error = errors.standard_errors[:, place]
-    distance = np.abs(errors.means[:, place]) / np.where(error > 0, error, 1.0)
-    return 2 * t.sf(distance, errors.freedom[:, place])
-
-
-def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
-    """Measure the variance that a group's respondents bring to all clusters alike, by group and outcome."""
-    weights = weigh_images(design, sample, "clusters")
-    options: dict[str, Any] = dict(design.codes)
-    return split_crossed(design.values, weights, strata=design.clusters, **options).covariance
-
-
 def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Summarize each image's ratings in each group."""
     n_images, n_groups = len(design.image_ids), int(design.codes["groups"].max()) + 1
@@ -166,27 +151,6 @@ def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.n
     squares = add_up((design.values - means[cells]) ** 2)
     shape = (n_images, n_groups)
     return means.reshape(*shape, -1), counts.reshape(shape), squares.reshape(*shape, -1)
-
-
-def _moderate_variances(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pull variances of few numbers towards their common mean, as far as they differ by chance."""
-    weight = np.asarray(freedom, dtype=float)[:, None]
-    total = weight.sum()
-    if not total:
-        raise ValueError(
-            "Expected images that several respondents of a group rated: with one rating each, nothing says "
-            "by how much ratings differ."
-        )
-    variances = np.where(weight > 0, variances, 0.0)
-    common = (weight * variances).sum(axis=0) / total
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(common > 0, variances / common, 1.0)
-        apart = (weight * (relative - 1) ** 2).sum(axis=0) / total
-        chance = 2 * (weight > 0).sum() / total
-        varying = np.clip((apart - chance) / (1 + chance), 0, None)
-        prior = np.where(varying > 0, 2 * (1 + varying) / varying, np.inf)
-        own = np.where(np.isinf(prior), 0.0, weight / (prior + weight))
-    return common + own * (variances - common), prior + weight
 
 
 def estimate_cluster_errors(
@@ -212,8 +176,39 @@ def estimate_cluster_errors(
     return ClusterErrors(means, np.sqrt(variance), total_freedom)
 
 
-def _add_up(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.bincount(codes, weights=column) for column in values.T])
+def _test(errors: ClusterErrors, place: int) -> np.ndarray:
+    """Give the p values of one outcome; 1 where everybody gave the same rating."""
+    error = errors.standard_errors[:, place]
+    distance = np.abs(errors.means[:, place]) / np.where(error > 0, error, 1.0)
+    return 2 * t.sf(distance, errors.freedom[:, place])
+
+
+def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
+    """Measure the variance that a group's respondents bring to all clusters alike, by group and outcome."""
+    weights = weigh_images(design, sample, "clusters")
+    options: dict[str, Any] = dict(design.codes)
+    return split_crossed(design.values, weights, strata=design.clusters, **options).covariance
+
+
+def _moderate_variances(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pull variances of few numbers towards their common mean, as far as they differ by chance."""
+    weight = np.asarray(freedom, dtype=float)[:, None]
+    total = weight.sum()
+    if not total:
+        raise ValueError(
+            "Expected images that several respondents of a group rated: with one rating each, nothing says "
+            "by how much ratings differ."
+        )
+    variances = np.where(weight > 0, variances, 0.0)
+    common = (weight * variances).sum(axis=0) / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(common > 0, variances / common, 1.0)
+        apart = (weight * (relative - 1) ** 2).sum(axis=0) / total
+        chance = 2 * (weight > 0).sum() / total
+        varying = np.clip((apart - chance) / (1 + chance), 0, None)
+        prior = np.where(varying > 0, 2 * (1 + varying) / varying, np.inf)
+        own = np.where(np.isinf(prior), 0.0, weight / (prior + weight))
+    return common + own * (variances - common), prior + weight
 
 
 def _shrink_estimates(
@@ -270,3 +265,7 @@ def _find_quantile(weight: np.ndarray, means: np.ndarray, sds: np.ndarray, tail:
         below = weight @ ndtr((middle - means) / sds) < tail
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2
+
+
+def _add_up(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.bincount(codes, weights=column) for column in values.T])

@@ -66,27 +66,6 @@ def split_crossed(
     return CrossedParts(means, image_parts, respondent_parts, respondent_groups, shrinkage, covariance)
 
 
-def _add_up(values: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
-    """Sum rows by code."""
-    return np.column_stack([np.bincount(codes, weights=column, minlength=size) for column in values.T])
-
-
-def _center(image_means: np.ndarray, strata: np.ndarray, *, seed: int) -> np.ndarray:
-    """Deviate from the stratum's mean, blown up for what the estimated mean took away."""
-    flat = image_means.reshape(len(image_means), -1)
-    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
-    size = sizes[codes][:, None]
-    centered = flat - (_add_up(flat, codes, len(sizes)) / sizes[:, None])[codes]
-    centered = centered * np.sqrt(size / np.maximum(size - 1, 1))
-    alone = size[:, 0] == 1
-    if alone.all():
-        centered = flat - flat.mean(axis=0)
-    elif alone.any():
-        donors = np.random.default_rng(seed).choice(np.flatnonzero(~alone), alone.sum())
-        centered[alone] = centered[donors]
-    return centered.reshape(image_means.shape)
-
-
 def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int = 0) -> np.ndarray:
     """Resample respondents within groups, and images, each rating's own error counted once."""
     n_images, n_groups, n_outcomes = parts.image_parts.shape
@@ -106,24 +85,6 @@ def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int 
             drawn[:, group] += extra_people[:, own] @ shrunk[own]
         replicates[rows] = parts.means + drawn
     return replicates
-
-
-def _draw_extra_counts(
-    respondent_groups: np.ndarray, n_images: int, *, n_bootstrap: int, seed: int
-) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Draw, in blocks, how often more than once each image and each respondent comes."""
-    if n_bootstrap < 1:
-        raise ValueError(f"Expected at least one resample, got n_bootstrap={n_bootstrap}.")
-    rng = np.random.default_rng(seed)
-    step = max(1, _LARGEST_BLOCK // (n_images + len(respondent_groups)))
-    for start in range(0, n_bootstrap, step):
-        block = min(step, n_bootstrap - start)
-        images = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size=block) - 1.0
-        people = np.empty((block, len(respondent_groups)))
-        for group in np.unique(respondent_groups):
-            own = np.flatnonzero(respondent_groups == group)
-            people[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=block) - 1.0
-        yield slice(start, start + block), images, people
 
 
 def count_freedom(parts: CrossedParts, strata: np.ndarray, *, contrast: np.ndarray) -> np.ndarray:
@@ -172,3 +133,42 @@ def resample_pigeonhole(
             weight *= own_weight[own]
             replicates[rows, group] = weight @ values[own] / weight.sum(axis=1, keepdims=True)
     return replicates
+
+
+def _draw_extra_counts(
+    respondent_groups: np.ndarray, n_images: int, *, n_bootstrap: int, seed: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Draw, in blocks, how often more than once each image and each respondent comes."""
+    if n_bootstrap < 1:
+        raise ValueError(f"Expected at least one resample, got n_bootstrap={n_bootstrap}.")
+    rng = np.random.default_rng(seed)
+    step = max(1, _LARGEST_BLOCK // (n_images + len(respondent_groups)))
+    for start in range(0, n_bootstrap, step):
+        block = min(step, n_bootstrap - start)
+        images = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size=block) - 1.0
+        people = np.empty((block, len(respondent_groups)))
+        for group in np.unique(respondent_groups):
+            own = np.flatnonzero(respondent_groups == group)
+            people[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=block) - 1.0
+        yield slice(start, start + block), images, people
+
+
+def _center(image_means: np.ndarray, strata: np.ndarray, *, seed: int) -> np.ndarray:
+    """Deviate from the stratum's mean, blown up for what the estimated mean took away."""
+    flat = image_means.reshape(len(image_means), -1)
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    size = sizes[codes][:, None]
+    centered = flat - (_add_up(flat, codes, len(sizes)) / sizes[:, None])[codes]
+    centered = centered * np.sqrt(size / np.maximum(size - 1, 1))
+    alone = size[:, 0] == 1
+    if alone.all():
+        centered = flat - flat.mean(axis=0)
+    elif alone.any():
+        donors = np.random.default_rng(seed).choice(np.flatnonzero(~alone), alone.sum())
+        centered[alone] = centered[donors]
+    return centered.reshape(image_means.shape)
+
+
+def _add_up(values: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+    """Sum rows by code."""
+    return np.column_stack([np.bincount(codes, weights=column, minlength=size) for column in values.T])

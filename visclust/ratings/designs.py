@@ -9,6 +9,9 @@ import pandas as pd
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.tables import UNASSIGNED, check_table
 
+# Which images count how much in a mean: the paper's first.
+WEIGHTINGS = ("clusters", "images", "corpus")
+
 
 class RatingEvents(NamedTuple):
     """One row per respondent and image, one column of values per item and then per dimension."""
@@ -19,10 +22,6 @@ class RatingEvents(NamedTuple):
     simulated: bool
 
 
-# Which images count how much in a mean: the paper's first.
-WEIGHTINGS = ("clusters", "images", "corpus")
-
-
 class CrossedDesign(NamedTuple):
     """Ratings of some outcomes without gaps, numbered for `split_crossed`."""
 
@@ -31,33 +30,6 @@ class CrossedDesign(NamedTuple):
     codes: dict[str, np.ndarray]
     clusters: np.ndarray
     image_ids: np.ndarray
-
-
-def _check_ratings(ratings: pd.DataFrame) -> bool:
-    """Check a ratings table, and refuse one in which simulated ratings stand among real ones."""
-    check_table(ratings, "ratings")
-    if ratings["rating"].isna().all():
-        raise ValueError(
-            "Expected ratings, got a table without any: every rating is missing, or no row is there."
-        )
-    if np.isinf(ratings["rating"].to_numpy(dtype=float, na_value=np.nan)).any():
-        raise ValueError("Expected finite ratings, got an infinite one. Correct it, or set it to missing.")
-    if ratings["simulated"].nunique() > 1:
-        raise ValueError(
-            f"Expected either people's ratings or simulated ones, got both: {ratings['simulated'].sum()} of "
-            f"{len(ratings)} rows are simulated. Numbers from a mixture would pass for people's: keep one."
-        )
-    return bool(ratings["simulated"].iloc[0])
-
-
-def find_simulated(table: pd.DataFrame) -> bool:
-    """Tell from the column ``simulated`` whether a table of results rests on simulated ratings."""
-    if "simulated" not in table.columns:
-        raise ValueError(
-            "Expected a table with the column simulated, which says whether its ratings were made by a "
-            "computer. Use the table that the analysis function returned, with all its columns."
-        )
-    return bool(table["simulated"].any())
 
 
 def spread_ratings(
@@ -94,25 +66,6 @@ def spread_ratings(
         }
     )
     return RatingEvents(events, np.column_stack([values, *means]), outcomes, simulated)
-
-
-def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
-    """Look up the cluster of each rated image."""
-    missing = [name for name in ("image_id", "cluster") if name not in clusters.columns]
-    if missing:
-        raise ValueError(
-            f"Expected a sample, assignment or clusters table; its column {missing[0]} is missing."
-        )
-    known = clusters[["image_id", "cluster"]].drop_duplicates()
-    if known["image_id"].duplicated().any():
-        raise ValueError("Expected one cluster per image; some images have two: mix no two clusterings.")
-    found = events["image_id"].map(known.set_index("image_id")["cluster"])
-    if found.isna().any():
-        raise ValueError(
-            f"{events.loc[found.isna(), 'image_id'].nunique()} rated images have no cluster (the first is "
-            f"{events.loc[found.isna(), 'image_id'].iloc[0]}). Give the sample that the survey was made from."
-        )
-    return found.to_numpy(dtype=np.int64)
 
 
 def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[CrossedDesign]:
@@ -159,3 +112,49 @@ def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) ->
     if not weights.any():
         raise ValueError('The weighting "clusters" needs images in clusters: all rated ones are unassigned.')
     return weights
+
+
+def find_simulated(table: pd.DataFrame) -> bool:
+    """Tell from the column ``simulated`` whether a table of results rests on simulated ratings."""
+    if "simulated" not in table.columns:
+        raise ValueError(
+            "Expected a table with the column simulated, which says whether its ratings were made by a "
+            "computer. Use the table that the analysis function returned, with all its columns."
+        )
+    return bool(table["simulated"].any())
+
+
+def _check_ratings(ratings: pd.DataFrame) -> bool:
+    """Check a ratings table, and refuse one in which simulated ratings stand among real ones."""
+    check_table(ratings, "ratings")
+    if ratings["rating"].isna().all():
+        raise ValueError(
+            "Expected ratings, got a table without any: every rating is missing, or no row is there."
+        )
+    if np.isinf(ratings["rating"].to_numpy(dtype=float, na_value=np.nan)).any():
+        raise ValueError("Expected finite ratings, got an infinite one. Correct it, or set it to missing.")
+    if ratings["simulated"].nunique() > 1:
+        raise ValueError(
+            f"Expected either people's ratings or simulated ones, got both: {ratings['simulated'].sum()} of "
+            f"{len(ratings)} rows are simulated. Numbers from a mixture would pass for people's: keep one."
+        )
+    return bool(ratings["simulated"].iloc[0])
+
+
+def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
+    """Look up the cluster of each rated image."""
+    missing = [name for name in ("image_id", "cluster") if name not in clusters.columns]
+    if missing:
+        raise ValueError(
+            f"Expected a sample, assignment or clusters table; its column {missing[0]} is missing."
+        )
+    known = clusters[["image_id", "cluster"]].drop_duplicates()
+    if known["image_id"].duplicated().any():
+        raise ValueError("Expected one cluster per image; some images have two: mix no two clusterings.")
+    found = events["image_id"].map(known.set_index("image_id")["cluster"])
+    if found.isna().any():
+        raise ValueError(
+            f"{events.loc[found.isna(), 'image_id'].nunique()} rated images have no cluster (the first is "
+            f"{events.loc[found.isna(), 'image_id'].iloc[0]}). Give the sample that the survey was made from."
+        )
+    return found.to_numpy(dtype=np.int64)

@@ -9,7 +9,6 @@ from visclust.base.charts import GRAY
 from visclust.ratings.designs import find_simulated
 
 _SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
-
 # Blue and red that differ in lightness too, then colours of Okabe and Ito; groups differ in shape besides.
 _PARTIES = {"Democrat": "#2166ac", "Republican": "#d6402b"}
 _OTHERS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
@@ -21,7 +20,6 @@ _WEIGHTINGS = {
 }
 _ORANGE, _BLUE = "#c95f00", "#56b4e9"
 _RAW, _FOUND, _PULLED = "raw", "raw, adjusted p < 0.05", "pulled towards the mean, with interval"
-
 _RED = "#d01c1c"
 # Okabe and Ito's colours for all kinds of colour vision, without black and without those near red and gray.
 _MARKS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#B5A800"]

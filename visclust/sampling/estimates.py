@@ -10,6 +10,8 @@ from scipy import stats
 from visclust.base.checks import check_level
 from visclust.sampling.samples import SampleDesign, find_design
 
+_STATISTICS = ("mean", "total", "proportion")
+
 
 class StratifiedVariance(NamedTuple):
     """The variance, its degrees of freedom, and how many strata with one sampled image were collapsed."""
@@ -17,9 +19,6 @@ class StratifiedVariance(NamedTuple):
     variance: float
     degrees_of_freedom: float
     collapsed: int
-
-
-_STATISTICS = ("mean", "total", "proportion")
 
 
 def estimate_corpus(

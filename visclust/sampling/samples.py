@@ -285,24 +285,6 @@ def summarize_samples(
     return pd.DataFrame(rows)
 
 
-def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
-    check_table(clusters, "clusters")
-    check_sample(sample)
-    unknown = ~sample["image_id"].isin(clusters["image_id"])
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
-            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
-        )
-
-
-def check_sample(sample: pd.DataFrame) -> None:
-    """Check that a table is a sample, and that an image is in it."""
-    check_table(sample, "sample")
-    if sample.empty:
-        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
-
-
 def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "auto") -> SampleDesign:
     """Find out whether a sample is stratified by cluster or simply random, from its probabilities."""
     check_sample(sample)
@@ -333,3 +315,21 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
         "are others. If rows of the sample were removed, give it whole and leave their values missing "
         "(missing='adjust')."
     )
+
+
+def check_sample(sample: pd.DataFrame) -> None:
+    """Check that a table is a sample, and that an image is in it."""
+    check_table(sample, "sample")
+    if sample.empty:
+        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+
+
+def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
+    check_table(clusters, "clusters")
+    check_sample(sample)
+    unknown = ~sample["image_id"].isin(clusters["image_id"])
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
+            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
+        )
