@@ -1,4 +1,7 @@
-"""Ratings before any analysis: real or simulated but never both, and one row per respondent and image."""
+"""Ratings before any analysis: one row per respondent and image, as designs in which the two are crossed.
+
+A table of ratings is real or simulated, never both, and what comes of it says which.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -7,14 +10,18 @@ import numpy as np
 import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED, check_columns, check_table
 
 # Which images count how much in a mean: the paper's first.
 WEIGHTINGS = ("clusters", "images", "corpus")
 
 
 class RatingEvents(NamedTuple):
-    """One row per respondent and image, one column of values per item and then per dimension."""
+    """Ratings side by side: a row per respondent and image, a column per item and then per dimension.
+
+    ``events`` has ``respondent, group, image_id`` (n rows); ``values`` (n, k) is NaN where an item was not
+    rated; ``outcomes`` has ``level`` ("emotion" or "dimension"), ``item, dimension`` (k rows).
+    """
 
     events: pd.DataFrame
     values: np.ndarray
@@ -23,7 +30,11 @@ class RatingEvents(NamedTuple):
 
 
 class CrossedDesign(NamedTuple):
-    """Ratings of some outcomes without gaps, numbered for `split_crossed`."""
+    """Ratings of some outcomes without gaps, numbered for `split_crossed`.
+
+    ``columns`` (k,) says which outcomes, ``values`` is (n, k); ``codes`` holds ``respondents, images,
+    groups`` from 0, each (n,); ``clusters`` and ``image_ids`` are those of the images, (m,).
+    """
 
     columns: np.ndarray
     values: np.ndarray
@@ -35,7 +46,11 @@ class CrossedDesign(NamedTuple):
 def spread_ratings(
     ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS, groups: str = "group"
 ) -> RatingEvents:
-    """Set all items of one respondent's rating of one image side by side, with their means by dimension."""
+    """Set all items of one respondent's rating of one image side by side, with their means by dimension.
+
+    A dimension needs all of its items; items that no dimension names are kept as items only. `groups` is the
+    column with the groups; a respondent is in one.
+    """
     simulated = _check_ratings(ratings)
     if groups not in ratings.columns or ratings[groups].isna().any():
         raise ValueError(
@@ -69,7 +84,10 @@ def spread_ratings(
 
 
 def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[CrossedDesign]:
-    """Go through the outcomes, those together that the same ratings have."""
+    """Go through the outcomes, those together that the same ratings have.
+
+    Images that a group did not rate are left out. Without a sample, all images count as one cluster.
+    """
     n_rows = len(spread.events)
     clusters = np.zeros(n_rows, dtype=np.int64) if sample is None else _join_clusters(spread.events, sample)
     names, group = np.unique(spread.events["group"].to_numpy(dtype=object), return_inverse=True)
@@ -100,7 +118,10 @@ def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[
 
 
 def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> np.ndarray:
-    """Weigh the images that were rated; in a cluster they stand for those that were not."""
+    """Weigh the images that were rated (m,); in a cluster they stand for those that were not.
+
+    The weightings are those of `compare_groups`; the sample's own weights are used for "corpus" only.
+    """
     clusters = pd.Series(design.clusters)
     if weighting == "images":
         return np.ones(len(clusters))
@@ -112,6 +133,11 @@ def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) ->
     if not weights.any():
         raise ValueError('The weighting "clusters" needs images in clusters: all rated ones are unassigned.')
     return weights
+
+
+def add_up(values: np.ndarray, codes: np.ndarray, size: int = 0) -> np.ndarray:
+    """Sum the rows of `values` (n, k) that have the same code; `size` codes at least."""
+    return np.column_stack([np.bincount(codes, weights=column, minlength=size) for column in values.T])
 
 
 def find_simulated(table: pd.DataFrame) -> bool:
@@ -143,11 +169,7 @@ def _check_ratings(ratings: pd.DataFrame) -> bool:
 
 def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
     """Look up the cluster of each rated image."""
-    missing = [name for name in ("image_id", "cluster") if name not in clusters.columns]
-    if missing:
-        raise ValueError(
-            f"Expected a sample, assignment or clusters table; its column {missing[0]} is missing."
-        )
+    check_columns(clusters, ("image_id", "cluster"), "the sample, assignment or clusters table")
     known = clusters[["image_id", "cluster"]].drop_duplicates()
     if known["image_id"].duplicated().any():
         raise ValueError("Expected one cluster per image; some images have two: mix no two clusterings.")

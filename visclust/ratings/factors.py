@@ -1,4 +1,7 @@
-"""Confirmatory factor analysis by maximum likelihood, for items that each measure one factor."""
+"""A confirmatory look at the dimensions: whether their items vary together as they should.
+
+The factor model is fitted by maximum likelihood, for items that each measure one factor.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +12,7 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, ncx2
 
 from visclust.annotation.constructs import EMOTIONS
-from visclust.ratings.designs import spread_ratings
+from visclust.ratings.designs import add_up, spread_ratings
 from visclust.ratings.reliability import list_scales, take_items
 
 
@@ -22,7 +25,12 @@ class FactorCheck(NamedTuple):
 
 
 class FactorFit(NamedTuple):
-    """Estimates with the factors' variances set to one, and how well the model fits."""
+    """Estimates with the factors' variances set to one, and how well the model fits.
+
+    Of p items and f factors: ``loadings, standardized, residuals`` (variances), each (p,), ``correlations``
+    (f, f), ``implied`` covariance (p, p), and ``measures``: ``chi2, df, p, cfi, tli, rmsea, rmsea_low,
+    rmsea_high`` (90% interval) and ``srmr``.
+    """
 
     loadings: np.ndarray
     standardized: np.ndarray
@@ -62,8 +70,10 @@ def confirm_factors(
 
     Source
     ------
-    `_fit_factor_model`; `_measure_scaling`, by respondent plus by image minus by rating, as Cameron, Gelbach
-    & Miller (2011) add up variances.
+    Jöreskog (1969), "A general approach to confirmatory maximum likelihood factor analysis"; measures as the
+    R package lavaan (Rosseel 2012) gives them. Scaling: Satorra & Bentler (1994); Muthén & Satorra (1995),
+    "Complex sample data in structural equation modeling"; by respondent plus by image minus by rating, as
+    Cameron, Gelbach & Miller (2011) add up variances.
 
     Examples
     --------
@@ -116,7 +126,10 @@ def confirm_factors(
 
 
 def _fit_factor_model(covariance: np.ndarray, n: int, *, factors: Sequence[int]) -> FactorFit:
-    """Fit a model in which each item measures one of several correlated factors."""
+    """Fit a model in which each item measures one of several correlated factors.
+
+    `covariance` (p, p) has n as its divisor; `factors` holds the factor of each item, from 0.
+    """
     s, codes = np.asarray(covariance, dtype=float), np.asarray(factors)
     p, f = len(s), int(codes.max()) + 1
     n_parameters = 2 * p + f * (f - 1) // 2
@@ -213,13 +226,18 @@ def _find_rmsea(statistic: float, df: int, n: int, tail: float) -> float:
 def _measure_scaling(
     values: np.ndarray, fit: FactorFit, *, factors: Sequence[int], clusters: np.ndarray
 ) -> float:
-    """Measure by how much clustering and non-normal items inflate the model's chi-square."""
+    """Measure by how much clustering and non-normal items inflate the model's chi-square.
+
+    `values` (n, p) are the rows that the model was fitted to, `clusters` (n,) says which of them may depend
+    on each other; a number of its own for each row gives Satorra and Bentler's factor. Chi-square divided by
+    it has about the expectation of a chi-square variable.
+    """
     codes, n = np.asarray(factors), len(values)
     rows, columns = np.tril_indices(len(codes))
     centered = values - values.mean(axis=0)
     products = centered[:, rows] * centered[:, columns]
     products = products - products.mean(axis=0)
-    sums = np.column_stack([np.bincount(clusters, weights=column) for column in products.T])
+    sums = add_up(products, clusters)
     spread = sums.T @ sums / n
     inverse = np.linalg.inv(fit.implied)
     # The weight of ML: half the trace form of two symmetric matrices, each pair off the diagonal twice.

@@ -1,4 +1,7 @@
-"""A stated model of how people rate images, and what it implies for the ratings on their scale."""
+"""Ratings made by a stated model, for runs without people: always marked, never mixed with a person's.
+
+What the model implies for the ratings is known exactly, so that an analysis can be held against it.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -409,7 +412,9 @@ def _measure_spread(model: RatingModel) -> pd.Series:
 
 
 def _expect_ratings(model: RatingModel, cluster_effects: pd.DataFrame) -> pd.DataFrame:
-    """Compute the exact expected rating per item, cluster and group, after rounding and clipping.
+    """Compute the exact expected rating per item, dimension, cluster and group, after rounding and clipping.
+
+    The expectation is over respondents, images of the cluster, and chance.
 
     A rounded and clipped normal variable is a sum of steps: its expectation is the lowest number of the
     scale plus, for each half between two numbers, the probability of passing it.

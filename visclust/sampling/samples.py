@@ -1,4 +1,4 @@
-"""Draw images, stratified by cluster or simply at random, with inclusion probabilities and weights."""
+"""Draw images, stratified by cluster or simply at random, and read from a sample how it was drawn."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _SAME = 1e-9
 
 
 class SampleDesign(NamedTuple):
-    """Strata of a sample by row, images in each, and which images of the corpus lie in them."""
+    """Strata of a sample by row (n,), images in each (s,), the stratum of each image of the corpus or -1."""
 
     strata: np.ndarray
     sizes: np.ndarray
@@ -286,7 +286,10 @@ def summarize_samples(
 
 
 def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "auto") -> SampleDesign:
-    """Find out whether a sample is stratified by cluster or simply random, from its probabilities."""
+    """Find out whether a sample is stratified by cluster or simply random, from its probabilities.
+
+    Where they fit both, "auto" takes stratified. A simple random sample is one stratum.
+    """
     check_sample(sample)
     check_table(clusters, "clusters")
     cluster_of = clusters.set_index("image_id")["cluster"]
@@ -318,7 +321,7 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
 
 
 def check_sample(sample: pd.DataFrame) -> None:
-    """Check that a table is a sample, and that an image is in it."""
+    """Check that a table is a sample with at least one image."""
     check_table(sample, "sample")
     if sample.empty:
         raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
