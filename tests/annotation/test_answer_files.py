@@ -43,6 +43,10 @@ def test_two_names_with_the_same_letters_get_two_files(tmp_path):
     assert name_answer_file(tmp_path, " Ana  B ") == name_answer_file(tmp_path, "Ana B")
 
 
+def test_a_name_has_the_same_file_in_every_version(tmp_path):
+    assert name_answer_file(tmp_path, "../Ana Ruiz").name == "ana-ruiz-08eb489c.jsonl"
+
+
 def test_the_way_in_which_accents_are_typed_does_not_count(tmp_path):
     assert clean_name(" Zoe\u0308 ") == "Zo\u00eb"
     assert name_answer_file(tmp_path, "Zoe\u0308") == name_answer_file(tmp_path, "Zo\u00eb")

@@ -41,6 +41,8 @@ def test_items_come_in_an_order_of_the_respondents_own_which_a_seed_repeats():
         assert sorted(order) == sorted(TEN)
     assert order_items(TEN, respondent=" r1 ", seed=3) == orders["r1"]
     assert order_items(TEN, respondent="r1", seed=4) != orders["r1"]
+    # In every version the same, so that a page made again goes on where it was.
+    assert order_items(["angry", "proud", "afraid"], respondent="r1") == ("angry", "proud", "afraid")
 
 
 def test_over_many_respondents_every_item_comes_first_about_equally_often():
