@@ -138,6 +138,7 @@ def test_a_page_made_again_goes_on_but_one_with_other_features_starts_afresh(ima
     assert find_key(["men"]) == find_key(["men"]) != find_key(["men", "women"])
 
 
+@pytest.mark.filterwarnings("ignore:Expected 2 image files, but 1")
 def test_a_deleted_image_is_named(images, assignment, tmp_path):
     (tmp_path / "file of c.png").unlink()
     with pytest.raises(ValueError, match="'c'"):

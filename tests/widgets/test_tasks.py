@@ -1,7 +1,6 @@
 """Tasks: which items with which files, what a view is told of them, and which answers they take."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,12 +18,14 @@ ITEMS = {"pleasant": ["proud", "hopeful"], "unpleasant": ["angry"]}
 
 
 @pytest.fixture
-def images():
+def images(tmp_path):
     rows = [
         (name, f"file of {name}.png", status, "", 60, 40)
         for name, status in (("b", "ok"), ("a", "ok"), ("x", "unreadable"), ("c", "ok"))
     ]
     rows.append(("b", "copy of b.png", "duplicate", "", 60, 40))
+    for row in rows:
+        (tmp_path / row[1]).touch()  # a task knows of files only that they are there
     return pd.DataFrame(rows, columns=["image_id", "path", "status", "reason", "width", "height"])
 
 
@@ -41,10 +42,11 @@ def assignment():
 
 
 @pytest.fixture
-def make_task(pairs, images, assignment):
-    """Make a task by its kind; one that only people get to see needs no files on disk."""
+def make_task(pairs, images, assignment, tmp_path):
+    """Make a task by its kind."""
 
     def make(kind, **options):
+        options = {"images_folder": tmp_path} | options
         if kind == "pairs":
             return pair_task(pairs, images, **options)
         if kind == "features":
@@ -65,11 +67,13 @@ each_kind = pytest.mark.parametrize("kind", ["pairs", "features", "ratings"])
         ("ratings", {"c": ("c",), "a": ("a",)}),
     ],
 )
-def test_items_come_in_the_order_of_their_table_each_image_with_its_first_usable_file(make_task, kind, items):
-    task = make_task(kind, images_folder="/data")
+def test_items_come_in_the_order_of_their_table_each_image_with_its_first_usable_file(
+    make_task, kind, items, tmp_path
+):
+    task = make_task(kind)
     assert list(task.items.items()) == list(items.items())
     wanted = {image for shown in items.values() for image in shown}
-    assert task.files == {image: Path(f"/data/file of {image}.png") for image in wanted}
+    assert task.files == {image: str(tmp_path / f"file of {image}.png") for image in wanted}
 
 
 def test_the_row_of_an_answer_names_the_images_of_a_pair_as_shown_and_nothing_else(make_task):
@@ -80,7 +84,7 @@ def test_the_row_of_an_answer_names_the_images_of_a_pair_as_shown_and_nothing_el
 
 @each_kind
 def test_a_view_is_told_no_file_no_image_and_nothing_that_unblinds(make_task, kind, tmp_path):
-    view = make_task(kind, images_folder=tmp_path).describe_view(annotator=" r1 ", save_to=tmp_path)
+    view = make_task(kind).describe_view(annotator=" r1 ", save_to=tmp_path)
     told = json.dumps(view)
     for secret in ("secret-stratum", "0.123456", "secret-party", "777", "pleasant", "file of", str(tmp_path)):
         assert secret not in told

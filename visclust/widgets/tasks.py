@@ -108,17 +108,22 @@ def pair_task(
     images_folder: str | os.PathLike | None = None,
 ) -> Task:
     """Ask whether the two images of each pair belong together, blind to strata and probabilities."""
-    found = find_pair_files(pairs, images, folder=images_folder)
+    check_table(pairs, "pairs")
+    if pairs.empty:
+        raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
+    sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
+    items = dict(zip(pairs["pair_id"], sides, strict=True))
+    shown = pd.unique(pd.concat([pairs["image_a"], pairs["image_b"]]))
     choices = [dict(choice) for choice in _CHOICES]
     return Task(
         kind="pairs",
         question=question,
         construct=construct,
-        items=found.sides,
-        files=found.files,
+        items=items,
+        files=locate_images(images, shown, folder=images_folder),
         accepts=PAIR_ANSWERS.__contains__,
         controls={"controls": "choices", "choices": choices, "n_images": 2, "unit": "labels"},
-        asked=[found.sides],
+        asked=[items],
     )
 
 
@@ -173,8 +178,7 @@ def rating_task(
     if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, str) for end in ends):
         raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
     numbers = list(check_scale(scale))
-    wanted = list_assigned_images(assignment, respondent)
-    files = locate_images(images, wanted, folder=images_folder)
+    files = locate_images(images, list_assigned_images(assignment, respondent), folder=images_folder)
     return Task(
         kind="ratings",
         question=question,
@@ -193,26 +197,6 @@ def rating_task(
         },
         asked=[shown, numbers, list(files)],
     )
-
-
-class PairItems(NamedTuple):
-    """The image ids of each pair, left and right, and the file of each image."""
-
-    sides: dict[str, tuple[str, ...]]
-    files: dict[str, str]
-
-
-def find_pair_files(
-    pairs: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
-) -> PairItems:
-    """Find the image files of every pair."""
-    check_table(pairs, "pairs")
-    if pairs.empty:
-        raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
-    wanted = pd.unique(pd.concat([pairs["image_a"], pairs["image_b"]]))
-    files = locate_images(images, wanted, folder=folder)
-    sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
-    return PairItems(dict(zip(pairs["pair_id"], sides, strict=True)), files)
 
 
 def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
