@@ -135,7 +135,7 @@ def find_duplicates(
         device = describe_device(rows)
         standing = _group_rows(nodes, rows, threshold=threshold, metric=metric, grouping=grouping)
     settings: dict[str, Any] = {"method": method}
-    inputs = {"images": images}
+    inputs: dict[str, Any] = {"images": images}
     if method != "exact":
         settings |= {"threshold": threshold, "grouping": grouping}
     if method == "perceptual":
