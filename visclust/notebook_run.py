@@ -4,47 +4,47 @@ Run ``python -m visclust.notebook_run notebooks --to results``.
 """
 
 import argparse
+import base64
 import os
 import re
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 
-from visclust.base.files import write_atomically
-from visclust.notebook_index import write_index
+from visclust.base.files import write_atomically, write_text
+from visclust.base.html import build_pictures_page
 
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
+_TITLE = "visclust: pictures of a run"
+_STYLE = """\
+body { font: 16px/1.5 sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h2 { margin-top: 3rem; border-bottom: 1px solid #ccc; }
+figure { margin: 1.5rem 0 2.5rem; overflow-x: auto; }
+figure > img { max-width: 100%; height: auto; }
+figcaption { max-width: 45rem; white-space: pre-line; margin-bottom: .75rem; }
+"""
+
+
+class Picture(NamedTuple):
+    """One output: the text before it, its PNG or its HTML, and the width to show the PNG at (0: its own)."""
+
+    caption: str
+    png: bytes
+    html: str
+    width: int
+
 
 def list_notebooks(folder: str | os.PathLike) -> list[Path]:
-    """List the notebooks of a folder in the order of their numbers.
-
-    Parameters
-    ----------
-    folder : str or path
-        Folder with files named like ``01_build_corpus.ipynb``.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Sorted by name.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no notebook.
-
-    Examples
-    --------
-    >>> list_notebooks("nowhere")
-    Traceback (most recent call last):
-    FileNotFoundError: Expected notebooks (*.ipynb) in nowhere, found none: name the folder that holds them.
-    """
+    """List the notebooks of a folder by name, which begins with their number; FileNotFoundError if none."""
     found = sorted(Path(folder).glob("*.ipynb"))
     if not found:
         raise FileNotFoundError(
@@ -62,38 +62,11 @@ def run_notebooks(
 ) -> pd.DataFrame:
     """Execute every notebook of a folder in order, until one fails, and print one line for each.
 
-    Parameters
-    ----------
-    folder : str or path
-        Folder with the notebooks. They are read only.
-    to : str or path
-        Folder for the executed copies (in ``notebooks``), with their outputs so far where one failed.
-    work : str or path, optional
-        Folder for the tables and matrices that the notebooks write, which they get as the environment
-        variable VISCLUST_RESULTS; by default `to`, so that JupyterLab finds them afterwards.
-    timeout : float, seconds, default 900
-        Limit for one cell.
-
-    Returns
-    -------
-    DataFrame
-        One row per notebook: ``notebook`` (its name), ``seconds``, ``status`` ("ok", "failed" or
-        "not run") and ``error`` (source of the failing cell and what went wrong; empty otherwise).
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no notebook.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> note = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Hello")])
-    >>> nbformat.write(note, folder / "00_hello.ipynb")
-    >>> run_notebooks(folder, to=folder / "results").status.tolist()
-    00_hello ... s  ok
-    ['ok']
+    The notebooks are read only; executed copies go to the folder ``notebooks`` below `to`, with their outputs
+    so far where one failed. What they write themselves goes to `work`, which they get as the environment
+    variable VISCLUST_RESULTS: by default `to`, so that JupyterLab finds it afterwards. A cell may take
+    `timeout` seconds. Returns one row per notebook: ``notebook`` (its name), ``seconds``, ``status`` ("ok",
+    "failed" or "not run") and ``error`` (source of the failing cell and what went wrong; empty otherwise).
     """
     notebooks = list_notebooks(folder)
     to = Path(to).resolve()
@@ -147,19 +120,97 @@ def _describe_failure(cell: nbformat.NotebookNode, index: int, reason: Exception
     return f"Cell {index + 1}:\n{cell.source}\n\n{_TERMINAL_COLOURS.sub('', text)}"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the series from the command line.
+def find_pictures(notebook: nbformat.NotebookNode) -> Iterator[Picture]:
+    """Go through the pictures among an executed notebook's outputs, cell by cell: PNGs, and HTML with images.
 
-    Parameters
-    ----------
-    arguments : list of str, optional
-        The command line's words; by default those of this process.
-
-    Returns
-    -------
-    int
-        0, or 1 where a notebook failed.
+    The caption is the text of the nearest markdown cell before a picture, given to the first picture after
+    that cell only.
     """
+    caption = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            caption = _strip_marks(cell.source)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            html = _join(data.get("text/html", ""))
+            if "image/png" in data:
+                png = base64.b64decode(_join(data["image/png"]))
+                width = output.get("metadata", {}).get("image/png", {}).get("width", 0)
+                yield Picture(caption, png, "", int(width))
+            elif "<img" in html:
+                yield Picture(caption, b"", html, 0)
+            else:
+                continue
+            caption = ""
+
+
+def write_index(notebooks: Sequence[str | os.PathLike], *, to: str | os.PathLike) -> Path:
+    """Write the pictures of executed notebooks as files, and as one page with their titles and captions.
+
+    The folder `to` gets ``index.html``, whose path is returned, and ``pictures/<notebook>-<number>.png``.
+    Titles and captions are escaped; HTML that a notebook put out stands as it is, and the page's content
+    policy lets no script of it run.
+    """
+    to = Path(to)
+    parts = ["<h1>Pictures of a run</h1>\n"]
+    for path in map(Path, notebooks):
+        notebook = nbformat.read(path, as_version=4)
+        parts.append(f"<h2>{escape(_find_title(notebook) or path.stem)}</h2>\n")
+        pictures = list(find_pictures(notebook))
+        for old in (to / "pictures").glob(f"{path.stem}-*.png"):
+            old.unlink()  # an earlier run may have made more of them
+        for number, picture in enumerate(pictures, start=1):
+            name = f"{path.stem}-{number}"
+            if picture.png:
+                _write_bytes(to / "pictures" / f"{name}.png", picture.png)
+            parts.append(_draw_figure(picture, name))
+        if not pictures:
+            parts.append("<p>No pictures.</p>\n")
+    page = build_pictures_page(title=_TITLE, style=_STYLE, body="".join(parts))
+    return write_text(to / "index.html", page)
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    write_atomically(path, lambda file: file.write(content))
+
+
+def _draw_figure(picture: Picture, name: str) -> str:
+    # Images that load when scrolled to would be missing from a printed page.
+    shown = re.sub(r"""loading=(["']?)lazy\1""", "", picture.html)
+    if picture.png:
+        address = "data:image/png;base64," + base64.b64encode(picture.png).decode()
+        width = f' width="{picture.width}"' if picture.width else ""
+        shown = f'<img src="{address}" alt="{escape(picture.caption or name)}"{width}>'
+    caption = f"<figcaption>{escape(picture.caption)}</figcaption>\n" if picture.caption else ""
+    return f"<figure>\n{caption}{shown}\n</figure>\n"
+
+
+def _find_title(notebook: nbformat.NotebookNode) -> str:
+    """Give the first heading of a notebook, empty where it has none."""
+    for cell in notebook.cells:
+        heading = (
+            re.search(r"^#+ +(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        )
+        if heading:
+            return _strip_marks(heading.group(1))
+    return ""
+
+
+def _strip_marks(markdown: str) -> str:
+    """Take away the marks of Markdown that a reader of plain text stumbles over."""
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", markdown)  # images, badges among them
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"^#+ +", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<!\n)\n(?=[^\n|\-\d])", " ", text)  # lines wrapped within a paragraph
+    return re.sub(r"[*`]", "", text).strip()
+
+
+def _join(text: str | list[str]) -> str:
+    return text if isinstance(text, str) else "".join(text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the series from the command line; returns 1 where a notebook failed, else 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", help="folder with the notebooks")
     parser.add_argument("--to", default="results", help="folder for the executed notebooks and the page")

@@ -1,30 +1,15 @@
-"""The store: what was acknowledged is there, once, whatever happens to the process or the disk."""
+"""Answers read, merged, and reduced to those that stand; the simulated never mixed with people's."""
 
-import json
-import os
-import random
-import re
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_up_answers import make_answers, make_row, make_undo
 
-from visclust.annotation.answer_files import append_answer, name_answer_file, repair_answers
-from visclust.annotation.answers import current_answers, merge_answers, read_answers
-
-
-def make_row(event_id="e1", item_id="p1", said="same", *, minute=0, **more):
-    row = {"event_id": event_id, "item_id": item_id, "annotator": "Ana", "answer": said, "seconds": 1.5,
-           "answered_at": f"2026-01-05T10:{minute:02}:00.000Z"}  # fmt: skip
-    return row | more
-
-
-def make_undo(event_id, retracts, item_id="p1", *, minute=1):
-    return make_row(event_id, item_id, None, minute=minute, retracts=retracts, seconds=None)
+import visclust as vc
+from visclust.annotation.answer_files import append_answer, name_answer_file
+from visclust.annotation.answers import refuse_mixture
 
 
 def test_an_appended_answer_is_read_back_with_every_column(tmp_path):
@@ -32,7 +17,7 @@ def test_an_appended_answer_is_read_back_with_every_column(tmp_path):
     append_answer(
         path, make_row(left="a", right="b", note='two\nlines, "quotes" – ü \ud800', widget_version="1")
     )
-    table = read_answers(path.parent)
+    table = vc.read_answers(path.parent)
     assert list(table.columns) == [
         "item_id", "annotator", "answer", "answered_at", "seconds", "retracts", "event_id", "left", "right",
         "note", "widget_version", "simulated",
@@ -48,41 +33,41 @@ def test_an_event_that_is_sent_twice_is_read_once(tmp_path):
     path = name_answer_file(tmp_path, "Ana")
     for _ in range(3):
         append_answer(path, make_row())
-    assert len(read_answers(path)) == 1
+    assert len(vc.read_answers(path)) == 1
 
 
 def test_the_latest_answer_stands_and_an_undo_brings_the_one_before_back():
-    table = merge_answers(
+    table = vc.merge_answers(
         [pd.DataFrame([make_row("e1"), make_row("e2", said="different", minute=1) | {"retracts": None}])]
     )
-    assert current_answers(table)["answer"].tolist() == ["different"]
-    undone = merge_answers([table, pd.DataFrame([make_undo("e3", "e2", minute=2)])])
+    assert vc.current_answers(table)["answer"].tolist() == ["different"]
+    undone = vc.merge_answers([table, pd.DataFrame([make_undo("e3", "e2", minute=2)])])
     assert len(undone) == 3
-    assert current_answers(undone)["answer"].tolist() == ["same"]
+    assert vc.current_answers(undone)["answer"].tolist() == ["same"]
 
 
 def test_an_undo_takes_back_only_the_annotators_own_answer():
     other = make_undo("e2", "e1") | {"annotator": "Ben"}
-    assert len(current_answers(merge_answers([pd.DataFrame([make_row(), other])]))) == 1
+    assert len(vc.current_answers(vc.merge_answers([pd.DataFrame([make_row(), other])]))) == 1
 
 
 def test_times_are_compared_across_time_zones():
     late = make_row("e1", said="late", answered_at="2026-01-05T10:00:00+01:00")
     later = make_row("e2", said="later", answered_at="2026-01-05T09:30:00Z")
-    table = merge_answers([pd.DataFrame([later]), pd.DataFrame([late])])
-    assert current_answers(table)["answer"].tolist() == ["later"]
+    table = vc.merge_answers([pd.DataFrame([later]), pd.DataFrame([late])])
+    assert vc.current_answers(table)["answer"].tolist() == ["later"]
 
 
 def test_current_answers_do_not_depend_on_the_index_of_the_table():
-    table = merge_answers([pd.DataFrame([make_row("e1"), make_row("e2", "p2", minute=1)])])
+    table = vc.merge_answers([pd.DataFrame([make_row("e1"), make_row("e2", "p2", minute=1)])])
     table.index = pd.Index([7, 7])
-    assert current_answers(table)["item_id"].tolist() == ["p1", "p2"]
+    assert vc.current_answers(table)["item_id"].tolist() == ["p1", "p2"]
 
 
 def test_retractions_without_event_ids_are_refused():
-    table = merge_answers([pd.DataFrame([make_row(), make_undo("e2", "e1")])]).drop(columns="event_id")
+    table = vc.merge_answers([pd.DataFrame([make_row(), make_undo("e2", "e1")])]).drop(columns="event_id")
     with pytest.raises(ValueError, match="event_id"):
-        current_answers(table)
+        vc.current_answers(table)
 
 
 def test_merging_a_merge_with_its_parts_changes_nothing(tmp_path):
@@ -90,223 +75,42 @@ def test_merging_a_merge_with_its_parts_changes_nothing(tmp_path):
     append_answer(ana, make_row("e1"))
     append_answer(ben, make_row("e2", annotator="Ben", minute=1))
     append_answer(ana, make_undo("e3", "e1", minute=2))
-    merged = merge_answers([tmp_path / "one", ben])
+    merged = vc.merge_answers([tmp_path / "one", ben])
     assert merged["event_id"].tolist() == ["e1", "e2", "e3"]
-    pd.testing.assert_frame_equal(merge_answers([merged, ana, tmp_path / "two", merged]), merged)
+    pd.testing.assert_frame_equal(vc.merge_answers([merged, ana, tmp_path / "two", merged]), merged)
 
 
 def test_one_event_id_with_two_answers_is_an_error():
     with pytest.raises(ValueError, match=r"e1.*differ in answer"):
-        merge_answers([pd.DataFrame([make_row()]), pd.DataFrame([make_row(said="different")])])
-
-
-@pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "a/b", "..", "C:\\x", "a\0b", "ünï", "<b>", "x" * 500, "日本"]
-)
-def test_no_name_of_an_annotator_leads_out_of_the_folder(tmp_path, name):
-    path = name_answer_file(tmp_path, name)
-    assert path.parent == tmp_path
-    assert re.fullmatch(r"[a-z0-9-]+\.jsonl", path.name)
-    append_answer(path, make_row(annotator=name))
-    assert path.resolve().parent == tmp_path.resolve()
-
-
-def test_two_names_with_the_same_letters_get_two_files(tmp_path):
-    names = ["Ana B", "ana b", "Ana-B", "Ana/B", "Aña B", "日本", "中国", "simulated-ana"]
-    assert len({name_answer_file(tmp_path, name) for name in names}) == len(names)
-    assert name_answer_file(tmp_path, " Ana  B ") == name_answer_file(tmp_path, "Ana B")
-
-
-def test_an_empty_name_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="name"):
-        name_answer_file(tmp_path, "  ")
-
-
-def test_simulated_answers_never_enter_a_persons_file_nor_are_they_read_together(tmp_path):
-    person, machine = name_answer_file(tmp_path, "Ana"), name_answer_file(tmp_path, "Ana", simulated=True)
-    with pytest.raises(ValueError, match="simulated"):
-        append_answer(person, make_row(simulated=True))
-    with pytest.raises(ValueError, match="simulated"):
-        append_answer(machine, make_row())
-    append_answer(person, make_row())
-    append_answer(machine, make_row("e2", simulated=True))
-    with pytest.raises(ValueError, match="both"):
-        read_answers(tmp_path)
-    assert read_answers(tmp_path, simulated=False)["event_id"].tolist() == ["e1"]
-    assert read_answers(tmp_path, simulated=True)["event_id"].tolist() == ["e2"]
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"answer": None}, "answer"),
-        ({"event_id": ""}, "event_id"),
-        ({"answered_at": "2026-01-05T10:00:00"}, "offset"),
-        ({"answered_at": "yesterday"}, "offset"),
-        ({"seconds": -1}, "seconds"),
-        ({"seconds": float("nan")}, "seconds"),
-        ({"seconds": "2"}, "seconds"),
-        ({"cluster": 4}, "cluster"),
-        ({"note": 3}, "note"),
-    ],
-)
-def test_a_row_that_is_no_answer_is_refused_before_anything_is_written(tmp_path, change, said):
-    path = name_answer_file(tmp_path, "Ana")
-    with pytest.raises(ValueError, match=said):
-        append_answer(path, make_row() | change)
-    assert not path.exists()
-
-
-@pytest.mark.parametrize("kept", [1, 40, -2])
-def test_a_torn_last_line_is_closed_off_and_swallows_nothing(tmp_path, kept):
-    path = name_answer_file(tmp_path, "Ana")
-    append_answer(path, make_row("e1"))
-    append_answer(path, make_row("e2", "p2"))
-    first, second = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(first + second[:kept])
-    with pytest.warns(UserWarning, match="line 2 .* cut off"):
-        assert read_answers(path)["event_id"].tolist() == ["e1"]
-    assert "closed off" in repair_answers(path)
-    assert repair_answers(path) == ""
-    append_answer(path, make_row("e3", "p3"))
-    with pytest.warns(UserWarning, match="line 2 .* cut off"):
-        assert read_answers(path)["event_id"].tolist() == ["e1", "e3"]
-
-
-def test_appending_to_a_torn_line_closes_it_off_first(tmp_path):
-    path = name_answer_file(tmp_path, "Ana")
-    path.write_bytes(b'{"event_id": "e1", "item')
-    with pytest.warns(UserWarning, match="closed off"):
-        append_answer(path, make_row("e2"))
-    with pytest.warns(UserWarning, match="line 1 .* cut off"):
-        assert read_answers(path)["event_id"].tolist() == ["e2"]
-
-
-def test_a_last_line_that_lacks_only_its_newline_counts_once(tmp_path):
-    path = name_answer_file(tmp_path, "Ana")
-    append_answer(path, make_row("e1"))
-    path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    assert len(read_answers(path)) == 1
-    repair_answers(path)
-    append_answer(path, make_row("e1"))
-    assert len(read_answers(path)) == 1
-
-
-def test_a_whole_line_that_is_no_answer_is_an_error_that_names_it(tmp_path):
-    path = name_answer_file(tmp_path, "Ana")
-    append_answer(path, make_row())
-    with path.open("a") as file:
-        file.write('{"some": "other file"}\n')
-    with pytest.raises(ValueError, match="line 2"):
-        read_answers(path)
+        vc.merge_answers([pd.DataFrame([make_row()]), pd.DataFrame([make_row(said="different")])])
 
 
 def test_a_missing_folder_is_an_error_and_an_empty_one_an_empty_table(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        read_answers(tmp_path / "nowhere")
-    assert current_answers(read_answers(tmp_path)).empty
+        vc.read_answers(tmp_path / "nowhere")
+    assert vc.current_answers(vc.read_answers(tmp_path)).empty
 
 
-# What follows happens in processes of its own: they are killed, limited and set against each other.
+def test_people_are_not_taken_for_simulated():
+    assert refuse_mixture(make_answers({"ana": ["same"]}).assign(simulated=False)) is False
 
-WRITER = """
-import os, sys
-from visclust.annotation.answer_files import append_answer, name_answer_file
-path = name_answer_file(sys.argv[1], "Ana")
-writer, number = sys.argv[2], 0
-while number < int(sys.argv[3]):
-    event = f"{writer}-{number}"
-    append_answer(path, {"event_id": event, "item_id": f"{writer}-p{number}", "annotator": "Ana",
-        "answer": "same", "answered_at": "2026-01-05T10:00:00Z", "note": "x" * (number % 300)})
-    os.write(1, (event + "\\n").encode())  # the acknowledgement: unbuffered, only after append_answer
-    number += 1
+
+def test_answers_are_simulated_by_their_name_even_without_the_column():
+    assert refuse_mixture(make_answers({"simulated-1": ["same"], "simulated-2": ["same"]})) is True
+
+
+IMPORTS = """
+import sys
+from importlib import import_module
+from pathlib import Path
+import visclust.annotation
+for path in Path(visclust.annotation.__file__).parent.glob("*.py"):
+    import_module(f"visclust.annotation.{path.stem}")
+print(sorted({name.split(".")[1] for name in sys.modules if name.startswith("visclust.")}))
+print([name for name in ("PIL", "altair", "anywidget", "ipywidgets", "sklearn") if name in sys.modules])
 """
 
 
-def start_writer(folder, name, *, n=1_000_000, **more):
-    command = [sys.executable, "-c", WRITER, str(folder), name, str(n)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, **more)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a signal of POSIX systems")
-def test_kill_9_loses_no_acknowledged_answer(tmp_path):
-    chance = random.Random(5)
-    acknowledged = []
-    for kill in range(5):
-        # Two at once, so that one is killed while the other writes; the third line shows that both run.
-        writers = [start_writer(tmp_path, f"kill{kill}-{name}") for name in "ab"]
-        for writer in writers:
-            acknowledged += [writer.stdout.readline().decode().strip() for _ in range(3)]
-        time.sleep(chance.uniform(0.0, 0.15))
-        for writer in writers:
-            os.kill(writer.pid, signal.SIGKILL)
-        for writer in writers:
-            # A line without its newline was cut off in the pipe; the answer itself is on file all the same.
-            acknowledged += [line.decode().strip() for line in writer.stdout if line.endswith(b"\n")]
-            writer.wait()
-            writer.stdout.close()
-    repair_answers(name_answer_file(tmp_path, "Ana"))
-    rows = read_answers(tmp_path)
-    lost = set(acknowledged) - set(rows["event_id"])
-    assert not lost
-    assert len(acknowledged) == len(set(acknowledged)) >= 30
-    # One more per kill and writer may be on file, written but killed before it was acknowledged.
-    assert len(rows) - len(acknowledged) <= 2 * 5
-    print(f"kill -9: 10 writers, {len(acknowledged)} acknowledged, {len(lost)} lost, {len(rows)} on file")
-
-
-def test_processes_that_write_one_file_lose_and_mix_nothing(tmp_path):
-    writers = [start_writer(tmp_path, f"tab{number}", n=150) for number in range(4)]
-    acknowledged = [
-        line.strip().decode() for writer in writers for line in writer.communicate()[0].splitlines()
-    ]
-    assert len(acknowledged) == 600
-    lines = name_answer_file(tmp_path, "Ana").read_text().splitlines()
-    assert sorted(json.loads(line)["event_id"] for line in lines) == sorted(acknowledged)
-
-
-LIMITED = """
-import resource, signal, sys
-from visclust.annotation.answer_files import append_answer, name_answer_file
-from visclust.annotation.answers import read_answers
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))  # the file can hold 1000 bytes
-path = name_answer_file(sys.argv[1], "Ana")
-row = {"item_id": "p1", "annotator": "Ana", "answer": "same", "answered_at": "2026-01-05T10:00:00Z"}
-kept = 0
-try:
-    while True:
-        append_answer(path, row | {"event_id": f"e{kept}"})
-        kept += 1
-except OSError as error:
-    print(kept, path.stat().st_size, type(error).__name__)
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))  # room again
-append_answer(path, row | {"event_id": f"e{kept}"})
-print(len(read_answers(path)))
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a process's files")
-def test_a_write_that_the_disk_takes_in_part_is_an_error_and_leaves_the_file_as_it_was(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LIMITED, tmp_path], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
-    kept, size, name = first.split()
-    assert name == "OSError"
-    assert int(kept) >= 3
-    assert int(second) == int(kept) + 1
-    content = name_answer_file(tmp_path, "Ana").read_bytes()
-    assert content[: int(size)].count(b"\n") == int(kept)
-    assert content[int(size) - 1 : int(size)] == b"\n"
-
-
-@pytest.mark.skipif(
-    not Path("/dev/full").exists(), reason="/dev/full, a disk without room, is a file of Linux"
-)
-def test_a_full_disk_is_an_error(tmp_path):
-    path = tmp_path / "ana.jsonl"
-    path.symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
-        append_answer(path, make_row())
+def test_answers_need_nothing_but_base_and_neither_pictures_nor_widgets():
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['_lazy', 'annotation', 'base']", "[]"]

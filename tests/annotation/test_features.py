@@ -1,14 +1,13 @@
-"""Several annotators' votes as one table, worked out by hand on tiny cases."""
+"""Answers about features, and several annotators' votes as one table, worked out by hand on tiny cases."""
 
 import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
 
+import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
-from visclust.annotation.answers import current_answers, read_answers
-from visclust.annotation.features import aggregate_labels, write_feature_answer
-from visclust.annotation.simulated import simulate_features
+from visclust.annotation.features import check_features, read_feature_answer, write_feature_answer
 from visclust.base.tables import check_table
 
 ASKED = ["anger", "men"]
@@ -44,21 +43,21 @@ EXAMPLE = make_answers(
     ],
 )
 def test_each_rule_gives_the_labels_worked_out_by_hand(options, anger, men):
-    labels = check_table(aggregate_labels(EXAMPLE, **options).labels, "labels")
+    labels = check_table(vc.aggregate_labels(EXAMPLE, **options).labels, "labels")
     wanted = pd.DataFrame({"image_id": list("xyzw"), "anger": anger, "men": men})
     pd.testing.assert_frame_equal(labels, wanted.astype({"anger": float, "men": float}))
 
 
 def test_ties_and_images_without_a_vote_are_counted():
-    agreement = aggregate_labels(EXAMPLE).agreement.set_index("feature")
+    agreement = vc.aggregate_labels(EXAMPLE).agreement.set_index("feature")
     assert agreement["n_ties"].tolist() == [1, 0]
     assert agreement["n_missing"].tolist() == [2, 1]
     assert agreement["n_positive"].tolist() == [1, 2]
-    assert aggregate_labels(EXAMPLE, rule="any").agreement["n_ties"].tolist() == [0, 0]
+    assert vc.aggregate_labels(EXAMPLE, rule="any").agreement["n_ties"].tolist() == [0, 0]
 
 
 def test_every_vote_is_kept_and_a_skip_is_none():
-    votes = aggregate_labels(EXAMPLE).votes
+    votes = vc.aggregate_labels(EXAMPLE).votes
     assert len(votes) == 2 * 6
     ana = votes[(votes["annotator"] == "ana") & (votes["feature"] == "anger")]
     assert ana[["image_id", "value"]].to_numpy().tolist() == [["x", 1], ["y", 1], ["z", 0]]
@@ -66,7 +65,7 @@ def test_every_vote_is_kept_and_a_skip_is_none():
 
 
 def test_alpha_is_that_of_the_package_and_percent_agreement_counts_pairs_of_votes():
-    anger = aggregate_labels(EXAMPLE).agreement.set_index("feature").loc["anger"]
+    anger = vc.aggregate_labels(EXAMPLE).agreement.set_index("feature").loc["anger"]
     by_annotator = [[1, 1, 0], [1, 0, np.nan], [0, np.nan, np.nan]]  # ana, ben, cem by x, y, z
     wanted = krippendorff.alpha(reliability_data=by_annotator, level_of_measurement="nominal")
     assert anger["alpha"] == pytest.approx(wanted, abs=1e-12)  # the same formula, summed in another order
@@ -77,10 +76,10 @@ def test_alpha_is_that_of_the_package_and_percent_agreement_counts_pairs_of_vote
 
 
 def test_where_agreement_cannot_be_measured_it_says_why():
-    found = aggregate_labels(make_answers(("x", "ana", ["men"]), ("x", "ben", ["men"]))).agreement
+    found = vc.aggregate_labels(make_answers(("x", "ana", ["men"]), ("x", "ben", ["men"]))).agreement
     assert found["alpha"].isna().all()
     assert found["note"].str.contains("all votes are the same").all()
-    alone = aggregate_labels(make_answers(("x", "ana", ["men"]))).agreement
+    alone = vc.aggregate_labels(make_answers(("x", "ana", ["men"]))).agreement
     assert alone["note"].str.contains("no image has two votes").all()
     assert alone["percent_agreement"].isna().all()
 
@@ -89,7 +88,9 @@ def test_the_interval_of_alpha_holds_it_and_narrows_with_more_images():
     def simulate(n):
         images = pd.DataFrame({"image_id": [str(number) for number in range(n)]})
         truth = images.assign(men=np.arange(n) % 2)
-        return aggregate_labels(simulate_features(images, truth, ["men"], error_rate=0.1)).agreement.iloc[0]
+        return vc.aggregate_labels(
+            vc.simulate_features(images, truth, ["men"], error_rate=0.1)
+        ).agreement.iloc[0]
 
     small, large = simulate(40), simulate(400)
     for found in (small, large):
@@ -106,8 +107,8 @@ def test_files_read_whole_or_already_reduced_give_the_same(tmp_path):
     undone = {"event_id": "u", "item_id": "x", "annotator": "ana", "retracts": "e0",
               "answered_at": "2026-01-05T10:01:00Z"}  # fmt: skip
     append_answer(name_answer_file(tmp_path, "ana"), undone)
-    answers = read_answers(tmp_path)
-    whole, reduced = aggregate_labels(answers), aggregate_labels(current_answers(answers))
+    answers = vc.read_answers(tmp_path)
+    whole, reduced = vc.aggregate_labels(answers), vc.aggregate_labels(vc.current_answers(answers))
     pd.testing.assert_frame_equal(whole.labels, reduced.labels)
     pd.testing.assert_frame_equal(whole.agreement, reduced.agreement)
     assert np.isnan(whole.labels.set_index("image_id").loc["x", "anger"])  # without ana, one against one
@@ -116,7 +117,7 @@ def test_files_read_whole_or_already_reduced_give_the_same(tmp_path):
 def test_a_feature_that_only_some_were_asked_about_has_only_their_votes():
     more = make_answers(("x", "dan", ["men"]))
     more["answer"], more["event_id"] = write_feature_answer(["men", "women"], ["women"]), "other"
-    labels = aggregate_labels(pd.concat([EXAMPLE, more])).labels.set_index("image_id")
+    labels = vc.aggregate_labels(pd.concat([EXAMPLE, more])).labels.set_index("image_id")
     assert labels["women"].tolist()[0] == 1
     assert labels["women"].isna().sum() == 3
 
@@ -125,72 +126,74 @@ def test_an_earlier_answer_to_another_list_is_not_lost_silently():
     later = make_answers(("x", "ana", ["men"])).assign(event_id="late", answered_at="2026-01-06T10:00:00Z")
     later["answer"] = write_feature_answer(["men"], [])
     with pytest.raises(ValueError, match="'anger'"):
-        aggregate_labels(pd.concat([EXAMPLE, later]))
+        vc.aggregate_labels(pd.concat([EXAMPLE, later]))
 
 
 def test_simulated_votes_never_mix_with_peoples():
     images = pd.DataFrame({"image_id": ["x", "y"]})
     truth = images.assign(anger=[1, 0], men=[0, 0])
-    simulated = simulate_features(images, truth, ASKED, error_rate=0.0)
-    found = aggregate_labels(simulated)
+    simulated = vc.simulate_features(images, truth, ASKED, error_rate=0.0)
+    found = vc.aggregate_labels(simulated)
     assert found.votes["simulated"].all()
     assert found.agreement["simulated"].all()
     marked = truth.astype({"anger": float, "men": float}).assign(simulated=True)
     pd.testing.assert_frame_equal(found.labels, marked)  # the mark goes where the labels go
-    assert "simulated" not in aggregate_labels(EXAMPLE).labels
+    assert "simulated" not in vc.aggregate_labels(EXAMPLE).labels
     with pytest.raises(ValueError, match="mixture"):
-        aggregate_labels(pd.concat([EXAMPLE, simulated]))
+        vc.aggregate_labels(pd.concat([EXAMPLE, simulated]))
 
 
 def test_what_cannot_be_aggregated_is_refused_with_the_reason():
     with pytest.raises(ValueError, match="rule"):
-        aggregate_labels(EXAMPLE, rule="mean")
+        vc.aggregate_labels(EXAMPLE, rule="mean")
     with pytest.raises(ValueError, match="threshold"):
-        aggregate_labels(EXAMPLE, rule="share")
+        vc.aggregate_labels(EXAMPLE, rule="share")
     with pytest.raises(ValueError, match="threshold"):
-        aggregate_labels(EXAMPLE, rule="share", threshold=0)
+        vc.aggregate_labels(EXAMPLE, rule="share", threshold=0)
     with pytest.raises(ValueError, match="threshold"):
-        aggregate_labels(EXAMPLE, rule="share", threshold="0.5")
+        vc.aggregate_labels(EXAMPLE, rule="share", threshold="0.5")
     for bad in ({"seed": None}, {"seed": -1}, {"n_bootstrap": 0}):
         with pytest.raises(ValueError, match=f"Expected {next(iter(bad))} to be a whole number"):
-            aggregate_labels(EXAMPLE, **bad)
+            vc.aggregate_labels(EXAMPLE, **bad)
     with pytest.raises(ValueError, match="only"):
-        aggregate_labels(EXAMPLE, threshold=0.5)
+        vc.aggregate_labels(EXAMPLE, threshold=0.5)
     with pytest.raises(ValueError, match="at least one answer"):
-        aggregate_labels(EXAMPLE[:0])
+        vc.aggregate_labels(EXAMPLE[:0])
     with pytest.raises(ValueError, match="answer about features"):
-        aggregate_labels(EXAMPLE.assign(answer="same"))
+        vc.aggregate_labels(EXAMPLE.assign(answer="same"))
 
 
 def test_answers_are_left_as_they_were():
     before = EXAMPLE.copy(deep=True)
-    aggregate_labels(EXAMPLE)
+    vc.aggregate_labels(EXAMPLE)
     pd.testing.assert_frame_equal(EXAMPLE, before)
 
 
-def test_simulated_annotators_err_at_the_stated_rate_and_each_on_their_own():
-    images = pd.DataFrame({"image_id": [str(number) for number in range(2000)], "status": "ok"})
-    truth = images[["image_id"]].assign(men=1.0, anger=0.0)
-    answers = simulate_features(
-        images, truth, ASKED, error_rate=0.2, annotators=["simulated-a", "simulated-b"]
-    )
-    votes = aggregate_labels(answers, n_bootstrap=10).votes
-    wrong = votes["value"] != (votes["feature"] == "men")
-    # Four standard errors of a share of .2 among 8000 votes.
-    assert wrong.mean() == pytest.approx(0.2, abs=4 * np.sqrt(0.2 * 0.8 / 8000))
-    one, other = (wrong[votes["annotator"] == name].to_numpy() for name in ("simulated-a", "simulated-b"))
-    # Both wrong: .04 among 4000, again within four standard errors.
-    assert (one & other).mean() == pytest.approx(0.04, abs=4 * np.sqrt(0.04 * 0.96 / 4000))
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        ("anger", "list of features"),
+        ([], "list of features"),
+        (["anger", ""], "text on one line"),
+        (["anger", " men"], "text on one line"),
+        (["anger", 3], "text on one line"),
+        (["anger\n"], "text on one line"),
+        (["\ud83d"], "text on one line"),
+        (["men", "Men"], "'Men' again"),
+        (["image_id"], "Rename"),
+        (["simulated"], "Rename"),
+    ],
+)
+def test_a_list_that_annotators_or_tables_could_not_use_is_refused(features, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_features(features)
 
 
-def test_simulations_are_refused_without_a_truth_for_every_image():
-    images = pd.DataFrame({"image_id": ["x", "y"]})
-    truth = images.assign(men=[1, np.nan])
-    with pytest.raises(ValueError, match="'y'"):
-        simulate_features(images, truth, ["men"], error_rate=0.1)
-    with pytest.raises(ValueError, match="women"):
-        simulate_features(images, truth, ["women"], error_rate=0.1)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        simulate_features(images, truth, ["men"], error_rate=2)
-    with pytest.raises(ValueError, match="simulated"):
-        simulate_features(images, truth, ["men"], error_rate=0.1, annotators=["Ana"])
+def test_an_answer_written_is_read_back_the_same():
+    asked = ["anger", "Größe „5“", "men"]
+    text = write_feature_answer(asked, {"men"})
+    assert read_feature_answer(text) == {name: name == "men" for name in asked}
+    # The spelling of a browser's JSON.stringify, which the answer has when it comes from a page.
+    assert text == '{"asked":["anger","Größe „5“","men"],"present":["men"]}'
+    with pytest.raises(ValueError, match="'women'"):
+        write_feature_answer(asked, ["women"])

@@ -1,4 +1,4 @@
-"""The map of a corpus: coordinates, the table behind it, the figure, and what a brush holds."""
+"""The map of a corpus: coordinates, the table behind it, and the figure."""
 
 import sys
 import types
@@ -13,7 +13,6 @@ from PIL import Image
 from visclust.base import backend
 from visclust.exploration import maps as projection
 from visclust.exploration.maps import choose_map_colours, describe_map, plot_map, project_map
-from visclust.widgets.linked_map import _find_brushed, link_map
 
 
 @pytest.fixture(scope="module")
@@ -215,44 +214,3 @@ def test_coloured_points_are_drawn_over_gray_ones(places, clusters):
     shown = plot_map(describe_map(places, clusters)).data["shown_as"].tolist()
     assert shown[0] == "Unassigned"
     assert shown[-1] == "Cluster 8"
-
-
-def test_a_brush_holds_the_images_below_it_cluster_by_cluster(places, clusters):
-    table = describe_map(places, clusters)
-    assert _find_brushed(table, {"x": [4.5, 1.5], "y": [-1, 1]}) == ["img44", "img43", "img42"]
-    assert _find_brushed(table, {"x": [1.5, 9.5]}) == [*[f"img{i}" for i in range(44, 36, -1)]]
-    assert _find_brushed(table, {}) == _find_brushed(table, None) == []
-
-
-def test_what_is_marked_on_the_map_opens_in_the_browser(places, clusters):
-    shown = []
-    browser = types.SimpleNamespace(show=lambda ids, title: shown.append((list(ids), title)))
-    table = describe_map(places, clusters)
-    chart = link_map(table, browser, engine="altair")
-    chart._vl_selections = {"brush": {"value": {"x": [1.5, 3.5], "y": [-1, 1]}, "store": []}}
-    assert shown == [(["img44", "img43"], "2 images marked on the map")]
-    with pytest.raises(ValueError, match="'matplotlib'"):
-        link_map(table, browser, engine="matplotlib")
-
-
-def test_what_is_marked_by_jupyter_scatter_opens_too(places, clusters):
-    jscatter = pytest.importorskip("jscatter")
-    shown, made = [], []
-    make = jscatter.Scatter
-
-    def keep(**options):
-        made.append(make(**options))
-        return made[0]
-
-    browser = types.SimpleNamespace(show=lambda ids, title: shown.append(list(ids)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jscatter, "Scatter", keep)
-        link_map(describe_map(places, clusters), browser, engine="scatter")
-    made[0].widget.selection = np.array([3, 0])
-    assert shown == [["img46", "img43"]]
-
-
-def test_jupyter_scatter_is_asked_for_only_where_it_is_installed(places, clusters, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(RuntimeError, match=r"visclust\[map\]"):
-        link_map(describe_map(places, clusters), None, engine="scatter")

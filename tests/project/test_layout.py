@@ -135,6 +135,11 @@ def test_the_page_for_contributors_names_every_floor_in_its_order():
     assert [name for name in re.findall(r"^ (\w+)", picture, re.MULTILINE) if name != "doors"] == FLOORS[::-1]
 
 
+def test_the_readme_maps_the_folders_in_their_order():
+    text = (ROOT / "README.md").read_text().split("## What the package is made of")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == FLOORS
+
+
 def list_public_names():
     """Give the public names of a floor, as its stub lists them, by floor."""
     stubs = {floor: (ROOT / "visclust" / floor / "__init__.pyi").read_text() for floor in FLOORS}

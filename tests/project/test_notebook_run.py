@@ -4,8 +4,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from visclust.notebook_index import find_pictures, write_index
-from visclust.notebook_run import list_notebooks, main, run_notebooks
+from visclust.notebook_run import find_pictures, list_notebooks, main, run_notebooks, write_index
 
 # The smallest PNG: one transparent pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

@@ -6,8 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from visclust.notebook_index import write_index
-from visclust.notebook_run import run_notebooks
+from visclust.notebook_run import run_notebooks, write_index
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -1,6 +1,8 @@
 import altair as alt
 import pytest
+import vl_convert
 
+import visclust as vc
 from visclust.sampling.plan import plan_annotation
 from visclust.sampling.plots import plot_annotation_cost
 
@@ -33,3 +35,23 @@ def test_the_chart_can_be_printed(curve, tmp_path):
     path = tmp_path / "cost.png"
     plot_annotation_cost(curve).save(path)
     assert path.stat().st_size > 5000  # an empty frame is smaller
+
+
+def render(clusters):
+    """Draw two samples of the clusters as SVG."""
+    chart = vc.plot_sample_coverage(vc.compare_samples(clusters, vc.draw_stratified_sample(clusters)))
+    return vl_convert.vegalite_to_svg(chart.to_dict(), vl_version="5.20")
+
+
+def test_the_samples_are_drawn_one_above_the_other(make_clusters):
+    clusters = make_clusters([0] * 30 + [1] * 3)
+    drawn = render(clusters)
+    assert "Stratified by cluster" in drawn
+    assert "Simple random sample" in drawn
+
+
+def test_the_axis_of_many_sampled_clusters_has_no_places_without_a_cluster(make_clusters):
+    clusters = make_clusters([i % 300 for i in range(900)])
+    drawn = render(clusters)
+    assert "\N{MINUS SIGN}" not in drawn  # as on an axis that is rounded out beyond zero
+    assert ">320<" not in drawn

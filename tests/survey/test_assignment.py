@@ -1,3 +1,5 @@
+"""Who rates what: every design that can be is assigned, at random, and no other."""
+
 import itertools
 import re
 
@@ -6,26 +8,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.stats import chisquare
+from survey_runs import make_respondents, make_sample
 
-from visclust.survey.assignment import _assign_strata, assign_respondents
-from visclust.survey.assignment_checks import check_assignment, describe_assignment
-
-
-def make_sample(sizes, *, loose=0):
-    clusters = np.repeat([*range(len(sizes)), -1], [*sizes, loose])
-    return pd.DataFrame(
-        {
-            "image_id": [f"i{i}" for i in range(len(clusters))],
-            "cluster": clusters,
-            "inclusion_probability": 0.5,
-            "weight": 2.0,
-        }
-    )
-
-
-def make_respondents(**counts):
-    rows = [(f"{party}{i}", party) for party, count in counts.items() for i in range(count)]
-    return pd.DataFrame(rows, columns=["respondent", "party"])
+import visclust as vc
+from visclust.survey.assignment import _assign_strata, even_out_ratings, number_strata
 
 
 @st.composite
@@ -45,8 +31,8 @@ def designs(draw):
 def test_every_feasible_design_is_assigned_and_keeps_its_promises(design, seed):
     sizes, loose, load, counts = design
     sample = make_sample(sizes, loose=loose)
-    assigned = assign_respondents(sample, make_respondents(**counts), per_respondent=load, seed=seed)
-    checks = check_assignment(assigned, sample)
+    assigned = vc.assign_respondents(sample, make_respondents(**counts), per_respondent=load, seed=seed)
+    checks = vc.check_assignment(assigned, sample)
     assert checks["holds"].all(), checks
     assert len(assigned) == load * sum(counts.values())
     assert list(dict.fromkeys(assigned["respondent"])) == make_respondents(**counts)["respondent"].tolist()
@@ -57,7 +43,7 @@ def test_every_feasible_design_is_assigned_and_keeps_its_promises(design, seed):
 def test_ratings_are_as_even_as_the_clusters_leave_room_for(design):
     sizes, loose, load, counts = design
     sample = make_sample(sizes, loose=loose)
-    assigned = assign_respondents(sample, make_respondents(**counts), per_respondent=load)
+    assigned = vc.assign_respondents(sample, make_respondents(**counts), per_respondent=load)
     for group, people in counts.items():
         part = assigned[assigned["group"] == group]
         per_image = part["image_id"].value_counts()
@@ -74,7 +60,7 @@ def test_a_refused_design_becomes_possible_with_each_change_that_the_error_names
     sample = make_sample(sizes, loose=loose)
     counts = {group: max(1, people // (cut + 1)) for group, people in counts.items()}
     try:
-        assign_respondents(sample, make_respondents(**counts), per_respondent=load)
+        vc.assign_respondents(sample, make_respondents(**counts), per_respondent=load)
     except ValueError as error:
         text = str(error)
     else:
@@ -82,24 +68,24 @@ def test_a_refused_design_becomes_possible_with_each_change_that_the_error_names
     assert "alone would do" in text
     changes = text.split("would do: ")[1]
     if match := re.search(r"(?:^|; or )per_respondent=(\d+)", changes):
-        assign_respondents(sample, make_respondents(**counts), per_respondent=int(match[1]))
+        vc.assign_respondents(sample, make_respondents(**counts), per_respondent=int(match[1]))
         with pytest.raises(ValueError, match="No such assignment"):
-            assign_respondents(sample, make_respondents(**counts), per_respondent=int(match[1]) - 1)
+            vc.assign_respondents(sample, make_respondents(**counts), per_respondent=int(match[1]) - 1)
     if match := re.search(r"(\d+) respondents in every group", changes):
         wanted = {group: max(people, int(match[1])) for group, people in counts.items()}
-        assign_respondents(sample, make_respondents(**wanted), per_respondent=load)
+        vc.assign_respondents(sample, make_respondents(**wanted), per_respondent=load)
         with pytest.raises(ValueError, match="No such assignment"):
             fewer = {group: min(people, int(match[1]) - 1) for group, people in wanted.items()}
-            assign_respondents(sample, make_respondents(**fewer), per_respondent=load)
+            vc.assign_respondents(sample, make_respondents(**fewer), per_respondent=load)
     if match := re.search(r"max_per_cluster=(\d+)", changes):
         smaller = make_sample([min(size, int(match[1])) for size in sizes], loose=loose)
-        assign_respondents(smaller, make_respondents(**counts), per_respondent=load)
+        vc.assign_respondents(smaller, make_respondents(**counts), per_respondent=load)
 
 
 def test_the_paper_s_design_gives_two_or_three_ratings_per_party():
     sample = make_sample([5] * 160 + [4] * 20 + [2] * 78 + [1] * 51)
-    assigned = assign_respondents(sample, make_respondents(D=360, R=360))
-    assert check_assignment(assigned, sample)["holds"].all()
+    assigned = vc.assign_respondents(sample, make_respondents(D=360, R=360))
+    assert vc.check_assignment(assigned, sample)["holds"].all()
     per_image = assigned.groupby(["group", "image_id"]).size()
     assert set(per_image) == {n := 2880 // len(sample), n + 1}
     # Over both parties, ratings per image differ by one as well.
@@ -108,28 +94,29 @@ def test_the_paper_s_design_gives_two_or_three_ratings_per_party():
 
 def test_a_cluster_with_more_images_than_room_is_rated_less_and_the_rest_evenly():
     # Three images in one cluster, three respondents who see three clusters each: 3 of 9 ratings at most.
-    assigned = assign_respondents(make_sample([3, 1, 1]), make_respondents(D=3), per_respondent=3)
+    assigned = vc.assign_respondents(make_sample([3, 1, 1]), make_respondents(D=3), per_respondent=3)
     assert sorted(assigned["image_id"].value_counts()) == [1, 1, 1, 3, 3]
 
 
 def test_unassigned_images_may_be_seen_together():
-    assigned = assign_respondents(make_sample([1], loose=3), make_respondents(D=1), per_respondent=4)
+    assigned = vc.assign_respondents(make_sample([1], loose=3), make_respondents(D=1), per_respondent=4)
     assert len(assigned) == 4
 
 
 def test_the_seed_repeats_the_assignment_and_another_changes_it():
     sample, people = make_sample([2] * 9), make_respondents(D=6, R=7)
-    first = assign_respondents(sample, people, per_respondent=4, seed=1)
-    assert first.equals(assign_respondents(sample, people, per_respondent=4, seed=1))
-    assert not first.equals(assign_respondents(sample, people, per_respondent=4, seed=2))
+    first = vc.assign_respondents(sample, people, per_respondent=4, seed=1)
+    assert first.equals(vc.assign_respondents(sample, people, per_respondent=4, seed=1))
+    assert not first.equals(vc.assign_respondents(sample, people, per_respondent=4, seed=2))
 
 
 def test_a_group_is_every_respondent_where_groups_is_none():
     people = make_respondents(D=4)[["respondent"]]
-    assigned = assign_respondents(make_sample([1] * 4), people, per_respondent=2, groups=None)
+    assigned = vc.assign_respondents(make_sample([1] * 4), people, per_respondent=2, groups=None)
     assert set(assigned["group"]) == {"all"}
 
 
+@pytest.mark.slow
 def test_every_table_of_respondents_and_clusters_is_drawn_equally_often():
     # All 0-1 tables with rows of 2 and columns of 2, 2, 1, 1; counted by going through all of them.
     totals = np.array([2, 2, 1, 1])
@@ -146,9 +133,10 @@ def test_every_table_of_respondents_and_clusters_is_drawn_equally_often():
     assert chisquare(counts).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_an_image_has_every_position_equally_often():
     sample, people = make_sample([1] * 4), make_respondents(D=2)
-    runs = [assign_respondents(sample, people, per_respondent=4, seed=seed) for seed in range(300)]
+    runs = [vc.assign_respondents(sample, people, per_respondent=4, seed=seed) for seed in range(300)]
     places = pd.concat(runs).groupby(["image_id", "position"]).size()
     # 16 cells with 150 expected each; a uniform draw falls below this once in a thousand runs.
     assert chisquare(places).pvalue > 1e-3
@@ -168,13 +156,13 @@ def test_an_impossible_design_is_refused_with_the_reason_and_the_smallest_change
     sizes, people, load, reason, change
 ):
     with pytest.raises(ValueError, match=f"{reason}.*{change}"):
-        assign_respondents(make_sample(sizes), make_respondents(D=people), per_respondent=load)
+        vc.assign_respondents(make_sample(sizes), make_respondents(D=people), per_respondent=load)
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (pd.DataFrame({"respondent": ["a"]}), "'party'.* is missing"),
+        (pd.DataFrame({"respondent": ["a"]}), "party is missing"),
         (pd.DataFrame({"respondent": ["a", "a"], "party": "D"}), "'a' comes twice"),
         (pd.DataFrame({"respondent": ["a"], "party": [None]}), "some are missing"),
         (pd.DataFrame({"respondent": [], "party": []}), "at least one respondent"),
@@ -182,7 +170,7 @@ def test_an_impossible_design_is_refused_with_the_reason_and_the_smallest_change
 )
 def test_a_table_of_respondents_that_cannot_be_used_is_refused(table, message):
     with pytest.raises(ValueError, match=message):
-        assign_respondents(make_sample([1, 1]), table)
+        vc.assign_respondents(make_sample([1, 1]), table)
 
 
 @pytest.mark.parametrize(
@@ -191,32 +179,16 @@ def test_a_table_of_respondents_that_cannot_be_used_is_refused(table, message):
 )
 def test_a_sample_or_a_load_that_cannot_be_used_is_refused(rows, load, message):
     with pytest.raises(ValueError, match=message):
-        assign_respondents(make_sample([1, 1]).head(rows), make_respondents(D=3), per_respondent=load)
+        vc.assign_respondents(make_sample([1, 1]).head(rows), make_respondents(D=3), per_respondent=load)
 
 
-def test_checks_name_what_a_made_up_assignment_breaks():
-    sample = make_sample([2, 1])
-    broken = pd.DataFrame(
-        {
-            "respondent": ["a", "a", "b"],
-            "group": "D",
-            "position": [1, 3, 1],
-            "image_id": ["i0", "i1", "elsewhere"],
-            "cluster": [0, 0, 5],
-        }
-    )
-    checks = check_assignment(broken, sample).set_index("promise")
-    assert checks.loc[~checks["holds"], "found"].to_dict() == {
-        "images without a rating": 1,
-        "ratings of images that are not in the sample": 1,
-        "respondents who see two images of one cluster": 1,
-        "largest less smallest load": 1,
-        "respondents whose positions do not run from 1": 1,
-    }
+def test_every_unassigned_image_counts_as_a_cluster_of_its_own():
+    assert number_strata(pd.DataFrame({"cluster": [7, 7, -1, -1]})).tolist() == [0, 0, 1, 2]
 
 
-def test_the_description_counts_pairs_that_several_respondents_share():
-    assigned = assign_respondents(make_sample([1, 1]), make_respondents(D=3, R=2), per_respondent=2)
-    described = describe_assignment(assigned).set_index("group")
-    assert described["most_shared"].to_dict() == {"D": 3, "R": 2, "all": 5}
-    assert described["pairs_shared"].to_dict() == {"D": 1, "R": 1, "all": 1}
+def test_images_that_earlier_groups_rated_less_come_first():
+    strata, rated = np.array([0, 0, 1]), np.array([1, 0, 0])
+    counts = even_out_ratings(strata, rated=rated, n_respondents=1, load=2, rng=np.random.default_rng(0))
+    assert counts.tolist() == [0, 1, 1]
+    counts = even_out_ratings(strata, rated=rated, n_respondents=2, load=2, rng=np.random.default_rng(0))
+    assert counts.tolist() == [1, 1, 2]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.annotation.answers import read_answers
-from visclust.base.tables import check_table
+import visclust as vc
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import key_clusters
-from visclust.widgets import logs as note_log
-from visclust.widgets.assets import load_browser_script, load_page_browser_script
-from visclust.widgets.browser import browse_clusters
+from visclust.widgets import logs
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -47,7 +43,7 @@ def open_browser(corpus, tmp_path):
         clusters, images, x, posts, links = corpus
         given = {"save_to": tmp_path / "answers", "posts": posts, "links": links, "frames": ["family"],
                  "researcher": "Ana"} | options  # fmt: skip
-        browser = browse_clusters(given.pop("clusters", clusters), images, given.pop("x", x), **given)
+        browser = vc.browse_clusters(given.pop("clusters", clusters), images, given.pop("x", x), **given)
         browser.sent = []
         browser.send = lambda content, buffers=None: browser.sent.append((content, buffers or []))
         return browser
@@ -141,7 +137,7 @@ def test_a_note_is_on_disk_before_it_is_acknowledged(open_browser, corpus, monke
     assert order == ["flushed", "acknowledged"]
     assert reply["acknowledged"] == ["e1"]
     assert reply["parts"]["clusters"][0]["name"] == "boats"
-    assert read_answers(browser.notes_file)["note"].tolist() == ["birds", "boats"]
+    assert vc.read_answers(browser.notes_file)["note"].tolist() == ["birds", "boats"]
 
 
 def test_names_and_frames_come_back_as_tables_and_after_a_restart(open_browser, corpus):
@@ -152,7 +148,7 @@ def test_names_and_frames_come_back_as_tables_and_after_a_restart(open_browser, 
     say(browser, corpus, "e4", 0, "note", "written", "seen twice")
     for one in (browser, open_browser()):
         assert one.names().to_numpy().tolist() == [[0, "", True, "seen twice"], [1, "birds", False, ""]]
-        assert check_table(one.frames(), "frames").to_numpy().tolist() == [[1, "family"]]
+        assert vc.check_table(one.frames(), "frames").to_numpy().tolist() == [[1, "family"]]
 
 
 def test_undo_takes_back_the_latest_and_what_stood_before_stands_again(open_browser, corpus):
@@ -165,7 +161,7 @@ def test_undo_takes_back_the_latest_and_what_stood_before_stands_again(open_brow
                                          "answered_at": "2026-01-05T10:00:02Z"})[-1]  # fmt: skip
     assert reply["parts"]["clusters"][0]["name"] == "birds"
     assert reply["parts"]["undoable"]["event_id"] == "e1"
-    assert len(read_answers(browser.notes_file)) == 3
+    assert len(vc.read_answers(browser.notes_file)) == 3
 
 
 def test_a_note_sent_again_is_acknowledged_and_not_written_again(open_browser, corpus):
@@ -200,13 +196,43 @@ def test_a_full_disk_is_shown_and_the_note_sent_again_is_saved(open_browser, cor
         raise OSError(28, "No space left on device", "/secret/path")
 
     with monkeypatch.context() as full:
-        full.setattr(note_log, "append_answer", fail)
+        full.setattr(logs, "append_answer", fail)
         reply = say(browser, corpus, "e1", 1, "name", "written", "birds")
     assert "No space left" in reply["error"]
     assert "/secret" not in json.dumps(reply)
     assert reply["acknowledged"] == []
     assert browser.names()["name"].tolist() == ["", ""]
     assert say(browser, corpus, "e1", 1, "name", "written", "birds")["acknowledged"] == ["e1"]
+
+
+def test_an_edited_file_keeps_the_note_in_the_browser_and_what_was_read_before_still_stands(
+    open_browser, corpus
+):
+    browser = open_browser()
+    say(browser, corpus, "e1", 1, "name", "written", "birds")
+    browser.notes_file.write_text('{"event_id": 3}\n' * 40)
+    with pytest.warns(UserWarning, match="cut off"):  # reading goes on in the middle of the new first line
+        reply = say(browser, corpus, "e2", 1, "name", "written", "bees")
+        assert "Not saved, but kept" in reply["error"]
+        assert reply["acknowledged"] == []
+        sorted_reply = tell(browser, "sort", by="name")[-1]
+    assert "The notes cannot be read" in sorted_reply["error"]
+    assert sorted_reply["parts"]["rows"][0][0] == 1
+
+
+def test_a_drive_that_is_gone_is_said_without_a_path(open_browser, corpus, monkeypatch):
+    browser = open_browser()
+    say(browser, corpus, "e1", 1, "name", "written", "birds")
+
+    def fail(self):
+        raise OSError(5, "Input/output error", "/secret/path")
+
+    monkeypatch.setattr(logs.TailedFile, "_find_end", fail)
+    reply = say(browser, corpus, "e2", 1, "name", "written", "bees")
+    assert "Not saved: Input/output error" in reply["error"]
+    reply = tell(browser, "ready")[-1]
+    assert reply["error"] == "The notes cannot be read: Input/output error"
+    assert "secret" not in json.dumps(reply)
 
 
 def test_what_is_no_note_is_refused_and_not_asked_for_again(open_browser, corpus):
@@ -309,15 +335,3 @@ def test_posts_of_images_that_are_not_browsed_do_not_count():
     found = ImagePosts(["a", "b"], posts, links)
     assert (found.count_posts(0), found.count_posts(1), found.find_images("x")) == (1, 0, frozenset({0}))
     assert ImagePosts(["a"]).find_images("x") == frozenset()
-
-
-def test_the_scripts_that_a_browser_loads_define_every_function_that_they_call():
-    of_browsers = {"setTimeout", "setInterval", "clearInterval", "clearTimeout", "queueMicrotask",
-                   "requestAnimationFrame"}  # fmt: skip
-    for script in (load_browser_script(), load_page_browser_script()):
-        defined = set(re.findall(r"(\w+)\([^()]*\) \{", script)) | set(re.findall(r"const (\w+) =", script))
-        defined |= set(re.findall(r"function (\w+)\(", script))
-        called = set(re.findall(r"(?<![.\w])([a-z]+[A-Z]\w*)\(", script))
-        assert called - of_browsers <= defined | {"onChange", "onCommit", "onClick", "onVisible", "drawRow"}
-        assert "mountBrowser" in called
-        assert "innerHTML" not in script

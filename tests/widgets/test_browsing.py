@@ -60,6 +60,14 @@ def test_words_leave_the_images_whose_posts_have_them(state):
     assert list_rows(filter_clusters(found, words=" ")) == list_rows(state)
 
 
+def test_words_are_sought_without_the_spaces_around_them_and_empty_ones_take_the_filter_away(state):
+    filtered = filter_clusters(state, words=" march ", matches=[3])
+    assert (filtered.words, filtered.matches) == ("march", frozenset({3}))
+    again = filter_clusters(filtered, words=" ", matches=[3])
+    assert (again.words, again.matches) == ("", None)
+    assert filter_clusters(filtered, shown="noise").words == "march"  # what is left out stays as it was
+
+
 def test_a_cluster_whose_name_has_the_words_stays_whole(state):
     assert list_rows(filter_clusters(state, words="ZEBRA", matches=[])) == [(2, (4, 5))]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from visclust.widgets.cluster_page import export_cluster_page
+import visclust as vc
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=alert(1)>"
 
@@ -40,7 +40,7 @@ def export(corpus, tmp_path):
     def export_one(**options):
         clusters, images, posts, links = corpus
         given = {"posts": posts, "links": links} | options
-        page = export_cluster_page(
+        page = vc.export_cluster_page(
             clusters, images, save_to=tmp_path / "page.html", images_folder=tmp_path, progress=False, **given
         )
         html = page.read_text()
@@ -114,7 +114,8 @@ def test_the_page_holds_the_record_of_how_it_was_made(export):
 
 
 def test_bad_options_are_refused(export):
-    for bad in ({"max_side": 0}, {"max_images_per_cluster": 1.5}, {"names": pd.DataFrame({"cluster": [1]})},
-                {"links": None}):  # fmt: skip
+    for bad in ({"max_side": 0}, {"max_images_per_cluster": 1.5}, {"links": None}):
         with pytest.raises(ValueError, match=r"Expected|need"):
             export(**bad)
+    with pytest.raises(ValueError, match="name is missing"):
+        export(names=pd.DataFrame({"cluster": [1]}))

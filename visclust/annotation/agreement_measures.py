@@ -1,10 +1,14 @@
-"""Agreement between annotators from tables of counts: one table or many resamples of it at once."""
+"""Agreement between annotators from tables of counts: of one table, or of many resamples of it at once."""
 
 import numpy as np
 
 
 def count_coincidences(value_counts: np.ndarray) -> np.ndarray:
-    """Count for each unit how often each two values meet in it, by Krippendorff's rule."""
+    """Count for each unit how often each two values meet in it, by Krippendorff's (2011) rule.
+
+    Takes how many annotators gave each of v values to each of n units, shape (n, v), and gives shape
+    (n, v, v). A unit with m answers adds m to the sum, and one with a single answer nothing.
+    """
     counts = np.asarray(value_counts, dtype=np.float64)
     n_answers = counts.sum(axis=1)
     own = counts[:, :, None] * np.eye(counts.shape[1])
@@ -13,7 +17,10 @@ def count_coincidences(value_counts: np.ndarray) -> np.ndarray:
 
 
 def compute_alpha(coincidences: np.ndarray) -> np.ndarray:
-    """Compute Krippendorff's alpha for nominal values."""
+    """Compute Krippendorff's alpha for nominal values from coincidences summed over units, shape (…, v, v).
+
+    It is NaN where only one value occurs, since nothing could then disagree.
+    """
     of_value = coincidences.sum(axis=-1)
     n = of_value.sum(axis=-1)
     observed = n - np.trace(coincidences, axis1=-2, axis2=-1)
@@ -23,7 +30,10 @@ def compute_alpha(coincidences: np.ndarray) -> np.ndarray:
 
 
 def compute_kappa(table: np.ndarray) -> np.ndarray:
-    """Compute Cohen's kappa, unweighted."""
+    """Compute Cohen's (1960) kappa, unweighted, from units by first (rows) and second annotator, (…, v, v).
+
+    It is NaN where both gave one and the same value throughout, since chance alone then agrees.
+    """
     table = np.asarray(table, dtype=np.float64)
     n = table.sum(axis=(-2, -1))
     agreed = n * np.trace(table, axis1=-2, axis2=-1)
@@ -33,6 +43,6 @@ def compute_kappa(table: np.ndarray) -> np.ndarray:
 
 
 def compute_percent_agreement(sums: np.ndarray) -> np.ndarray:
-    """Compute the percentage of two annotators' answers to the same unit that agree."""
+    """Compute the percentage of agreeing among all pairs of answers to one unit; `sums` is (…, 2) of both."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return 100 * sums[..., 0] / sums[..., 1]

@@ -1,4 +1,4 @@
-"""Append answers to a file per annotator, each on disk before the call returns."""
+"""One answer as a row, and the file of each annotator: rows that are on disk before the call returns."""
 
 import csv
 import errno
@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 
 from visclust.base.files import flush_folder
 
+try:
+    import fcntl
+except ImportError:  # Windows has no fcntl; one annotator's file has one writer there
+    fcntl = None  # type: ignore[assignment]
 
-class ImportedAnswers(NamedTuple):
-    """What an import did: rows added, rows that were there already, and the files that hold them."""
-
-    added: int
-    already_there: int
-    files: tuple[Path, ...]
-
-
+# The answer to an item that is left without a judgement, whatever the question.
 SKIP = "skip"
+
+# How the names of made-up annotators and of their files begin.
+SIMULATED = "simulated"
 
 ANSWER_COLUMNS = (
     "item_id",
@@ -44,195 +44,12 @@ ANSWER_COLUMNS = (
 )
 
 
-try:
-    import fcntl
-except ImportError:  # Windows has no fcntl; one annotator's file has one writer there
-    fcntl = None  # type: ignore[assignment]
+class ImportedAnswers(NamedTuple):
+    """What an import did: rows added, rows that were there already, and the files that hold them."""
 
-
-_SIMULATED_PREFIX = "simulated-"
-
-
-def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bool = False) -> Path:
-    """Name the file that holds one annotator's answers."""
-    name = clean_name(annotator)
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "annotator"
-    if slug.startswith("simulated"):
-        slug = f"person-{slug}"  # a name is no sign of a simulation
-    return Path(folder) / f"{_SIMULATED_PREFIX if simulated else ''}{slug}-{digest}.jsonl"
-
-
-def append_answer(path: str | os.PathLike, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Append one answer to a file, and return only when it is on disk."""
-    path = Path(path)
-    complete = check_row(row, f"the row for {path.name}")
-    if complete["simulated"] != path.name.startswith(_SIMULATED_PREFIX):
-        raise ValueError(
-            f"{path.name} got {'a simulated' if complete['simulated'] else 'a real'} answer: simulated "
-            "answers go to files whose name starts with 'simulated-', and only they do."
-        )
-    line = json.dumps(complete, allow_nan=False).encode() + b"\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _open_to_append(path) as (descriptor, locked):
-        size = os.fstat(descriptor).st_size
-        if _ends_torn(descriptor, size):
-            line = b"\n" + line  # the remains of a cut-off write must not swallow this answer
-            warnings.warn(_describe_torn_end(path), stacklevel=2)
-        written = os.write(descriptor, line)  # one write, so that rows of two processes never mix
-        if written < len(line):
-            if locked:
-                os.ftruncate(descriptor, size)
-            raise OSError(errno.ENOSPC, "The disk took only a part of the answer", str(path))
-        os.fsync(descriptor)
-    return complete
-
-
-def repair_answers(path: str | os.PathLike) -> str:
-    """Close off a torn last line, the remains of a write that was cut off before it was acknowledged."""
-    path = Path(path)
-    if not path.exists():
-        return ""
-    with _open_to_append(path) as (descriptor, _):
-        if not _ends_torn(descriptor, os.fstat(descriptor).st_size):
-            return ""
-        os.write(descriptor, b"\n")
-        os.fsync(descriptor)
-    return _describe_torn_end(path)
-
-
-@contextmanager
-def _open_to_append(path: Path) -> Iterator[tuple[int, bool]]:
-    """Open a file for appending under a lock, where there are locks; say whether it holds."""
-    is_new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
-    try:
-        if is_new:
-            flush_folder(path.parent)
-        yield descriptor, _lock(descriptor)
-    finally:
-        os.close(descriptor)  # this gives the lock back too
-
-
-def _lock(descriptor: int) -> bool:
-    """Wait for the file's lock; some network drives have none, and a single write stays whole without it."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError:
-        return False
-    return True
-
-
-def _ends_torn(descriptor: int, size: int) -> bool:
-    """Tell whether the last byte of a file is something other than a newline."""
-    if not size:
-        return False
-    os.lseek(descriptor, size - 1, os.SEEK_SET)  # appending ignores this position
-    return os.read(descriptor, 1) != b"\n"
-
-
-def _describe_torn_end(path: Path) -> str:
-    """Say what a repair did."""
-    return (
-        f"The last line of {path.name} was cut off while being written and has been closed off; no "
-        "acknowledged answer is lost, and the item concerned will be shown again."
-    )
-
-
-def clean_name(annotator: str) -> str:
-    """Bring a name to the one form under which it is stored."""
-    if not isinstance(annotator, str) or not annotator.strip():
-        raise ValueError(
-            f"Expected the annotator's name as text, got {annotator!r}. Give each person their own."
-        )
-    return unicodedata.normalize("NFC", " ".join(annotator.split()))
-
-
-def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Check that a mapping is one answer, and complete it with the columns that it leaves out."""
-    complete: dict[str, Any] = dict.fromkeys(ANSWER_COLUMNS)
-    complete |= {name: _mend(value) for name, value in row.items() if name in complete}
-    unknown = [str(name) for name in row if name not in complete]
-    if unknown:
-        raise ValueError(
-            f"Expected only the columns {', '.join(ANSWER_COLUMNS)} in {where}, "
-            f"got also {', '.join(unknown)}. Remove them."
-        )
-    undo = complete["retracts"] is not None
-    for name in ("event_id", "item_id", "annotator", "answered_at", "retracts" if undo else "answer"):
-        if not isinstance(complete[name], str) or not complete[name]:
-            raise ValueError(
-                f"Expected text in {name} in {where}, got {complete[name]!r}: this is not a row that the "
-                "labelling tools wrote. Correct or remove it."
-            )
-    for name in ("left", "right", "note", "widget_version"):
-        if complete[name] is not None and not isinstance(complete[name], str):
-            raise ValueError(f"Expected text or nothing in {name} in {where}, got {complete[name]!r}.")
-    if undo:
-        complete["answer"] = None
-    complete["annotator"] = clean_name(complete["annotator"])
-    complete["seconds"] = _check_seconds(complete["seconds"], where)
-    complete["simulated"] = bool(complete["simulated"])
-    _check_time(complete["answered_at"], where)
-    return complete
-
-
-def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]]:
-    """Read the rows of one file in the order in which they were appended."""
-    path = Path(path)
-    rows = []
-    with path.open("rb") as file:
-        file.seek(start)
-        lines = file.read().split(b"\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"line {number} of {path.name}" + (f" after byte {start}" if start else "")
-        try:
-            row = json.loads(line)
-        except ValueError:
-            warnings.warn(
-                f"Skipped {where}, which was cut off while being written. It had not been acknowledged, "
-                "so the labelling page asked for that answer again or sent it again.",
-                stacklevel=2,
-            )
-            continue
-        if not isinstance(row, dict):
-            raise ValueError(f"Expected an answer in {where}, got {row!r}. Is this an annotator's file?")
-        rows.append(check_row(row, where))
-    return rows
-
-
-def _mend(value: Any) -> Any:
-    """Replace halves of characters, which a browser can send and no table or file can hold."""
-    if not isinstance(value, str) or value.isascii():
-        return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _check_seconds(value: Any, where: str) -> float | None:
-    """Return the seconds taken as a float, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"Expected a number of seconds, 0 or more, in {where}, got {value!r}.")
-    return float(value)
-
-
-def _check_time(value: str, where: str) -> None:
-    """Refuse a time without its offset: laptops in two time zones would be put in the wrong order."""
-    try:
-        aware = datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        aware = False
-    if not aware:
-        raise ValueError(
-            f"Expected answered_at in {where} as ISO 8601 with its offset from UTC, such as "
-            f"2026-01-05T10:00:00.000Z, got {value!r}."
-        )
+    added: int
+    already_there: int
+    files: tuple[Path, ...]
 
 
 def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> ImportedAnswers:
@@ -291,6 +108,150 @@ def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> Impor
     return ImportedAnswers(added, len(rows) - added, tuple(known))
 
 
+def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bool = False) -> Path:
+    """Name the file that holds one annotator's answers: ``<slug>-<digest>.jsonl`` in the folder.
+
+    The digest keeps names with the same slug apart, and no name leads out of the folder. Spaces at the ends
+    of a name and the way its accents are typed do not count. Files of simulated answers are named so.
+    """
+    name = clean_name(annotator)
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "annotator"
+    if slug.startswith(SIMULATED):
+        slug = f"person-{slug}"  # a name is no sign of a simulation
+    return Path(folder) / f"{f'{SIMULATED}-' if simulated else ''}{slug}-{digest}.jsonl"
+
+
+def clean_name(annotator: str) -> str:
+    """Bring a name to the one form under which it is stored: spaces single, accents composed."""
+    if not isinstance(annotator, str) or not annotator.strip():
+        raise ValueError(
+            f"Expected the annotator's name as text, got {annotator!r}. Give each person their own."
+        )
+    return unicodedata.normalize("NFC", " ".join(annotator.split()))
+
+
+def append_answer(path: str | os.PathLike, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Append one answer to a file, and return it, every column present, only when it is on disk.
+
+    `row` holds ``event_id, item_id, annotator, answer, answered_at`` (ISO 8601 with its offset from UTC) and,
+    where there are any, ``seconds, retracts`` (the event that an undo takes back; its answer is None),
+    ``left, right`` (image ids as shown), ``note, widget_version, simulated``. After an OSError (a full disk)
+    the file is as before, as far as the system allows, and the same row may be sent again: readers count an
+    event once. A simulated answer is refused in a person's file, and the reverse.
+    """
+    path = Path(path)
+    complete = check_row(row, f"the row for {path.name}")
+    if complete["simulated"] != path.name.startswith(f"{SIMULATED}-"):
+        raise ValueError(
+            f"{path.name} got {'a simulated' if complete['simulated'] else 'a real'} answer: simulated "
+            "answers go to files whose name starts with 'simulated-', and only they do."
+        )
+    line = json.dumps(complete, allow_nan=False).encode() + b"\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _open_to_append(path) as (descriptor, locked):
+        size = os.fstat(descriptor).st_size
+        if _ends_torn(descriptor, size):
+            line = b"\n" + line  # the remains of a cut-off write must not swallow this answer
+            warnings.warn(_describe_torn_end(path), stacklevel=2)
+        written = os.write(descriptor, line)  # one write, so that rows of two processes never mix
+        if written < len(line):
+            if locked:
+                os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, "The disk took only a part of the answer", str(path))
+        os.fsync(descriptor)
+    return complete
+
+
+def repair_answers(path: str | os.PathLike) -> str:
+    """Close off a torn last line, the remains of a write that was cut off before it was acknowledged.
+
+    Says what was found and done, for the annotator to read, or nothing where the file was in order. The
+    remains stay as a line of their own, which readers skip.
+    """
+    path = Path(path)
+    if not path.exists():
+        return ""
+    with _open_to_append(path) as (descriptor, _):
+        if not _ends_torn(descriptor, os.fstat(descriptor).st_size):
+            return ""
+        os.write(descriptor, b"\n")
+        os.fsync(descriptor)
+    return _describe_torn_end(path)
+
+
+@contextmanager
+def _open_to_append(path: Path) -> Iterator[tuple[int, bool]]:
+    """Open a file for appending under a lock, where there are locks; say whether it holds."""
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        if is_new:
+            flush_folder(path.parent)
+        yield descriptor, _lock(descriptor)
+    finally:
+        os.close(descriptor)  # this gives the lock back too
+
+
+def _lock(descriptor: int) -> bool:
+    """Wait for the file's lock; some network drives have none, and a single write stays whole without it."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
+
+
+def _ends_torn(descriptor: int, size: int) -> bool:
+    """Tell whether the last byte of a file is something other than a newline."""
+    if not size:
+        return False
+    os.lseek(descriptor, size - 1, os.SEEK_SET)  # appending ignores this position
+    return os.read(descriptor, 1) != b"\n"
+
+
+def _describe_torn_end(path: Path) -> str:
+    """Say what a repair did."""
+    return (
+        f"The last line of {path.name} was cut off while being written and has been closed off; no "
+        "acknowledged answer is lost, and the item concerned will be shown again."
+    )
+
+
+def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]]:
+    """Read the rows of one file in the order in which they were appended, repeated events included.
+
+    `start` is a byte where a line begins, for reading what was added since. A last line that is whole but for
+    its newline counts; one that was cut off is left out with a warning; one that is whole but no answer is an
+    error.
+    """
+    path = Path(path)
+    rows = []
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = file.read().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"line {number} of {path.name}" + (f" after byte {start}" if start else "")
+        try:
+            row = json.loads(line)
+        except ValueError:
+            warnings.warn(
+                f"Skipped {where}, which was cut off while being written. It had not been acknowledged, "
+                "so the labelling page asked for that answer again or sent it again.",
+                stacklevel=2,
+            )
+            continue
+        if not isinstance(row, dict):
+            raise ValueError(f"Expected an answer in {where}, got {row!r}. Is this an annotator's file?")
+        rows.append(check_row(row, where))
+    return rows
+
+
 def _read_csv(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a CSV download, where nothing is an empty cell."""
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -310,3 +271,61 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
             values["simulated"] = str(values.get("simulated")).lower() == "true"
             rows.append(check_row(values, where))
     return rows
+
+
+def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Check that a mapping is one answer, and complete it with the columns that it leaves out."""
+    complete: dict[str, Any] = dict.fromkeys(ANSWER_COLUMNS)
+    complete |= {name: _mend(value) for name, value in row.items() if name in complete}
+    unknown = [str(name) for name in row if name not in complete]
+    if unknown:
+        raise ValueError(
+            f"Expected only the columns {', '.join(ANSWER_COLUMNS)} in {where}, "
+            f"got also {', '.join(unknown)}. Remove them."
+        )
+    undo = complete["retracts"] is not None
+    for name in ("event_id", "item_id", "annotator", "answered_at", "retracts" if undo else "answer"):
+        if not isinstance(complete[name], str) or not complete[name]:
+            raise ValueError(
+                f"Expected text in {name} in {where}, got {complete[name]!r}: this is not a row that the "
+                "labelling tools wrote. Correct or remove it."
+            )
+    for name in ("left", "right", "note", "widget_version"):
+        if complete[name] is not None and not isinstance(complete[name], str):
+            raise ValueError(f"Expected text or nothing in {name} in {where}, got {complete[name]!r}.")
+    if undo:
+        complete["answer"] = None
+    complete["annotator"] = clean_name(complete["annotator"])
+    complete["seconds"] = _check_seconds(complete["seconds"], where)
+    complete["simulated"] = bool(complete["simulated"])
+    _check_time(complete["answered_at"], where)
+    return complete
+
+
+def _mend(value: Any) -> Any:
+    """Replace halves of characters, which a browser can send and no table or file can hold."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _check_seconds(value: Any, where: str) -> float | None:
+    """Return the seconds taken as a float, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"Expected a number of seconds, 0 or more, in {where}, got {value!r}.")
+    return float(value)
+
+
+def _check_time(value: str, where: str) -> None:
+    """Refuse a time without its offset: laptops in two time zones would be put in the wrong order."""
+    try:
+        aware = datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise ValueError(
+            f"Expected answered_at in {where} as ISO 8601 with its offset from UTC, such as "
+            f"2026-01-05T10:00:00.000Z, got {value!r}."
+        )

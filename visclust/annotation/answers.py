@@ -8,20 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from visclust.annotation.answer_files import (
-    ANSWER_COLUMNS,
-    check_row,
-    read_rows,
-)
+from visclust.annotation.answer_files import ANSWER_COLUMNS, SIMULATED, check_row, read_rows
 from visclust.base.tables import check_table
-
-_PREFIX = "simulated"
 
 
 def read_answers(
     source: str | os.PathLike | Iterable[str | os.PathLike], *, simulated: bool | None = None
 ) -> pd.DataFrame:
-    """Read the answers of one or more annotators.
+    r"""Read the answers of one or more annotators.
 
     Parameters
     ----------
@@ -53,11 +47,10 @@ def read_answers(
     Examples
     --------
     >>> import tempfile
-    >>> path = name_answer_file(tempfile.mkdtemp(), "ana")
-    >>> row = {"event_id": "e1", "item_id": "p1", "annotator": "ana", "answer": "same",
-    ...        "answered_at": "2026-01-05T10:00:00.000Z", "seconds": 2.5}
-    >>> for _ in range(2):
-    ...     _ = append_answer(path, row)
+    >>> path = Path(tempfile.mkdtemp()) / "ana.jsonl"
+    >>> row = ('{"event_id": "e1", "item_id": "p1", "annotator": "ana", "answer": "same", '
+    ...        '"answered_at": "2026-01-05T10:00:00.000Z", "seconds": 2.5}')
+    >>> _ = path.write_text(f"{row}\n{row}\n")
     >>> read_answers(path.parent)[["item_id", "answer"]]
       item_id answer
     0      p1   same
@@ -195,8 +188,11 @@ def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def refuse_mixture(answers: pd.DataFrame) -> bool:
-    """Raise an error where simulated answers stand among people's."""
-    simulated = answers["annotator"].astype(str).str.startswith(_PREFIX)
+    """Raise an error where simulated answers stand among people's; else say whether they are simulated.
+
+    A row is simulated if its column ``simulated`` says so, or if the annotator's name starts with that word.
+    """
+    simulated = answers["annotator"].astype(str).str.startswith(SIMULATED)
     if "simulated" in answers.columns:
         simulated = simulated | answers["simulated"].isin([True])
     if simulated.nunique() > 1:

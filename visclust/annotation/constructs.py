@@ -1,4 +1,6 @@
-"""What the paper asks people about images: features to label, emotions to rate."""
+"""What people are asked about images: the paper's features and emotions, and what others must be like."""
+
+from collections.abc import Sequence
 
 # The features of the paper's fine-tuning, in its order.
 FEATURES = (
@@ -22,3 +24,24 @@ EMOTIONS = {
     "aversion": ("angry", "resentful", "bitter", "hateful"),
     "anxiety": ("worried", "scared", "afraid"),
 }
+
+
+def check_names(names: Sequence[object], what: str) -> tuple[str, ...]:
+    """Check the names of what people are asked about: each is text on one line, and comes once.
+
+    Names that differ by upper case alone are the same one, since nobody could tell them apart. `what` says
+    in the error what they name ("feature", "item").
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not name.isprintable() or not name or name != " ".join(name.split()):
+            raise ValueError(
+                f"Expected each {what}'s name as text on one line without spaces at its ends, got {name!r}."
+            )
+        if name.casefold() in seen:
+            raise ValueError(
+                f"Expected each {what} once, got {name!r} again: nobody could tell them apart. "
+                "Rename or drop one."
+            )
+        seen[name.casefold()] = name
+    return tuple(seen.values())

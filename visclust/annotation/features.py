@@ -1,4 +1,4 @@
-"""One table of labels from what several annotators said about each image, and how far they agreed."""
+"""Answers about features, and one table of labels made of what several annotators said about each image."""
 
 import json
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from visclust.annotation.agreement_measures import (
 )
 from visclust.annotation.answer_files import SKIP
 from visclust.annotation.answers import current_answers, refuse_mixture
+from visclust.annotation.constructs import check_names
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.checks import check_whole_number
 from visclust.base.tables import check_table
@@ -23,6 +24,11 @@ _RESERVED = ("image_id", "simulated")  # the other columns of a labels table
 
 _RULES = ("majority", "any", "all", "share")
 
+_AGREEMENT_COLUMNS = [
+    "feature", "n_images", "n_annotators", "n_votes", "share_yes", "percent_agreement", "alpha", "alpha_low",
+    "alpha_high", "n_shared", "n_positive", "n_ties", "n_missing", "note", "simulated",
+]  # fmt: skip
+
 
 class AggregatedLabels(NamedTuple):
     """Labels by image, the votes they rest on, and the agreement between annotators by feature."""
@@ -30,12 +36,6 @@ class AggregatedLabels(NamedTuple):
     labels: pd.DataFrame
     votes: pd.DataFrame
     agreement: pd.DataFrame
-
-
-_AGREEMENT_COLUMNS = [
-    "feature", "n_images", "n_annotators", "n_votes", "share_yes", "percent_agreement", "alpha", "alpha_low",
-    "alpha_high", "n_shared", "n_positive", "n_ties", "n_missing", "note", "simulated",
-]  # fmt: skip
 
 
 def aggregate_labels(
@@ -242,27 +242,20 @@ def check_features(features: Sequence[str]) -> tuple[str, ...]:
     """Check a list of features, before anybody is asked about them."""
     if isinstance(features, str) or not (names := list(features)):
         raise ValueError(f"Expected a list of features' names, such as ['anger', 'men'], got {features!r}.")
-    seen: set[str] = set()
-    for name in names:
-        if not isinstance(name, str) or not name.isprintable() or not name or name != " ".join(name.split()):
-            raise ValueError(
-                f"Expected each feature's name as text on one line without spaces at its ends, got {name!r}."
-            )
-        if name in _RESERVED:
+    for name in _RESERVED:
+        if name in names:
             raise ValueError(
                 f"Expected a name other than {name!r}, which has another meaning in labels tables. Rename it."
             )
-        if name.casefold() in seen:
-            raise ValueError(
-                f"Expected each feature once, got {name!r} again: annotators could not tell them apart. "
-                "Rename or drop one."
-            )
-        seen.add(name.casefold())
-    return tuple(names)
+    return check_names(names, "feature")
 
 
 def write_feature_answer(asked: Sequence[str], present: Sequence[str]) -> str:
-    """Write the answer to one image as text: the features asked about, and those that are there."""
+    """Write the answer to one image as text: all features asked about, in the order shown, and those there.
+
+    A feature that was asked about and is not among those present was seen to be absent; one that was not
+    asked about is unknown. The same answer is always the same text, JSON without spaces.
+    """
     unknown = [name for name in present if name not in asked]
     if unknown:
         raise ValueError(f"Expected only features that were asked about, got {unknown[0]!r} too.")
@@ -271,7 +264,7 @@ def write_feature_answer(asked: Sequence[str], present: Sequence[str]) -> str:
 
 
 def read_feature_answer(answer: str) -> dict[str, bool]:
-    """Read the answer to one image."""
+    """Read the answer to one image: for each feature asked about, in the order shown, whether it is there."""
     try:
         said = json.loads(answer)
         asked, present = said["asked"], said["present"]

@@ -1,11 +1,10 @@
-"""Measure how far annotators agree, and list what they disagree about."""
+"""Answers to pairs of images: how far annotators agree on them, and one gold answer of several."""
 
 from typing import NamedTuple
 
 import krippendorff
 import numpy as np
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
 
 from visclust.annotation.agreement_measures import (
     compute_alpha,
@@ -13,28 +12,28 @@ from visclust.annotation.agreement_measures import (
     compute_percent_agreement,
     count_coincidences,
 )
+from visclust.annotation.answer_files import SKIP
 from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.base.bootstrap import find_interval, resample_sums
-from visclust.base.tables import check_table
+from visclust.base.tables import check_columns, check_table
 
-_ANSWERS = ("same", "different", "unsure", "skip")
-"""The answers that an annotator can give to a pair."""
+# The answers that an annotator can give to a pair.
+PAIR_ANSWERS = ("same", "different", "unsure", SKIP)
+
+_RULES = ("unanimous", "majority", "third")
+_PAIR = ["pair_id", "image_a", "image_b"]
 
 
 class Agreement(NamedTuple):
-    """Agreement between annotators: the measures, what they disagree about, and each one's answers."""
+    """Agreement between annotators of pairs: the measures, the disagreements, and each one's answers."""
 
     measures: pd.DataFrame
     disagreements: pd.DataFrame
     prevalence: pd.DataFrame
 
 
-_RULES = ("unanimous", "majority", "third")
-_PAIR = ["pair_id", "image_a", "image_b"]
-
-
 class Resolution(NamedTuple):
-    """The gold table, and the pairs without a gold answer with the reason."""
+    """The gold table, and the pairs that have no gold answer, with the reason."""
 
     gold: pd.DataFrame
     unresolved: pd.DataFrame
@@ -48,12 +47,14 @@ def agreement(
     level: float = 0.95,
     seed: int = 0,
 ) -> Agreement:
-    """Measure how far annotators agree beyond chance, with intervals, and list what to adjudicate.
+    """Measure from answers to pairs how far annotators agree beyond chance, and list the pairs to adjudicate.
+
+    For answers about features of single images, see `aggregate_labels`.
 
     Parameters
     ----------
     answers : DataFrame
-        An answers table, raw: of each annotator's answers to a pair, the latest one not taken back counts.
+        The answers to pairs, raw: of each annotator's answers to one, the latest not taken back counts.
     unsure : {"missing", "answer"}, default "missing"
         Whether "unsure" counts as no answer, or as a third answer beside "same" and "different". "skip" is
         never an answer.
@@ -107,7 +108,7 @@ def agreement(
     if unsure not in ("missing", "answer"):
         raise ValueError(f'Expected unsure="missing" or "answer", got {unsure!r}.')
     wide = _spread_answers(answers)
-    values = list(_ANSWERS[: 2 if unsure == "missing" else 3])
+    values = list(PAIR_ANSWERS[: 2 if unsure == "missing" else 3])
     # Code of each answer, items by annotators; -1 where there is none that counts.
     codes = np.column_stack(
         [pd.Index(values).get_indexer(pd.Index(wide[name])) for name in wide.columns]
@@ -125,13 +126,16 @@ def agreement(
 
 
 def _spread_answers(answers: pd.DataFrame) -> pd.DataFrame:
-    """Spread the answers that stand into a table of items by annotators."""
+    """Spread the answers that stand into a table of pairs (in the order first seen) by annotators (by name).
+
+    Cells are missing where an annotator gave no answer.
+    """
     standing = current_answers(answers)
     refuse_mixture(standing)
-    unknown = standing.loc[~standing["answer"].isin(_ANSWERS), "answer"]
+    unknown = standing.loc[~standing["answer"].isin(PAIR_ANSWERS), "answer"]
     if len(unknown):
         raise ValueError(
-            f"Expected the answers {', '.join(_ANSWERS)}, got {unknown.iloc[0]!r} ({len(unknown)} such "
+            f"Expected the answers {', '.join(PAIR_ANSWERS)}, got {unknown.iloc[0]!r} ({len(unknown)} such "
             f"rows). Read the answers to pairs only, and leave other items out."
         )
     first_seen = answers.loc[answers["item_id"].isin(standing["item_id"]), "item_id"].drop_duplicates()
@@ -141,7 +145,9 @@ def _spread_answers(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measure(codes: np.ndarray, n_values: int, *, n_bootstrap: int, level: float, seed: int) -> pd.DataFrame:
-    """Compute the measures and their intervals from the coded answers, items by annotators."""
+    """Compute the measures and their intervals from the coded answers, pairs by annotators; -1 is none."""
+    from sklearn.metrics import cohen_kappa_score  # takes seconds, and who labels needs only PAIR_ANSWERS
+
     n_items, n_annotators = codes.shape
     counts = np.stack([(codes == value).sum(axis=1) for value in range(n_values)], axis=1)
     sizes = counts.sum(axis=1)
@@ -207,17 +213,17 @@ def _count_answers(wide: pd.DataFrame) -> pd.DataFrame:
     """Count each annotator's answers by kind."""
     rows = []
     for name in wide.columns:
-        counts = {answer: int((wide[name] == answer).sum()) for answer in _ANSWERS}
+        counts = {answer: int((wide[name] == answer).sum()) for answer in PAIR_ANSWERS}
         decided = counts["same"] + counts["different"]
         prevalence = counts["same"] / decided if decided else np.nan
         rows.append({"annotator": name, **counts, "prevalence": prevalence})
-    return pd.DataFrame(rows, columns=["annotator", *_ANSWERS, "prevalence"])
+    return pd.DataFrame(rows, columns=["annotator", *PAIR_ANSWERS, "prevalence"])
 
 
 def resolve(
     answers: pd.DataFrame, *, pairs: pd.DataFrame, rule: str = "unanimous", third: str | None = None
 ) -> Resolution:
-    """Resolve the answers of several annotators into one gold answer per pair.
+    """Resolve several annotators' answers to pairs into one gold answer per pair.
 
     "skip" is no answer. "unsure" is an answer that decides nothing: it prevents unanimity, and counts against
     both sides in a majority.
@@ -266,11 +272,10 @@ def resolve(
     """
     if rule not in _RULES:
         raise ValueError(f"Expected one of the rules {', '.join(_RULES)}, got {rule!r}.")
-    absent = [name for name in _PAIR if name not in pairs.columns]
-    if absent or pairs["pair_id"].duplicated().any():
+    check_columns(pairs, _PAIR, "the pairs", hint="sample_pairs makes such a table.")
+    if (twice := pairs["pair_id"].duplicated()).any():
         raise ValueError(
-            f"Expected a pairs table with one row per pair_id and the columns {', '.join(_PAIR)}, got "
-            f"{', '.join(absent) + ' missing' if absent else 'a pair_id that comes twice'}."
+            f"Expected one row per pair_id in the pairs; {pairs.loc[twice, 'pair_id'].iloc[0]!r} comes twice."
         )
     wide = _spread_answers(answers)
     strange = wide.index.difference(pd.Index(pairs["pair_id"]))

@@ -1,4 +1,4 @@
-"""What respondents rate on which scale, the order in which they see it, and one image's ratings as text."""
+"""Ratings of images: the items and their scale, one image's ratings as text, and the table made of them."""
 
 import hashlib
 import json
@@ -10,90 +10,13 @@ import pandas as pd
 
 from visclust.annotation.answer_files import SKIP, clean_name
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
-from visclust.annotation.constructs import EMOTIONS
+from visclust.annotation.constructs import EMOTIONS, check_names
 from visclust.base.tables import check_table
 
 _COLUMNS = [
     "respondent", "group", "image_id", "item", "rating", "simulated", "position", "place", "reason",
     "seconds", "answered_at",
 ]  # fmt: skip
-
-
-def list_items(items: Mapping[str, Sequence[str]] | Sequence[str]) -> tuple[str, ...]:
-    """List the items to rate, whether or not they are sorted by dimension."""
-    parts = [items] if not isinstance(items, Mapping) else list(items.values())
-    if any(isinstance(part, str) for part in parts) or not (names := [one for part in parts for one in part]):
-        raise ValueError(
-            f"Expected items as a list of names, or as lists of names by dimension, got {items!r}."
-        )
-    for name in names:
-        if not isinstance(name, str) or not name.isprintable() or not name or name != " ".join(name.split()):
-            raise ValueError(
-                f"Expected each item's name as text on one line without spaces at its ends, got {name!r}."
-            )
-    if len({name.casefold() for name in names}) < len(names):
-        raise ValueError(f"Expected each item once, got {', '.join(names)}. Drop or rename the copies.")
-    return tuple(names)
-
-
-def check_scale(scale: Sequence[int]) -> tuple[int, int]:
-    """Check a scale of whole numbers."""
-    ends = list(scale) if isinstance(scale, Sequence) and not isinstance(scale, str) else []
-    whole = all(isinstance(end, int | np.integer) and not isinstance(end, bool) for end in ends)
-    if len(ends) != 2 or not whole or not 1 <= ends[1] - ends[0] <= 100:
-        raise ValueError(
-            f"Expected a scale as its lowest and highest whole number, such as (1, 10) and at most 100 "
-            f"apart, got {scale!r}."
-        )
-    return int(ends[0]), int(ends[1])
-
-
-def order_items(
-    items: Mapping[str, Sequence[str]] | Sequence[str], *, respondent: str, seed: int = 0
-) -> tuple[str, ...]:
-    """Shuffle the items for one respondent, who sees them in this order with every image.
-
-    The order differs between respondents, so that no item profits from its place, and stays the same from
-    image to image, so that nobody has to search for an item.
-    """
-    names = list_items(items)
-    digest = hashlib.sha256(json.dumps([seed, clean_name(respondent)]).encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:8]))
-    return tuple(names[at] for at in rng.permutation(len(names)))
-
-
-def write_rating_answer(ratings: Mapping[str, int | None], scale: Sequence[int]) -> str:
-    """Write the ratings of one image as text."""
-    answer = {"scale": list(scale), "ratings": [[name, value] for name, value in ratings.items()]}
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-
-
-def read_rating_answer(
-    answer: str, *, items: Mapping[str, Sequence[str]] | Sequence[str], scale: Sequence[int] = (1, 10)
-) -> dict[str, int | None]:
-    """Read the ratings of one image, and check them."""
-    wanted, (low, high) = list_items(items), check_scale(scale)
-    try:
-        said = json.loads(answer)
-        shown = said["scale"]
-        names = [str(name) for name, _ in said["ratings"]]
-        ratings = dict(said["ratings"])
-    except (ValueError, TypeError, KeyError):
-        raise ValueError(
-            f'Expected ratings, such as {{"scale":[1,10],"ratings":[["proud",7]]}}, got {answer!r}. '
-            "Read the files of ratings only."
-        ) from None
-    if sorted(names) != sorted(wanted) or shown != [low, high]:
-        raise ValueError(
-            f"Expected ratings of {', '.join(wanted)} from {low} to {high}, got ratings of "
-            f"{', '.join(names)} on the scale {shown}. Give the items and the scale that were shown."
-        )
-    for name, value in ratings.items():
-        if value is not None and (type(value) is not int or not low <= value <= high):
-            raise ValueError(
-                f"Expected a whole number from {low} to {high}, or null, for {name!r}, got {value!r}."
-            )
-    return ratings
 
 
 def read_rating_answers(
@@ -194,3 +117,74 @@ def _refuse_strangers(said: Mapping[tuple[str, str], object], assigned: set[tupl
         f"{len(strange)} answers that are not among them (first: about {what}). Give the assignment that was "
         "used, or leave these answers out."
     )
+
+
+def list_items(items: Mapping[str, Sequence[str]] | Sequence[str]) -> tuple[str, ...]:
+    """List the items to rate, whether they come by dimension, as `EMOTIONS` does, or as a plain list."""
+    parts = [items] if not isinstance(items, Mapping) else list(items.values())
+    if any(isinstance(part, str) for part in parts) or not (names := [one for part in parts for one in part]):
+        raise ValueError(
+            f"Expected items as a list of names, or as lists of names by dimension, got {items!r}."
+        )
+    return check_names(names, "item")
+
+
+def check_scale(scale: Sequence[int]) -> tuple[int, int]:
+    """Check a scale: its lowest and its highest whole number, at most 100 apart."""
+    ends = list(scale) if isinstance(scale, Sequence) and not isinstance(scale, str) else []
+    whole = all(isinstance(end, int | np.integer) and not isinstance(end, bool) for end in ends)
+    if len(ends) != 2 or not whole or not 1 <= ends[1] - ends[0] <= 100:
+        raise ValueError(
+            f"Expected a scale as its lowest and highest whole number, such as (1, 10) and at most 100 "
+            f"apart, got {scale!r}."
+        )
+    return int(ends[0]), int(ends[1])
+
+
+def order_items(
+    items: Mapping[str, Sequence[str]] | Sequence[str], *, respondent: str, seed: int = 0
+) -> tuple[str, ...]:
+    """Shuffle the items for one respondent, who sees them in this order with every image.
+
+    The order differs between respondents, so that no item profits from its place, and stays the same from
+    image to image, so that nobody has to search for an item. The same seed, respondent and items give the
+    same order everywhere.
+    """
+    names = list_items(items)
+    digest = hashlib.sha256(json.dumps([seed, clean_name(respondent)]).encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:8]))
+    return tuple(names[at] for at in rng.permutation(len(names)))
+
+
+def write_rating_answer(ratings: Mapping[str, int | None], scale: Sequence[int]) -> str:
+    """Write the ratings of one image, in the order shown, as JSON without spaces; None is "can't say"."""
+    answer = {"scale": list(scale), "ratings": [[name, value] for name, value in ratings.items()]}
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_rating_answer(
+    answer: str, *, items: Mapping[str, Sequence[str]] | Sequence[str], scale: Sequence[int] = (1, 10)
+) -> dict[str, int | None]:
+    """Read the ratings of one image, in the order shown; other items and another scale are refused."""
+    wanted, (low, high) = list_items(items), check_scale(scale)
+    try:
+        said = json.loads(answer)
+        shown = said["scale"]
+        names = [str(name) for name, _ in said["ratings"]]
+        ratings = dict(said["ratings"])
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(
+            f'Expected ratings, such as {{"scale":[1,10],"ratings":[["proud",7]]}}, got {answer!r}. '
+            "Read the files of ratings only."
+        ) from None
+    if sorted(names) != sorted(wanted) or shown != [low, high]:
+        raise ValueError(
+            f"Expected ratings of {', '.join(wanted)} from {low} to {high}, got ratings of "
+            f"{', '.join(names)} on the scale {shown}. Give the items and the scale that were shown."
+        )
+    for name, value in ratings.items():
+        if value is not None and (type(value) is not int or not low <= value <= high):
+            raise ValueError(
+                f"Expected a whole number from {low} to {high}, or null, for {name!r}, got {value!r}."
+            )
+    return ratings

@@ -1,13 +1,14 @@
-"""Answers made up from known groups, for runs without people: always marked, never mixed with a person's."""
+"""Answers of made-up annotators, for runs without people: always marked, never mixed with a person's."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from visclust.annotation.answers import _PREFIX
+from visclust.annotation.answer_files import SIMULATED
 from visclust.annotation.constructs import FEATURES
 from visclust.annotation.features import check_features, write_feature_answer
+from visclust.base.tables import check_columns
 
 # A placeholder: nobody answered at any time, but the answer files ask for one.
 _NO_TIME = "1970-01-01T00:00:00.000Z"
@@ -81,42 +82,6 @@ def simulate_answers(
     return pd.concat(parts, ignore_index=True)
 
 
-def _check_simulated_names(annotators: Sequence[str]) -> None:
-    """Check the names of made-up annotators."""
-    if isinstance(annotators, str) or len(set(annotators)) < max(1, len(annotators)):
-        raise ValueError(f"Expected a list of different annotators' names, got {annotators!r}.")
-    wrong = [name for name in annotators if not name.startswith(_PREFIX)]
-    if wrong:
-        raise ValueError(
-            f"Expected names that start with {_PREFIX!r}, so that nobody takes them for people, got {wrong}."
-        )
-
-
-def _make_simulated_rows(
-    annotator: str,
-    items: pd.Series,
-    said: Sequence[str] | np.ndarray,
-    *,
-    left: pd.Series | None = None,
-    right: pd.Series | None = None,
-) -> pd.DataFrame:
-    """Make one made-up annotator's rows of an answers table."""
-    return pd.DataFrame(
-        {
-            "item_id": items.to_numpy(dtype=object),
-            "annotator": annotator,
-            "answer": said,
-            "answered_at": _NO_TIME,
-            "seconds": np.nan,
-            "retracts": None,
-            "event_id": [f"{annotator}:{item}" for item in items],
-            "left": None if left is None else left.to_numpy(dtype=object),
-            "right": None if right is None else right.to_numpy(dtype=object),
-            "simulated": True,
-        }
-    )
-
-
 def simulate_features(
     images: pd.DataFrame,
     truth: pd.DataFrame,
@@ -166,11 +131,7 @@ def simulate_features(
         raise ValueError(f"Expected an error_rate between 0 and 1, got {error_rate!r}.")
     _check_simulated_names(annotators)
     names = list(check_features(features))
-    lacking = [name for name in ["image_id", *names] if name not in truth.columns]
-    if lacking:
-        raise ValueError(
-            f"Expected image_id and a column for each feature in `truth`, got none for {', '.join(lacking)}."
-        )
+    check_columns(truth, ["image_id", *names], "`truth`", hint="Add what is known of each feature.")
     shown = images[images["status"] == "ok"] if "status" in images.columns else images
     ids = shown["image_id"].drop_duplicates()
     known = truth.drop_duplicates("image_id").set_index("image_id")[names].reindex(ids)
@@ -190,3 +151,40 @@ def simulate_features(
         texts = [write_feature_answer(names, [names[at] for at in np.flatnonzero(row)]) for row in seen]
         parts.append(_make_simulated_rows(annotator, ids, texts))
     return pd.concat(parts, ignore_index=True)
+
+
+def _check_simulated_names(annotators: Sequence[str]) -> None:
+    """Check the names of made-up annotators: all different, and each starting with "simulated"."""
+    if isinstance(annotators, str) or len(set(annotators)) < max(1, len(annotators)):
+        raise ValueError(f"Expected a list of different annotators' names, got {annotators!r}.")
+    wrong = [name for name in annotators if not name.startswith(SIMULATED)]
+    if wrong:
+        raise ValueError(
+            f"Expected names that start with {SIMULATED!r}, so that nobody takes them for people, "
+            f"got {wrong}."
+        )
+
+
+def _make_simulated_rows(
+    annotator: str,
+    items: pd.Series,
+    said: Sequence[str] | np.ndarray,
+    *,
+    left: pd.Series | None = None,
+    right: pd.Series | None = None,
+) -> pd.DataFrame:
+    """Make one made-up annotator's rows of an answers table: marked, and without any time taken."""
+    return pd.DataFrame(
+        {
+            "item_id": items.to_numpy(dtype=object),
+            "annotator": annotator,
+            "answer": said,
+            "answered_at": _NO_TIME,
+            "seconds": np.nan,
+            "retracts": None,
+            "event_id": [f"{annotator}:{item}" for item in items],
+            "left": None if left is None else left.to_numpy(dtype=object),
+            "right": None if right is None else right.to_numpy(dtype=object),
+            "simulated": True,
+        }
+    )

@@ -1,4 +1,4 @@
-"""A clustering as a result and as a table; the single k-means baseline; leftovers by nearest centre."""
+"""A clustering as a result and as tables; the single k-means baseline; leftovers by nearest centre."""
 
 import time
 from collections.abc import Callable

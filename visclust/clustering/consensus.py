@@ -115,7 +115,10 @@ def find_consensus(
 
 
 def _count_together(run_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Count in how many runs each image is together with the others of its cluster, on average over these."""
+    """Count in how many runs each image is together with the others of its cluster, on average over these.
+
+    NaN where the image is unassigned or alone in its cluster.
+    """
     total = np.zeros(len(labels))
     for column in run_labels.T:
         there = np.flatnonzero((column != UNASSIGNED) & (labels != UNASSIGNED))

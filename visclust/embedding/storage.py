@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import to_host
-from visclust.base.files import write_atomically
+from visclust.base.files import write_atomically, write_text
 from visclust.base.provenance import digest_ids, digest_input
 from visclust.embedding.embed import Embedding
 
@@ -66,9 +66,7 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
         "image_ids": ids,
     }
     write_atomically(matrix, lambda file: np.save(file, x, allow_pickle=False))
-    write_atomically(
-        matrix.with_suffix(".json"), lambda file: file.write(json.dumps(sidecar, indent=1).encode())
-    )
+    write_text(matrix.with_suffix(".json"), json.dumps(sidecar, indent=1))
     return matrix
 
 

@@ -12,15 +12,6 @@ from visclust.base.tables import UNASSIGNED, check_posts, check_table
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
 
-
-class ClusterDescriptions(NamedTuple):
-    """A row per cluster; a row per cluster and typical image; a row per cluster and word."""
-
-    clusters: pd.DataFrame
-    typical: pd.DataFrame
-    words: pd.DataFrame
-
-
 _RANKED = {
     "cluster": "Cluster",
     "images": "Images",
@@ -32,6 +23,14 @@ _RANKED = {
     "days": "Days",
     "words": "Words",
 }
+
+
+class ClusterDescriptions(NamedTuple):
+    """A row per cluster; a row per cluster and typical image; a row per cluster and word."""
+
+    clusters: pd.DataFrame
+    typical: pd.DataFrame
+    words: pd.DataFrame
 
 
 def describe_clusters(
@@ -134,29 +133,6 @@ def describe_clusters(
     table["words"] = table["words"].astype(object).fillna("")
     table = table.reset_index().sort_values(["images", "cluster"], ascending=[False, True], ignore_index=True)
     return ClusterDescriptions(table, typical, words)
-
-
-def _describe_posts(shown: pd.DataFrame) -> pd.DataFrame:
-    """Describe the posts of each cluster; a row of the table is a use of an image by a post."""
-    uses = shown.groupby("cluster").size()
-    once = shown.drop_duplicates(["cluster", "post_id"])
-    table = once.groupby("cluster").agg(
-        posts=("post_id", "size"), first_day=("posted_at", "min"), last_day=("posted_at", "max")
-    )
-    table.insert(1, "uses", uses)
-    for day in ("first_day", "last_day"):
-        table[day] = table[day].dt.floor("D")
-    by_author = once.groupby(["cluster", "author"]).size().rename("posts").reset_index()
-    total = by_author.groupby("cluster")["posts"].transform("sum")
-    by_author["share"] = by_author["posts"] / total
-    by_author["square"] = by_author["share"] ** 2
-    top = by_author.sort_values(["share", "author"], ascending=[False, True]).drop_duplicates("cluster")
-    authors = by_author.groupby("cluster").agg(authors=("author", "size"), squares=("square", "sum"))
-    table["authors"] = authors["authors"]
-    table["effective_authors"] = 1 / authors["squares"]
-    return table.join(
-        top.set_index("cluster")[["author", "share"]].set_axis(["top_author", "top_author_share"], axis=1)
-    )
 
 
 def rank_clusters(
@@ -292,6 +268,29 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
             {"cluster": "int64", "rank": "int64", "image_id": "str"}
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _describe_posts(shown: pd.DataFrame) -> pd.DataFrame:
+    """Describe the posts of each cluster; a row of the table is a use of an image by a post."""
+    uses = shown.groupby("cluster").size()
+    once = shown.drop_duplicates(["cluster", "post_id"])
+    table = once.groupby("cluster").agg(
+        posts=("post_id", "size"), first_day=("posted_at", "min"), last_day=("posted_at", "max")
+    )
+    table.insert(1, "uses", uses)
+    for day in ("first_day", "last_day"):
+        table[day] = table[day].dt.floor("D")
+    by_author = once.groupby(["cluster", "author"]).size().rename("posts").reset_index()
+    total = by_author.groupby("cluster")["posts"].transform("sum")
+    by_author["share"] = by_author["posts"] / total
+    by_author["square"] = by_author["share"] ** 2
+    top = by_author.sort_values(["share", "author"], ascending=[False, True]).drop_duplicates("cluster")
+    authors = by_author.groupby("cluster").agg(authors=("author", "size"), squares=("square", "sum"))
+    table["authors"] = authors["authors"]
+    table["effective_authors"] = 1 / authors["squares"]
+    return table.join(
+        top.set_index("cluster")[["author", "share"]].set_axis(["top_author", "top_author_share"], axis=1)
+    )
 
 
 def _average_distances(rows: Any) -> np.ndarray:

@@ -46,7 +46,7 @@ def label_posts(
     noise : iterable of int, optional
         Clusters whose images tell nothing, such as screenshots of mixed kinds. They must have no frame.
     keep : iterable of str, optional
-        Further columns of `posts` to carry along, such as controls for `test_frame_use`.
+        Further columns of `posts` to carry along, such as controls for `model_frame_use`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Figures of frames and ideology, drawn from the tables of `test_frame_use`."""
+"""Figures of the use of frames by ideology, and of the words by which clusters differ."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -28,7 +28,7 @@ def plot_frame_effects(
     Parameters
     ----------
     effects : DataFrame
-        The ``effects`` of `test_frame_use`.
+        The ``effects`` of `model_frame_use`.
     measure : {"effect", "odds_ratio"}, default "effect"
         The average marginal effect in percentage points, or the odds ratio on a log scale.
     level : float, default 0.05
@@ -49,7 +49,7 @@ def plot_frame_effects(
 
     Source
     ------
-    See `test_frame_use`.
+    See `model_frame_use`.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def plot_frame_use(
     Parameters
     ----------
     curves : DataFrame
-        The ``curves`` of `test_frame_use`.
+        The ``curves`` of `model_frame_use`.
     own_scales : bool, default False
         Whether each panel has its own vertical scale, to see rare frames; otherwise all can be compared.
     columns : int, default 3
@@ -144,7 +144,7 @@ def plot_frame_use(
 
     Source
     ------
-    See `test_frame_use`.
+    See `model_frame_use`.
 
     Examples
     --------

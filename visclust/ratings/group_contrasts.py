@@ -95,9 +95,11 @@ def compare_groups(
 
     Source
     ------
-    Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: see `split_crossed`;
-    expanded percentile intervals: Hesterberg (2015), "What teachers should know about the bootstrap".
-    Benjamini & Hochberg (1995).
+    Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: Cameron, Gelbach & Miller
+    (2011), "Robust inference with multiway clustering", for the variance, Menzel (2021), "Bootstrap with
+    cluster-dependence in two or more dimensions", for splitting before resampling; Owen (2007), "The
+    pigeonhole bootstrap". Expanded percentile intervals: Hesterberg (2015), "What teachers should know about
+    the bootstrap". Degrees of freedom: Satterthwaite (1946). Benjamini & Hochberg (1995).
 
     Examples
     --------
@@ -157,7 +159,7 @@ def compare_groups(
 
 
 def choose_reference(names: Sequence[str], reference: str | None) -> str:
-    """Choose the group that the others are compared with."""
+    """Choose the group that the others are compared with: by default the last."""
     if len(names) < 2:
         raise ValueError(f"Expected ratings by at least two groups, got {', '.join(map(str, names))} only.")
     if reference is not None and reference not in names:

@@ -51,8 +51,8 @@ def summarize_emotions(
     DataFrame
         A row per outcome and cluster (or image): ``level, dimension, item, cluster`` (and ``image_id``),
         ``estimate, standard_error, low, high, images, ratings, simulated``. Intervals are for new respondents
-        and, by cluster, for new images of the cluster; see `estimate_cluster_errors`. They may reach past the
-        ends of the scale.
+        and, by cluster, for new images of the cluster, with standard errors as in `contrast_clusters`. They
+        may reach past the ends of the scale.
 
     Raises
     ------

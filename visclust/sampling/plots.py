@@ -1,4 +1,4 @@
-"""Figures of sampling: what annotation costs, and what a sample says of the corpus."""
+"""Figures of sampling: what annotation costs, and which clusters a sample reaches."""
 
 import altair as alt
 import pandas as pd

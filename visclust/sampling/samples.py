@@ -1,4 +1,4 @@
-"""Draw images, stratified by cluster or simply at random, with inclusion probabilities and weights."""
+"""Draw images, stratified by cluster or simply at random, and read from a sample how it was drawn."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _SAME = 1e-9
 
 
 class SampleDesign(NamedTuple):
-    """Strata of a sample by row, images in each, and which images of the corpus lie in them."""
+    """Strata of a sample by row (n,), images in each (s,), the stratum of each image of the corpus or -1."""
 
     strata: np.ndarray
     sizes: np.ndarray
@@ -285,26 +285,11 @@ def summarize_samples(
     return pd.DataFrame(rows)
 
 
-def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
-    check_table(clusters, "clusters")
-    check_sample(sample)
-    unknown = ~sample["image_id"].isin(clusters["image_id"])
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
-            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
-        )
-
-
-def check_sample(sample: pd.DataFrame) -> None:
-    """Check that a table is a sample, and that an image is in it."""
-    check_table(sample, "sample")
-    if sample.empty:
-        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
-
-
 def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "auto") -> SampleDesign:
-    """Find out whether a sample is stratified by cluster or simply random, from its probabilities."""
+    """Find out whether a sample is stratified by cluster or simply random, from its probabilities.
+
+    Where they fit both, "auto" takes stratified. A simple random sample is one stratum.
+    """
     check_sample(sample)
     check_table(clusters, "clusters")
     cluster_of = clusters.set_index("image_id")["cluster"]
@@ -333,3 +318,21 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
         "are others. If rows of the sample were removed, give it whole and leave their values missing "
         "(missing='adjust')."
     )
+
+
+def check_sample(sample: pd.DataFrame) -> None:
+    """Check that a table is a sample with at least one image."""
+    check_table(sample, "sample")
+    if sample.empty:
+        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+
+
+def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
+    check_table(clusters, "clusters")
+    check_sample(sample)
+    unknown = ~sample["image_id"].isin(clusters["image_id"])
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
+            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
+        )

@@ -1,4 +1,7 @@
-"""Assign sampled images to respondents: equal loads, even ratings, one image of a cluster per person."""
+"""Assign sampled images to respondents: equal loads, even ratings, one image of a cluster per person.
+
+Where that cannot be, it says which smallest change would let it.
+"""
 
 from collections.abc import Mapping
 
@@ -8,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from visclust.base.checks import check_whole_number
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.sampling.samples import check_sample
 
 # Every respondent trades once a round; Carstens et al. see mixing after some tens of rounds.
@@ -115,13 +118,8 @@ def assign_respondents(
 def _list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.ndarray]:
     """List the respondents of each group, in the order given."""
     needed = ["respondent"] + ([groups] if groups is not None else [])
-    missing = [name for name in needed if name not in respondents.columns]
-    if missing:
-        raise ValueError(
-            f"The respondents need the columns {needed}; {missing} is missing (there are "
-            f"{[str(name) for name in respondents.columns]}). Name the column of groups with groups=…, or "
-            "use groups=None for one group."
-        )
+    hint = "Name the column of groups with groups=…, or use groups=None for one group."
+    check_columns(respondents, needed, "the respondents", hint=hint)
     if not len(respondents):
         raise ValueError("Expected at least one respondent, got an empty table.")
     if respondents[needed].isna().any(axis=None):
@@ -137,51 +135,6 @@ def _list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.
     }
 
 
-def number_strata(sample: pd.DataFrame) -> np.ndarray:
-    """Give numbers to what a respondent may see once: the clusters, and each unassigned image by itself."""
-    cluster = sample["cluster"].to_numpy()
-    loose = cluster == UNASSIGNED
-    numbers = np.empty(len(sample), dtype=np.int64)
-    codes = np.unique(cluster[~loose], return_inverse=True)[1]
-    numbers[~loose] = codes
-    numbers[loose] = np.arange(loose.sum()) + (codes.max() + 1 if len(codes) else 0)
-    return numbers
-
-
-def even_out_ratings(
-    strata: np.ndarray, *, rated: np.ndarray, n_respondents: int, load: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Say how often each image is rated in a group: as evenly as the room in the clusters allows."""
-    counts = np.zeros(len(strata), dtype=np.int64)
-    room = np.full(strata.max() + 1, n_respondents)
-    left = n_respondents * load
-    while left:
-        # One more for every image that can have one, or for as many as ratings are left.
-        open_images = np.flatnonzero(room[strata] > 0)
-        # Images rated less by earlier groups come first; chance decides among equals.
-        order = open_images[np.lexsort((rng.random(len(open_images)), rated[open_images]))]
-        place = pd.Series(strata[order]).groupby(strata[order]).cumcount().to_numpy()
-        order = order[place < room[strata[order]]][:left]
-        counts[order] += 1
-        np.subtract.at(room, strata[order], 1)
-        left -= len(order)
-    return counts
-
-
-def _pick_images(
-    given: np.ndarray, strata: np.ndarray, counts: np.ndarray, *, rng: np.random.Generator
-) -> np.ndarray:
-    """Give each respondent one image of each of the clusters given, in an order drawn at random."""
-    who, stratum = np.nonzero(given)
-    # Both lists in the order of the clusters, each shuffled within a cluster, and matched by place.
-    people = np.lexsort((rng.random(len(who)), stratum))
-    images = np.repeat(np.arange(len(strata)), counts)
-    images = images[np.lexsort((rng.random(len(images)), strata[images]))]
-    rows = np.empty(len(who), dtype=np.int64)
-    rows[people] = images
-    return rows[np.lexsort((rng.random(len(who)), who))]
-
-
 def _refuse_impossible(
     sizes: np.ndarray, n_respondents: Mapping[str, int], *, per_respondent: int, n_loose: int = 0
 ) -> None:
@@ -189,7 +142,9 @@ def _refuse_impossible(
 
     With loads equal and one image of a cluster per respondent, one exists exactly if there are as many
     clusters as a respondent rates images, the ratings of each group reach all images, and no cluster has
-    more images than a group has respondents.
+    more images than a group has respondents: where all row sums are equal, these three imply the conditions
+    of Gale and Ryser for a table of 0 and 1. `sizes` counts the images of each cluster; every unassigned
+    image is a cluster of its own, and `n_loose` says how many those are.
     """
     n, s, largest = int(sizes.sum()), len(sizes), int(sizes.max())
     reasons = []
@@ -247,10 +202,50 @@ def _list_changes(sizes: np.ndarray, n_respondents: Mapping[str, int], load: int
     return changes
 
 
+def number_strata(sample: pd.DataFrame) -> np.ndarray:
+    """Give numbers to what a respondent may see once: the clusters, and each unassigned image by itself."""
+    cluster = sample["cluster"].to_numpy()
+    loose = cluster == UNASSIGNED
+    numbers = np.empty(len(sample), dtype=np.int64)
+    codes = np.unique(cluster[~loose], return_inverse=True)[1]
+    numbers[~loose] = codes
+    numbers[loose] = np.arange(loose.sum()) + (codes.max() + 1 if len(codes) else 0)
+    return numbers
+
+
+def even_out_ratings(
+    strata: np.ndarray, *, rated: np.ndarray, n_respondents: int, load: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Say how often each image is rated in a group: as evenly as the room in the clusters allows.
+
+    `strata` is the cluster of each image, from `number_strata`, and `rated` how often earlier groups rate it:
+    those rated less come first where not all can have one more. The ratings of a cluster sum to
+    `n_respondents` at most.
+    """
+    counts = np.zeros(len(strata), dtype=np.int64)
+    room = np.full(strata.max() + 1, n_respondents)
+    left = n_respondents * load
+    while left:
+        # One more for every image that can have one, or for as many as ratings are left.
+        open_images = np.flatnonzero(room[strata] > 0)
+        # Images rated less by earlier groups come first; chance decides among equals.
+        order = open_images[np.lexsort((rng.random(len(open_images)), rated[open_images]))]
+        place = pd.Series(strata[order]).groupby(strata[order]).cumcount().to_numpy()
+        order = order[place < room[strata[order]]][:left]
+        counts[order] += 1
+        np.subtract.at(room, strata[order], 1)
+        left -= len(order)
+    return counts
+
+
 def _assign_strata(
     totals: np.ndarray, *, n_respondents: int, load: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw a table of respondents by clusters from all that have the given sums."""
+    """Draw who sees which cluster, a table of respondents by clusters, from all that have the given sums.
+
+    `totals` says how many respondents see each cluster. Trades of all rows in pairs drawn at random have the
+    uniform distribution over all such tables as their limit (Carstens, Berger and Strona 2018).
+    """
     given = _find_first(totals, n_respondents, load)
     for _ in range(_ROUNDS if n_respondents > 1 else 0):
         _trade(given, rng)
@@ -290,3 +285,17 @@ def _trade(given: np.ndarray, rng: np.random.Generator) -> None:
     dealt = single & (rank < (first & ~second).sum(axis=1)[:, None])
     both = first & second
     given[one], given[other] = both | dealt, both | (single & ~dealt)
+
+
+def _pick_images(
+    given: np.ndarray, strata: np.ndarray, counts: np.ndarray, *, rng: np.random.Generator
+) -> np.ndarray:
+    """Give each respondent one image of each of the clusters given, in an order drawn at random."""
+    who, stratum = np.nonzero(given)
+    # Both lists in the order of the clusters, each shuffled within a cluster, and matched by place.
+    people = np.lexsort((rng.random(len(who)), stratum))
+    images = np.repeat(np.arange(len(strata)), counts)
+    images = images[np.lexsort((rng.random(len(images)), strata[images]))]
+    rows = np.empty(len(who), dtype=np.int64)
+    rows[people] = images
+    return rows[np.lexsort((rng.random(len(who)), who))]

@@ -48,7 +48,7 @@ def check_assignment(assignment: pd.DataFrame, sample: pd.DataFrame) -> pd.DataF
         per_image = part["image_id"].value_counts().reindex(sample["image_id"], fill_value=0)
         loads = part.groupby("respondent").size()
         strata = part.assign(stratum=number_strata(part)).groupby("respondent")["stratum"]
-        orders = part.groupby("respondent")["position"].agg(lambda places: _run_from_one(places))
+        orders = part.groupby("respondent")["position"].agg(_run_from_one)
         foreign = ~part["image_id"].isin(sample["image_id"])
         moved = part.loc[~foreign, "image_id"].map(cluster_of).ne(part.loc[~foreign, "cluster"])
         promises = {

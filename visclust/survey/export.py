@@ -1,17 +1,16 @@
 """Write a survey from an assignment: for Qualtrics, as a plain CSV, or as offline pages."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
-from visclust.base.files import write_atomically
+from visclust.base.files import write_json, write_text
 from visclust.base.provenance import describe_run
 from visclust.base.tables import check_table
 from visclust.survey.cells import write_cells
@@ -136,27 +135,19 @@ def export_survey(
             )
         files = write_qualtrics(ordered, addresses, folder=folder, items=names, scale=(low, high))
     elif to == "csv":
-        files = _write_csv(ordered, addresses, folder, names, _CSV_INSTRUCTIONS.format(**words))
+        files = _write_csv(ordered, addresses, folder=folder, items=names)
+        files = [write_text(folder / "INSTRUCTIONS.txt", _CSV_INSTRUCTIONS.format(**words)), *files]
     else:
-        files = _write_pages(
-            ordered,
-            images,
-            folder,
-            names,
-            (low, high),
-            images_folder,
-            seed,
-            _PAGE_INSTRUCTIONS.format(**words),
-        )
+        options = {"items": names, "scale": (low, high), "seed": seed, "images_folder": images_folder}
+        files = _write_pages(ordered, images, folder=folder, **options)
+        files = [write_text(folder / "INSTRUCTIONS.txt", _PAGE_INSTRUCTIONS.format(**words)), *files]
     record = describe_run(
         "export_survey",
         parameters={"to": to, "items": list(names), "scale": [low, high]},
         seed=seed if to == "html" else None,
         inputs={"assignment": assignment},
     )
-    text = json.dumps(record, indent=1, ensure_ascii=False).encode()
-    files = [*files, write_atomically(folder / "survey.json", lambda file: file.write(text))]
-    return SurveyFiles(folder, tuple(files))
+    return SurveyFiles(folder, (*files, write_json(folder / "survey.json", record)))
 
 
 def _describe_load(assignment: pd.DataFrame) -> str:
@@ -198,7 +189,7 @@ def _find_addresses(
 
 
 def _write_csv(
-    ordered: pd.DataFrame, addresses: dict[str, str] | None, folder: Path, items: Sequence[str], text: str
+    ordered: pd.DataFrame, addresses: dict[str, str] | None, *, folder: Path, items: Sequence[str]
 ) -> list[Path]:
     """Write one row per respondent and image, with empty cells for the ratings."""
     known = ["respondent", "group", "position", "image_id", "address"]
@@ -212,40 +203,18 @@ def _write_csv(
     for respondent, group, position, image in columns.itertuples(index=False, name=None):
         address = (addresses or {}).get(image, "")
         rows.append([respondent, group, int(position), image, address, *([""] * (len(items) + 1))])
-    return [
-        write_atomically(folder / "INSTRUCTIONS.txt", lambda file: file.write(text.encode())),
-        write_cells(folder / "survey.csv", [*known, *items, "seconds"], rows),
-    ]
+    return [write_cells(folder / "survey.csv", [*known, *items, "seconds"], rows)]
 
 
-def _write_pages(
-    ordered: pd.DataFrame,
-    images: pd.DataFrame,
-    folder: Path,
-    items: Sequence[str],
-    scale: tuple[int, int],
-    images_folder: str | os.PathLike | None,
-    seed: int,
-    text: str,
-) -> list[Path]:
+def _write_pages(ordered: pd.DataFrame, images: pd.DataFrame, *, folder: Path, **options: Any) -> list[Path]:
     """Write one offline page per respondent, and a list of whose is which."""
+    # Only here: a survey that goes elsewhere needs no widgets, and reading one back never does.
     from visclust.widgets.labelling_pages import export_rating_page
 
     pages = {}
     for respondent in ordered["respondent"].unique():
         pages[respondent] = export_rating_page(
-            ordered,
-            images,
-            respondent=respondent,
-            save_to=folder / "pages",
-            items=items,
-            scale=scale,
-            seed=seed,
-            images_folder=images_folder,
+            ordered, images, respondent=respondent, save_to=folder / "pages", **options
         )
     rows = [[str(respondent), f"pages/{page.name}"] for respondent, page in pages.items()]
-    return [
-        write_atomically(folder / "INSTRUCTIONS.txt", lambda file: file.write(text.encode())),
-        write_cells(folder / "respondents.csv", ["respondent", "page"], rows),
-        *pages.values(),
-    ]
+    return [write_cells(folder / "respondents.csv", ["respondent", "page"], rows), *pages.values()]

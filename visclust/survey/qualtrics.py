@@ -1,4 +1,8 @@
-"""Answers as Qualtrics exports them: three header rows, a row per response, loops as columns."""
+"""Qualtrics: the files from which a survey is built there, and its export read back.
+
+They follow Qualtrics' support pages on Loop & Merge, embedded data, contact lists, importing surveys, and
+understanding a data set.
+"""
 
 import os
 import re
@@ -9,9 +13,15 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from visclust.base.files import write_atomically
+from visclust.base.files import write_text
 from visclust.survey.cells import read_rows_of_cells, restore_cell, write_cells
-from visclust.survey.raw_answers import CELL_COLUMNS, SUBMISSION_COLUMNS, RawAnswers, list_problem
+from visclust.survey.raw_answers import (
+    CELL_COLUMNS,
+    SUBMISSION_COLUMNS,
+    TOO_MANY_CELLS,
+    RawAnswers,
+    list_problem,
+)
 
 _QUALTRICS_INSTRUCTIONS = """How to build this survey in Qualtrics
 
@@ -47,38 +57,117 @@ These files follow Qualtrics' documentation of Loop & Merge, embedded data, cont
 They have not been tried in a Qualtrics account: do step 4 before you send anything.
 """
 
-QUESTION_TAG, TIMING_TAG = "rating", "time"
+_QUESTION_TAG, _TIMING_TAG = "rating", "time"
 
 # Qualtrics cuts values of embedded data at 1,024 characters.
 _LONGEST_VALUE = 1024
 
 _HEADER_ROWS = 3
+
 # Qualtrics' codes and words for responses that no respondent gave.
 _PREVIEWS = (
-    "1",
-    "2",
-    "9",
-    "17",
-    "survey preview",
-    "survey test",
-    "spam survey preview",
-    "offline survey preview",
-)
+    "1", "2", "9", "17", "survey preview", "survey test", "spam survey preview", "offline survey preview",
+)  # fmt: skip
 
 
-def looks_like_qualtrics(path: str | os.PathLike) -> bool:
-    r"""Tell by its third row whether a file is an export of Qualtrics."""
-    rows = read_rows_of_cells(path)
+def write_qualtrics(
+    ordered: pd.DataFrame,
+    addresses: Mapping[str, str],
+    *,
+    folder: Path,
+    items: Sequence[str],
+    scale: tuple[int, int],
+) -> list[Path]:
+    """Write the files from which a survey is built in Qualtrics; `ordered` is by respondent and position.
+
+    Respondents with different numbers of images, texts longer than embedded data can be, and items that
+    Qualtrics would take for a command are refused before anything is written.
+    """
+    loads = ordered.groupby("respondent").size()
+    m = int(loads.max())
+    if loads.min() != m:
+        raise ValueError(
+            f"Expected as many images for every respondent, since Qualtrics loops as often for all; got "
+            f"{loads.min()} to {m}. Assign again, or use to='html' or to='csv'."
+        )
+    if any("[[" in item for item in items):
+        raise ValueError("Expected items without '[[', which Qualtrics takes for a command. Rename them.")
+    names = ["respondent", "group"]
+    names += [f"image_{k}" for k in range(1, m + 1)] + [f"address_{k}" for k in range(1, m + 1)]
+    rows = []
+    for respondent, part in ordered.groupby("respondent", sort=False):
+        images = [str(image) for image in part["image_id"]]
+        rows.append(
+            [str(respondent), str(part["group"].iloc[0]), *images, *(addresses[image] for image in images)]
+        )
+    longest = max(len(cell) for row in rows for cell in row)
+    if longest > _LONGEST_VALUE:
+        raise ValueError(
+            f"Expected names, ids and addresses of {_LONGEST_VALUE} characters at most, the limit of "
+            f"Qualtrics' embedded data; got one of {longest}. Shorten the addresses."
+        )
+    low, high = scale
+    text = _QUALTRICS_INSTRUCTIONS.format(
+        tag=_QUESTION_TAG, time=_TIMING_TAG, n_items=len(items), low=low, high=high, m=m
+    )
+    links = [[row[0], row[1], urlencode(dict(zip(names, row, strict=True)), safe=":/")] for row in rows]
+    loops = [[f"${{e://Field/image_{k}}}", f"${{e://Field/address_{k}}}"] for k in range(1, m + 1)]
+    questions = _write_questions(names, items, low, high)
+    return [
+        write_text(folder / "INSTRUCTIONS.txt", text),
+        write_cells(
+            folder / "contacts.csv", ["ExternalDataReference", *names], [[row[0], *row] for row in rows]
+        ),
+        write_cells(folder / "links.csv", ["respondent", "group", "query"], links),
+        write_cells(folder / "loop_and_merge.csv", ["Field 1", "Field 2"], loops),
+        write_text(folder / "survey.txt", questions),
+    ]
+
+
+def _write_questions(names: Sequence[str], items: Sequence[str], low: int, high: int) -> str:
+    """Write the questions in Qualtrics' Advanced Format; recode values equal the numbers shown."""
+    image = '<img src="${lm://Field/2}" alt="Image to rate" style="max-width:100%;max-height:60vh">'
+    ends = f"from {low} (not at all) to {high} (very much)"
+    lines = ["[[AdvancedFormat]]", ""]
+    lines += [f"[[ED:{name}]]" for name in names]
+    lines += [
+        "",
+        "[[Block:Introduction]]",
+        "[[Question:DB]]",
+        "[[ID:introduction]]",
+        f"You will see images one after the other. Please say how much each makes you feel, {ends}.",
+        "",
+        "[[Block:Rating]]",
+        "[[Question:Matrix]]",
+        f"[[ID:{_QUESTION_TAG}]]",
+        f"{image}<br>How much does this image make you feel each of these, {ends}?",
+        "[[AdvancedChoices]]",
+    ]
+    for number, item in enumerate(items, start=1):
+        lines += [f"[[Choice:{number}]]", escape(item, quote=False)]
+    lines += ["[[AdvancedAnswers]]"]
+    for number in range(low, high + 1):
+        lines += [f"[[Answer:{number}]]", str(number)]
+    lines += ["", "[[Question:Timing]]", f"[[ID:{_TIMING_TAG}]]", ""]
+    return "\n".join(lines)
+
+
+def looks_like_qualtrics(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell by their third row, which holds ImportIds, whether rows of cells are an export of Qualtrics."""
     return len(rows) >= _HEADER_ROWS and any("ImportId" in cell for cell in rows[_HEADER_ROWS - 1])
 
 
 def read_qualtrics_answers(
     path: str | os.PathLike, assignment: pd.DataFrame, items: Sequence[str]
 ) -> RawAnswers:
-    r"""Read an export of the survey that `export_survey` describes."""
+    """Read an export of the survey that `export_survey` describes; each response is a submission.
+
+    Images are those that the response says were shown, and where it does not, those of the assignment.
+    Columns are matched by the statement in the second header row, or, where none is an item, by its number.
+    """
     rows = read_rows_of_cells(path)
     name = Path(path).name
-    if not looks_like_qualtrics(path):
+    if not looks_like_qualtrics(rows):
         raise ValueError(
             f"Expected three header rows in {name}, the third with ImportIds, as Qualtrics exports them. "
             "Export again as CSV and leave these rows in."
@@ -113,9 +202,9 @@ def read_qualtrics_answers(
             submission = f"{submission} (row {number})"
         taken.add(submission)
         respondent = restore_cell(full[who])
+        where = {"submission": submission, "respondent": respondent}
         if beyond := ", ".join(cell for cell in full[len(header) :] if cell):
-            done, where = "the cells beyond set aside", {"submission": submission, "respondent": respondent}
-            problems.append(list_problem("more cells than columns", done, value=beyond, **where))
+            problems.append(list_problem(*TOO_MANY_CELLS, where, value=beyond))
         status = "preview" if find("Status").casefold() in _PREVIEWS else ""
         if "spam" in find("Status").casefold() or find("Status") == "8":
             status = "spam"
@@ -129,15 +218,10 @@ def read_qualtrics_answers(
             page = _read_number(full[timing[loop]]) if loop in timing else float("nan")
             cells.append([submission, image, item, full[place], "", page])
             if planned and image != planned and item == items[0]:
+                what = "another image than planned at this position"
+                value = f"position {loop}, planned {planned}"
                 problems.append(
-                    list_problem(
-                        "another image than planned at this position",
-                        "the image shown counts",
-                        submission=submission,
-                        respondent=respondent,
-                        image_id=image,
-                        value=f"position {loop}, planned {planned}",
-                    )
+                    list_problem(what, "the image shown counts", where | {"image_id": image}, value=value)
                 )
     return RawAnswers(
         pd.DataFrame(cells, columns=CELL_COLUMNS).astype({"seconds": float}),
@@ -156,13 +240,13 @@ def _find_columns(
         if match := re.fullmatch(r"(\d+)_(.+)_(\d+)", column):
             found.setdefault(match[2], []).append((int(match[1]), int(match[3]), place))
     tags = [tag for tag, each in found.items() if len({number for _, number, _ in each}) == len(items)]
-    tag = QUESTION_TAG if QUESTION_TAG in tags else tags[0] if len(tags) == 1 else None
+    tag = _QUESTION_TAG if _QUESTION_TAG in tags else tags[0] if len(tags) == 1 else None
     if tag is None:
         seen = ", ".join(f"{each} ({len(places)} columns)" for each, places in found.items())
         raise ValueError(
-            f"Expected columns 1_{QUESTION_TAG}_1 to …_{QUESTION_TAG}_{len(items)} for {len(items)} items in "
-            f"{name}, got {seen or 'none like it'}. Give the items that were asked, or name the question "
-            f"{QUESTION_TAG!r} and export again."
+            f"Expected columns 1_{_QUESTION_TAG}_1 to …_{_QUESTION_TAG}_{len(items)} for {len(items)} items "
+            f"in {name}, got {seen or 'none like it'}. Give the items that were asked, or name the question "
+            f"{_QUESTION_TAG!r} and export again."
         )
     said = {place: unescape(texts[place]).strip().casefold() for *_, place in found[tag]}
     matched = {
@@ -189,7 +273,7 @@ def _find_timing(header: Sequence[str]) -> dict[int, int]:
     found: dict[int, int] = {}
     for place, column in enumerate(header):
         match = re.fullmatch(r"(\d+)_(.+)_Page Submit", column)
-        if match and (match[2] == TIMING_TAG or int(match[1]) not in found):
+        if match and (match[2] == _TIMING_TAG or int(match[1]) not in found):
             found[int(match[1])] = place
     return found
 
@@ -199,81 +283,3 @@ def _read_number(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
-
-
-def write_qualtrics(
-    ordered: pd.DataFrame,
-    addresses: Mapping[str, str],
-    *,
-    folder: Path,
-    items: Sequence[str],
-    scale: tuple[int, int],
-) -> list[Path]:
-    """Write the files from which a survey is built in Qualtrics."""
-    loads = ordered.groupby("respondent").size()
-    m = int(loads.max())
-    if loads.min() != m:
-        raise ValueError(
-            f"Expected as many images for every respondent, since Qualtrics loops as often for all; got "
-            f"{loads.min()} to {m}. Assign again, or use to='html' or to='csv'."
-        )
-    if any("[[" in item for item in items):
-        raise ValueError("Expected items without '[[', which Qualtrics takes for a command. Rename them.")
-    names = ["respondent", "group"]
-    names += [f"image_{k}" for k in range(1, m + 1)] + [f"address_{k}" for k in range(1, m + 1)]
-    rows = []
-    for respondent, part in ordered.groupby("respondent", sort=False):
-        images = [str(image) for image in part["image_id"]]
-        rows.append(
-            [str(respondent), str(part["group"].iloc[0]), *images, *(addresses[image] for image in images)]
-        )
-    longest = max(len(cell) for row in rows for cell in row)
-    if longest > _LONGEST_VALUE:
-        raise ValueError(
-            f"Expected names, ids and addresses of {_LONGEST_VALUE} characters at most, the limit of "
-            f"Qualtrics' embedded data; got one of {longest}. Shorten the addresses."
-        )
-    low, high = scale
-    text = _QUALTRICS_INSTRUCTIONS.format(
-        tag=QUESTION_TAG, time=TIMING_TAG, n_items=len(items), low=low, high=high, m=m
-    )
-    links = [[row[0], row[1], urlencode(dict(zip(names, row, strict=True)), safe=":/")] for row in rows]
-    loops = [[f"${{e://Field/image_{k}}}", f"${{e://Field/address_{k}}}"] for k in range(1, m + 1)]
-    questions = _write_questions(names, items, low, high)
-    return [
-        write_atomically(folder / "INSTRUCTIONS.txt", lambda file: file.write(text.encode())),
-        write_cells(
-            folder / "contacts.csv", ["ExternalDataReference", *names], [[row[0], *row] for row in rows]
-        ),
-        write_cells(folder / "links.csv", ["respondent", "group", "query"], links),
-        write_cells(folder / "loop_and_merge.csv", ["Field 1", "Field 2"], loops),
-        write_atomically(folder / "survey.txt", lambda file: file.write(questions.encode())),
-    ]
-
-
-def _write_questions(names: Sequence[str], items: Sequence[str], low: int, high: int) -> str:
-    """Write the questions in Qualtrics' Advanced Format; recode values equal the numbers shown."""
-    image = '<img src="${lm://Field/2}" alt="Image to rate" style="max-width:100%;max-height:60vh">'
-    ends = f"from {low} (not at all) to {high} (very much)"
-    lines = ["[[AdvancedFormat]]", ""]
-    lines += [f"[[ED:{name}]]" for name in names]
-    lines += [
-        "",
-        "[[Block:Introduction]]",
-        "[[Question:DB]]",
-        "[[ID:introduction]]",
-        f"You will see images one after the other. Please say how much each makes you feel, {ends}.",
-        "",
-        "[[Block:Rating]]",
-        "[[Question:Matrix]]",
-        f"[[ID:{QUESTION_TAG}]]",
-        f"{image}<br>How much does this image make you feel each of these, {ends}?",
-        "[[AdvancedChoices]]",
-    ]
-    for number, item in enumerate(items, start=1):
-        lines += [f"[[Choice:{number}]]", escape(item, quote=False)]
-    lines += ["[[AdvancedAnswers]]"]
-    for number in range(low, high + 1):
-        lines += [f"[[Answer:{number}]]", str(number)]
-    lines += ["", "[[Question:Timing]]", f"[[ID:{TIMING_TAG}]]", ""]
-    return "\n".join(lines)

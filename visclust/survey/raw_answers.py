@@ -4,19 +4,25 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from visclust.annotation.answer_files import import_answers
+from visclust.annotation.answer_files import SKIP, import_answers
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.ratings import read_rating_answer
+from visclust.base.tables import check_columns
 from visclust.survey.cells import read_rows_of_cells, restore_cell
 
 CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
 SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
+PROBLEM_COLUMNS = ["problem", "submission", "respondent", "image_id", "item", "value", "done"]
+
+# The problem that either kind of table may have, and what is done about it.
+TOO_MANY_CELLS = ("more cells than columns", "the cells beyond set aside")
+
 # As people and spreadsheets write them; Excel translates its own into the language of the machine.
 _TRUE = ("true", "1", "1.0", "yes", "y", "x", "wahr", "vrai", "verdadero", "vero")
 _FALSE = ("", "false", "0", "0.0", "no", "n", "falsch", "faux", "falso")
@@ -31,30 +37,13 @@ class RawAnswers(NamedTuple):
     simulated: bool
 
 
-def list_problem(
-    problem: str,
-    done: str,
-    *,
-    submission: str = "",
-    respondent: str = "",
-    image_id: str = "",
-    item: str = "",
-    value: str = "",
-) -> dict[str, str]:
-    """Describe a problem as a row of the table of problems."""
-    return {
-        "problem": problem,
-        "submission": submission,
-        "respondent": respondent,
-        "image_id": image_id,
-        "item": item,
-        "value": value,
-        "done": done,
-    }
-
-
 def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnswers:
-    r"""Read a plain table: a row per respondent and image with a column per item, or a row per rating."""
+    """Read a plain table: a row per respondent and image with a column per item, or a row per rating.
+
+    The columns are ``respondent, image_id`` and the items, or ``respondent, image_id, item, rating``; further
+    ``submission``, ``seconds`` (of the image) and ``simulated``, where there are any. Without ``submission``,
+    a respondent's second row about an image counts as a second submission.
+    """
     rows = read_rows_of_cells(path)
     header = [restore_cell(cell.strip()) for cell in rows[0]] if rows else []
     width = len(header)
@@ -63,24 +52,18 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
         columns=header,
         dtype=object,
     )
+    is_long = {"item", "rating"} <= set(header)
+    wanted = ["respondent", "image_id"] + ([] if is_long else list(items))
+    hint = "A table with a row per rating has respondent, image_id, item and rating."
+    check_columns(table, wanted, Path(path).name, hint=hint)
+    who = header.index("respondent")
     problems = [
-        list_problem("more cells than columns", "the cells beyond set aside", respondent=row[0], value=beyond)
+        list_problem(*TOO_MANY_CELLS, {"respondent": restore_cell(row[who].strip())}, value=beyond)
         for row in rows[1:]
         if (beyond := ", ".join(cell.strip() for cell in row[width:] if cell.strip()))
     ]
-    is_long = {"item", "rating"} <= set(header)
-    wanted = ["respondent", "image_id"] + ([] if is_long else list(items))
-    missing = [name for name in wanted if name not in header]
-    if missing:
-        raise ValueError(
-            f"Expected the columns {', '.join(wanted)}, or respondent, image_id, item and rating, in "
-            f"{Path(path).name}; {', '.join(missing)} is missing (it has {', '.join(header) or 'none'})."
-        )
-    if is_long:
-        key, long = ["respondent", "image_id", "item"], table.rename(columns={"rating": "value"})
-    else:
-        key = ["respondent", "image_id"]
-        long = table
+    key = ["respondent", "image_id", "item"] if is_long else ["respondent", "image_id"]
+    long = table.rename(columns={"rating": "value"}) if is_long else table
     if "submission" not in header:
         long = long.assign(submission=long.groupby(key).cumcount().add(1).astype(str))
     long = long.assign(submission=long["respondent"] + ", " + long["submission"])
@@ -109,7 +92,11 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
 
 
 def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequence[int]) -> RawAnswers:
-    r"""Read the files that respondents sent back from their offline pages, or the folder of the widget."""
+    """Read the files that respondents sent back from their offline pages, or the folder of the widget.
+
+    Each respondent has one submission: of several answers to an image the latest not taken back. Files that
+    hold the same answers twice count once.
+    """
     path = Path(path)
     files = [path] if path.is_file() else sorted([*path.glob("*.jsonl"), *path.glob("*.csv")])
     if not files:
@@ -128,20 +115,15 @@ def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequ
         who, image, answer = str(row["annotator"]), str(row["item_id"]), str(row["answer"])
         found: dict[str, int | None] = {}
         reason = "skipped"
-        if answer != "skip":
+        if answer != SKIP:
             try:
                 found, reason = read_rating_answer(answer, items=items, scale=scale), "cannot say"
             except ValueError as error:
                 reason = "unreadable"
+                where = {"submission": who, "respondent": who, "image_id": image}
+                said = f"{answer[:200]} ({str(error)[:200]})"
                 problems.append(
-                    list_problem(
-                        "unreadable answer",
-                        "ratings set to missing",
-                        submission=who,
-                        respondent=who,
-                        image_id=image,
-                        value=f"{answer[:200]} ({str(error)[:200]})",
-                    )
+                    list_problem("unreadable answer", "ratings set to missing", where, value=said)
                 )
         for item in items:
             value = found.get(item)
@@ -156,7 +138,11 @@ def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequ
 
 
 def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
-    """Read a rating, or say why it is none."""
+    """Read a rating as it stands in a cell, and say what is wrong with it ("" where nothing is).
+
+    A number may be written "7", "7.0" or "7,0", or begin a label that holds no other, as in "10 (very much)".
+    The rating is NaN where there is none, or one that is wrong.
+    """
     said = str(text).strip()
     if not said:
         return math.nan, ""
@@ -169,3 +155,15 @@ def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
     if not scale[0] <= number <= scale[1]:
         return math.nan, "out of range"
     return number, ""
+
+
+def list_problem(
+    problem: str, done: str, where: Mapping[Any, object], *, value: str | None = None
+) -> dict[str, str]:
+    """Describe a problem as a row of the table of problems.
+
+    `problem` is in a few words that are the same for all of its kind, `done` is what was done about it, and
+    `where` any row that says the submission, respondent, image, item and value concerned, as far as it does.
+    """
+    row = {name: str(where.get(name, "")) for name in PROBLEM_COLUMNS}
+    return row | {"problem": problem, "done": done} | ({} if value is None else {"value": value})

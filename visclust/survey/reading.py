@@ -1,4 +1,4 @@
-"""Take a survey's answers back in, from whatever it was run with."""
+"""A survey's answers back in, whatever it was run with, and checked: all is listed, and nobody is dropped."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from visclust.base.tables import check_table
 from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.qualtrics import looks_like_qualtrics, read_qualtrics_answers
 from visclust.survey.raw_answers import (
+    PROBLEM_COLUMNS,
     RawAnswers,
     list_problem,
     read_page_answers,
@@ -23,7 +24,18 @@ from visclust.survey.raw_answers import (
 )
 from visclust.survey.respondents import describe_respondents
 
-_PROBLEM_COLUMNS = ["problem", "submission", "respondent", "image_id", "item", "value", "done"]
+_RATING_COLUMNS = [
+    "respondent", "group", "image_id", "item", "rating", "simulated", "position", "reason", "seconds",
+]  # fmt: skip
+
+# What may be wrong with one answer of a submission that counts.
+_CELL_PROBLEMS = (
+    "unknown item",
+    "image not assigned to this respondent",
+    "answered twice in one submission",
+)
+
+_SECONDS_PER_ITEM = 0.5
 
 
 class SurveyRatings(NamedTuple):
@@ -33,15 +45,6 @@ class SurveyRatings(NamedTuple):
     respondents: pd.DataFrame
     problems: pd.DataFrame
     set_aside: pd.DataFrame
-
-
-_CELL_PROBLEMS = (
-    "unknown item",
-    "image not assigned to this respondent",
-    "answered twice in one submission",
-)
-
-_SECONDS_PER_ITEM = 0.5
 
 
 def read_ratings(
@@ -151,9 +154,9 @@ def _find_format(path: Path, wanted: str) -> str:
         return wanted
     if path.is_dir() or path.suffix.lower() == ".jsonl":
         return "html"
-    if looks_like_qualtrics(path):
-        return "qualtrics"
     rows = read_rows_of_cells(path)
+    if looks_like_qualtrics(rows):
+        return "qualtrics"
     return "html" if rows and {"event_id", "annotator"} <= set(rows[0]) else "csv"
 
 
@@ -167,7 +170,6 @@ def _check_answers(
     straight_share: float,
 ) -> SurveyRatings:
     """Sort raw answers into ratings, problems, and answers set aside, and describe each respondent."""
-    check_table(assignment, "assignment")
     problems = list(raw.problems)
     submissions = _name_respondents(raw.submissions, assignment)
     why = pd.Series(_choose_submissions(raw, submissions, problems), submissions.index, dtype=object)
@@ -179,11 +181,12 @@ def _check_answers(
     counted = cells[cells["why"].eq("")]
     read = [read_rating(value, scale) for value in counted["value"]]
     counted = counted.assign(rating=[number for number, _ in read], wrong=[why for _, why in read])
-    for row in counted[counted["wrong"].ne("")].to_dict("records"):
-        place = {name: str(row[name]) for name in ("submission", "respondent", "image_id", "item", "value")}
-        problems.append(list_problem(row["wrong"], "rating set to missing", **place))
+    problems += [
+        list_problem(row["wrong"], "rating set to missing", row)
+        for row in counted[counted["wrong"].ne("")].to_dict("records")
+    ]
     ratings = _fill_in(counted, assignment, items, simulated=raw.simulated)
-    table = pd.DataFrame(problems, columns=_PROBLEM_COLUMNS)
+    table = pd.DataFrame(problems, columns=PROBLEM_COLUMNS)
     respondents = describe_respondents(
         ratings,
         submissions,
@@ -231,13 +234,10 @@ def _choose_submissions(
         elif first[row["respondent"]] != row["submission"]:
             why, value = "duplicate submission", f"{first[row['respondent']]} counts"
         if why:
-            done = f"{int(row['given'])} answers set aside"
-            where = {"submission": row["submission"], "respondent": row["respondent"]}
-            problems.append(list_problem(why, done, value=value, **where))
+            problems.append(list_problem(why, f"{int(row['given'])} answers set aside", row, value=value))
+        elif row["status"] == "spam":
+            problems.append(list_problem("marked as spam by the survey's host", "counts", row))
         reasons.append(why)
-        if row["status"] == "spam" and not why:
-            where = {"submission": row["submission"], "respondent": row["respondent"]}
-            problems.append(list_problem("marked as spam by the survey's host", "counts", **where))
     return reasons
 
 
@@ -255,19 +255,17 @@ def _find_strangers(
     open_cells = cells[why.eq("")]
     again = open_cells.duplicated(["respondent", "image_id", "item"])
     why[again[again].index] = "answered twice in one submission"
-    for row in cells.assign(why=why).to_dict("records"):
-        if row["why"] in _CELL_PROBLEMS:
-            place = {
-                name: str(row[name]) for name in ("submission", "respondent", "image_id", "item", "value")
-            }
-            problems.append(list_problem(row["why"], "answer set aside", **place))
+    problems += [
+        list_problem(row["why"], "answer set aside", row)
+        for row in cells.assign(why=why)[why.isin(_CELL_PROBLEMS)].to_dict("records")
+    ]
     return why
 
 
 def _fill_in(
     counted: pd.DataFrame, assignment: pd.DataFrame, items: Sequence[str], *, simulated: bool
 ) -> pd.DataFrame:
-    """Give a row to every respondent, assigned image and item, answered or not."""
+    """Give a row to every respondent, assigned image and item, and say of each without a rating why."""
     names = pd.DataFrame({"item": list(items)})
     grid = assignment[["respondent", "group", "image_id", "position"]].merge(names, how="cross")
     key = ["respondent", "image_id", "item"]
@@ -276,21 +274,5 @@ def _fill_in(
     wrong = full["wrong"].astype(object).fillna("")
     reason = wrong.where(wrong.ne(""), full["reason"].astype(object))
     reason = reason.where(reason.notna(), "not answered").mask(full["rating"].notna(), "")
-    table = full.assign(
-        reason=reason,
-        simulated=simulated,
-        rating=full["rating"].astype(float),
-        seconds=full["seconds"].astype(float),
-    )
-    columns = [
-        "respondent",
-        "group",
-        "image_id",
-        "item",
-        "rating",
-        "simulated",
-        "position",
-        "reason",
-        "seconds",
-    ]
-    return check_table(table[columns], "ratings")
+    table = full.assign(reason=reason, simulated=simulated).astype({"rating": float, "seconds": float})
+    return check_table(table[_RATING_COLUMNS], "ratings")

@@ -9,6 +9,7 @@ import pandas as pd
 from visclust.base.tables import check_table
 
 _FLAGS = ("incomplete", "duplicate", "straight_lining", "too_fast")
+
 _FEWEST_ITEMS = 3  # two equal ratings on an image are nothing strange
 
 
@@ -17,59 +18,6 @@ class DroppedRespondents(NamedTuple):
 
     ratings: pd.DataFrame
     log: pd.DataFrame
-
-
-def describe_respondents(
-    ratings: pd.DataFrame,
-    submissions: pd.DataFrame,
-    problems: pd.DataFrame,
-    *,
-    min_seconds_per_image: float,
-    straight_share: float,
-) -> pd.DataFrame:
-    """Describe what each assigned respondent did, those who did nothing included."""
-    by_person = ratings.groupby("respondent", sort=False)
-    people = by_person.agg(
-        group=("group", "first"),
-        expected=("rating", "size"),
-        given=("rating", "count"),
-        different_numbers=("rating", "nunique"),
-    )
-    sent = submissions[submissions["known"] & submissions["status"].ne("preview")]
-    counts = sent[sent["why"].eq("")].set_index("respondent")
-    images = ratings.groupby(["respondent", "image_id"], sort=False).agg(
-        given=("rating", "count"),
-        expected=("rating", "size"),
-        low=("rating", "min"),
-        high=("rating", "max"),
-        seconds=("seconds", "first"),
-    )
-    full = images[images["given"].eq(images["expected"]) & images["expected"].ge(_FEWEST_ITEMS)]
-    alike = full["low"].eq(full["high"]).groupby("respondent").mean()
-    rated = images[images["given"].gt(0)]
-    page = rated["seconds"].groupby("respondent").median()
-    seconds = counts["seconds"].reindex(people.index)
-    seconds = seconds.where(seconds.notna(), rated["seconds"].groupby("respondent").sum(min_count=1))
-    per_image = page.reindex(people.index)
-    shared = seconds / rated.groupby("respondent").size().reindex(people.index)
-    per_image = per_image.where(per_image.notna(), shared)
-    finished = counts["finished"].reindex(people.index).eq(other=True)
-    n_sent = sent.groupby("respondent").size().reindex(people.index).fillna(0).astype("int64")
-    same = alike.reindex(people.index)
-    return people.assign(
-        missing=people["expected"] - people["given"],
-        submissions=n_sent,
-        finished=finished,
-        complete=people["expected"].eq(people["given"]),
-        incomplete=people["expected"].ne(people["given"]),
-        duplicate=n_sent.gt(1),
-        all_alike=same,
-        straight_lining=same.ge(straight_share),
-        seconds=seconds.astype(float),
-        seconds_per_image=per_image.astype(float),
-        too_fast=per_image.lt(min_seconds_per_image),
-        problems=problems["respondent"].value_counts().reindex(people.index).fillna(0).astype("int64"),
-    ).reset_index()
 
 
 def drop_respondents(
@@ -135,3 +83,60 @@ def drop_respondents(
     )
     kept = ratings[~ratings["respondent"].isin(dropped["respondent"])]
     return DroppedRespondents(kept.reset_index(drop=True), log.reset_index(drop=True))
+
+
+def describe_respondents(
+    ratings: pd.DataFrame,
+    submissions: pd.DataFrame,
+    problems: pd.DataFrame,
+    *,
+    min_seconds_per_image: float,
+    straight_share: float,
+) -> pd.DataFrame:
+    """Describe what each assigned respondent did, those who did nothing included; see `read_ratings`.
+
+    `submissions` has ``respondent, known, why`` (empty for the one that counts), ``finished, seconds`` and
+    ``status``.
+    """
+    by_person = ratings.groupby("respondent", sort=False)
+    people = by_person.agg(
+        group=("group", "first"),
+        expected=("rating", "size"),
+        given=("rating", "count"),
+        different_numbers=("rating", "nunique"),
+    )
+    sent = submissions[submissions["known"] & submissions["status"].ne("preview")]
+    counts = sent[sent["why"].eq("")].set_index("respondent")
+    images = ratings.groupby(["respondent", "image_id"], sort=False).agg(
+        given=("rating", "count"),
+        expected=("rating", "size"),
+        low=("rating", "min"),
+        high=("rating", "max"),
+        seconds=("seconds", "first"),
+    )
+    full = images[images["given"].eq(images["expected"]) & images["expected"].ge(_FEWEST_ITEMS)]
+    alike = full["low"].eq(full["high"]).groupby("respondent").mean()
+    rated = images[images["given"].gt(0)]
+    page = rated["seconds"].groupby("respondent").median()
+    seconds = counts["seconds"].reindex(people.index)
+    seconds = seconds.where(seconds.notna(), rated["seconds"].groupby("respondent").sum(min_count=1))
+    per_image = page.reindex(people.index)
+    shared = seconds / rated.groupby("respondent").size().reindex(people.index)
+    per_image = per_image.where(per_image.notna(), shared)
+    finished = counts["finished"].reindex(people.index).eq(other=True)
+    n_sent = sent.groupby("respondent").size().reindex(people.index).fillna(0).astype("int64")
+    same = alike.reindex(people.index)
+    return people.assign(
+        missing=people["expected"] - people["given"],
+        submissions=n_sent,
+        finished=finished,
+        complete=people["expected"].eq(people["given"]),
+        incomplete=people["expected"].ne(people["given"]),
+        duplicate=n_sent.gt(1),
+        all_alike=same,
+        straight_lining=same.ge(straight_share),
+        seconds=seconds.astype(float),
+        seconds_per_image=per_image.astype(float),
+        too_fast=per_image.lt(min_seconds_per_image),
+        problems=problems["respondent"].value_counts().reindex(people.index).fillna(0).astype("int64"),
+    ).reset_index()

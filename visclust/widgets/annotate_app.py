@@ -16,16 +16,12 @@ from urllib.parse import parse_qs
 import ipywidgets
 
 from visclust.annotation.answer_files import clean_name
+from visclust.base.html import POLICIES
 from visclust.base.tables import read_table
 from visclust.widgets.labeller import label_pairs
 from visclust.widgets.tasks import PAIR_QUESTION
 
 _SETTINGS = "VISCLUST_ANNOTATE"
-# Voila's own page asks a network for icons; annotators' browsers shall talk to this server only.
-_POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws: wss: data: blob:; "
-    "frame-ancestors 'self'"
-)
 _CELL = "from visclust.widgets.annotate_app import start_annotating\nstart_annotating()"
 
 
@@ -35,7 +31,7 @@ def _choose_annotator(query: str) -> str:
     return clean_name(name).lower() if name.strip() else ""
 
 
-def _start_annotating() -> ipywidgets.DOMWidget:
+def start_annotating() -> ipywidgets.DOMWidget:
     """Start the labeller for the person that the page's address names, or ask for the name first.
 
     Each page that is opened has its own kernel and calls this; the study's settings come from `main`
@@ -110,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         notebook.write_text(json.dumps(_make_notebook()))
         Voila.launch_instance(
             argv=[str(notebook), "--no-browser", f"--port={options.port}", f"--Voila.ip={options.address}"],
-            tornado_settings={"headers": {"Content-Security-Policy": _POLICY}},
+            tornado_settings={"headers": {"Content-Security-Policy": POLICIES["served"]}},
         )
 
 

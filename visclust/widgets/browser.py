@@ -1,4 +1,7 @@
-"""The kernel's side of the cluster browser: it does what a view asks for, and puts each note on disk."""
+"""Browse clusters in Jupyter: rows of thumbnails to open, name, tick frames for, and select from.
+
+The widget does what its view in the browser asks for, and puts each note on disk before it is acknowledged.
+"""
 
 import hashlib
 import os
@@ -21,7 +24,7 @@ from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters, tabulate_notes
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
-from visclust.widgets.assets import load_browser_script, load_browser_style
+from visclust.widgets.assets import load_asset
 from visclust.widgets.browsing import (
     Browsing,
     catalogue_clusters,
@@ -35,10 +38,17 @@ from visclust.widgets.browsing import (
     select_images,
     sort_clusters,
 )
-from visclust.widgets.logs import NoteLog, RefusedAnswerError
+from visclust.widgets.logs import NoteLog, record_or_explain
+
+_ZOOM_SIDE = 1600  # pixels; a large screen
+_POSTS = 50  # of one image; a viral one has thousands
+_LIKE = 120  # images shown as being most like one
+_MOST_AT_ONCE = 400  # thumbnails in one request; a screen has fewer
+_FRAME_LENGTH = 200  # letters
+_NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
-class NearestImages:
+class _NearestImages:
     """Rows of an embedding ordered by their Euclidean distance from one of them.
 
     `visclust.list_neighbours` makes a table of neighbours and builds its index anew each time;
@@ -61,16 +71,19 @@ class NearestImages:
         return np.argsort(distances, kind="stable")[: n + 1].tolist()
 
 
-_ZOOM_SIDE = 1600  # pixels; a large screen
-_POSTS = 50  # of one image; a viral one has thousands
-_MOST_AT_ONCE = 400  # thumbnails in one request; a screen has fewer
+class ClusterBrowser(anywidget.AnyWidget):
+    """Clusters as rows of thumbnails, each of which opens; made by `browse_clusters`.
 
+    `selection()`, `names()` and `frames()` give tables; `show(image_ids)` opens images. The browser gets
+    thumbnails of what it shows, and posts of the image looked at; paths stay in the kernel.
 
-class BrowserSender(anywidget.AnyWidget):
-    """A widget that knows where a researcher stands and sends it to its views."""
+    Images are known by their position in `clusters`, to which `paths`, the rows of `x`, and `posts` belong;
+    `keys` names each cluster by its images (`key_clusters`), so that a note finds it again. `side` is that of
+    the thumbnails sent, in pixels, and `settings` what the view needs.
+    """
 
-    _esm = load_browser_script()
-    _css = load_browser_style()
+    _esm = load_asset("browser_kernel.js")
+    _css = load_asset("browser.css")
     settings = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -89,7 +102,7 @@ class BrowserSender(anywidget.AnyWidget):
         super().__init__(settings=settings)
         self._table = clusters.copy()  # it may change in the notebook meanwhile
         self._image_paths = paths
-        self._nearest = None if x is None else NearestImages(x)
+        self._nearest = None if x is None else _NearestImages(x)
         self._posts = posts
         self._notes_log = log
         self._keys = keys
@@ -100,6 +113,7 @@ class BrowserSender(anywidget.AnyWidget):
         self._filters = self._opened = 0
         self._pool = ThreadPoolExecutor(2)  # decoding lets other threads run
         self._turn = threading.RLock()  # newer Jupyters may deliver messages from more than one thread
+        self.on_msg(self._receive)
 
     @property
     def browsing(self) -> Browsing:
@@ -108,111 +122,6 @@ class BrowserSender(anywidget.AnyWidget):
             if self._notes_log.catch_up():
                 self._state = replace(self._state, notes=self._notes_log.notes)
             return self._state
-
-    def _tell(
-        self,
-        *parts: str,
-        changed: Sequence[int] = (),
-        acknowledged: Sequence[str] = (),
-        error: str = "",
-    ) -> None:
-        """Send those parts of the state that a view has to draw again."""
-        state = self.browsing
-        content: dict[str, Any] = {}
-        if "clusters" in parts:
-            changed = list(state.clusters)
-        if changed:
-            content["clusters"] = [describe_cluster(state, one, self._keys.get(one)) for one in changed]
-        if "rows" in parts:
-            self._filters += bool(state.words)
-            rows = list_rows(state)
-            self._row_lists = {self._name_list(cluster): images for cluster, images in rows}
-            content["rows"] = [[cluster, len(images), self._name_list(cluster)] for cluster, images in rows]
-            content |= {"sort": state.sort, "shown": state.shown, "words": state.words}
-        if "sheet" in parts:
-            content["sheet"] = self._describe_sheet(state)
-        if "selected" in parts:
-            content["selected"] = list(state.selected)
-        if "undoable" in parts:
-            content["undoable"] = self._notes_log.undoable
-        self.send(
-            {
-                "kind": "state",
-                "parts": content,
-                "acknowledged": list(acknowledged),
-                "error": error,
-                "message": self._notes_log.message,
-            }
-        )
-
-    def _name_list(self, cluster: int) -> str:
-        """Name the images of a cluster as filtered now: a view keeps thumbnails under this name."""
-        return f"c{cluster}.{self._filters}" if self._state.words else f"c{cluster}"
-
-    def _describe_sheet(self, state: Browsing) -> dict[str, Any] | None:
-        """Describe the sheet that is open, and keep its images for being asked for."""
-        if not state.sheets:
-            return None
-        sheet, images = state.sheets[-1], list_sheet(state)
-        self._opened += 1
-        name = f"s{self._opened}" if sheet.cluster is None else self._name_list(sheet.cluster)
-        self._sheet_list = {name: images}
-        described = {"title": sheet.title, "cluster": sheet.cluster, "depth": len(state.sheets)}
-        return described | {"count": len(images), "list": name}
-
-    def _send_images(self, wanted: Sequence[Mapping[str, Any]]) -> None:
-        """Send the thumbnails that a view says are seen, a message per row."""
-        for one in wanted:
-            # Nothing under a name of before the last filter, which is said too: the view waits for it.
-            images = (self._row_lists | self._sheet_list).get(str(one["list"]), ())
-            start = max(0, int(one["start"]))
-            shown = images[start : min(int(one["stop"]), start + _MOST_AT_ONCE)]
-            jpegs = list(self._pool.map(lambda row: self._encode(row, self._side), shown))
-            self.send(
-                {
-                    "kind": "images",
-                    "list": one["list"],
-                    "start": start,
-                    "images": list(shown),
-                    "readable": [jpeg is not None for jpeg in jpegs],
-                },
-                [jpeg or b"-" for jpeg in jpegs],
-            )
-
-    def _send_posts(self, image: int) -> None:
-        """Send the posts that show one image."""
-        row = self._table.iloc[image]
-        content = {"image": image, "image_id": str(row["image_id"]), "cluster": int(row["cluster"])}
-        posts = self._posts.list_posts(image, limit=_POSTS)
-        self.send({"kind": "posts", **content, "total": self._posts.count_posts(image), "posts": posts})
-
-    def _send_zoom(self, image: int) -> None:
-        """Send one image large."""
-        jpeg = self._encode(image, _ZOOM_SIDE)
-        if jpeg is not None:
-            self.send({"kind": "zoom", "image": image}, [jpeg])
-
-    def _encode(self, image: int, side: int) -> bytes | None:
-        """Encode an image, or None where it cannot be read (any more); the reason may hold a path."""
-        return thumbnail_or_none(encode_thumbnail, self._image_paths[image], max_side=side)
-
-
-_LIKE = 120  # images shown as being most like one
-_NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
-
-
-class ClusterBrowser(BrowserSender):
-    """Clusters as rows of thumbnails, each of which opens; made by `browse_clusters`.
-
-    `selection()`, `names()` and `frames()` give tables; `show(image_ids)` opens images. The browser gets
-    thumbnails of what it shows, and posts of the image looked at; paths stay in the kernel.
-
-    The parameters are those of `BrowserSender`.
-    """
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.on_msg(self._receive)
 
     @property
     def notes_file(self) -> Path:
@@ -310,19 +219,7 @@ class ClusterBrowser(BrowserSender):
 
     def _record(self, event: Mapping[str, Any]) -> None:
         """Record a note; only then is it acknowledged."""
-        acknowledged, error = [str(event.get("event_id"))], ""
-        try:
-            self._notes_log.record(event)
-        except OSError as problem:
-            acknowledged = []
-            error = (
-                f"Not saved: {problem.strerror or type(problem).__name__}. What you said is kept in this "
-                "browser and tried again every few seconds; make room on the disk, or ask whoever runs it."
-            )
-        except RefusedAnswerError as problem:  # sending it again would not help
-            error = f"Refused: {problem}"
-        except ValueError as problem:  # the file was edited while it is in use
-            acknowledged, error = [], f"Not saved, but kept in this browser: {problem}"
+        acknowledged, error = record_or_explain(self._notes_log, event)
         before, notes = self._state.notes, self._notes_log.notes
         self._state = replace(self._state, notes=notes)
         plain = ClusterNote()
@@ -330,8 +227,97 @@ class ClusterBrowser(BrowserSender):
         # The rows stay in their places while somebody types; sorting again is a click away.
         self._tell("undoable", changed=changed, acknowledged=acknowledged, error=error)
 
+    def _tell(
+        self,
+        *parts: str,
+        changed: Sequence[int] = (),
+        acknowledged: Sequence[str] = (),
+        error: str = "",
+    ) -> None:
+        """Send those parts of the state that a view has to draw again."""
+        try:
+            state = self.browsing
+        except (OSError, ValueError) as problem:  # damaged or gone: what was read of it before still stands
+            state = self._state
+            reason = problem.strerror or type(problem).__name__ if isinstance(problem, OSError) else problem
+            error = error or f"The notes cannot be read: {reason}"
+        content: dict[str, Any] = {}
+        if "clusters" in parts:
+            changed = list(state.clusters)
+        if changed:
+            content["clusters"] = [describe_cluster(state, one, self._keys.get(one)) for one in changed]
+        if "rows" in parts:
+            self._filters += bool(state.words)
+            rows = list_rows(state)
+            self._row_lists = {self._name_list(cluster): images for cluster, images in rows}
+            content["rows"] = [[cluster, len(images), self._name_list(cluster)] for cluster, images in rows]
+            content |= {"sort": state.sort, "shown": state.shown, "words": state.words}
+        if "sheet" in parts:
+            content["sheet"] = self._describe_sheet(state)
+        if "selected" in parts:
+            content["selected"] = list(state.selected)
+        if "undoable" in parts:
+            content["undoable"] = self._notes_log.undoable
+        self.send(
+            {
+                "kind": "state",
+                "parts": content,
+                "acknowledged": list(acknowledged),
+                "error": error,
+                "message": self._notes_log.message,
+            }
+        )
 
-_FRAME_LENGTH = 200
+    def _name_list(self, cluster: int) -> str:
+        """Name the images of a cluster as filtered now: a view keeps thumbnails under this name."""
+        return f"c{cluster}.{self._filters}" if self._state.words else f"c{cluster}"
+
+    def _describe_sheet(self, state: Browsing) -> dict[str, Any] | None:
+        """Describe the sheet that is open, and keep its images for being asked for."""
+        if not state.sheets:
+            return None
+        sheet, images = state.sheets[-1], list_sheet(state)
+        self._opened += 1
+        name = f"s{self._opened}" if sheet.cluster is None else self._name_list(sheet.cluster)
+        self._sheet_list = {name: images}
+        described = {"title": sheet.title, "cluster": sheet.cluster, "depth": len(state.sheets)}
+        return described | {"count": len(images), "list": name}
+
+    def _send_images(self, wanted: Sequence[Mapping[str, Any]]) -> None:
+        """Send the thumbnails that a view says are seen, a message per row."""
+        for one in wanted:
+            # Nothing under a name of before the last filter, which is said too: the view waits for it.
+            images = (self._row_lists | self._sheet_list).get(str(one["list"]), ())
+            start = max(0, int(one["start"]))
+            shown = images[start : min(int(one["stop"]), start + _MOST_AT_ONCE)]
+            jpegs = list(self._pool.map(lambda row: self._encode(row, self._side), shown))
+            self.send(
+                {
+                    "kind": "images",
+                    "list": one["list"],
+                    "start": start,
+                    "images": list(shown),
+                    "readable": [jpeg is not None for jpeg in jpegs],
+                },
+                [jpeg or b"-" for jpeg in jpegs],
+            )
+
+    def _send_posts(self, image: int) -> None:
+        """Send the posts that show one image."""
+        row = self._table.iloc[image]
+        content = {"image": image, "image_id": str(row["image_id"]), "cluster": int(row["cluster"])}
+        posts = self._posts.list_posts(image, limit=_POSTS)
+        self.send({"kind": "posts", **content, "total": self._posts.count_posts(image), "posts": posts})
+
+    def _send_zoom(self, image: int) -> None:
+        """Send one image large."""
+        jpeg = self._encode(image, _ZOOM_SIDE)
+        if jpeg is not None:
+            self.send({"kind": "zoom", "image": image}, [jpeg])
+
+    def _encode(self, image: int, side: int) -> bytes | None:
+        """Encode an image, or None where it cannot be read (any more); the reason may hold a path."""
+        return thumbnail_or_none(encode_thumbnail, self._image_paths[image], max_side=side)
 
 
 def browse_clusters(

@@ -1,4 +1,7 @@
-"""The kernel's side of a labelling widget: it passes messages between a view and an annotator's file."""
+"""Let a person label pairs, features or ratings in Jupyter, each answer on disk before the next item shows.
+
+One widget serves all three: it passes messages between a view in the browser and the annotator's file.
+"""
 
 import os
 import threading
@@ -11,27 +14,20 @@ import pandas as pd
 import traitlets
 
 from visclust.annotation.constructs import EMOTIONS, FEATURES
-from visclust.annotation.features import check_features
 from visclust.base.checks import check_whole_number
-from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
-from visclust.widgets.assets import load_style, load_widget_script
+from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
-from visclust.widgets.logs import AnswerLog, RefusedAnswerError
+from visclust.widgets.logs import AnswerLog, record_or_explain
 from visclust.widgets.tasks import (
     FEATURE_QUESTION,
-    PAIR_ANSWERS,
     PAIR_QUESTION,
     RATING_ENDS,
     RATING_QUESTION,
-    describe_feature_view,
-    describe_pair_view,
-    describe_rating_view,
-    find_pair_files,
-    is_feature_answer,
-    is_rating_answer,
-    list_assigned_images,
-    name_sides,
+    Task,
+    feature_task,
+    pair_task,
+    rating_task,
 )
 
 _ZOOM_SIDE = 1600  # pixels; a large screen
@@ -44,23 +40,39 @@ class Labeller(anywidget.AnyWidget):
     whatever else is known of the images stay in the kernel.
     """
 
-    _esm = load_widget_script()
-    _css = load_style()
+    _esm = load_asset("labelling_kernel.js")
+    _css = load_asset("labelling.css")
     settings = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
-        log: AnswerLog,
-        paths: Mapping[str, Sequence[str]],
+        task: Task,
         *,
-        settings: dict[str, Any],
-        max_side: int = 384,
+        annotator: str,
+        save_to: str | os.PathLike,
+        prefetch: int,
+        max_side: int,
+        max_unsaved: int,
+        revisit_skipped: bool = False,
     ) -> None:
+        check_whole_number("max_side", max_side, least=32)
+        settings = task.describe_view(
+            annotator=annotator, save_to=save_to, prefetch=prefetch, max_unsaved=max_unsaved
+        )
+        log = AnswerLog(
+            task.items,
+            annotator=annotator,
+            save_to=save_to,
+            accepts=task.accepts,
+            describe_item=task.describe_item,
+            widget_version=settings["widget_version"],
+            revisit_skipped=revisit_skipped,
+        )
         super().__init__(settings=settings)
+        self._task = task
         self._log = log
-        self._image_paths = paths
         self._max_side = max_side
-        self._prefetch = int(settings["prefetch"]) + int(settings["max_unsaved"])
+        self._n_ahead = settings["prefetch"] + settings["max_unsaved"]
         self._turn = threading.Lock()  # newer Jupyters may deliver messages from more than one thread
         self.on_msg(self._receive)
 
@@ -92,19 +104,8 @@ class Labeller(anywidget.AnyWidget):
 
     def _record(self, event: Mapping[str, Any]) -> None:
         """Record an answer; only then is it acknowledged."""
-        try:
-            self._log.record(event)
-        except OSError as error:
-            self._send_state(
-                error=f"Not saved: {error.strerror or type(error).__name__}. Your answer is kept in this "
-                "browser and tried again every few seconds; make room on the disk, or ask whoever runs it."
-            )
-        except RefusedAnswerError as error:  # sending it again would not help
-            self._send_state(acknowledged=[str(event.get("event_id"))], error=f"Refused: {error}")
-        except ValueError as error:  # the file was edited while it is in use
-            self._send_state(error=f"Not saved, but kept in this browser: {error}")
-        else:
-            self._send_state(acknowledged=[str(event["event_id"])])
+        acknowledged, error = record_or_explain(self._log, event)
+        self._send_state(acknowledged=acknowledged, error=error)
 
     def _send_state(self, *, acknowledged: Sequence[str] = (), error: str = "") -> None:
         """Send what the views draw."""
@@ -116,7 +117,7 @@ class Labeller(anywidget.AnyWidget):
                 "acknowledged": list(acknowledged),
                 "error": error,
                 "message": self._log.message,
-                "upcoming": list_upcoming(state, self._prefetch),
+                "upcoming": list_upcoming(state, self._n_ahead),
                 "undoable": undoable and {"event_id": undoable.event_id, "item_id": undoable.item_id},
                 "progress": describe_progress(state),
             }
@@ -124,7 +125,7 @@ class Labeller(anywidget.AnyWidget):
 
     def _send_images(self, item_id: str) -> None:
         """Send the thumbnails of an item; one that cannot be read is said to be so."""
-        jpegs = [self._encode(path, self._max_side) for path in self._image_paths.get(item_id, ())]
+        jpegs = [self._encode(image, self._max_side) for image in self._task.items.get(item_id, ())]
         self.send(
             {"kind": "images", "item_id": item_id, "readable": [jpeg is not None for jpeg in jpegs]},
             [jpeg or b"-" for jpeg in jpegs],
@@ -132,8 +133,8 @@ class Labeller(anywidget.AnyWidget):
 
     def _send_zoom(self, item_id: str, side: int) -> None:
         """Send one image large."""
-        paths = self._image_paths.get(item_id, ())
-        jpeg = self._encode(paths[side], _ZOOM_SIDE) if 0 <= side < len(paths) else None
+        images = self._task.items.get(item_id, ())
+        jpeg = self._encode(images[side], _ZOOM_SIDE) if 0 <= side < len(images) else None
         if jpeg is not None:
             self.send({"kind": "zoom", "item_id": item_id, "side": side}, [jpeg])
 
@@ -142,9 +143,9 @@ class Labeller(anywidget.AnyWidget):
         content = self._log.path.read_bytes() if self._log.path.exists() else b""
         self.send({"kind": "file", "name": self._log.path.name}, [content or b"\n"])
 
-    def _encode(self, path: str, max_side: int) -> bytes | None:
+    def _encode(self, image: str, max_side: int) -> bytes | None:
         """Encode an image, or None where it cannot be read (any more); the reason may hold a path."""
-        return thumbnail_or_none(encode_thumbnail, path, max_side=max_side)
+        return thumbnail_or_none(encode_thumbnail, self._task.files[image], max_side=max_side)
 
 
 def label_pairs(
@@ -229,27 +230,16 @@ def label_pairs(
     >>> widget.labelling.current
     'p1'
     """
-    check_whole_number("max_side", max_side, least=32)
-    settings = describe_pair_view(
+    task = pair_task(pairs, images, question=question, construct=construct, images_folder=images_folder)
+    return Labeller(
+        task,
         annotator=annotator,
         save_to=save_to,
-        question=question,
-        construct=construct,
         prefetch=prefetch,
+        max_side=max_side,
         max_unsaved=max_unsaved,
-    )
-    items = find_pair_files(pairs, images, folder=images_folder)
-    log = AnswerLog(
-        items.sides,
-        annotator=annotator,
-        save_to=save_to,
-        accepts=PAIR_ANSWERS.__contains__,
-        describe_item=lambda pair_id: name_sides(items, pair_id),
-        widget_version=settings["widget_version"],
         revisit_skipped=revisit_skipped,
     )
-    paths = {pair: [items.files[image] for image in sides] for pair, sides in items.sides.items()}
-    return Labeller(log, paths, settings=settings, max_side=max_side)
 
 
 def label_features(
@@ -333,29 +323,15 @@ def label_features(
     >>> widget.labelling.current
     'a'
     """
-    names = check_features(features)
-    check_whole_number("max_side", max_side, least=32)
-    settings = describe_feature_view(
-        names,
-        annotator=annotator,
-        save_to=save_to,
-        question=question,
-        construct=construct,
-        prefetch=prefetch,
-        max_unsaved=max_unsaved,
-    )
-    files = locate_images(images, folder=images_folder)
-    log = AnswerLog(
-        files,
-        annotator=annotator,
-        save_to=save_to,
-        accepts=lambda said: is_feature_answer(said, names),
-        describe_item=lambda _: {},
-        widget_version=settings["widget_version"],
-        revisit_skipped=revisit_skipped,
-    )
+    task = feature_task(images, features, question=question, construct=construct, images_folder=images_folder)
     return Labeller(
-        log, {image: [path] for image, path in files.items()}, settings=settings, max_side=max_side
+        task,
+        annotator=annotator,
+        save_to=save_to,
+        prefetch=prefetch,
+        max_side=max_side,
+        max_unsaved=max_unsaved,
+        revisit_skipped=revisit_skipped,
     )
 
 
@@ -453,29 +429,24 @@ def rate_images(
     >>> widget.labelling.current, len(widget.settings["items"])
     ('a', 10)
     """
-    check_whole_number("max_side", max_side, least=32)
-    settings = describe_rating_view(
-        items,
-        scale,
+    task = rating_task(
+        assignment,
+        images,
         respondent=respondent,
-        save_to=save_to,
+        items=items,
+        scale=scale,
         question=question,
         construct=construct,
         ends=ends,
         allow_skip=allow_skip,
         seed=seed,
-        prefetch=prefetch,
-        max_unsaved=max_unsaved,
-    )
-    files = locate_images(images, list_assigned_images(assignment, respondent), folder=images_folder)
-    log = AnswerLog(
-        files,
-        annotator=respondent,
-        save_to=save_to,
-        accepts=lambda said: is_rating_answer(said, settings["items"], settings["scale"]),
-        describe_item=lambda _: {},
-        widget_version=settings["widget_version"],
+        images_folder=images_folder,
     )
     return Labeller(
-        log, {image: [path] for image, path in files.items()}, settings=settings, max_side=max_side
+        task,
+        annotator=respondent,
+        save_to=save_to,
+        prefetch=prefetch,
+        max_side=max_side,
+        max_unsaved=max_unsaved,
     )

@@ -1,7 +1,10 @@
-"""What every labelling view is told: who answers, the texts, how far ahead to fetch. No path among it."""
+"""What people are asked: a task holds the question, the items with their files, and the answers it takes.
+
+A labeller in Jupyter and a page without a server are given the same task, and show it alike.
+"""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -10,6 +13,7 @@ import visclust
 from visclust.annotation.answer_files import SKIP, clean_name, name_answer_file
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.annotation.features import check_features, read_feature_answer, write_feature_answer
+from visclust.annotation.judgements import PAIR_ANSWERS
 from visclust.annotation.ratings import check_scale, order_items, read_rating_answer, write_rating_answer
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import digest_text
@@ -17,7 +21,9 @@ from visclust.base.tables import check_table
 from visclust.images.index import locate_images
 
 PAIR_QUESTION = "Do these two images belong together?"
-PAIR_ANSWERS = ("same", "different", "unsure", "skip")
+FEATURE_QUESTION = "Which of these does the image show?"
+RATING_QUESTION = "How much does this image make you feel …"
+RATING_ENDS = ("not at all", "very much")
 
 _CHOICES = (
     {"value": "same", "label": "Same", "keys": ["S", "ArrowLeft"]},
@@ -25,56 +31,175 @@ _CHOICES = (
     {"value": "unsure", "label": "Unsure", "keys": ["U", "ArrowDown"]},
     {"value": "skip", "label": "Skip", "keys": ["K"]},
 )
+_FEATURE_KEYS = "1234567890-="
+
+
+class Task(NamedTuple):
+    """What is asked about each of some items, whoever is asked.
+
+    `items` gives the ids of the images of each item, from left to right, in the order in which the items are
+    shown; `files` the file of each image. `accepts` tells whether a text is an answer. `controls` is what a
+    view draws for this kind of task only. `asked` tells this task from others of its kind: a page that is
+    made again for the same person and the same `asked` goes on where the first one stopped.
+    """
+
+    kind: str  # "pairs", "features" or "ratings"
+    question: str
+    construct: str
+    items: dict[str, tuple[str, ...]]
+    files: dict[str, str]
+    accepts: Callable[[str], bool]
+    controls: dict[str, Any]
+    asked: list[Any]
+
+    @property
+    def marks(self) -> list[str]:
+        """What tells files and keys of this kind from those of pairs, which came first and have no mark."""
+        return [] if self.kind == "pairs" else [self.kind]
+
+    def describe_item(self, item_id: str) -> dict[str, str]:
+        """Name the two images of an item as they are shown, for the row of its answer.
+
+        Empty for a single image, which is named by the item, and for an item of another list.
+        """
+        images = self.items.get(item_id, ())
+        return dict(zip(("left", "right"), images, strict=True)) if len(images) == 2 else {}
+
+    def describe_view(
+        self, *, annotator: str, save_to: str | os.PathLike, prefetch: int = 4, max_unsaved: int = 0
+    ) -> dict[str, Any]:
+        """Describe to a view what it draws, as JSON can hold it: nothing about the images, and no path.
+
+        Of the study's folder only a digest reaches the browser, which tells studies apart by it, and what one
+        person does in two views of one study.
+        """
+        if not isinstance(self.question, str) or not self.question.strip():
+            raise ValueError(f"Expected the question that annotators answer as text, got {self.question!r}.")
+        if not isinstance(self.construct, str):
+            raise ValueError(f"Expected the construct as text (empty for none), got {self.construct!r}.")
+        check_whole_number("prefetch", prefetch, least=0)
+        check_whole_number("max_unsaved", max_unsaved, least=0)
+        study = str(name_answer_file(save_to, annotator).absolute())
+        shared = {
+            "annotator": clean_name(annotator),
+            "person": "Annotator",
+            "question": self.question,
+            "construct": self.construct,
+            "downloads": [{"format": "jsonl", "label": "Download answers"}],
+            "note": True,
+            "unit": "images",
+            "n_images": 1,
+            "prefetch": int(prefetch),
+            "max_unsaved": int(max_unsaved),
+            "revisit_skipped": False,
+            "autofocus": False,
+            "widget_version": f"{self.kind} {getattr(visclust, '__version__', '0.1.0')}",
+            "storage_key": digest_text(" ".join([study, *self.marks])),
+        }
+        return shared | self.controls
+
+
+def pair_task(
+    pairs: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    question: str = PAIR_QUESTION,
+    construct: str = "",
+    images_folder: str | os.PathLike | None = None,
+) -> Task:
+    """Ask whether the two images of each pair belong together, blind to strata and probabilities."""
+    found = find_pair_files(pairs, images, folder=images_folder)
+    choices = [dict(choice) for choice in _CHOICES]
+    return Task(
+        kind="pairs",
+        question=question,
+        construct=construct,
+        items=found.sides,
+        files=found.files,
+        accepts=PAIR_ANSWERS.__contains__,
+        controls={"controls": "choices", "choices": choices, "n_images": 2, "unit": "labels"},
+        asked=[found.sides],
+    )
+
+
+def feature_task(
+    images: pd.DataFrame,
+    features: Sequence[str] = FEATURES,
+    *,
+    question: str = FEATURE_QUESTION,
+    construct: str = "",
+    images_folder: str | os.PathLike | None = None,
+) -> Task:
+    """Ask which features each usable image shows; the first twelve features have a key.
+
+    An answer says what was asked, so that one about another list of features, or this one in another order,
+    is none of this task.
+    """
+    names = check_features(features)
+    keys = _FEATURE_KEYS.ljust(len(names))  # those without a key are toggled by click or with Tab and space
+    toggles = [{"name": name, "key": key.strip()} for name, key in zip(names, keys, strict=False)]
+    files = locate_images(images, folder=images_folder)
+    return Task(
+        kind="features",
+        question=question,
+        construct=construct,
+        items={image: (image,) for image in files},
+        files=files,
+        accepts=lambda said: _is_feature_answer(said, names),
+        controls={"controls": "toggles", "toggles": toggles},
+        asked=[list(names), list(files)],
+    )
+
+
+def rating_task(
+    assignment: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    respondent: str,
+    items: Mapping[str, Sequence[str]] | Sequence[str] = EMOTIONS,
+    scale: Sequence[int] = (1, 10),
+    question: str = RATING_QUESTION,
+    construct: str = "",
+    ends: Sequence[str] = RATING_ENDS,
+    allow_skip: bool = False,
+    seed: int = 0,
+    images_folder: str | os.PathLike | None = None,
+) -> Task:
+    """Ask a respondent to rate every item on each assigned image, the items in the respondent's own order.
+
+    The view is told of no dimension, group or cluster.
+    """
+    shown = list(order_items(items, respondent=respondent, seed=seed))
+    if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, str) for end in ends):
+        raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
+    numbers = list(check_scale(scale))
+    wanted = list_assigned_images(assignment, respondent)
+    files = locate_images(images, wanted, folder=images_folder)
+    return Task(
+        kind="ratings",
+        question=question,
+        construct=construct,
+        items={image: (image,) for image in files},
+        files=files,
+        accepts=lambda said: _is_rating_answer(said, shown, numbers),
+        controls={
+            "person": "Respondent",
+            "controls": "ratings",
+            "items": shown,
+            "scale": numbers,
+            "ends": list(ends),
+            "allow_skip": bool(allow_skip),
+            "note": False,
+        },
+        asked=[shown, numbers, list(files)],
+    )
 
 
 class PairItems(NamedTuple):
     """The image ids of each pair, left and right, and the file of each image."""
 
-    sides: dict[str, tuple[str, str]]
+    sides: dict[str, tuple[str, ...]]
     files: dict[str, str]
-
-
-FEATURE_QUESTION = "Which of these does the image show?"
-
-_KEYS = "1234567890-="
-
-RATING_QUESTION = "How much does this image make you feel …"
-RATING_ENDS = ("not at all", "very much")
-
-
-def _describe_view(
-    kind: str,
-    *,
-    annotator: str,
-    save_to: str | os.PathLike,
-    question: str,
-    construct: str,
-    prefetch: int,
-    max_unsaved: int = 0,
-) -> dict[str, Any]:
-    """Describe what all labelling views share."""
-    if not isinstance(question, str) or not question.strip():
-        raise ValueError(f"Expected the question that annotators answer as text, got {question!r}.")
-    if not isinstance(construct, str):
-        raise ValueError(f"Expected the construct as text (empty for none), got {construct!r}.")
-    check_whole_number("prefetch", prefetch, least=0)
-    check_whole_number("max_unsaved", max_unsaved, least=0)
-    study = str(name_answer_file(save_to, annotator).absolute())
-    return {
-        "annotator": clean_name(annotator),
-        "person": "Annotator",
-        "question": question,
-        "construct": construct,
-        "downloads": [{"format": "jsonl", "label": "Download answers"}],
-        "note": True,
-        "unit": "labels",
-        "prefetch": int(prefetch),
-        "max_unsaved": int(max_unsaved),
-        "revisit_skipped": False,
-        "autofocus": False,
-        "widget_version": f"{kind} {getattr(visclust, '__version__', '0.1.0')}",
-        "storage_key": digest_text(study if kind == "pairs" else f"{study} {kind}"),
-    }
 
 
 def find_pair_files(
@@ -88,35 +213,6 @@ def find_pair_files(
     files = locate_images(images, wanted, folder=folder)
     sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
     return PairItems(dict(zip(pairs["pair_id"], sides, strict=True)), files)
-
-
-def describe_pair_view(
-    *,
-    annotator: str,
-    save_to: str | os.PathLike,
-    question: str,
-    construct: str,
-    prefetch: int,
-    max_unsaved: int = 0,
-) -> dict[str, Any]:
-    """Describe to a view what it draws: nothing about the images, and no path."""
-    shared = _describe_view(
-        "pairs",
-        annotator=annotator,
-        save_to=save_to,
-        question=question,
-        construct=construct,
-        prefetch=prefetch,
-        max_unsaved=max_unsaved,
-    )
-    choices = [dict(choice) for choice in _CHOICES]
-    return shared | {"controls": "choices", "choices": choices, "n_images": 2}
-
-
-def name_sides(items: PairItems, pair_id: str) -> Mapping[str, str]:
-    """Name the images of a pair as they are shown, for the row of its answer."""
-    sides = items.sides.get(pair_id)
-    return {} if sides is None else {"left": sides[0], "right": sides[1]}
 
 
 def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
@@ -137,34 +233,8 @@ def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]
     return own.sort_values("position", kind="stable")["image_id"].tolist()
 
 
-def describe_feature_view(
-    features: Sequence[str] = FEATURES,
-    *,
-    annotator: str,
-    save_to: str | os.PathLike,
-    question: str = FEATURE_QUESTION,
-    construct: str = "",
-    prefetch: int = 4,
-    max_unsaved: int = 0,
-) -> dict[str, Any]:
-    """Describe to a view the features to toggle."""
-    names = check_features(features)
-    keys = _KEYS.ljust(len(names))  # those without a key are toggled by click or with Tab and space
-    shared = _describe_view(
-        "features",
-        annotator=annotator,
-        save_to=save_to,
-        question=question,
-        construct=construct,
-        prefetch=prefetch,
-        max_unsaved=max_unsaved,
-    )
-    toggles = [{"name": name, "key": key.strip()} for name, key in zip(names, keys, strict=False)]
-    return shared | {"controls": "toggles", "toggles": toggles, "n_images": 1, "unit": "images"}
-
-
-def is_feature_answer(said: str, features: Sequence[str]) -> bool:
-    """Tell whether a text is an answer about just these features, or a skip."""
+def _is_feature_answer(said: str, features: Sequence[str]) -> bool:
+    """Tell whether a text is an answer about just these features, spelt as a view spells it, or a skip."""
     if said == SKIP:
         return True
     try:
@@ -176,50 +246,8 @@ def is_feature_answer(said: str, features: Sequence[str]) -> bool:
     )
 
 
-def describe_rating_view(
-    items: Mapping[str, Sequence[str]] | Sequence[str] = EMOTIONS,
-    scale: Sequence[int] = (1, 10),
-    *,
-    respondent: str,
-    save_to: str | os.PathLike,
-    question: str = RATING_QUESTION,
-    construct: str = "",
-    ends: Sequence[str] = RATING_ENDS,
-    allow_skip: bool = False,
-    seed: int = 0,
-    prefetch: int = 4,
-    max_unsaved: int = 0,
-) -> dict[str, Any]:
-    """Describe to a view the items to rate, in the respondent's own order."""
-    shown = order_items(items, respondent=respondent, seed=seed)
-    if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, str) for end in ends):
-        raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
-    shared = _describe_view(
-        "ratings",
-        annotator=respondent,
-        save_to=save_to,
-        question=question,
-        construct=construct,
-        prefetch=prefetch,
-        max_unsaved=max_unsaved,
-    )
-    return shared | {
-        "person": "Respondent",
-        "controls": "ratings",
-        "items": list(shown),
-        "scale": list(check_scale(scale)),
-        "ends": list(ends),
-        "allow_skip": bool(allow_skip),
-        "note": False,
-        "n_images": 1,
-        "unit": "images",
-    }
-
-
-def is_rating_answer(
-    said: str, items: Mapping[str, Sequence[str]] | Sequence[str], scale: Sequence[int]
-) -> bool:
-    """Tell whether a text holds ratings of just these items on this scale, or is a skip."""
+def _is_rating_answer(said: str, items: Sequence[str], scale: Sequence[int]) -> bool:
+    """Tell whether a text holds ratings of just these items on this scale, spelt as by a view, or a skip."""
     if said == SKIP:
         return True
     try:

@@ -3,6 +3,8 @@
 import pytest
 from browser_tools import find_missing, open_browser
 
+POLICY = "Content Security Policy"  # in what a browser says of something that it did not load or run
+
 
 @pytest.fixture(scope="session")
 def needs_browser():
@@ -22,4 +24,5 @@ def page(browser):
     page = browser.pages[0]
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("console", lambda said: page.faults.append(said.text) if POLICY in said.text else None)
     return page

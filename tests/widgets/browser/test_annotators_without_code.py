@@ -17,16 +17,14 @@ from browser_tools import (
     wait_until,
 )
 
-from visclust.annotation.answer_files import import_answers
-from visclust.annotation.answers import current_answers, read_answers
-from visclust.widgets.labelling_pages import export_pair_page
+import visclust as vc
 
 pytestmark = pytest.mark.browser
 
 
 def export_page(folder, **options):
     images, pairs = make_study(folder, **options)
-    return export_pair_page(pairs, images, annotator="Ana", save_to=folder / "pages", construct=MARKUP)
+    return vc.export_pair_page(pairs, images, annotator="Ana", save_to=folder / "pages", construct=MARKUP)
 
 
 def download(page, labeller, label, folder):
@@ -57,10 +55,10 @@ def test_answers_on_a_page_survive_a_reload_and_come_back_by_download(page, tmp_
     table = download(page, labeller, "Download as CSV", tmp_path)
 
     store = tmp_path / "answers"
-    assert import_answers(lines, store)[:2] == (7, 0)
-    assert import_answers(table, store)[:2] == (1, 7)
-    assert import_answers(table, store)[:2] == (0, 8)
-    rows = current_answers(read_answers(store))
+    assert vc.import_answers(lines, store)[:2] == (7, 0)
+    assert vc.import_answers(table, store)[:2] == (1, 7)
+    assert vc.import_answers(table, store)[:2] == (0, 8)
+    rows = vc.current_answers(vc.read_answers(store))
     assert rows["answer"].tolist() == ["same", "different", "unsure", "skip", "different", "same"]
     assert rows["item_id"].tolist() == [f"pair{number:03}" for number in range(6)]
     assert rows["note"].dropna().tolist() == [MARKUP]
@@ -137,7 +135,7 @@ def test_two_annotators_label_in_two_tabs_of_one_server(page, browser, tmp_path)
         assert "label_pairs" not in page.content()  # no code to be seen
         page.reload()
         assert read_done(wait_for_labeller(page)) == 3
-    rows = read_answers(tmp_path / "answers")
+    rows = vc.read_answers(tmp_path / "answers")
     said = rows.groupby("annotator")["answer"].agg(list).to_dict()
     assert said == {"ana": ["same", "different", "same"], "ben": ["unsure", "different"]}
     assert len(list((tmp_path / "answers").iterdir())) == 2

@@ -99,6 +99,24 @@ def open_cluster(browser, name):
     browser.locator(".visclust-cell img").first.wait_for()
 
 
+def wait_for_still_box(locator):
+    """Give an element's place once it has stopped moving: JupyterLab moves cells while it draws."""
+    places = []
+
+    def stands_still():
+        places.append(locator.bounding_box())
+        return places[-1] and len(places) >= 10 and all(place == places[-1] for place in places[-10:])
+
+    wait_until(stands_still, what="the element to stand still")
+    return places[-1]
+
+
+def read_sheet_head(browser):
+    """Read the title and the facts of the open images at one moment: a brush may still be bringing more."""
+    return browser.evaluate("""(browser) => [".visclust-sheet-title", ".visclust-row-facts"]
+      .map((name) => browser.querySelector(`.visclust-sheet-head ${name}`).textContent)""")
+
+
 def test_a_cluster_is_opened_named_framed_and_selected_from_and_a_new_kernel_goes_on(
     page, server, open_study
 ):
@@ -294,8 +312,7 @@ def test_the_brush_on_the_map_opens_its_images_in_the_browser(page, open_study):
     wait_until(lambda: charts.count() == 2, what="the two maps")
     still, linked = charts.nth(0), charts.nth(1)
     still.scroll_into_view_if_needed()
-    time.sleep(1)  # JupyterLab moves the cells below while it draws
-    box = still.bounding_box()
+    box = wait_for_still_box(still)
     tooltip = page.locator("#vg-tooltip-element.visible img")
 
     def hover_until_a_thumbnail_shows():
@@ -306,25 +323,32 @@ def test_the_brush_on_the_map_opens_its_images_in_the_browser(page, open_study):
                     return True
         return False
 
-    assert hover_until_a_thumbnail_shows()
-    wait_until(lambda: tooltip.evaluate("(image) => image.naturalWidth") == 72, what="the thumbnail")
+    wait_until(hover_until_a_thumbnail_shows, what="a thumbnail")
+    wait_until(
+        # The pointer may have been a step further than the page: then it is gone again, and sought again.
+        lambda: (
+            (tooltip.count() or hover_until_a_thumbnail_shows())
+            and tooltip.evaluate_all("(images) => images[0]?.naturalWidth") == 72
+        ),
+        what="the thumbnail",
+    )
     save_screenshot(page, "map.png")
     linked.scroll_into_view_if_needed()
-    time.sleep(1)
-    box = linked.bounding_box()
+    box = wait_for_still_box(linked)
     page.mouse.move(box["x"] + 30, box["y"] + 30)
     page.mouse.down()
     page.mouse.move(box["x"] + 600, box["y"] + 300, steps=8)
     page.mouse.up()
     browser.locator(".visclust-cell").first.wait_for()
-    title = browser.locator(".visclust-sheet-title")
-    wait_until(lambda: "marked on the map" in title.inner_text(), what="the brushed images")
-    count = int(title.inner_text().split()[0])
-    assert 0 < count < 266
+    # On a busy machine the brush opens what it has reached while it is still being drawn, and then the rest.
+    wait_until(lambda: "marked on the map" in read_sheet_head(browser)[0], what="the brushed images")
     save_screenshot(page, "map_brushed.png")
     browser.scroll_into_view_if_needed()
     save_screenshot(page, "map_brushed_images.png")
-    assert browser.locator(".visclust-row-facts").first.inner_text() == f"{count} images"
+    title, facts = read_sheet_head(browser)
+    count = int(title.split()[0])
+    assert 0 < count < 266
+    assert facts == f"{count} images"
 
 
 def test_a_lasso_on_the_map_by_jupyter_scatter_opens_its_images(page, open_study):

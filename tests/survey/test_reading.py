@@ -1,0 +1,101 @@
+"""What the checks on the way back say, and what counts of what came back."""
+
+import subprocess
+import sys
+
+import pytest
+from survey_runs import ADDRESS, ITEMS, run_qualtrics
+
+import visclust as vc
+
+
+def test_everything_strange_is_listed_with_its_place(spoiled):
+    listed = spoiled.problems
+    assert listed["problem"].value_counts().to_dict() == {
+        "preview": 1,
+        "duplicate submission": 2,
+        "unknown respondent": 1,
+        "another image than planned at this position": 1,
+        "image not assigned to this respondent": 3,
+        "out of range": 1,
+        "not a whole number": 1,
+        "not a number": 1,
+    }
+    wrong = listed.set_index("problem")
+    assert wrong.loc["out of range", ["submission", "respondent", "image_id", "item", "value"]].tolist() == [
+        "R_1",
+        "=R1()",
+        "b",
+        "hopeful",
+        "11",
+    ]
+    assert wrong.loc["unknown respondent", "value"] == "nobody"
+
+
+def test_what_does_not_count_is_given_back_and_nothing_is_lost(spoiled):
+    # Seven responses with six ratings each, less the two cells that were left empty.
+    came = 7 * 6 - 2
+    kept = spoiled.ratings["rating"].notna().sum()
+    set_to_missing = spoiled.problems["done"].eq("rating set to missing").sum()
+    assert kept + set_to_missing + len(spoiled.set_aside) == came
+
+
+def test_a_rating_off_the_scale_is_missing_with_its_reason(spoiled):
+    mine = spoiled.ratings[spoiled.ratings["respondent"] == "=R1()"].set_index(["image_id", "item"])
+    assert mine["reason"].to_dict() == {
+        ("b", "hopeful"): "out of range",
+        ("b", "proud"): "not a whole number",
+        ("b", "angry"): "not a number",
+        ("a", "hopeful"): "not answered",
+        ("a", "proud"): "",
+        ("a", "angry"): "",
+    }
+    assert mine["rating"].isna().sum() == 4
+
+
+@pytest.mark.parametrize("kind", ["qualtrics", "csv"])
+def test_a_survey_without_any_answer_yet_is_read(assignment, images, truth, tmp_path, kind):
+    path = tmp_path / "back.csv"
+    if kind == "csv":
+        path.write_text("respondent,image_id,hopeful,proud,angry\n")
+    else:
+        vc.export_survey(assignment, images, save_to=tmp_path, items=ITEMS, image_address=ADDRESS)
+        run_qualtrics(tmp_path, truth, path, rows_of=lambda rows: [])
+    found = vc.read_ratings(path, assignment, items=ITEMS)
+    assert len(found.ratings) == len(assignment) * len(ITEMS)
+    assert set(found.ratings["reason"]) == {"not answered"}
+    assert found.respondents["submissions"].tolist() == [0, 0, 0]
+    assert found.problems.empty
+
+
+def test_an_unfinished_submission_gives_way_to_a_finished_one_and_to_a_fuller_one(assignment, tmp_path):
+    header = "ResponseId,Finished,respondent,1_rating_1,1_rating_2,1_rating_3\n"
+    lines = [
+        "Response,Finished,respondent,x - hopeful,x - proud,x - angry\n",
+        '"{""ImportId"":1}",x,x,x,x,x\n',
+    ]
+    path = tmp_path / "back.csv"
+    path.write_text(header + "".join(lines) + "R1,False,r3,1,,\nR2,False,r3,2,2,\n")
+    assert vc.read_ratings(path, assignment, items=ITEMS).ratings["rating"].dropna().tolist() == [2, 2]
+    path.write_text(path.read_text() + "R3,True,r3,3,,\nR4,True,r3,4,4,4\n")
+    assert vc.read_ratings(path, assignment, items=ITEMS).ratings["rating"].dropna().tolist() == [3]
+
+
+def test_unknown_items_of_a_long_table_are_set_aside(assignment, tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("respondent,image_id,item,rating\nr3,a,hopeful,1\nr3,a,sleepy,2\n")
+    found = vc.read_ratings(path, assignment, items=ITEMS)
+    assert found.problems["problem"].tolist() == ["unknown item"]
+    assert found.set_aside["item"].tolist() == ["sleepy"]
+
+
+IMPORTS = """
+import sys
+import visclust.survey.export, visclust.survey.reading
+print([name for name in ("PIL", "anywidget", "visclust.images", "visclust.widgets") if name in sys.modules])
+"""
+
+
+def test_reading_a_survey_imports_no_page_and_no_widget():
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

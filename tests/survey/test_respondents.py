@@ -1,0 +1,42 @@
+"""What each respondent did, the flags, and who is dropped when that is asked for."""
+
+import pytest
+from survey_runs import ITEMS, NAMES
+
+import visclust as vc
+
+
+def test_flags_name_who_is_incomplete_double_straight_or_too_fast(spoiled):
+    people = spoiled.respondents.set_index("respondent")
+    flags = people[["incomplete", "duplicate", "straight_lining", "too_fast"]]
+    assert flags.loc["=R1()"].tolist() == [True, True, False, False]
+    assert flags.loc["Zoë, the second"].tolist() == [False, True, True, False]
+    assert flags.loc["r3"].tolist() == [True, False, False, True]
+    assert people["missing"].tolist() == [4, 0, 3]
+    assert people["submissions"].tolist() == [2, 2, 1]
+
+
+def test_who_never_answered_is_there_all_the_same(assignment, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("respondent,image_id,hopeful,proud,angry\nr3,a,1,2,3\n")
+    found = vc.read_ratings(path, assignment, items=ITEMS)
+    assert len(found.ratings) == len(assignment) * len(ITEMS)
+    people = found.respondents.set_index("respondent")
+    assert people["submissions"].to_dict() == dict(zip(NAMES, [0, 0, 1], strict=True))
+    assert people["too_fast"].sum() == 0  # nobody's speed is known
+
+
+def test_nobody_is_dropped_unless_it_is_asked_for_and_then_with_a_log(spoiled, assignment):
+    assert set(spoiled.ratings["respondent"]) == set(assignment["respondent"])
+    kept, log = vc.drop_respondents(
+        spoiled.ratings, spoiled.respondents, because=["straight_lining", "too_fast", "incomplete"]
+    )
+    assert kept.empty
+    assert log.set_index("respondent")["because"].to_dict() == {
+        "=R1()": "incomplete",
+        "Zoë, the second": "straight_lining",
+        "r3": "too_fast, incomplete",
+    }
+    assert log["ratings"].sum() == spoiled.ratings["rating"].notna().sum()
+    with pytest.raises(ValueError, match="True and False named 'rude'"):
+        vc.drop_respondents(spoiled.ratings, spoiled.respondents, because=["rude"])

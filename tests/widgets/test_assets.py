@@ -1,0 +1,52 @@
+"""Scripts and styles: what a browser loads is whole, and no file lies unused."""
+
+import re
+import shutil
+import subprocess
+from importlib.resources import files
+
+import pytest
+
+from visclust.widgets.assets import load_asset
+
+LABELLERS = ("labelling_kernel.js", "labelling_page.js")
+BROWSERS = ("browser_kernel.js", "browser_page.js")
+OTHERS = ("labelling.css", "browser.css")
+OF_BROWSERS = {"setTimeout", "setInterval", "clearInterval", "clearTimeout", "queueMicrotask",
+               "requestAnimationFrame"}  # fmt: skip
+PARAMETERS = {"onChange", "onCommit", "onClick", "onVisible", "drawRow"}
+
+
+@pytest.mark.parametrize("name", LABELLERS + BROWSERS)
+def test_the_scripts_that_a_browser_loads_define_every_function_that_they_call(name):
+    script = load_asset(name)
+    defined = set(re.findall(r"(\w+)\([^()]*\) \{", script)) | set(re.findall(r"const (\w+) =", script))
+    defined |= set(re.findall(r"function (\w+)\(", script))
+    called = set(re.findall(r"(?<![.\w])([a-z]+[A-Z]\w*)\(", script))
+    assert called - OF_BROWSERS <= defined | (PARAMETERS if name in BROWSERS else set())
+    assert ("mountBrowser" if name in BROWSERS else "buildFrame") in called
+    assert "innerHTML" not in script
+
+
+@pytest.mark.parametrize("name", LABELLERS + BROWSERS)
+def test_no_name_is_defined_twice_in_one_script(name):
+    names = re.findall(
+        r"^(?:async )?(?:function|const|let|class) (\w+)", load_asset(name), flags=re.MULTILINE
+    )
+    assert len(names) > 20
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize("name", LABELLERS + BROWSERS)
+def test_the_scripts_are_whole_modules(name, tmp_path):
+    script = tmp_path / "joined.mjs"
+    script.write_text(load_asset(name), encoding="utf-8")
+    subprocess.run(["node", "--check", script], check=True)
+
+
+def test_each_file_of_the_folder_is_loaded_by_some_module():
+    folder = files("visclust.widgets") / "static"
+    whole = "\n".join(load_asset(name) for name in (*LABELLERS, *BROWSERS, *OTHERS))
+    unused = [one.name for one in folder.iterdir() if one.read_text(encoding="utf-8") not in whole]
+    assert unused == []

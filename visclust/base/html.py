@@ -1,0 +1,85 @@
+"""Build HTML pages that need nothing but themselves, each under the strictest content policy it can bear."""
+
+import base64
+import hashlib
+import json
+from html import escape
+from typing import Any
+
+# What a browser may do with a page, by the name of the kind of page. Neither frames, nor fonts, nor any
+# network: 'none' is the default of the first two, and what it does not cover (base, forms) is named.
+POLICIES = {
+    # Texts and pictures of others, and one script and one style sheet of ours: the digests admit just these.
+    # Scripts may still set single properties of an element's style, which is no inline style to a browser.
+    "data": "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'",
+    # What notebooks put out: no script at all. Their rows of thumbnails have their style in attributes, which
+    # no digest admits, so that styles must be allowed wherever they stand.
+    "pictures": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'",
+    # Voila's page runs scripts in the page, compiles its checks of settings and loads a widget's script from
+    # a blob, all out of our hands. But it must not ask a network for icons: annotators' browsers shall talk
+    # to this server only. "ws:" is for browsers that do not count a socket of the same server as 'self'.
+    "served": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "connect-src 'self' ws: wss: data: blob:; frame-ancestors 'self'",
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+# The first is no script to a browser, which never runs it: the second reads it by its id.
+_SCRIPT = """
+<noscript>This page needs JavaScript. Open it in a current Firefox, Chrome, Edge or Safari.</noscript>
+<script type="application/json" id="visclust-page">{data}</script>
+<script type="module">{script}</script>"""
+
+
+def build_pictures_page(*, title: str, style: str, body: str) -> str:
+    """Build a page without a script. `body` is HTML: what of others is in it, its maker has escaped."""
+    return _fill("pictures", title=title, style=style, body=body)
+
+
+def build_data_page(*, title: str, style: str, body: str, data: Any, script: str) -> str:
+    """Build a page whose script draws `data`, anything that JSON can hold, whatever texts are in it.
+
+    `body` is HTML: what of others is in it, its maker has escaped. Only `script` runs and only `style`
+    counts: one that a text smuggled in would not, had it got past the escaping.
+    """
+    # In a script element only "<" could end it or open a comment; JSON may spell it otherwise.
+    spelt = json.dumps(data).replace("<", "\\u003c")
+    script = f"\n{script}\n"
+    if "</script" in script.lower() or "<!--" in script:
+        raise ValueError(
+            "Expected a script without '</script' and '<!--', which would end it: spell it apart."
+        )
+    return _fill(
+        "data",
+        title=title,
+        style=style,
+        body=body + _SCRIPT.format(data=spelt, script=script),
+        script=_digest(script),
+    )
+
+
+def _fill(kind: str, *, title: str, style: str, body: str, script: str = "") -> str:
+    """Put the parts of a page together under the policy of its kind."""
+    style = f"\n{style}\n"
+    policy = POLICIES[kind].format(script=script, style=_digest(style))
+    return _PAGE.format(policy=policy, title=escape(title), style=style, body=body)
+
+
+def _digest(text: str) -> str:
+    """Name the one script or style sheet that a policy admits."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
