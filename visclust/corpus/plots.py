@@ -1,64 +1,9 @@
-"""Figures of the corpus at a glance, drawn from the tables of `describe_corpus`."""
+"""Figures of the corpus: images per day, how unequally they are posted, and when hashtags were tracked."""
 
 import altair as alt
 import pandas as pd
 
 from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY
-
-# Okabe and Ito's colours, which people with any colour vision tell apart.
-
-
-def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) -> alt.LayerChart:
-    """Draw how unequally the unique images are posted, against the line of equal use.
-
-    Parameters
-    ----------
-    lorenz : DataFrame
-        ``unique_share, images_share``, from `describe_corpus`.
-    width, height : int, pixels
-        Size.
-
-    Returns
-    -------
-    altair.Chart
-        One panel. The further the curve hangs below the dashed line, the fewer images make up the corpus;
-        the Gini coefficient is twice the area between the two.
-
-    Source
-    ------
-    M. O. Lorenz, "Methods of Measuring the Concentration of Wealth", Publications of the American
-    Statistical Association 9 (1905).
-
-    Examples
-    --------
-    >>> type(plot_lorenz(pd.DataFrame({"unique_share": [0, 0.5, 1], "images_share": [0, 0.2, 1]}))).__name__
-    'LayerChart'
-    """
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    axis = alt.Axis(format="%", tickCount=5)
-    curve = (
-        alt.Chart(lorenz[["unique_share", "images_share"]])
-        .mark_line(color="black")
-        .encode(
-            x=alt.X("unique_share:Q", title="Unique images, the least posted first", scale=scale, axis=axis),
-            y=alt.Y("images_share:Q", title="Their share of the images posted", scale=scale, axis=axis),
-        )
-    )
-    points = curve.mark_circle(opacity=0, size=120).encode(
-        tooltip=[
-            alt.Tooltip("unique_share:Q", title="The least posted", format=".1%"),
-            alt.Tooltip("images_share:Q", title="have of the images posted", format=".1%"),
-        ]
-    )
-    equal = (
-        alt.Chart(pd.DataFrame({"unique_share": [0.0, 1.0], "images_share": [0.0, 1.0]}))
-        .mark_line(color=PALE_GRAY, strokeDash=[5, 4])
-        .encode(x="unique_share:Q", y="images_share:Q")
-    )
-    title = alt.TitleParams(
-        "How unequally images are posted", subtitle="Dashed: all equally often", anchor="start"
-    )
-    return (equal + curve + points).properties(width=width, height=height, title=title)
 
 
 def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.Chart:
@@ -121,6 +66,90 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
         )
         .properties(width=width, height=height, title=alt.TitleParams("Images per day", anchor="start"))
     )
+
+
+def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) -> alt.Chart:
+    """Draw the number of posts per image by rank, both on log scales.
+
+    Parameters
+    ----------
+    uses : DataFrame
+        From `count_image_uses`.
+    width, height : int, pixels
+        Size.
+
+    Returns
+    -------
+    altair.Chart
+        One panel; a straight line downwards is a power law.
+
+    Examples
+    --------
+    >>> type(plot_image_uses(pd.DataFrame({"image_id": ["a"], "posts": [2], "rank": [1]}))).__name__
+    'Chart'
+    """
+    return (
+        alt.Chart(uses[["rank", "posts"]])
+        .mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=14))
+        .encode(
+            x=alt.X("rank:Q", title="Images, the most posted first", scale=alt.Scale(type="log")),
+            y=alt.Y("posts:Q", title="Posts that show the image", scale=alt.Scale(type="log")),
+        )
+        .properties(width=width, height=height, title="How often each image is posted")
+    )
+
+
+def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) -> alt.LayerChart:
+    """Draw how unequally the unique images are posted, against the line of equal use.
+
+    Parameters
+    ----------
+    lorenz : DataFrame
+        ``unique_share, images_share``, from `describe_corpus`.
+    width, height : int, pixels
+        Size.
+
+    Returns
+    -------
+    altair.Chart
+        One panel. The further the curve hangs below the dashed line, the fewer images make up the corpus;
+        the Gini coefficient is twice the area between the two.
+
+    Source
+    ------
+    M. O. Lorenz, "Methods of Measuring the Concentration of Wealth", Publications of the American
+    Statistical Association 9 (1905).
+
+    Examples
+    --------
+    >>> type(plot_lorenz(pd.DataFrame({"unique_share": [0, 0.5, 1], "images_share": [0, 0.2, 1]}))).__name__
+    'LayerChart'
+    """
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    axis = alt.Axis(format="%", tickCount=5)
+    curve = (
+        alt.Chart(lorenz[["unique_share", "images_share"]])
+        .mark_line(color="black")
+        .encode(
+            x=alt.X("unique_share:Q", title="Unique images, the least posted first", scale=scale, axis=axis),
+            y=alt.Y("images_share:Q", title="Their share of the images posted", scale=scale, axis=axis),
+        )
+    )
+    points = curve.mark_circle(opacity=0, size=120).encode(
+        tooltip=[
+            alt.Tooltip("unique_share:Q", title="The least posted", format=".1%"),
+            alt.Tooltip("images_share:Q", title="have of the images posted", format=".1%"),
+        ]
+    )
+    equal = (
+        alt.Chart(pd.DataFrame({"unique_share": [0.0, 1.0], "images_share": [0.0, 1.0]}))
+        .mark_line(color=PALE_GRAY, strokeDash=[5, 4])
+        .encode(x="unique_share:Q", y="images_share:Q")
+    )
+    title = alt.TitleParams(
+        "How unequally images are posted", subtitle="Dashed: all equally often", anchor="start"
+    )
+    return (equal + curve + points).properties(width=width, height=height, title=title)
 
 
 def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int = 16) -> alt.LayerChart:
@@ -203,34 +232,3 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
         anchor="start",
     )
     return (bars + cut + counts).properties(width=width, height=alt.Step(row_height), title=title)
-
-
-def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) -> alt.Chart:
-    """Draw the number of posts per image by rank, both on log scales.
-
-    Parameters
-    ----------
-    uses : DataFrame
-        From `count_image_uses`.
-    width, height : int, pixels
-        Size.
-
-    Returns
-    -------
-    altair.Chart
-        One panel; a straight line downwards is a power law.
-
-    Examples
-    --------
-    >>> type(plot_image_uses(pd.DataFrame({"image_id": ["a"], "posts": [2], "rank": [1]}))).__name__
-    'Chart'
-    """
-    return (
-        alt.Chart(uses[["rank", "posts"]])
-        .mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=14))
-        .encode(
-            x=alt.X("rank:Q", title="Images, the most posted first", scale=alt.Scale(type="log")),
-            y=alt.Y("posts:Q", title="Posts that show the image", scale=alt.Scale(type="log")),
-        )
-        .properties(width=width, height=height, title="How often each image is posted")
-    )

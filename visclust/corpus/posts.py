@@ -1,6 +1,5 @@
 """Read posts from the files that researchers have, as one table, without losing any of them silently."""
 
-import hashlib
 import os
 import warnings
 from collections import Counter
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
-from visclust.base.provenance import describe_run
+from visclust.base.provenance import describe_run, digest_file
 from visclust.base.tables import check_table
 from visclust.corpus.post_files import ENDINGS, FORMATS, Source, find_source, read_rows
 from visclust.corpus.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
@@ -138,7 +137,7 @@ def read_posts(
         posts = make_frame(table)
     else:
         parameters = {"format": format, "columns": columns, "time_format": time_format}
-        inputs = {str(each.path): _digest_file(each.path) for each in sources}
+        inputs = {str(each.path): digest_file(each.path)[:32] for each in sources}
         record = describe_run("read_posts", parameters=parameters, inputs=inputs)
         schema = make_schema({"kind": "posts", **record})
         write_atomically(save_to, lambda file: _write(file, reader, schema))
@@ -156,6 +155,7 @@ def read_posts(
 
 
 def _list_files(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
+    """List the files of posts: each file given, and those with a known ending in each folder, once."""
     given = [path] if isinstance(path, str | os.PathLike) else list(path)
     files = []
     for each in map(Path, given):
@@ -183,12 +183,8 @@ def _list_files(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[P
     return list(dict.fromkeys(files))
 
 
-def _digest_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
-
-
 def _write(file: Any, reader: "_Reader", schema: pa.Schema) -> None:
+    """Write the posts to a Parquet file as they are read."""
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for rows in reader.read():
             writer.write_batch(make_batch(rows, schema))
