@@ -6,7 +6,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE
+from visclust.base.charts import GRAY, ORANGE, colour_by
 
 _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
     "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
@@ -81,12 +81,7 @@ def plot_frame_effects(
     span = alt.Scale(type=scale, zero=False, nice=False, padding=12)
     x = alt.X("estimate:Q", title=title, scale=span, axis=axis)
     base = alt.Chart(table).encode(y=alt.Y("frame:N", title=None, sort=order, axis=alt.Axis(labelLimit=220)))
-    colour = alt.Color(
-        "told:N",
-        title="Adjusted p-value",
-        scale=alt.Scale(domain=[told, untold], range=[ORANGE, GRAY]),
-        legend=alt.Legend(orient="bottom"),
-    )
+    colour = colour_by("told", {told: ORANGE, untold: GRAY}, title="Adjusted p-value")
     intervals = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title=title, scale=span, axis=axis),
         x2="high:Q",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, GRAY
+from visclust.base.charts import COLOURS, GRAY, colour_by
 from visclust.ratings.designs import find_simulated
 
 _SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
@@ -77,7 +77,7 @@ def plot_party_means(
         )
     groups = sorted(table["group"].unique())
     others = iter(_OTHERS * len(groups))
-    colour = alt.Scale(domain=groups, range=[_PARTIES.get(group) or next(others) for group in groups])
+    colours = {group: _PARTIES.get(group) or next(others) for group in groups}
     shape = alt.Scale(domain=groups, range=[_SHAPES[n % len(_SHAPES)] for n in range(len(groups))])
     ends = [float(table["low"].min()), float(table["high"].max())]
     dimensions = list(dict.fromkeys(table["dimension"]))
@@ -102,7 +102,7 @@ def plot_party_means(
                 ),
             ),
             yOffset=alt.YOffset("group:N", sort=groups),
-            color=alt.Color("group:N", scale=colour, title=None, legend=alt.Legend(orient="top")),
+            color=colour_by("group", colours, orient="top"),
             opacity=alt.value(1),
         )  # fmt: skip
         x = alt.X("low:Q", scale=alt.Scale(domain=ends, zero=False), axis=axis)
