@@ -3,17 +3,15 @@ import pytest
 import vl_convert
 
 import visclust as vc
-from visclust.sampling.plan import plan_annotation
-from visclust.sampling.plots import plot_annotation_cost
 
 
 @pytest.fixture
 def curve(make_clusters):
-    return plan_annotation(make_clusters([0] * 60 + [1] * 30 + [2] * 10)).curve
+    return vc.plan_annotation(make_clusters([0] * 60 + [1] * 30 + [2] * 10)).curve
 
 
 def test_each_panel_marks_where_each_design_reaches_the_goal(curve):
-    for panel in plot_annotation_cost(curve).hconcat:
+    for panel in vc.plot_annotation_cost(curve).hconcat:
         texts = [layer for layer in panel.layer if layer.mark.type == "text"]
         assert len(texts) == 2
         shown = [step.filter for layer in texts for step in layer.transform]
@@ -23,7 +21,7 @@ def test_each_panel_marks_where_each_design_reaches_the_goal(curve):
 
 def test_the_table_is_drawn_as_it_is_and_left_alone(curve):
     before = curve.copy()
-    chart = plot_annotation_cost(curve)
+    chart = vc.plot_annotation_cost(curve)
     assert curve.equals(before)
     assert isinstance(chart, alt.HConcatChart)
     drawn = next(iter(chart.to_dict()["datasets"].values()))
@@ -33,7 +31,7 @@ def test_the_table_is_drawn_as_it_is_and_left_alone(curve):
 
 def test_the_chart_can_be_printed(curve, tmp_path):
     path = tmp_path / "cost.png"
-    plot_annotation_cost(curve).save(path)
+    vc.plot_annotation_cost(curve).save(path)
     assert path.stat().st_size > 5000  # an empty frame is smaller
 
 
