@@ -12,7 +12,8 @@ from PIL import Image
 from visclust.annotation.answer_files import append_answer, name_answer_file
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import write_rating_answer
-from visclust.survey.cells import _guard_cell, read_rows_of_cells, restore_cell
+from visclust.base.files import guard_cell, restore_cell
+from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.export import export_survey
 from visclust.survey.raw_answers import read_rating
 from visclust.survey.reading import read_ratings
@@ -395,8 +396,8 @@ def test_an_unreadable_answer_of_a_page_is_listed(assignment, tmp_path):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "'x", "'=x", "plain", ""])
 def test_a_guarded_cell_is_no_formula_and_comes_back_as_it_was(text):
-    assert not _guard_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert restore_cell(_guard_cell(text)) == text
+    assert not guard_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert restore_cell(guard_cell(text)) == text
 
 
 @pytest.mark.parametrize("to", ["qualtrics", "csv", "html"])

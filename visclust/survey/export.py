@@ -11,10 +11,9 @@ import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
-from visclust.base.files import write_atomically
+from visclust.base.files import write_atomically, write_cells
 from visclust.base.provenance import describe_run
 from visclust.base.tables import check_table
-from visclust.survey.cells import write_cells
 from visclust.survey.qualtrics import write_qualtrics
 
 _CSV_INSTRUCTIONS = """How to use survey.csv

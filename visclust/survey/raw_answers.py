@@ -13,7 +13,8 @@ import pandas as pd
 from visclust.annotation.answer_files import import_answers
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.ratings import read_rating_answer
-from visclust.survey.cells import read_rows_of_cells, restore_cell
+from visclust.base.files import restore_cell
+from visclust.survey.cells import read_rows_of_cells
 
 CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
 SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
