@@ -51,6 +51,7 @@ FILES = [
     "pyproject.toml",
     "Makefile",
     "README.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "CHANGELOG.md",
     ".pre-commit-config.yaml",
@@ -111,7 +112,7 @@ def test_a_folder_imports_only_the_folders_before_it():
 
 def test_every_folder_of_the_package_is_a_floor():
     folders = {path.parent.name for path in MODULES} - {"visclust"}
-    assert folders <= set(FLOORS)
+    assert folders == set(FLOORS)
 
 
 def test_only_the_backend_imports_cupy_and_cuml():
@@ -126,6 +127,37 @@ def test_only_the_backend_imports_cupy_and_cuml():
 def test_imports_run_one_way():
     # A circle raises CycleError and names its modules.
     assert list(TopologicalSorter(read_imports_of_ours()).static_order())
+
+
+def test_the_page_for_contributors_names_every_floor_in_its_order():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    picture = page.split("```")[1]
+    assert [name for name in re.findall(r"^ (\w+)", picture, re.MULTILINE) if name != "doors"] == FLOORS[::-1]
+
+
+def test_the_readme_maps_the_folders_in_their_order():
+    text = (ROOT / "README.md").read_text().split("## What the package is made of")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == FLOORS
+
+
+def list_public_names():
+    """Give the public names of a floor, as its stub lists them, by floor."""
+    stubs = {floor: (ROOT / "visclust" / floor / "__init__.pyi").read_text() for floor in FLOORS}
+    return {floor: set(re.findall(r"(\w+) as \1", text)) for floor, text in stubs.items()}
+
+
+def test_what_the_page_for_contributors_points_to_is_there():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", page)
+    assert paths
+    assert [
+        path for path in paths if not (ROOT / path).exists() and not (ROOT / "visclust" / path).exists()
+    ] == []
+    names = list_public_names()
+    for line in page.split("```")[1].splitlines():
+        floor, *_, examples = re.split(r" {2,}", f"{line.strip()}  ")[:3] if line.strip() else ("", "")
+        if floor in FLOORS and floor != "base":
+            assert set(examples.split(", ")) <= names[floor], line
 
 
 def list_tracked_texts():

@@ -52,7 +52,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object
 
 
 def write_text(path: str | os.PathLike, text: str, *, encoding: str = "utf-8") -> Path:
-    """Write a text in one step. Half a character, as broken posts hold them, becomes a question mark."""
+    """Write a text in one step; half a character, as broken posts hold them, becomes a question mark."""
     return write_atomically(path, lambda file: file.write(text.encode(encoding, "replace")))
 
 
