@@ -88,6 +88,8 @@ def test_a_table_read_carries_the_record_of_its_file(tmp_path):
     assert read.attrs["provenance"]["seed"] == 3
     again = read_provenance(save_table(read, tmp_path / "b.parquet", "posts_images"))
     assert again == read_provenance(first)
+    other = read_provenance(save_table(read, tmp_path / "d.parquet"))
+    assert other == {**again, "kind": None}
     less = read_provenance(save_table(read[:1], tmp_path / "c.parquet", "posts_images"))
     assert (less["function"], less["changed_after"]) == ("mine", True)
 

@@ -8,11 +8,13 @@ import pandas as pd
 from visclust.annotation.answers import _PREFIX
 from visclust.annotation.constructs import FEATURES
 from visclust.annotation.features import check_features, write_feature_answer
+from visclust.base.provenance import recorded
 
 # A placeholder: nobody answered at any time, but the answer files ask for one.
 _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 
+@recorded
 def simulate_answers(
     pairs: pd.DataFrame,
     groups: Mapping[str, object] | pd.Series,
@@ -117,6 +119,7 @@ def _make_simulated_rows(
     )
 
 
+@recorded
 def simulate_features(
     images: pd.DataFrame,
     truth: pd.DataFrame,

@@ -295,7 +295,7 @@ def _digest_paths(name: str, value: Any) -> dict[str, str]:
     """Digest the files that a path or a list of paths names; of a folder, the function says what it read."""
     if isinstance(value, str | os.PathLike):
         path = Path(value)
-        return {name: digest_file(path)[:32]} if path.is_file() else {}
+        return {name: digest_files([path])} if path.is_file() else {}
     if isinstance(value, list | tuple) and not _is_named_tuple(value):
         found: dict[str, str] = {}
         for place, each in enumerate(value):
@@ -410,6 +410,14 @@ def digest_file(path: str | os.PathLike) -> str:
     """Digest the bytes of a file to 64 hexadecimal digits, as ``sha256sum`` prints them."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_files(paths: Collection[str | os.PathLike]) -> str:
+    """Digest several files with their names to 32 hexadecimal digits; of one file, its own first ones."""
+    listed = sorted((Path(path).name, digest_file(path)) for path in paths)
+    return (
+        listed[0][1][:32] if len(listed) == 1 else digest_ids(f"{digest} {name}" for name, digest in listed)
+    )
 
 
 def digest_text(text: str, *, digits: int = 16) -> str:

@@ -149,7 +149,7 @@ _TYPE_WORDS = {
     "list": "lists",
 }
 
-_PROVENANCE_KEY = b"visclust"
+PROVENANCE_KEY = b"visclust"
 
 
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -291,7 +291,7 @@ def save_table(
         # Lists come back as arrays, None as a missing value: the digest is that of the table as it is read.
         record["result"] = digest_input(arrow.to_pandas())
     text = json.dumps({"kind": kind, **record}).encode()
-    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), _PROVENANCE_KEY: text})
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), PROVENANCE_KEY: text})
     return write_atomically(path, lambda file: pq.write_table(arrow, file))
 
 
@@ -424,7 +424,7 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     if path.suffix == ".csv":
         return _read_json(_name_sidecar(path))
     metadata = pq.read_schema(path).metadata or {}
-    return json.loads(metadata.get(_PROVENANCE_KEY, b"{}"))
+    return json.loads(metadata.get(PROVENANCE_KEY, b"{}"))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

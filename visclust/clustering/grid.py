@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
 from visclust.base.files import write_atomically
-from visclust.base.provenance import describe_run, digest_input
+from visclust.base.provenance import describe_run, digest_input, recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import ClusteringResult, cluster_once
 from visclust.clustering.iterative import cluster_workspace
@@ -67,7 +67,7 @@ class ConfigurationRunner:
             )
             provenance = describe_run(
                 "cluster_iteratively",
-                parameters=settings,
+                parameters={**settings, "memory_budget": self._memory_budget, "progress": False},
                 seed=configuration.seed,
                 inputs={"x": self._digest},
                 device=describe_device(self.x),
@@ -94,6 +94,7 @@ class GridResult(NamedTuple):
     results: dict[str, ClusteringResult]
 
 
+@recorded
 def grid_search(
     embeddings: Mapping[str, Any],
     *,

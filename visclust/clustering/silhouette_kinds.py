@@ -15,6 +15,7 @@ from visclust.base.distances import (
     measure_block,
     square_lengths,
 )
+from visclust.base.provenance import recorded
 from visclust.clustering.silhouettes import compare_with_nearest, score_from_sums, sum_by_cluster
 
 SILHOUETTES = ("exact", "sampled", "simplified", "squared")
@@ -151,6 +152,7 @@ def score_rows(
     return to_host(found)
 
 
+@recorded
 def score_clusters(
     x: Any,
     labels: Any,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_posts, check_table
 from visclust.images.addresses import is_address, match_addresses
 
@@ -72,6 +73,7 @@ class ImagePosts:
         return frozenset(self._images[has[self._of_image]].tolist()) if len(has) else frozenset()
 
 
+@recorded
 def link_posts(
     posts: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
 ) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.distances import center_rows
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
@@ -34,6 +35,7 @@ _RANKED = {
 }
 
 
+@recorded
 def describe_clusters(
     clusters: pd.DataFrame,
     x: Any,
@@ -159,6 +161,7 @@ def _describe_posts(shown: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@recorded
 def rank_clusters(
     descriptions: pd.DataFrame, *, by: str = "images", ascending: bool = False, n_clusters: int = 20
 ) -> pd.DataFrame:
@@ -222,6 +225,7 @@ def rank_clusters(
     return table[list(_RANKED)].rename(columns=_RANKED)
 
 
+@recorded
 def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) -> pd.DataFrame:
     """List the most typical images of each cluster, its medoid first.
 

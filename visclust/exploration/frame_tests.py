@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from visclust.base.provenance import recorded
 from visclust.exploration.frame_models import FrameFit, average_effect, fit_frame, predict_shares
 
 
@@ -47,6 +48,7 @@ class FrameUse(NamedTuple):
     counts: pd.DataFrame
 
 
+@recorded
 def test_frame_use(
     posts: pd.DataFrame,
     ideology: pd.DataFrame,

@@ -10,8 +10,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device, is_on_gpu, project_by_cuml, to_host
-from visclust.base.provenance import describe_run
+from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.images.index import select_usable
 from visclust.images.reading import UnreadableImageError
@@ -27,6 +27,7 @@ _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#
 _EXACT_NEIGHBOURS = 20_000
 
 
+@recorded
 def describe_map(
     places: pd.DataFrame,
     clusters: pd.DataFrame,
@@ -164,6 +165,7 @@ def _encode_thumbnails(
         return list(pool.map(encode, image_ids))
 
 
+@recorded
 def project_map(
     x: Any,
     *,
@@ -234,9 +236,6 @@ def project_map(
     table = pd.DataFrame({"x": places[:, 0].astype("float64"), "y": places[:, 1].astype("float64")})
     if image_ids is not None:
         table.insert(0, "image_id", list(image_ids))
-    table.attrs["provenance"] = describe_run(
-        "project_map", parameters=settings, seed=seed, inputs={"x": to_host(x)}, device=describe_device(x)
-    )
     return table
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b(?:t\.co|pic\.twitter\.com)/\S+", re.IGNORECASE)
@@ -91,6 +92,7 @@ def weigh_log_odds(
     return LogOdds(log_odds, log_odds / np.sqrt(1 / here + 1 / there))
 
 
+@recorded
 def list_overrepresented_words(
     clusters: pd.DataFrame,
     posts: pd.DataFrame,

@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers
-from visclust.base.tables import check_table
+from visclust.base.provenance import note_run, recorded
+from visclust.base.tables import PROVENANCE_KEY, check_table
 from visclust.images.reading import UnreadableImageError, read_image
 
 # The hash looks at 32 x 32 pixels; JPEGs of photographs may be decoded smaller as long as this much is left.
@@ -29,6 +30,7 @@ _FLAT_RANGE = 8
 _CACHE_KEY = b"visclust_hashes"
 
 
+@recorded
 def hash_images(
     images: pd.DataFrame, *, cache: str | os.PathLike | None = None, progress: bool = True
 ) -> pd.DataFrame:
@@ -141,6 +143,9 @@ def _read_cache(cache: str | os.PathLike | None) -> pd.DataFrame:
 
 def _write_cache(cache: str | os.PathLike, hashes: pd.DataFrame) -> None:
     arrow = pa.Table.from_pandas(hashes, preserve_index=False)
-    record = {_CACHE_KEY: json.dumps(describe_hashes()).encode()}
+    record = {
+        _CACHE_KEY: json.dumps(describe_hashes()).encode(),
+        PROVENANCE_KEY: json.dumps(note_run()).encode(),  # of the run that completed it
+    }
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **record})
     write_atomically(cache, lambda file: pq.write_table(arrow, file))

@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.ratings.crossed_bootstrap import split_crossed
 from visclust.ratings.designs import CrossedDesign, list_designs, spread_ratings, weigh_images
@@ -29,6 +30,7 @@ _GRID = 80
 _HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
 
 
+@recorded
 def contrast_clusters(
     ratings: pd.DataFrame,
     sample: pd.DataFrame,

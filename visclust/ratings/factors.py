@@ -9,6 +9,7 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, ncx2
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.provenance import recorded
 from visclust.ratings.designs import spread_ratings
 from visclust.ratings.reliability import list_scales, take_items
 
@@ -168,6 +169,7 @@ def _differentiate(fit: FactorFit, codes: np.ndarray) -> np.ndarray:
     return np.array(slopes)
 
 
+@recorded
 def confirm_factors(
     ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS
 ) -> FactorCheck:

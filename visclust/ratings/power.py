@@ -7,10 +7,12 @@ import pandas as pd
 from scipy.stats import nct, t
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 
 _MOST = 1_000_000  # respondents of a group
 
 
+@recorded
 def power_for_contrast(
     components: pd.DataFrame,
     *,

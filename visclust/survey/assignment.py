@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.sampling.samples import check_sample
 
@@ -15,6 +16,7 @@ from visclust.sampling.samples import check_sample
 _ROUNDS = 100
 
 
+@recorded
 def assign_respondents(
     sample: pd.DataFrame,
     respondents: pd.DataFrame,

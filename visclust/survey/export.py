@@ -1,6 +1,5 @@
 """Write a survey from an assignment: for Qualtrics, as a plain CSV, or as offline pages."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
-from visclust.base.files import write_atomically, write_cells
-from visclust.base.provenance import describe_run
+from visclust.base.files import write_atomically, write_cells, write_json
+from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_table
 from visclust.survey.qualtrics import write_qualtrics
 
@@ -46,6 +45,7 @@ class SurveyFiles(NamedTuple):
     files: tuple[Path, ...]
 
 
+@recorded
 def export_survey(
     assignment: pd.DataFrame,
     images: pd.DataFrame,
@@ -147,14 +147,7 @@ def export_survey(
             seed,
             _PAGE_INSTRUCTIONS.format(**words),
         )
-    record = describe_run(
-        "export_survey",
-        parameters={"to": to, "items": list(names), "scale": [low, high]},
-        seed=seed if to == "html" else None,
-        inputs={"assignment": assignment},
-    )
-    text = json.dumps(record, indent=1, ensure_ascii=False).encode()
-    files = [*files, write_atomically(folder / "survey.json", lambda file: file.write(text))]
+    files = [*files, write_json(folder / "survey.json", note_run())]
     return SurveyFiles(folder, tuple(files))
 
 

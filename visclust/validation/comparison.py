@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.validation.scores import (
     HEAVY,
@@ -27,6 +28,7 @@ class IterativeComparison(NamedTuple):
     summary: pd.DataFrame
 
 
+@recorded
 def compare_configurations(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,
@@ -215,6 +217,7 @@ def check_measure(measure: str) -> int:
     return choices.index(measure)
 
 
+@recorded
 def compare_iterative_with_single(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,

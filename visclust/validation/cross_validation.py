@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from visclust.base.provenance import recorded
 from visclust.validation.comparison import check_measure, compare_configurations, count_grid, join_settings
 from visclust.validation.scores import SCORES, compute_scores
 
@@ -30,6 +31,7 @@ class CrossValidation(NamedTuple):
     note: str
 
 
+@recorded
 def cross_validate(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,

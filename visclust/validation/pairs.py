@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.backend import to_host
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 
 _UNASSIGNED = -1
@@ -38,6 +39,7 @@ _PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouri
 """Share of the pairs that each stratum gets unless others are asked for."""
 
 
+@recorded
 def sample_pairs(
     clusters: pd.DataFrame,
     x: Any,
@@ -147,6 +149,7 @@ def sample_pairs(
     return check_table(pairs, "pairs")
 
 
+@recorded
 def blind_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Keep of a pairs table only what an annotator may see.
 
