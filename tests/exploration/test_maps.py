@@ -67,7 +67,7 @@ def test_a_map_says_how_it_was_made_and_leaves_its_input_alone(groups, asked):
     table = vc.project_map(x, image_ids=[f"img{i}" for i in range(60)], n_neighbors=5, seed=3)
     record = table.attrs["provenance"]
     assert (record["function"], record["seed"], record["device"]) == ("project_map", 3, "cpu")
-    assert record["parameters"] == {"n_neighbors": 5, "min_dist": 0.1}
+    assert record["parameters"].items() >= {"n_neighbors": 5, "min_dist": 0.1}.items()
     assert (asked["n_neighbors"], asked["min_dist"], asked["random_state"]) == (5, 0.1, 3)
     assert table["image_id"].tolist()[:2] == ["img0", "img1"]
     assert np.array_equal(x, groups[0])

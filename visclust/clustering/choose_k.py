@@ -9,6 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.provenance import recorded
 from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import IterativeSettings
@@ -74,6 +75,7 @@ def _choose_from_curve(tried: list[int], fits: list[float], averages: list[float
     return tried[int(np.nanargmax(scores))]
 
 
+@recorded
 def scan_k(
     x: Any,
     *,

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
 from visclust.base.files import write_atomically
-from visclust.base.provenance import describe_run, digest_input
+from visclust.base.provenance import describe_run, digest_input, recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import ClusteringResult, cluster_once
 from visclust.clustering.iterative import cluster_workspace
@@ -48,6 +48,7 @@ class _Configuration(NamedTuple):
     baseline: str = ""
 
 
+@recorded
 def grid_search(
     embeddings: Mapping[str, Any],
     *,
@@ -195,7 +196,7 @@ class _Runner:
             )
             provenance = describe_run(
                 "cluster_iteratively",
-                parameters=settings,
+                parameters={**settings, "memory_budget": self._memory_budget, "progress": False},
                 seed=configuration.seed,
                 inputs={"x": self._digest},
                 device=describe_device(self.x),

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
-from visclust.base.provenance import describe_run
+from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.choose_k import KCurve, climb_k
 from visclust.clustering.clusters import ClusteringResult
@@ -60,6 +60,7 @@ class _Iteration(NamedTuple):
     means: np.ndarray
 
 
+@recorded
 def cluster_iteratively(
     x: Any,
     *,
@@ -150,15 +151,7 @@ def cluster_iteratively(
     workspace = open_workspace(x, memory_budget=memory_budget)
     if silhouette == "exact" and workspace.distances is None:
         announce_cost(workspace.rows)
-    result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
-    provenance = describe_run(
-        "cluster_iteratively",
-        parameters=settings._asdict(),
-        seed=seed,
-        inputs={"x": to_host(x)},
-        device=describe_device(x),
-    )
-    return result._replace(provenance=provenance)
+    return cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
 
 
 def cluster_workspace(

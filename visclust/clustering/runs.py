@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 
@@ -29,6 +30,7 @@ class RunComparison(NamedTuple):
     themes: pd.DataFrame
 
 
+@recorded
 def compare_runs(
     runs: Mapping[str, pd.DataFrame], *, unassigned: str = "alone", min_jaccard: float = 0.5
 ) -> RunComparison:
@@ -121,6 +123,7 @@ def compare_runs(
     return RunComparison(pd.DataFrame(pairs), *_list_themes(clusters, best, pd.concat(matches), min_jaccard))
 
 
+@recorded
 def match_clusters(clusters: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """Match the clusters of two runs one to one by their overlap.
 

@@ -15,6 +15,7 @@ from visclust.base.distances import (
     measure_block,
     square_lengths,
 )
+from visclust.base.provenance import recorded
 from visclust.clustering.silhouettes import compare_with_nearest, score_from_sums, sum_by_cluster
 
 SILHOUETTES = ("exact", "sampled", "simplified", "squared")
@@ -22,6 +23,7 @@ SILHOUETTES = ("exact", "sampled", "simplified", "squared")
 _LONG = 120.0
 
 
+@recorded
 def score_clusters(
     x: Any,
     labels: Any,

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns, check_posts
 from visclust.corpus.post_rows import strip_hash_sign
 
@@ -43,6 +44,7 @@ def _make_key(name: str) -> str:
     return str(name).strip().lstrip("@").casefold()
 
 
+@recorded
 def describe_accounts(
     posts: pd.DataFrame, accounts: pd.DataFrame, *, spans: pd.DataFrame | None = None
 ) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.types import is_list_like
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_posts
 from visclust.corpus.accounts import check_accounts, match_authors
 from visclust.corpus.post_rows import strip_hash_sign
@@ -25,6 +26,7 @@ class TrackedHashtags(NamedTuple):
     posts: pd.DataFrame
 
 
+@recorded
 def track_hashtags(
     posts: pd.DataFrame,
     accounts: pd.DataFrame,

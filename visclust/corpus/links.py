@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns, check_posts, check_table
 from visclust.images.addresses import is_address, match_addresses
 
 
+@recorded
 def link_posts(
     posts: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
 ) -> pd.DataFrame:

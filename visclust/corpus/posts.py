@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
-from visclust.base.provenance import describe_run, digest_file
+from visclust.base.provenance import digest_file, note_run, recorded
 from visclust.base.tables import check_table
 from visclust.corpus.post_files import ENDINGS, FORMATS, Source, find_source, read_rows
 from visclust.corpus.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
@@ -32,6 +32,7 @@ class ReadPosts(NamedTuple):
     summary: str
 
 
+@recorded
 def read_posts(
     path: str | os.PathLike | Sequence[str | os.PathLike],
     *,
@@ -122,11 +123,15 @@ def read_posts(
     """
     if format not in ("auto", *FORMATS):
         raise ValueError(f"Expected format 'auto' or one of {', '.join(FORMATS)}, got {format!r}.")
-    sources = [find_source(each, format=format, columns=columns) for each in _list_files(path)]
+    files = _list_files(path)
+    sources = [find_source(each, format=format, columns=columns) for each in files]
     if (columns or time_format) and all(source.format == "twarc2" for source in sources):
         raise ValueError(
             "columns= and time_format= are for tables, but these are files of tweets: leave them out."
         )
+    # Files that `path` names are in the record already; here are those of its folders.
+    given = [Path(each) for each in ([path] if isinstance(path, str | os.PathLike) else path)]
+    note_run(inputs={str(each): digest_file(each)[:32] for each in files if each not in given})
     reader = _Reader(sources, time_format, progress=progress)
     if save_to is None:
         schema = make_schema()
@@ -136,10 +141,7 @@ def read_posts(
         del batches
         posts = make_frame(table)
     else:
-        parameters = {"format": format, "columns": columns, "time_format": time_format}
-        inputs = {str(each.path): digest_file(each.path)[:32] for each in sources}
-        record = describe_run("read_posts", parameters=parameters, inputs=inputs)
-        schema = make_schema({"kind": "posts", **record})
+        schema = make_schema({"kind": "posts", **note_run()})
         write_atomically(save_to, lambda file: _write(file, reader, schema))
         posts = make_frame(pq.read_table(save_to))
     check_table(posts, "posts")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_list_like
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_posts, check_table
 
 _PAPER = {"posts": 174_172, "images": 88_075, "unique images": 18_096}
@@ -21,6 +22,7 @@ class CorpusDescription(NamedTuple):
     days: pd.DataFrame
 
 
+@recorded
 def describe_corpus(
     posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame, *, timezone: str = "UTC"
 ) -> CorpusDescription:
@@ -187,6 +189,7 @@ def _count_days(posts: pd.DataFrame, uses: pd.DataFrame, timezone: str) -> pd.Da
     return table.reset_index(drop=True)
 
 
+@recorded
 def count_image_uses(links: pd.DataFrame) -> pd.DataFrame:
     """Count the posts that show each image.
 

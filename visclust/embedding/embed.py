@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically, write_text
 from visclust.base.machine import choose_workers, describe_torch_device
-from visclust.base.provenance import describe_run, digest_ids
+from visclust.base.provenance import digest_ids, list_versions, note_run, recorded
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.images.batches import ImageFile, iterate_batches, list_files
 
@@ -31,6 +31,7 @@ class Embedding(NamedTuple):
     provenance: dict[str, Any]
 
 
+@recorded
 def embed_images(
     images: pd.DataFrame,
     *,
@@ -143,8 +144,7 @@ def embed_images(
             _check_finite(x[start:stop], files[start:stop])
             if folder is not None:
                 _write_chunk(folder, image_ids[start:stop], x[start:stop])
-    provenance = describe_run(
-        "embed_images",
+    note_run(
         parameters={
             **loaded.source,
             "encoder_reason": reason,
@@ -154,7 +154,7 @@ def embed_images(
         inputs={"images": digest_ids(image_ids)},
         device=describe_torch_device(target),
     )
-    return Embedding(x, image_ids, provenance)
+    return Embedding(x, image_ids, {})
 
 
 def _check_sizes(*, batch_size: int, chunk_size: int | None, workers: int | None) -> int:
@@ -179,7 +179,7 @@ def _describe_settings(
     """List what the values depend on besides the images, to the last bit."""
     import torch
 
-    versions = describe_run("embed_images")["versions"]
+    versions = list_versions()
     packages = ("visclust", "torch", "torchvision", "timm", "pillow")
     return {
         "encoder": encoder.source,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.distances import center_rows
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
@@ -33,6 +34,7 @@ class ClusterDescriptions(NamedTuple):
     words: pd.DataFrame
 
 
+@recorded
 def describe_clusters(
     clusters: pd.DataFrame,
     x: Any,
@@ -135,6 +137,7 @@ def describe_clusters(
     return ClusterDescriptions(table, typical, words)
 
 
+@recorded
 def rank_clusters(
     descriptions: pd.DataFrame, *, by: str = "images", ascending: bool = False, n_clusters: int = 20
 ) -> pd.DataFrame:
@@ -198,6 +201,7 @@ def rank_clusters(
     return table[list(_RANKED)].rename(columns=_RANKED)
 
 
+@recorded
 def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) -> pd.DataFrame:
     """List the most typical images of each cluster, its medoid first.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns
 from visclust.exploration.frame_models import FrameFit, average_effect, fit_frame, predict_shares
 
@@ -49,6 +50,7 @@ class FrameDesign(NamedTuple):
     counts: pd.DataFrame
 
 
+@recorded
 def model_frame_use(
     posts: pd.DataFrame,
     ideology: pd.DataFrame,

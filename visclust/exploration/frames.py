@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
 
@@ -17,6 +18,7 @@ class LabelledPosts(NamedTuple):
     counts: pd.DataFrame
 
 
+@recorded
 def label_posts(
     clusters: pd.DataFrame,
     frames: pd.DataFrame,

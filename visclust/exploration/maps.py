@@ -13,9 +13,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device, is_on_gpu, project_by_cuml, to_host
+from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
-from visclust.base.provenance import describe_run
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
@@ -32,6 +32,7 @@ _COLOURS = (_BLUE, _AMBER, _GREEN, _VERMILION, _PURPLE, _SKY, "#f0e442")
 _EXACT_NEIGHBOURS = 20_000
 
 
+@recorded
 def project_map(
     x: Any,
     *,
@@ -102,12 +103,10 @@ def project_map(
     table = pd.DataFrame({"x": places[:, 0].astype("float64"), "y": places[:, 1].astype("float64")})
     if image_ids is not None:
         table.insert(0, "image_id", list(image_ids))
-    table.attrs["provenance"] = describe_run(
-        "project_map", parameters=settings, seed=seed, inputs={"x": to_host(x)}, device=describe_device(x)
-    )
     return table
 
 
+@recorded
 def describe_map(
     places: pd.DataFrame,
     clusters: pd.DataFrame,

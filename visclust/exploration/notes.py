@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from visclust.annotation.answers import current_answers, read_answers
-from visclust.base.provenance import digest_ids
+from visclust.base.provenance import digest_ids, note_run, recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 _PREFIX = "cluster:"
@@ -35,6 +35,7 @@ class ClusterNotes(NamedTuple):
     frames: pd.DataFrame
 
 
+@recorded
 def read_cluster_notes(
     save_to: str | os.PathLike, clusters: pd.DataFrame, *, researcher: str | None = None
 ) -> ClusterNotes:
@@ -83,6 +84,7 @@ def read_cluster_notes(
     """
     keys = key_clusters(clusters)
     answers = read_answers(save_to, simulated=False)
+    note_run(inputs={"save_to": answers})
     rows = current_answers(answers[answers["item_id"].str.startswith(_PREFIX) | answers["retracts"].notna()])
     rows = rows[rows["item_id"].str.startswith(_PREFIX)]
     known = rows["item_id"].str.split(":").str[1].isin(keys.values())

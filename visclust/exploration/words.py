@@ -15,6 +15,7 @@ import regex
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b(?:t\.co|pic\.twitter\.com)/\S+", re.IGNORECASE)
@@ -47,6 +48,7 @@ class LogOdds(NamedTuple):
     z: np.ndarray
 
 
+@recorded
 def list_overrepresented_words(
     clusters: pd.DataFrame,
     posts: pd.DataFrame,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from visclust.base.checks import check_whole_number
 from visclust.base.machine import describe_torch_device
-from visclust.base.provenance import describe_run, digest_ids, digest_input
+from visclust.base.provenance import digest_ids, digest_input, note_run, recorded
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.finetuning.batches import (
     BatchSource,
@@ -55,6 +55,7 @@ _LEAST = {
 }
 
 
+@recorded
 def finetune(
     images: pd.DataFrame,
     labels: pd.DataFrame,
@@ -246,18 +247,17 @@ def finetune(
         "copies": "by perceptual hashes" if groups is None else "as given",
         "n_bootstrap": n_bootstrap,
     }
-    provenance = describe_run(
-        "finetune",
+    inputs = {
+        "images": digest_ids(ids),
+        "labels": digest_input(labelled.targets),
+        "copies": digest_input(codes),
+    }
+    provenance = note_run(
         parameters={**parameters, "encoder_reason": reason, "images_without_label": labelled.unlabelled},
-        seed=seed,
-        inputs={
-            "images": digest_ids(ids),
-            "labels": digest_input(labelled.targets),
-            "copies": digest_input(codes),
-        },
+        inputs=inputs,
         device=describe_torch_device(target),
     )
-    digest = digest_settings({**parameters, "seed": seed, **provenance["inputs"]})
+    digest = digest_settings({**parameters, "seed": seed, **inputs})
     finished = read_result(path, digest=digest)
     if finished is not None:
         locate_checkpoint(path).unlink(missing_ok=True)  # left by a kill after all else was written

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device, to_host
+from visclust.base.backend import check_embedding, describe_device
 from visclust.base.components import connect_pairs
-from visclust.base.provenance import describe_run
+from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_columns, check_table
 from visclust.images.close_pairs import (
     iterate_close_hashes,
@@ -33,6 +33,7 @@ class Duplicates(NamedTuple):
     provenance: dict[str, Any]
 
 
+@recorded
 def find_duplicates(
     images: pd.DataFrame,
     *,
@@ -134,19 +135,14 @@ def find_duplicates(
         rows = _check_rows(x, nodes)
         device = describe_device(rows)
         standing = _group_rows(nodes, rows, threshold=threshold, metric=metric, grouping=grouping)
-    settings: dict[str, Any] = {"method": method}
-    inputs: dict[str, Any] = {"images": images}
-    if method != "exact":
-        settings |= {"threshold": threshold, "grouping": grouping}
+    settings: dict[str, Any] = {} if method == "exact" else {"threshold": threshold}
     if method == "perceptual":
         settings["hash"] = describe_hashes()
-    if method == "embedding":
-        settings["metric"] = metric
-        inputs["x"] = to_host(rows)
-    record = describe_run("find_duplicates", parameters=settings, inputs=inputs, device=device)
-    return Duplicates(_list_groups(images, standing), record)
+    note_run(parameters=settings, device=device)
+    return Duplicates(_list_groups(images, standing), {})
 
 
+@recorded
 def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     """Put the groups of several methods together: images that any of them joins are in one group.
 
@@ -194,12 +190,10 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     component = connect_pairs(pairs, len(nodes))
     first = nodes.sort_values("rank")["image_id"].groupby(component[np.argsort(nodes["rank"])]).first()
     standing = nodes.assign(representative=first.loc[component].to_numpy(), distance=np.nan)
-    settings = {"found": [each.provenance["parameters"] for each in found]}
-    inputs = {"images": images} | {f"found {i}": each.groups for i, each in enumerate(found)}
-    record = describe_run("combine_duplicates", parameters=settings, inputs=inputs)
-    return Duplicates(_list_groups(images, standing), record)
+    return Duplicates(_list_groups(images, standing), {})
 
 
+@recorded
 def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame:
     """Let posts point at the image that stands for each group of duplicates, so that posts still count.
 
@@ -244,6 +238,7 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame
     return check_table(mapped, "posts_images")
 
 
+@recorded
 def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
     """Score duplicates against known near copies, over all pairs of different images.
 

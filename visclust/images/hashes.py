@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers
-from visclust.base.provenance import digest_file
-from visclust.base.tables import check_table
+from visclust.base.provenance import digest_file, note_run, recorded
+from visclust.base.tables import PROVENANCE_KEY, check_table
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
@@ -30,6 +30,7 @@ _FLAT_RANGE = 8
 _CACHE_KEY = b"visclust_hashes"
 
 
+@recorded
 def hash_images(
     images: pd.DataFrame,
     *,
@@ -152,6 +153,9 @@ def _read_cache(cache: str | os.PathLike | None) -> pd.DataFrame:
 
 def _write_cache(cache: str | os.PathLike, hashes: pd.DataFrame) -> None:
     arrow = pa.Table.from_pandas(hashes, preserve_index=False)
-    record = {_CACHE_KEY: json.dumps(describe_hashes()).encode()}
+    record = {
+        _CACHE_KEY: json.dumps(describe_hashes()).encode(),
+        PROVENANCE_KEY: json.dumps(note_run()).encode(),  # of the run that completed it
+    }
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **record})
     write_atomically(cache, lambda file: pq.write_table(arrow, file))

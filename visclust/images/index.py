@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.base.provenance import digest_file
+from visclust.base.provenance import digest_file, digest_ids, note_run, recorded
 from visclust.base.tables import check_table
 from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
 
 
+@recorded
 def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.DataFrame:
     """List every image file below a folder, with its content hash and whether it can be read.
 
@@ -86,6 +87,7 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     copies = images["status"].eq("ok") & images.duplicated("image_id")
     images.loc[copies, "status"] = "duplicate"
     images.loc[copies, "reason"] = "same bytes as " + images.loc[copies, "image_id"].map(first)
+    note_run(inputs={"folder": digest_ids(images["image_id"])})
     return check_table(images, "images")
 
 

@@ -14,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.ratings.crossed_bootstrap import split_crossed
 from visclust.ratings.designs import CrossedDesign, add_up, list_designs, spread_ratings, weigh_images
@@ -31,6 +32,7 @@ class ClusterErrors(NamedTuple):
     freedom: np.ndarray
 
 
+@recorded
 def contrast_clusters(
     ratings: pd.DataFrame,
     sample: pd.DataFrame,

@@ -12,6 +12,7 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, ncx2
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.provenance import recorded
 from visclust.ratings.designs import add_up, spread_ratings
 from visclust.ratings.reliability import list_scales, take_items
 
@@ -40,6 +41,7 @@ class FactorFit(NamedTuple):
     measures: dict[str, float]
 
 
+@recorded
 def confirm_factors(
     ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS
 ) -> FactorCheck:

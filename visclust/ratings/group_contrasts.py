@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
 from visclust.base.checks import check_level, check_whole_number
+from visclust.base.provenance import recorded
 from visclust.ratings.crossed_bootstrap import (
     CrossedParts,
     count_freedom,
@@ -28,6 +29,7 @@ class GroupComparison(NamedTuple):
     differences: pd.DataFrame
 
 
+@recorded
 def compare_groups(
     ratings: pd.DataFrame,
     sample: pd.DataFrame,

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.provenance import recorded
 from visclust.ratings.designs import CrossedDesign, add_up, list_designs, spread_ratings
 from visclust.ratings.group_contrasts import choose_reference
 
@@ -27,6 +28,7 @@ class MixedContrast(NamedTuple):
     components: pd.DataFrame
 
 
+@recorded
 def fit_mixed_contrast(
     ratings: pd.DataFrame,
     *,

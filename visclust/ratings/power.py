@@ -7,11 +7,13 @@ import pandas as pd
 from scipy.stats import nct, t
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns
 
 _MOST = 1_000_000  # respondents of a group
 
 
+@recorded
 def power_for_contrast(
     components: pd.DataFrame,
     *,

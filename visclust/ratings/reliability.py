@@ -7,11 +7,13 @@ import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
+from visclust.base.provenance import recorded
 from visclust.ratings.designs import RatingEvents, add_up, spread_ratings
 
 _LEVELS = ("all ratings", "within respondents", "between respondents")
 
 
+@recorded
 def measure_reliability(
     ratings: pd.DataFrame,
     *,

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.ratings.group_contrasts import GroupComparison, compare_groups
 
@@ -98,6 +99,7 @@ class SimulatedRatings(NamedTuple):
     cluster_effects: pd.DataFrame
 
 
+@recorded
 def simulate_ratings(
     assignment: pd.DataFrame,
     *,
@@ -202,6 +204,7 @@ def simulate_ratings(
     return SimulatedRatings(check_table(table, "ratings"), model, cluster_effects)
 
 
+@recorded
 def draw_cluster_effects(
     model: RatingModel, clusters: Sequence[int] | pd.Series, *, seed: int = 0
 ) -> pd.DataFrame:
@@ -239,6 +242,7 @@ def draw_cluster_effects(
     return pd.DataFrame({"effect": ((shared + own) @ root.T).ravel()}, index=index).reset_index()
 
 
+@recorded
 def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.DataFrame:
     """Compute the true means of the groups behind simulated ratings, after rounding and clipping.
 
@@ -280,6 +284,7 @@ def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.Da
     return pd.concat(parts, ignore_index=True)[["weighting", "group", "level", "item", "expected"]]
 
 
+@recorded
 def compare_with_truth(
     comparison: GroupComparison, simulated: SimulatedRatings, sample: pd.DataFrame
 ) -> pd.DataFrame:
@@ -320,6 +325,7 @@ def compare_with_truth(
     return table.assign(truth=truth, covered=table["low"].le(truth) & table["high"].ge(truth))
 
 
+@recorded
 def measure_coverage(
     assignment: pd.DataFrame,
     sample: pd.DataFrame,

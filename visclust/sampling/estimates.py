@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from visclust.base.checks import check_level
+from visclust.base.provenance import recorded
 from visclust.sampling.samples import SampleDesign, find_design
 
 _STATISTICS = ("mean", "total", "proportion")
@@ -21,6 +22,7 @@ class StratifiedVariance(NamedTuple):
     collapsed: int
 
 
+@recorded
 def estimate_corpus(
     sample: pd.DataFrame,
     value: str | pd.Series | pd.DataFrame,

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import binom, hypergeom
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 _POINTS = 60
@@ -21,6 +22,7 @@ class AnnotationPlan(NamedTuple):
     curve: pd.DataFrame
 
 
+@recorded
 def plan_annotation(
     clusters: pd.DataFrame,
     *,

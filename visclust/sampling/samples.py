@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 # Probabilities are quotients of whole numbers, so that only rounding in float64 separates equal ones.
@@ -46,6 +47,7 @@ class SampleDesign(NamedTuple):
         return SampleDesign(strata, self.sizes[left], renamed[self.stratum_of_corpus], self.corpus)
 
 
+@recorded
 def draw_stratified_sample(
     clusters: pd.DataFrame,
     *,
@@ -122,6 +124,7 @@ def draw_stratified_sample(
     return check_table(sample.assign(weight=1 / sample["inclusion_probability"]), "sample")
 
 
+@recorded
 def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> pd.DataFrame:
     """Draw a simple random sample of all images, the unassigned among them.
 
@@ -161,6 +164,7 @@ def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> p
     return check_table(sample.assign(inclusion_probability=probability, weight=1 / probability), "sample")
 
 
+@recorded
 def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Set a stratified sample beside one simple random sample of the same size, cluster by cluster.
 
@@ -212,6 +216,7 @@ def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int =
     )
 
 
+@recorded
 def summarize_samples(
     clusters: pd.DataFrame, sample: pd.DataFrame, *, draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:

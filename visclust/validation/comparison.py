@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.validation.scores import (
     HEAVY,
@@ -40,6 +41,7 @@ class IterativeComparison(NamedTuple):
     summary: pd.DataFrame
 
 
+@recorded
 def compare_configurations(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,
@@ -117,6 +119,7 @@ def compare_configurations(
     return join_settings(table, settings)
 
 
+@recorded
 def compare_iterative_with_single(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,

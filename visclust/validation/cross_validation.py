@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from visclust.base.provenance import recorded
 from visclust.validation.comparison import (
     CountedGrid,
     check_measure,
@@ -39,6 +40,7 @@ class CrossValidation(NamedTuple):
     note: str
 
 
+@recorded
 def cross_validate(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,

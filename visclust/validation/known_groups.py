@@ -5,9 +5,11 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 
 
+@recorded
 def score_against_groups(clusters: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Score a clustering against known groups, over all pairs of images.
 

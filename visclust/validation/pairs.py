@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.backend import to_host
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 _PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
@@ -41,6 +42,7 @@ class _Cells(NamedTuple):
     stratum: np.ndarray
 
 
+@recorded
 def sample_pairs(
     clusters: pd.DataFrame,
     x: Any,
@@ -150,6 +152,7 @@ def sample_pairs(
     return check_table(pairs, "pairs")
 
 
+@recorded
 def blind_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Keep of a pairs table only what an annotator may see.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 
 SCORES = ("precision", "recall", "f1", "mean_precision_recall", "coverage")
@@ -23,6 +24,7 @@ class PairPrediction(NamedTuple):
     assigned: np.ndarray
 
 
+@recorded
 def score_pairs(
     clusters: pd.DataFrame,
     gold: pd.DataFrame,

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, colour_by
+from visclust.base.provenance import recorded
 from visclust.validation.scores import score_pairs
 
 _BLUE, _PALE = "#3b6fb6", "#f0f0f0"
@@ -17,6 +18,7 @@ _CLUSTERINGS = {
 }
 
 
+@recorded
 def score_pair_toy() -> pd.DataFrame:
     """Score three clusterings of five images A and five images B over all 45 pairs, 20 of them the same.
 
