@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY
+from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY, colour_by
 
 
 def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.Chart:
@@ -30,15 +30,15 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
     """
     table = days[["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]].copy()
     table["day"] = table["day"].dt.tz_localize(None)  # without a zone, a browser shows the time as it stands
-    words = {"new": "New images", "seen": "Images seen before"}
+    new, seen = "New images", "Images seen before"
     return (
         alt.Chart(table)
         .transform_calculate(new="datum.new_images", seen="datum.images - datum.new_images")
-        .transform_fold(list(words), as_=["kind", "count"])
+        .transform_fold(["new", "seen"], as_=["kind", "count"])
         .transform_calculate(
-            kind=f"datum.kind === 'new' ? '{words['new']}' : '{words['seen']}'",
             # New ones at the bottom, where they can be compared over days.
-            place="datum.kind === 'New images' ? 0 : 1",
+            place="datum.kind === 'new' ? 0 : 1",
+            kind=f"datum.kind === 'new' ? '{new}' : '{seen}'",
         )
         .mark_bar()
         .encode(
@@ -48,12 +48,7 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
                 axis=alt.Axis(format="%-d %b %Y", tickCount=8, labelOverlap=True),
             ),
             y=alt.Y("count:Q", title="Images posted on the day"),
-            color=alt.Color(
-                "kind:N",
-                title=None,
-                scale=alt.Scale(domain=list(words.values()), range=[ORANGE, PALE_GRAY]),
-                legend=alt.Legend(orient="top"),
-            ),
+            color=colour_by("kind", {new: ORANGE, seen: PALE_GRAY}, orient="top"),
             order=alt.Order("place:Q"),
             tooltip=[
                 alt.Tooltip("day:T", title="Day", format="%Y-%m-%d"),

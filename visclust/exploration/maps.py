@@ -150,6 +150,8 @@ def describe_map(
     ValueError
         If an image of the map comes twice or is not in the clusters or images, or a cluster to be coloured or
         named is not there or comes twice, or there are too many to colour.
+    FileNotFoundError
+        If none of the image files is there; a warning counts them where some are gone.
 
     Examples
     --------

@@ -93,6 +93,8 @@ def export_survey(
     ------
     ValueError
         If a table or an option is not usable, an assigned image is not usable, or an address is none.
+    FileNotFoundError
+        For "html", if none of the image files is there.
 
     Source
     ------

@@ -96,6 +96,8 @@ def export_cluster_page(
     ------
     ValueError
         If a table or an option is not usable.
+    FileNotFoundError
+        If none of the image files is there; a warning counts them where some are gone.
 
     Source
     ------

@@ -81,6 +81,8 @@ def export_pair_page(
     ------
     ValueError
         If a table or an option is not usable, or an image cannot be read (any more).
+    FileNotFoundError
+        If none of the image files is there.
 
     Examples
     --------
@@ -148,6 +150,8 @@ def export_feature_page(
     ------
     ValueError
         If the table, the features or an option is not usable, or an image cannot be read (any more).
+    FileNotFoundError
+        If none of the image files is there.
 
     Examples
     --------
@@ -211,6 +215,8 @@ def export_rating_page(
     ------
     ValueError
         If a table or an option is not usable, or an image cannot be read (any more).
+    FileNotFoundError
+        If none of the image files is there.
 
     Examples
     --------
