@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 import visclust as vc
-from visclust.annotation.answer_files import ANSWER_COLUMNS
-from visclust.annotation.ratings import order_items, write_rating_answer
+from visclust.annotation.ratings import order_items
 from visclust.base.provenance import digest_text
 
 MARKUP = "</script><script>alert(1)</script><!-- & <b>"
@@ -143,19 +142,6 @@ def test_a_deleted_image_is_named(images, assignment, tmp_path):
     (tmp_path / "file of c.png").unlink()
     with pytest.raises(ValueError, match="'c'"):
         vc.export_rating_page(assignment, images, respondent="r1", save_to=tmp_path, images_folder=tmp_path)
-
-
-def test_a_rating_download_comes_back_once_however_often_it_is_imported(assignment, tmp_path):
-    said = write_rating_answer({"proud": 7}, (1, 10))
-    row = dict.fromkeys(ANSWER_COLUMNS) | {
-        "event_id": "e1", "item_id": "c", "annotator": "r1", "answer": said, "seconds": 4.0,
-        "answered_at": "2026-01-05T10:00:00.000Z", "simulated": False,
-    }  # fmt: skip
-    (tmp_path / "download.jsonl").write_text(json.dumps(row) + "\n")
-    for added in (1, 0):
-        assert vc.import_answers(tmp_path / "download.jsonl", tmp_path / "ratings").added == added
-    ratings = vc.read_rating_answers(tmp_path / "ratings", assignment, items=["proud"])
-    assert ratings.set_index("image_id")["rating"].to_dict()["c"] == 7
 
 
 @pytest.fixture
