@@ -9,7 +9,6 @@ from visclust.annotation.answer_files import SKIP
 from visclust.widgets.labelling import (
     Event,
     _list_open,
-    _skip,
     answer,
     describe_progress,
     list_upcoming,
@@ -91,16 +90,16 @@ def test_an_answer_to_another_item_than_the_one_shown_counts_for_that_item():
 
 
 def test_skip_is_an_answer_and_the_item_does_not_come_back():
-    state = _skip(start(["a", "b"]), event_id="e1", answered_at=NOW)
+    state = say(start(["a", "b"]), "e1", SKIP)
     assert state.answers["a"].answer == SKIP
     assert say(state, "e2").current is None
 
 
 def test_skipped_items_come_back_once_at_the_end_where_that_is_wished():
-    state = _skip(start(["a", "b", "c"], revisit_skipped=True), event_id="e1", answered_at=NOW)
+    state = say(start(["a", "b", "c"], revisit_skipped=True), "e1", SKIP)
     state = say(say(state, "e2"), "e3")
     assert state.current == "a"
-    assert _skip(state, event_id="e4", answered_at=NOW).current is None
+    assert say(state, "e4", SKIP).current is None
     assert say(state, "e4").current is None
 
 
@@ -121,8 +120,8 @@ def test_what_cannot_be_done_is_refused_with_the_reason():
         answer(state, Event("e1", "a", None, NOW))
     with pytest.raises(ValueError, match="retracts nothing"):
         undo(state, Event("e1", "a", None, NOW))
-    with pytest.raises(ValueError, match="all are answered"):
-        _skip(say(state, "e1"), event_id="e2", answered_at=NOW)
+    with pytest.raises(ValueError, match="got None"):
+        say(say(state, "e1"), "e2")  # all are answered
     with pytest.raises(ValueError, match="at least one"):
         start([])
     with pytest.raises(ValueError, match="'a' more than once"):

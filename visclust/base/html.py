@@ -6,15 +6,15 @@ import json
 from html import escape
 from typing import Any
 
-# What a browser may do with a page, by the name of the kind of page. Neither frames, nor fonts, nor any
-# network: 'none' is the default of the first two, and what it does not cover (base, forms) is named.
+# What a browser may load and run for a page, by the kind of page. default-src stands for all that is not
+# named, frames, fonts and connections included, but not for base-uri and form-action.
 POLICIES = {
     # Texts and pictures of others, and one script and one style sheet of ours: the digests admit just these.
     # Scripts may still set single properties of an element's style, which is no inline style to a browser.
     "data": "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
     "base-uri 'none'; form-action 'none'",
-    # What notebooks put out: no script at all. Their rows of thumbnails have their style in attributes, which
-    # no digest admits, so that styles must be allowed wherever they stand.
+    # What notebooks put out: no script at all. Their HTML, such as rows of thumbnails, brings style sheets of
+    # its own, which nobody here knows beforehand, so that any must be allowed.
     "pictures": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'",
     # Voila's page runs scripts in the page, compiles its checks of settings and loads a widget's script from

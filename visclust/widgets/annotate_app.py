@@ -26,7 +26,10 @@ _CELL = "from visclust.widgets.annotate_app import start_annotating\nstart_annot
 
 
 def _choose_annotator(query: str) -> str:
-    """Find out from a page's address who sits before it."""
+    """Find out from a page's address who sits before it; empty where it names nobody.
+
+    In lower case, so that "Ana" and "ana" are one person.
+    """
     name = parse_qs(query).get("annotator", [""])[0]
     return clean_name(name).lower() if name.strip() else ""
 

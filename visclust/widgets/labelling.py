@@ -1,7 +1,7 @@
-"""What one annotator has answered and what comes next: a state and its transitions, without a browser.
+"""What one annotator has answered, what comes next and how far it is: a state and its transitions.
 
-It knows items by their ids and answers as text, so that it serves pairs of images, one image with several
-features, and ratings alike; what an answer may say is the view's affair.
+It knows no browser and no file. It knows items by their ids and answers as text, so that it serves pairs of
+images, one image with several features, and ratings alike; what an answer may say is the task's affair.
 """
 
 from collections import Counter
@@ -61,7 +61,11 @@ class Labelling:
 
 
 def start(items: Iterable[str], *, revisit_skipped: bool = False) -> Labelling:
-    """Start on a list of items with nothing answered."""
+    """Start on a list of items with nothing answered; an error where there is none, or one comes twice.
+
+    With `revisit_skipped`, skipped items are shown once more after all others. Otherwise a skip is an answer
+    like any other.
+    """
     ordered = tuple(items)
     places = {item: place for place, item in enumerate(ordered)}
     if not ordered:
@@ -73,7 +77,11 @@ def start(items: Iterable[str], *, revisit_skipped: bool = False) -> Labelling:
 
 
 def resume(state: Labelling, events: Iterable[Event]) -> Labelling:
-    """Go on after the events that are on file, at the first unanswered item."""
+    """Go on after the events that are on file, at the first unanswered item.
+
+    The events are one annotator's, in the order in which they were given. Those already seen count once;
+    those about items of another list are left alone.
+    """
     standing, seen = list(state.standing), set(state.seen)
     for event in events:
         if event.item_id not in state.places or event.event_id in seen:
@@ -87,7 +95,11 @@ def resume(state: Labelling, events: Iterable[Event]) -> Labelling:
 
 
 def answer(state: Labelling, event: Event) -> Labelling:
-    """Take an answer and show the next item."""
+    """Take an answer and show the first open item; an event seen before changes nothing.
+
+    An answer to another item than the one shown (one that was sent again, or given in a second tab) counts
+    too, as that item's latest.
+    """
     if event.event_id in state.seen:
         return state
     if event.item_id not in state.places:
@@ -98,15 +110,11 @@ def answer(state: Labelling, event: Event) -> Labelling:
     return _show_first_open(answered)
 
 
-def _skip(state: Labelling, *, event_id: str, answered_at: str, seconds: float | None = None) -> Labelling:
-    """Leave the item shown without a judgement; this is recorded as the answer "skip"."""
-    if state.current is None:
-        raise ValueError("Expected an item to skip, but all are answered. Undo the last answer to go back.")
-    return answer(state, Event(event_id, state.current, SKIP, answered_at, seconds))
-
-
 def undo(state: Labelling, event: Event) -> Labelling:
-    """Take back an answer and show its item again."""
+    """Take back the answer that the event `retracts`, usually `undoable`, and show its item again.
+
+    Where that answer is not there (any more), the event is only noted.
+    """
     if event.event_id in state.seen:
         return state
     if event.retracts is None:
@@ -135,14 +143,18 @@ def _show_first_open(state: Labelling) -> Labelling:
 
 
 def list_upcoming(state: Labelling, n: int) -> list[str]:
-    """List the item shown and those that come after it, for fetching their images ahead."""
+    """List the item shown and up to `n` that come after it, for fetching their images ahead."""
     if state.current is None:
         return []
     return [state.current, *(item for item in _list_open(state) if item != state.current)][: n + 1]
 
 
 def describe_progress(state: Labelling) -> dict[str, Any]:
-    """Count what is done and left, and estimate how long it takes."""
+    """Count what is done and left, and estimate how long it takes.
+
+    ``total, done, left`` are numbers of items; ``per_minute`` (answers) and ``minutes_left`` follow the
+    median of the last 20 answers' seconds, and are None before the first timed answer.
+    """
     left = len(_list_open(state))
     timed = [event.seconds for event in state.standing if event.seconds][-_PACE_WINDOW:]
     pace = median(timed) if timed else None
