@@ -1,4 +1,4 @@
-"""How often do the intervals of `test_frame_use` hold the truth, where users repeat themselves?
+"""How often do the intervals of `model_frame_use` hold the truth, where users repeat themselves?
 
     python benchmarks/coverage_frame_use.py [--runs 500]
 
@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import expit
 
-from visclust.exploration.frame_tests import test_frame_use
+from visclust.exploration.frame_use import model_frame_use
 
 REPEAT, INTERCEPT = 0.6, -1.5
 # Users, and the standard deviation of the logarithm of their expected posts: 0 is even, 1.5 very uneven.
@@ -45,7 +45,7 @@ def run_once(seed: int, *, n_users: int, spread: float, slope: float) -> list[di
     t = stats.t.ppf(0.975, n_users - 1)
     rows = []
     for kind in ("clustered", "jackknife"):
-        found = test_frame_use(posts, ideology, errors=kind, min_users=5, n_points=2)
+        found = model_frame_use(posts, ideology, errors=kind, min_users=5, n_points=2)
         row = found.effects.iloc[0]
         if row["reason"]:
             return []

@@ -1,4 +1,4 @@
-"""What several tests share: the array module under test, and small embeddings with structure."""
+"""What several tests share: the array module under test, small embeddings with structure, a real encoder."""
 
 import sys
 
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import strict_arrays
 
+import visclust as vc
 from visclust.base.backend import explain_gpu, to_device
 
 
@@ -36,6 +37,18 @@ def xp(request):
     if request.param == "gpu" and explain_gpu():
         pytest.skip(explain_gpu())
     return lambda x: to_device(np.asarray(x), device=request.param)
+
+
+@pytest.fixture(scope="session")
+def lite0():
+    """Load EfficientNet-Lite0 once, whose weights are installed; leave it as it is."""
+    return vc.load_encoder("efficientnet_lite0")
+
+
+@pytest.fixture(scope="session")
+def example():
+    """Load the example corpus once; copy a table before changing it."""
+    return vc.load_example()
 
 
 @pytest.fixture

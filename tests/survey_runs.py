@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from visclust.survey.cells import read_rows_of_cells, restore_cell
+from visclust.base.files import restore_cell
+from visclust.survey.cells import read_rows_of_cells
 
 ITEMS = ("hopeful", "proud", "angry")
 ADDRESS = "https://example.org/i/{image_id}.jpg"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from visclust.base.provenance import digest_files, note_run, recorded
 from visclust.images.index import index_images
 
 _DATA = Path(__file__).parent / "example_data"
@@ -20,6 +21,7 @@ class Example(NamedTuple):
     near_duplicates: pd.DataFrame
 
 
+@recorded
 def load_example() -> Example:
     """Load the example corpus that comes with the package: it needs no network.
 
@@ -66,6 +68,7 @@ def load_example() -> Example:
     True
     """
     folder = _DATA / "images"
+    files = {name: _DATA / name for name in ("groups.csv", "near_duplicates.csv", "posts.parquet")}
     if not folder.is_dir():
         raise FileNotFoundError(
             f"Expected the example images in {folder}. Install visclust again, from the whole repository."
@@ -73,14 +76,17 @@ def load_example() -> Example:
     images = index_images(folder, progress=False)
     image_ids = images.set_index(images["path"].map(lambda path: Path(path).name))["image_id"]
 
-    groups = pd.read_csv(_DATA / "groups.csv")
+    digests = {name: digest_files([path]) for name, path in files.items()}
+    note_run(parameters={"posts": "synthetic"}, inputs={"images": images, **digests})
+
+    groups = pd.read_csv(files["groups.csv"])
     groups = groups.assign(image_id=groups["path"].map(image_ids))[["image_id", "group"]]
 
-    made = pd.read_csv(_DATA / "near_duplicates.csv")
+    made = pd.read_csv(files["near_duplicates.csv"])
     made = made.assign(image_id=made["path"].map(image_ids), source_id=made["source_path"].map(image_ids))
     made = made.loc[made["kind"].ne("copy"), ["image_id", "source_id", "kind"]]
 
-    posts = pd.read_parquet(_DATA / "posts.parquet")
+    posts = pd.read_parquet(files["posts.parquet"])
     # Parquet gives arrays back; lists compare and print as people expect.
     posts = posts.assign(media=posts["media"].map(list), hashtags=posts["hashtags"].map(list))
     return Example(

@@ -1,12 +1,15 @@
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import visclust
-from visclust.base.files import write_atomically
+import visclust as vc
 from visclust.base.provenance import describe_run, digest_input
 from visclust.base.tables import TABLES, check_table, read_provenance, read_table, save_table
 
@@ -24,7 +27,7 @@ def test_a_table_comes_back_from_its_file_as_it_was(tmp_path, make_clusters):
 def test_the_file_says_how_it_was_made(tmp_path):
     made = describe_run("link_posts", seed=3, inputs={"posts": links()})
     path = save_table(links(), tmp_path / "links.parquet", "posts_images", provenance=made)
-    assert read_provenance(path) == {"kind": "posts_images", **made}
+    assert read_provenance(path) == {"kind": "posts_images", **made, "result": digest_input(links())}
 
 
 def test_missing_columns_are_named():
@@ -77,25 +80,60 @@ def test_a_wrong_table_is_not_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = write_atomically(tmp_path / "note.txt", lambda file: file.write(b"old"))
+def test_a_table_read_carries_the_record_of_its_file(tmp_path):
+    first = save_table(
+        links(), tmp_path / "a.parquet", "posts_images", provenance=describe_run("mine", seed=3)
+    )
+    read = read_table(first, "posts_images")
+    assert read.attrs["provenance"]["seed"] == 3
+    again = read_provenance(save_table(read, tmp_path / "b.parquet", "posts_images"))
+    assert again == read_provenance(first)
+    other = read_provenance(save_table(read, tmp_path / "d.parquet"))
+    assert other == {**again, "kind": None}
+    less = read_provenance(save_table(read[:1], tmp_path / "c.parquet", "posts_images"))
+    assert (less["function"], less["changed_after"]) == ("mine", True)
 
-    def fail(file):
-        file.write(b"half")
-        raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, fail)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+def test_a_file_from_before_records_held_digests_still_opens(tmp_path):
+    arrow = pa.Table.from_pandas(links(), preserve_index=False)
+    old = json.dumps({"kind": "posts_images", "function": "link_posts", "seed": 1}).encode()
+    pq.write_table(arrow.replace_schema_metadata({b"visclust": old}), tmp_path / "old.parquet")
+    read = read_table(tmp_path / "old.parquet", "posts_images")
+    later = read_provenance(save_table(read, tmp_path / "new.parquet", "posts_images"))
+    assert (later["function"], later["seed"], later["changed_after"]) == ("link_posts", 1, None)
 
 
-def test_digests_tell_values_order_and_type_apart():
-    x = np.arange(4.0)
-    assert digest_input(x) == digest_input(x.copy())
-    assert len({digest_input(v) for v in (x, x[::-1], x.astype("float32"), x.reshape(2, 2))}) == 4
-    assert digest_input(links()) == digest_input(links())
-    assert digest_input(links()) != digest_input(links(image_id=["a", "b"]))
+def test_the_digest_in_a_file_is_that_of_the_table_as_it_is_read(tmp_path):
+    table = pd.DataFrame({"lists": [["a"], []], "gaps": pd.Series(["a", None], dtype=object), "n": [1, 2]})
+    path = save_table(table, tmp_path / "log.parquet")
+    assert read_provenance(path)["result"] == digest_input(pd.read_parquet(path))
+    assert read_provenance(path)["kind"] is None
+
+
+def test_what_else_a_table_carries_stays_out_of_its_file(tmp_path, recwarn):
+    table = links()
+    table.attrs["unmatched"] = links()
+    path = save_table(table, tmp_path / "links.parquet", "posts_images")
+    assert list(read_table(path, "posts_images").attrs) == ["provenance"]
+    assert len(recwarn) == 0
+    assert list(table.attrs) == ["unmatched"]
+
+
+def test_a_csv_file_has_its_record_beside_it_and_nothing_a_spreadsheet_would_run(tmp_path):
+    table = pd.DataFrame(
+        {"=word": ["=1+1", "+wall", None, "plain"], "z": [-2.5, 1, 0, np.nan], "n": [1, 2, 3, 4]}
+    )
+    table = table.assign(kind=pd.Categorical(["-a", "b", "b", "b"]))
+    path = vc.save_csv(table, tmp_path / "words.csv", provenance={"note": "by hand"})
+    assert path.read_bytes() == (
+        "\ufeff'=word,z,n,kind\n'=1+1,-2.5,1,'-a\n'+wall,1.0,2,b\n,0.0,3,b\nplain,,4,b\n".encode()
+    )
+    record = json.loads((tmp_path / "words.csv.json").read_text())
+    assert record == read_provenance(path)
+    assert record["note"] == "by hand"
+    assert record["result"] == digest_input(table)
+    (tmp_path / "elsewhere.csv").write_text("a\n")
+    assert read_provenance(tmp_path / "elsewhere.csv") == {}
 
 
 def test_the_page_documents_every_table_and_column():

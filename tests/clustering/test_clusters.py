@@ -2,21 +2,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
+import visclust as vc
 from visclust.base.tables import UNASSIGNED
-from visclust.clustering.clusters import (
-    assign_clusters,
-    assign_nearest,
-    cluster_once,
-    list_k_curve,
-    pick_cluster_rows,
-    summarize_clusters,
-)
-from visclust.clustering.iterative import cluster_iteratively
 
 
 def test_one_k_means_assigns_every_image(xp, blobs):
     x, groups = blobs([20, 15, 10])
-    result = cluster_once(xp(x), n_clusters=3)
+    result = vc.cluster_once(xp(x), n_clusters=3)
     assert adjusted_rand_score(groups, result.labels) == 1
     # 1e-5: distances are float32.
     np.testing.assert_allclose(
@@ -25,27 +17,27 @@ def test_one_k_means_assigns_every_image(xp, blobs):
 
 
 def test_one_k_means_with_one_cluster_has_no_silhouettes():
-    result = cluster_once(np.eye(4), n_clusters=1)
+    result = vc.cluster_once(np.eye(4), n_clusters=1)
     assert np.isnan(result.silhouettes).all()
     assert result.labels.tolist() == [0] * 4
 
 
 def test_one_k_means_says_when_there_are_fewer_distinct_images():
-    result = cluster_once(np.repeat(np.eye(2), 5, axis=0), n_clusters=4)
+    result = vc.cluster_once(np.repeat(np.eye(2), 5, axis=0), n_clusters=4)
     assert result.stop_reason == "one k-means; only 2 distinct images"
 
 
 @pytest.mark.parametrize("n_clusters", [0, 5])
 def test_one_k_means_refuses_a_number_outside_1_to_n(n_clusters):
     with pytest.raises(ValueError, match=f"n_clusters={n_clusters}"):
-        cluster_once(np.eye(4), n_clusters=n_clusters)
+        vc.cluster_once(np.eye(4), n_clusters=n_clusters)
 
 
 def test_the_clusters_table_follows_the_images(blobs, make_images):
     x, _ = blobs([15, 15, 2])
-    result = cluster_iteratively(x, step_size=1, convergence_window=1, stop_size=10)
+    result = vc.cluster_iteratively(x, step_size=1, convergence_window=1, stop_size=10)
     images = make_images([f"image{i}" for i in range(32)])
-    clusters = assign_clusters(images, result)
+    clusters = vc.assign_clusters(images, result)
     assert clusters["image_id"].tolist() == images["image_id"].tolist()
     assert clusters["cluster"].tolist() == result.labels.tolist()
     assert clusters.loc[clusters["cluster"].eq(UNASSIGNED), "silhouette"].isna().all()
@@ -54,44 +46,44 @@ def test_the_clusters_table_follows_the_images(blobs, make_images):
 def test_unreadable_images_are_no_rows_of_the_clusters_table(make_images):
     images = make_images("abc")
     images.loc[1, "status"] = "unreadable"
-    clusters = assign_clusters(images, cluster_once(np.eye(2), n_clusters=2))
+    clusters = vc.assign_clusters(images, vc.cluster_once(np.eye(2), n_clusters=2))
     assert clusters["image_id"].tolist() == ["a", "c"]
 
 
 def test_labels_for_other_images_are_an_error(make_images):
     with pytest.raises(ValueError, match="each of the 3 usable images, got 2"):
-        assign_clusters(make_images("abc"), cluster_once(np.eye(2), n_clusters=2))
+        vc.assign_clusters(make_images("abc"), vc.cluster_once(np.eye(2), n_clusters=2))
 
 
 def test_leftovers_go_to_the_nearest_centre_and_the_others_stay(xp):
     x = np.array([[0.0], [2.0], [10.0], [1.0], [9.0]], dtype="float32")
     labels = np.array([5, 5, 8, UNASSIGNED, UNASSIGNED])
-    assert assign_nearest(xp(x), labels).tolist() == [5, 5, 8, 5, 8]
+    assert vc.assign_nearest(xp(x), labels).tolist() == [5, 5, 8, 5, 8]
     assert labels.tolist() == [5, 5, 8, -1, -1]
 
 
 def test_leftovers_need_a_centre_to_go_to():
     with pytest.raises(ValueError, match="at least one assigned image"):
-        assign_nearest(np.eye(2), np.array([-1, -1]))
+        vc.assign_nearest(np.eye(2), np.array([-1, -1]))
 
 
 def test_the_summary_puts_the_largest_first_and_the_unassigned_last(make_clusters):
-    summary = summarize_clusters(make_clusters([-1, -1, -1, 0, 1, 1]))
+    summary = vc.summarize_clusters(make_clusters([-1, -1, -1, 0, 1, 1]))
     assert summary["cluster"].tolist() == [1, 0, -1]
     assert summary["share"].sum() == pytest.approx(1)
 
 
 def test_picked_rows_are_repeatable_and_never_unassigned(make_clusters):
     clusters = make_clusters([-1] * 5 + [i // 4 for i in range(40)])
-    picked = pick_cluster_rows(clusters, n_clusters=3, n_images=2, seed=1)
-    assert picked.equals(pick_cluster_rows(clusters, n_clusters=3, n_images=2, seed=1))
+    picked = vc.pick_cluster_rows(clusters, n_clusters=3, n_images=2, seed=1)
+    assert picked.equals(vc.pick_cluster_rows(clusters, n_clusters=3, n_images=2, seed=1))
     assert picked["cluster"].value_counts().tolist() == [2, 2, 2]
     assert (picked["cluster"] >= 0).all()
 
 
 def test_a_curve_of_an_iteration_that_was_not_is_an_error(blobs):
     x, _ = blobs([15, 15])
-    log = cluster_iteratively(x).log
-    assert list_k_curve(log)["chosen"].sum() == 1
+    log = vc.cluster_iteratively(x).log
+    assert vc.list_k_curve(log)["chosen"].sum() == 1
     with pytest.raises(ValueError, match="got 99"):
-        list_k_curve(log, iteration=99)
+        vc.list_k_curve(log, iteration=99)

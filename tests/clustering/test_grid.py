@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.clustering import grid as grid_runs
-from visclust.clustering.clusters import cluster_once
-from visclust.clustering.grid import grid_search
-from visclust.clustering.iterative import cluster_iteratively
+import visclust as vc
+from visclust.clustering import grid
 
 SMALL = {"step_sizes": (2, 3), "similarity_thresholds": (0.0, 0.05, 0.1), "baselines": (4,), "stop_size": 5}
 
@@ -23,11 +21,11 @@ def embeddings(blobs):
 
 @pytest.mark.parametrize("memory_budget", [2**30, 20_000])
 def test_labels_are_those_of_each_configuration_run_alone(embeddings, memory_budget):
-    found = grid_search(embeddings, **SMALL, memory_budget=memory_budget, progress=False)
+    found = vc.grid_search(embeddings, **SMALL, memory_budget=memory_budget, progress=False)
     iterative = found.table[found.table["method"] == "iterative"]
     assert len(iterative) == 2 * 2 * 3
     for row in iterative.itertuples():
-        alone = cluster_iteratively(
+        alone = vc.cluster_iteratively(
             embeddings[row.embedding],
             step_size=int(row.step_size),
             similarity_threshold=row.similarity_threshold,
@@ -39,7 +37,7 @@ def test_labels_are_those_of_each_configuration_run_alone(embeddings, memory_bud
 
 
 def test_single_k_means_runs_with_the_selected_the_fixed_and_the_matched_k(embeddings):
-    found = grid_search(embeddings, **SMALL, progress=False)
+    found = vc.grid_search(embeddings, **SMALL, progress=False)
     single = found.table[(found.table["method"] == "single") & (found.table["embedding"] == "one")]
     assert {"selected", "fixed", "matched"} >= set(single["baseline"]) >= {"fixed"}
     iterative = found.table[(found.table["method"] == "iterative") & (found.table["embedding"] == "one")]
@@ -47,16 +45,25 @@ def test_single_k_means_runs_with_the_selected_the_fixed_and_the_matched_k(embed
     selected = {int(found.results[name].log["k"].iloc[0]) for name in iterative["configuration"]}
     assert selected <= set(single["clusters"])
     row = single[single["clusters"] == 4].iloc[0]
-    alone = cluster_once(embeddings["one"], n_clusters=4, seed=0)
+    alone = vc.cluster_once(embeddings["one"], n_clusters=4, seed=0)
     assert np.array_equal(found.results[row["configuration"]].labels, alone.labels)
 
 
 def test_the_table_describes_the_labels(embeddings):
-    found = grid_search(embeddings, **SMALL, progress=False)
+    found = vc.grid_search(embeddings, **SMALL, progress=False)
     for row in found.table.itertuples():
         labels = found.results[row.configuration].labels
         assert row.clusters == len(set(labels) - {-1})
         assert row.coverage == pytest.approx((labels >= 0).mean())
+
+
+def test_why_a_baseline_was_run_does_not_depend_on_names(embeddings):
+    named = {"ResNet (layer 4)": embeddings["one"]}
+    table = vc.grid_search(named, **SMALL, progress=False).table
+    assert (table["baseline"].eq("") == table["method"].eq("iterative")).all()
+    assert (
+        table.set_index("configuration").loc["K = 4 (fixed), ResNet (layer 4), seed 0", "baseline"] == "fixed"
+    )
 
 
 def without_seconds(table):
@@ -64,19 +71,19 @@ def without_seconds(table):
 
 
 def test_a_second_search_comes_from_the_cache_and_computes_nothing(embeddings, tmp_path, monkeypatch):
-    first = grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
-    monkeypatch.setattr(grid_runs, "open_workspace", lambda *_, **__: pytest.fail("computed again"))
-    monkeypatch.setattr(grid_runs, "cluster_once", lambda *_, **__: pytest.fail("computed again"))
-    second = grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
+    first = vc.grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
+    monkeypatch.setattr(grid, "open_workspace", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(grid, "cluster_once", lambda *_, **__: pytest.fail("computed again"))
+    second = vc.grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
     pd.testing.assert_frame_equal(first.table, second.table)
 
 
 def test_other_data_settings_or_seeds_do_not_come_from_the_cache(embeddings, tmp_path):
-    grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
+    vc.grid_search(embeddings, **SMALL, cache=tmp_path, progress=False)
     saved = len(list(tmp_path.iterdir()))
-    grid_search({"one": embeddings["one"] + 1}, **SMALL, cache=tmp_path, progress=False)
+    vc.grid_search({"one": embeddings["one"] + 1}, **SMALL, cache=tmp_path, progress=False)
     more = len(list(tmp_path.iterdir()))
-    grid_search({"one": embeddings["one"]}, **SMALL, seeds=(1,), cache=tmp_path, progress=False)
+    vc.grid_search({"one": embeddings["one"]}, **SMALL, seeds=(1,), cache=tmp_path, progress=False)
     assert saved < more < len(list(tmp_path.iterdir()))
 
 
@@ -88,6 +95,7 @@ vc.grid_search({"x": x}, step_sizes=(2, 3), cache=sys.argv[1], progress=False).t
 """
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
     command = [sys.executable, "-c", SEARCH]
     cache = tmp_path / "killed"
@@ -119,9 +127,9 @@ def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
 )
 def test_a_wrong_grid_is_an_error_before_any_work(embeddings, changes, message):
     with pytest.raises(ValueError, match=message):
-        grid_search(embeddings, **{**SMALL, **changes}, progress=False)
+        vc.grid_search(embeddings, **{**SMALL, **changes}, progress=False)
 
 
 def test_embeddings_of_different_images_are_an_error(embeddings):
     with pytest.raises(ValueError, match="different numbers of rows"):
-        grid_search({**embeddings, "three": np.eye(3)}, progress=False)
+        vc.grid_search({**embeddings, "three": np.eye(3)}, progress=False)

@@ -3,15 +3,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
+import visclust as vc
 from visclust.base.tables import UNASSIGNED
-from visclust.clustering.choose_k import _choose_from_curve
-from visclust.clustering.iterative import cluster_iteratively, cluster_workspace
+from visclust.clustering.iterative import cluster_workspace
 from visclust.clustering.settings import IterativeSettings
 from visclust.clustering.workspace import open_workspace
 
 
 def cluster(x, **options):
-    return cluster_iteratively(x, **{"step_size": 2, "stop_size": 5, **options})
+    return vc.cluster_iteratively(x, **{"step_size": 2, "stop_size": 5, **options})
 
 
 def test_clear_groups_come_out_as_clusters(xp, blobs):
@@ -112,40 +112,6 @@ def test_the_log_says_what_each_iteration_did(blobs):
     assert [k in tried for k, tried in zip(log["k"], log["k_tried"], strict=True)] == [True] * len(log)
 
 
-def test_k_starts_at_the_step_grows_by_it_and_stays_below_the_sample(blobs):
-    x, _ = blobs([4] * 20)
-    tried = cluster(x, step_size=3, sample_size=10, convergence_window=9).log["k_tried"].iloc[0]
-    assert tried == [3, 6, 9]
-
-
-def test_a_step_of_one_starts_at_two(blobs):
-    x, _ = blobs([10, 10])
-    assert cluster(x, step_size=1).log["k_tried"].iloc[0][0] == 2
-
-
-def test_k_stops_growing_when_the_moving_average_does_not_improve(blobs):
-    x, _ = blobs([30, 25, 20, 15, 12])
-    row = cluster(x, step_size=1, convergence_window=2).log.iloc[0]
-    averages = row["moving_average"]
-    assert np.isnan(averages[0])
-    assert averages[1] == pytest.approx(np.mean(row["fit"][:2]))
-    assert np.all(np.diff(averages[1:-1]) > 0)
-    assert averages[-1] <= averages[-2]
-    assert row["k"] == row["k_tried"][-2]
-
-
-@pytest.mark.parametrize(
-    ("fits", "averages", "chosen"),
-    [
-        ([0.1, 0.2, 0.4, 0.2], [np.nan, 0.15, 0.3, 0.3], 6),  # of equals the smaller K
-        ([0.3, 0.2], [np.nan, np.nan], 2),  # no window was filled: the best single fit
-        ([], [], None),
-    ],
-)
-def test_the_k_with_the_best_moving_average_is_taken(fits, averages, chosen):
-    assert _choose_from_curve([2, 4, 6, 8][: len(fits)], fits, averages) == chosen
-
-
 @pytest.mark.parametrize("n", range(1, 26))
 def test_it_ends_on_every_tiny_corpus(n):
     rng = np.random.default_rng(n)
@@ -208,23 +174,6 @@ def test_the_first_iteration_is_computed_once_for_all_thresholds(blobs, monkeypa
     assert all_results < first_log + second_log
 
 
-@pytest.mark.parametrize("measure", ["silhouette", "macro_silhouette", "calinski_harabasz"])
-def test_every_goodness_of_fit_can_choose_k(xp, blobs, measure):
-    x, groups = blobs([20, 20, 20, 20])
-    result = cluster(xp(x), step_size=4, convergence_window=1, goodness_of_fit=measure)
-    assert adjusted_rand_score(groups, result.labels) > 0.5
-
-
-def test_inertia_ends_the_climb_when_it_gains_less_than_one_percent(blobs):
-    # 400 dimensions: splitting a round group in two hardly lowers its sum of squares.
-    x, _ = blobs([20] * 5, d=400, spread=1.0)
-    row = cluster(x, step_size=1, convergence_window=1, goodness_of_fit="inertia").log.iloc[0]
-    gains = np.diff(row["fit"])
-    assert (gains[:-1] > 0.01).all()
-    assert gains[-1] <= 0.01
-    assert row["k"] < 20
-
-
 def test_the_input_is_left_as_it_is(blobs):
     x, _ = blobs([20, 20])
     before = x.copy()
@@ -253,29 +202,4 @@ def test_the_provenance_names_settings_seed_input_and_device(blobs):
 )
 def test_a_wrong_embedding_is_an_error_before_any_work(x, error, message):
     with pytest.raises(error, match=message):
-        cluster_iteratively(x)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"step_size": 0},
-        {"step_size": 2.5},
-        {"sample_size": 2},
-        {"convergence_window": 0},
-        {"similarity_threshold": 1.5},
-        {"similarity_threshold": float("nan")},
-        {"stop_size": -1},
-        {"goodness_of_fit": "elbow"},
-        {"max_stall": -1},
-        {"seed": -1},
-    ],
-)
-def test_a_setting_out_of_range_is_an_error_that_names_it(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        cluster_iteratively(np.eye(3), **wrong)
-
-
-def test_a_threshold_far_above_the_papers_gives_a_warning():
-    with pytest.warns(UserWarning, match="similarity_threshold=0.4 is far above"):
-        cluster_iteratively(np.eye(3), similarity_threshold=0.4)
+        vc.cluster_iteratively(x)

@@ -2,17 +2,13 @@ import numpy as np
 import pytest
 import vl_convert
 
-from visclust.clustering.clusters import list_k_curve
-from visclust.clustering.iterative import cluster_iteratively
-from visclust.clustering.plots import plot_iterations, plot_k_curve
-from visclust.sampling.plots import plot_sample_coverage
-from visclust.sampling.samples import compare_samples, draw_stratified_sample
+import visclust as vc
 
 
 @pytest.fixture(scope="module")
 def log():
     x = np.random.default_rng(0).normal(size=(80, 4)).astype("float32")
-    return cluster_iteratively(x, step_size=2, stop_size=5).log
+    return vc.cluster_iteratively(x, step_size=2, stop_size=5).log
 
 
 def render(chart):
@@ -21,7 +17,7 @@ def render(chart):
 
 
 def test_figure_6_draws_the_three_panels_with_named_axes(log):
-    drawn = render(plot_iterations(log))
+    drawn = render(vc.plot_iterations(log))
     for title in (
         "Remaining images",
         "Clusters",
@@ -33,25 +29,30 @@ def test_figure_6_draws_the_three_panels_with_named_axes(log):
 
 
 def test_the_figure_holds_the_numbers_of_the_log(log):
-    spec = plot_iterations(log).to_dict()
+    spec = vc.plot_iterations(log).to_dict()
     (rows,) = spec["datasets"].values()
     assert [row["remaining"] for row in rows] == log["remaining"].tolist()
     assert [row["cohesive"] for row in rows] == log["cohesive"].tolist()
 
 
 def test_the_k_curve_names_the_k_that_was_taken(log):
-    assert f"K = {log['k'].iloc[0]}" in render(plot_k_curve(list_k_curve(log)))
+    assert f"K = {log['k'].iloc[0]}" in render(vc.plot_k_curve(vc.list_k_curve(log)))
 
 
-def test_the_samples_are_drawn_one_above_the_other(make_clusters):
-    clusters = make_clusters([0] * 30 + [1] * 3)
-    drawn = render(plot_sample_coverage(compare_samples(clusters, draw_stratified_sample(clusters))))
-    assert "Stratified by cluster" in drawn
-    assert "Simple random sample" in drawn
+def test_the_scan_is_drawn_with_its_knee(blobs):
+    scan = vc.scan_k(blobs([30, 25])[0], ks=[2, 4, 8], progress=False)
+    drawn = render(vc.plot_k_scan(scan, knee=4))
+    assert "K = 4" in drawn
+    assert "Inertia (sum of squares within clusters)" in drawn
+    assert "Mean silhouette" in drawn
 
 
-def test_the_axis_of_many_sampled_clusters_has_no_places_without_a_cluster(make_clusters):
-    clusters = make_clusters([i % 300 for i in range(900)])
-    drawn = render(plot_sample_coverage(compare_samples(clusters, draw_stratified_sample(clusters))))
-    assert "\N{MINUS SIGN}" not in drawn  # as on an axis that is rounded out beyond zero
-    assert ">320<" not in drawn
+def test_the_agreement_of_runs_is_drawn_from_its_tables(make_runs):
+    found = vc.compare_runs(make_runs([0, 0, 1, 1], [0, 0, 0, 1], [0, 1, 1, 1]))
+    cells = vc.plot_run_agreement(found.pairs).to_dict()
+    assert len(next(iter(cells["datasets"].values()))) == 6  # both halves of the table
+    matched = vc.plot_run_agreement(found.pairs, measure="matched").to_dict()
+    assert matched["title"].startswith("Clusters found")
+    assert len(vc.plot_theme_stability(found.themes).hconcat) == 2
+    with pytest.raises(ValueError, match="adjusted_rand"):
+        vc.plot_run_agreement(found.pairs, measure="rand")

@@ -1,20 +1,14 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score, mutual_info_score
 
-from visclust.clustering.consensus import find_consensus
-from visclust.clustering.plots import plot_run_agreement, plot_theme_stability
-from visclust.clustering.runs import _measure_variation, compare_runs, match_clusters, stack_runs
-
-
-@pytest.fixture
-def make_runs(make_clusters):
-    """Make runs from lists of labels; called 0, 1, …"""
-    return lambda *runs: {str(i): make_clusters(labels) for i, labels in enumerate(runs)}
+import visclust as vc
+from visclust.clustering.runs import _follow_themes, _measure_variation, stack_runs
 
 
 def first_pair(runs, **options):
-    return compare_runs(runs, **options).pairs.iloc[0]
+    return vc.compare_runs(runs, **options).pairs.iloc[0]
 
 
 def test_a_run_agrees_fully_with_itself_under_other_names(make_runs):
@@ -69,7 +63,7 @@ def test_runs_without_an_image_in_common_have_no_agreement(make_runs):
 
 def test_stability_is_the_mean_of_the_largest_overlaps(make_runs):
     runs = make_runs([0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 2, 2])
-    clusters = compare_runs(runs).clusters.set_index(["run", "cluster"])
+    clusters = vc.compare_runs(runs).clusters.set_index(["run", "cluster"])
     # {0, 1, 2, 3}: 3/4 with the second run's first; 1/2 with either half of the third's.
     assert clusters.loc[("0", 0), "stability"] == pytest.approx((3 / 4 + 1 / 2) / 2)
     assert clusters.loc[("0", 0), "found_again"] == 1
@@ -80,30 +74,36 @@ def test_stability_is_the_mean_of_the_largest_overlaps(make_runs):
 
 def test_a_theme_found_once_is_told_from_one_found_always(make_runs):
     runs = make_runs([0, 0, 0, 1, 1, 2, 2], [5, 5, 5, 6, -1, 6, 7], [3, 3, 3, -1, -1, 4, 4])
-    themes = compare_runs(runs).themes
+    themes = vc.compare_runs(runs).themes
     assert themes["runs"].tolist() == [3, 2, 1, 1, 1]
     assert themes.loc[0, ["size", "stability", "share"]].tolist() == [3, 1, 1]
 
 
 def test_clusters_that_no_other_run_has_are_of_no_stability(make_runs):
-    clusters = compare_runs(make_runs([0, 0, -1, -1], [-1, -1, 0, 0])).clusters
+    clusters = vc.compare_runs(make_runs([0, 0, -1, -1], [-1, -1, 0, 0])).clusters
     assert clusters["stability"].tolist() == [0, 0]
 
 
 def test_a_theme_holds_at_most_one_cluster_of_each_run(make_runs):
     rng = np.random.default_rng(0)
     runs = make_runs(*(rng.integers(-1, 4, 30) for _ in range(6)))
-    found = compare_runs(runs, min_jaccard=0.1)
+    found = vc.compare_runs(runs, min_jaccard=0.1)
     assert not found.clusters.duplicated(["run", "theme"]).any()
     assert found.clusters.groupby("theme").size().tolist() == found.themes["runs"].tolist()
     assert found.themes["runs"].max() > 1
 
 
+def test_matches_are_followed_from_the_best_and_never_to_a_second_cluster_of_a_run():
+    matches = pd.DataFrame({"a": [0, 0, 1], "b": [2, 1, 2], "jaccard": [0.9, 0.7, 0.6]})
+    assert _follow_themes(matches, np.array([0, 1, 2])).tolist() == [0, 0, 0]
+    assert _follow_themes(matches, np.array([0, 1, 1])).tolist() == [0, 1, 0]
+
+
 def test_a_run_without_any_cluster_is_compared_too(make_runs):
-    found = compare_runs(make_runs([0, 0, 1], [-1, -1, -1]))
+    found = vc.compare_runs(make_runs([0, 0, 1], [-1, -1, -1]))
     assert found.pairs["matched"].tolist() == [0]
     assert found.clusters["stability"].tolist() == [0, 0]
-    nothing = compare_runs(make_runs([-1, -1], [-1, -1]))
+    nothing = vc.compare_runs(make_runs([-1, -1], [-1, -1]))
     assert nothing.pairs["adjusted_rand"].tolist() == [1]
     assert len(nothing.themes) == 0
 
@@ -111,7 +111,7 @@ def test_a_run_without_any_cluster_is_compared_too(make_runs):
 def test_matching_is_the_best_as_a_whole_and_not_cluster_by_cluster(make_clusters):
     a = make_clusters([0] * 6 + [1] * 3 + [1])
     b = make_clusters([0] * 3 + [1] * 3 + [0] * 3 + [2])
-    found = match_clusters(a, b).set_index("cluster")["other"].to_dict()
+    found = vc.match_clusters(a, b).set_index("cluster")["other"].to_dict()
     # Cluster 0 overlaps as much with 1 as with 0 (1/2 and 1/3); 1 can only take 0.
     assert found == {0: 1, 1: 0}
 
@@ -135,92 +135,4 @@ def test_runs_on_other_images_are_an_error(make_clusters):
 @pytest.mark.parametrize("options", [{"unassigned": "ignore"}, {"min_jaccard": 1.0}, {"min_jaccard": -0.1}])
 def test_a_wrong_setting_of_the_comparison_is_an_error(make_runs, options):
     with pytest.raises(ValueError, match=r"Expected (unassigned|min_jaccard)"):
-        compare_runs(make_runs([0, 1], [0, 1]), **options)
-
-
-def test_the_consensus_of_equal_runs_is_that_run(make_runs):
-    found = find_consensus(make_runs([4, 4, 4, 2, 2, -1], [4, 4, 4, 2, 2, -1]))
-    assert found["cluster"].tolist() == [0, 0, 0, 1, 1, -1]
-    assert found["agreement"].tolist()[:5] == [1, 1, 1, 1, 1]
-    assert found["iteration"].tolist() == [1, 1, 1, 1, 1, -1]
-    assert np.isnan(found["agreement"].iloc[5])
-
-
-def test_what_the_majority_puts_together_is_together(make_runs):
-    runs = make_runs([0, 0, 1, 1], [0, 0, 0, 1], [0, 1, 1, 1])
-    # Together in 2 of 3 runs: the first and second; the second and third; the third and fourth.
-    assert find_consensus(runs, method="majority")["cluster"].tolist() == [0, 0, 0, 0]
-    average = find_consensus(runs)
-    assert average["cluster"].tolist() == [0, 0, 1, 1]
-    assert average["agreement"].tolist() == pytest.approx([2 / 3] * 4)
-    assert find_consensus(runs, share=1)["cluster"].tolist() == [-1, -1, -1, -1]
-
-
-def test_an_image_that_most_runs_leave_over_stays_over(make_runs):
-    found = find_consensus(make_runs([0, 0, 0], [0, 0, -1], [0, 0, -1]))
-    assert found["cluster"].tolist() == [0, 0, -1]
-
-
-def test_images_that_are_all_left_over_are_not_together_for_that(make_runs):
-    assert find_consensus(make_runs([-1, -1], [-1, -1]))["cluster"].tolist() == [-1, -1]
-
-
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_clusters_are_together_often_enough_and_no_two_of_them_could_be_one(make_runs, share, monkeypatch):
-    monkeypatch.setattr("visclust.clustering.consensus._BLOCK", 7)
-    rng = np.random.default_rng(1)
-    true = rng.integers(0, 8, 120)
-    runs = [np.where(rng.random(120) < 0.3, rng.integers(-1, 8, 120), true) for _ in range(7)]
-    found = find_consensus(make_runs(*runs), share=share, min_size=1)["cluster"].to_numpy()
-    labels = np.column_stack(runs)
-    together = ((labels[:, None] == labels) & (labels[:, None] >= 0)).mean(axis=2)
-    marks = found[:, None] == np.arange(found.max() + 1)
-    sizes = marks.sum(axis=0)
-    sums = marks.T @ together @ marks
-    between = sums / np.outer(sizes, sizes)
-    np.fill_diagonal(between, 0)
-    own = [marks[:, k] @ together.diagonal() for k in range(len(sizes))]
-    several = sizes > 1
-    within = ((sums.diagonal() - own) / np.maximum(sizes * (sizes - 1), 1))[several]
-    # Roundings of float64 beside shares of sevenths.
-    assert within.min() >= share - 1e-9
-    assert between.max() < share - 1e-9
-    assert several.sum() > 1
-
-
-def test_small_clusters_of_a_consensus_stay_unassigned(make_runs):
-    runs = make_runs([0, 0, 0, 1, 1], [0, 0, 0, 1, 1])
-    assert find_consensus(runs, min_size=3)["cluster"].tolist() == [0, 0, 0, -1, -1]
-
-
-def test_a_component_beyond_the_budget_is_an_error_that_says_what_to_do(make_runs):
-    runs = make_runs([0] * 50, [0] * 50)
-    with pytest.raises(MemoryError, match="method='majority'"):
-        find_consensus(runs, memory_budget=1000)
-    assert find_consensus(runs, memory_budget=1000, method="majority")["cluster"].eq(0).all()
-
-
-@pytest.mark.parametrize("options", [{"share": 0}, {"share": 1.1}, {"method": "vote"}, {"min_size": 0}])
-def test_a_wrong_setting_of_the_consensus_is_an_error(make_runs, options):
-    with pytest.raises(ValueError, match="Expected"):
-        find_consensus(make_runs([0, 1], [0, 1]), **options)
-
-
-def test_a_consensus_on_no_image_is_an_error(make_clusters):
-    with pytest.raises(ValueError, match="at least one image"):
-        find_consensus({"a": make_clusters([]), "b": make_clusters([])})
-
-
-def test_many_runs_are_counted_beyond_a_byte(make_clusters):
-    runs = {str(i): make_clusters([0, 0, 1] if i < 140 else [0, 1, 1]) for i in range(200)}
-    assert find_consensus(runs)["cluster"].tolist() == [0, 0, -1]
-
-
-def test_charts_are_drawn_from_the_tables(make_runs):
-    found = compare_runs(make_runs([0, 0, 1, 1], [0, 0, 0, 1], [0, 1, 1, 1]))
-    cells = plot_run_agreement(found.pairs).to_dict()
-    assert len(next(iter(cells["datasets"].values()))) == 6  # both halves of the table
-    assert plot_run_agreement(found.pairs, measure="matched").to_dict()["title"].startswith("Clusters found")
-    assert len(plot_theme_stability(found.themes).hconcat) == 2
-    with pytest.raises(ValueError, match="adjusted_rand"):
-        plot_run_agreement(found.pairs, measure="rand")
+        vc.compare_runs(make_runs([0, 1], [0, 1]), **options)

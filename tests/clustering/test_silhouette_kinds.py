@@ -1,13 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import silhouette_samples as sklearn_silhouettes, silhouette_score
+from sklearn.metrics import silhouette_samples as sklearn_silhouettes
 
-from visclust.clustering import silhouette_kinds as cluster_scores
-from visclust.clustering.choose_k import scan_k, suggest_knee
-from visclust.clustering.iterative import cluster_iteratively
-from visclust.clustering.plots import plot_k_scan
-from visclust.clustering.silhouette_kinds import announce_cost, score_clusters
+import visclust as vc
+from visclust.clustering import silhouette_kinds
+from visclust.clustering.silhouette_kinds import announce_cost
 
 
 @pytest.fixture
@@ -19,7 +17,7 @@ def labelled():
 
 def test_exact_scores_are_the_means_of_scikit_learns(xp, labelled):
     x, labels = labelled
-    scores = score_clusters(xp(x), xp(labels))
+    scores = vc.score_clusters(xp(x), xp(labels))
     exact = pd.Series(sklearn_silhouettes(x.astype("float64"), labels)).groupby(labels).mean()
     np.testing.assert_allclose(scores["silhouette"], exact, atol=1e-5)  # float32 distances
     assert (scores["standard_error"] == 0).all()
@@ -27,11 +25,11 @@ def test_exact_scores_are_the_means_of_scikit_learns(xp, labelled):
 
 def test_squared_silhouettes_are_exact_for_the_squared_metric(xp, labelled):
     x, labels = labelled
-    scores = score_clusters(xp(x), xp(labels), silhouette="squared")
+    scores = vc.score_clusters(xp(x), xp(labels), silhouette="squared")
     squared = ((x[:, None].astype("float64") - x) ** 2).sum(2)
     exact = pd.Series(sklearn_silhouettes(squared, labels, metric="precomputed")).groupby(labels).mean()
     np.testing.assert_allclose(scores["silhouette"], exact, atol=1e-5)  # float32 products
-    assert not np.allclose(exact, score_clusters(x, labels)["silhouette"], atol=0.01)
+    assert not np.allclose(exact, vc.score_clusters(x, labels)["silhouette"], atol=0.01)
 
 
 def test_simplified_silhouettes_compare_centres(xp, labelled):
@@ -43,22 +41,25 @@ def test_simplified_silhouettes_compare_centres(xp, labelled):
     b = distances.min(1)
     expected = pd.Series((b - a) / np.maximum(a, b)).groupby(labels).mean()
     expected[5] = 0  # the only member of its cluster
-    scores = score_clusters(xp(x), xp(labels), silhouette="simplified")
+    scores = vc.score_clusters(xp(x), xp(labels), silhouette="simplified")
     np.testing.assert_allclose(scores["silhouette"], expected, atol=1e-5)  # float32 products
 
 
 def test_sampled_scores_with_every_image_drawn_are_exact(xp, labelled):
     x, labels = labelled
-    sampled = score_clusters(xp(x), xp(labels), silhouette="sampled", per_cluster=500)
-    np.testing.assert_allclose(sampled["silhouette"], score_clusters(x, labels)["silhouette"], atol=1e-6)
+    sampled = vc.score_clusters(xp(x), xp(labels), silhouette="sampled", per_cluster=500)
+    np.testing.assert_allclose(sampled["silhouette"], vc.score_clusters(x, labels)["silhouette"], atol=1e-6)
     assert (sampled["standard_error"] == 0).all()
     assert (sampled["drawn"] == sampled["size"]).all()
 
 
+@pytest.mark.slow
 def test_sampled_scores_are_unbiased_and_their_standard_error_is_honest(labelled):
     x, labels = labelled
-    exact = score_clusters(x, labels)
-    runs = [score_clusters(x, labels, silhouette="sampled", per_cluster=10, seed=seed) for seed in range(300)]
+    exact = vc.score_clusters(x, labels)
+    runs = [
+        vc.score_clusters(x, labels, silhouette="sampled", per_cluster=10, seed=seed) for seed in range(300)
+    ]
     means = np.stack([run["silhouette"] for run in runs])[:, :5]
     errors = np.stack([run["standard_error"] for run in runs])[:, :5]
     spread = means.std(0, ddof=1)
@@ -70,22 +71,24 @@ def test_sampled_scores_are_unbiased_and_their_standard_error_is_honest(labelled
 
 def test_sampled_scores_draw_the_same_images_with_the_same_seed(labelled):
     x, labels = labelled
-    first, second = (score_clusters(x, labels, silhouette="sampled", per_cluster=5, seed=3) for _ in range(2))
+    first, second = (
+        vc.score_clusters(x, labels, silhouette="sampled", per_cluster=5, seed=3) for _ in range(2)
+    )
     pd.testing.assert_frame_equal(first, second)
     assert first["drawn"].tolist() == [5, 5, 5, 5, 5, 1]
 
 
 def test_an_unknown_kind_is_an_error(labelled):
     with pytest.raises(ValueError, match="got 'fast'"):
-        score_clusters(*labelled, silhouette="fast")
+        vc.score_clusters(*labelled, silhouette="fast")
     with pytest.raises(ValueError, match="silhouette, got 'fast'"):
-        cluster_iteratively(labelled[0], silhouette="fast")
+        vc.cluster_iteratively(labelled[0], silhouette="fast")
 
 
 @pytest.mark.parametrize("kind", ["sampled", "simplified", "squared"])
 def test_iterative_clustering_can_use_another_kind_and_says_so(xp, blobs, kind):
     x, _ = blobs([30, 25, 20])
-    result = cluster_iteratively(xp(x), step_size=1, convergence_window=1, stop_size=5, silhouette=kind)
+    result = vc.cluster_iteratively(xp(x), step_size=1, convergence_window=1, stop_size=5, silhouette=kind)
     assert result.labels.max() >= 2
     assert result.provenance["parameters"]["silhouette"] == kind
 
@@ -94,47 +97,8 @@ def test_long_work_is_announced_with_what_the_others_cost(monkeypatch, capsys):
     announce_cost(np.zeros((10, 2), dtype="float32"))
     assert capsys.readouterr().out == ""
     seconds = {"exact": 600.0, "sampled": 20.0, "simplified": 3.0, "squared": 4.0}
-    monkeypatch.setattr(cluster_scores, "_estimate_seconds", lambda _: seconds)
+    monkeypatch.setattr(silhouette_kinds, "_estimate_seconds", lambda _: seconds)
     announce_cost(np.zeros((10, 2), dtype="float32"))
     said = capsys.readouterr().out
     assert "about 10 minutes" in said
     assert "sampled 20 s, simplified 3 s, squared 4 s" in said
-
-
-def test_the_scan_measures_every_fit(xp, blobs):
-    x, _ = blobs([30, 25, 20, 15])
-    scan = scan_k(xp(x), ks=[2, 4, 8], progress=False)
-    assert scan["k"].tolist() == [2, 4, 8]
-    assert scan["inertia"].is_monotonic_decreasing
-    assert scan.loc[scan["silhouette"].idxmax(), "k"] == 4
-    assert scan.loc[scan["calinski_harabasz"].idxmax(), "k"] == 4
-
-
-def test_the_scan_agrees_with_scikit_learn(blobs):
-    x, groups = blobs([30, 25, 20, 15])  # so clear that every start ends in the groups
-    row = scan_k(x, ks=[4], progress=False).iloc[0]
-    assert row["silhouette"] == pytest.approx(silhouette_score(x.astype("float64"), groups), abs=1e-5)
-
-
-@pytest.mark.parametrize("ks", [[1, 5], [5, 90], []])
-def test_a_scan_out_of_range_is_an_error(blobs, ks):
-    with pytest.raises(ValueError, match="Expected K's from 2 to n - 1 = 89"):
-        scan_k(blobs([45, 45])[0], ks=ks)
-
-
-def test_the_knee_is_where_the_curve_bends():
-    k = np.arange(10, 110, 10)
-    scan = pd.DataFrame({"k": k, "inertia": np.where(k <= 40, 100 - 2 * k, 22 - 0.05 * k)})
-    assert suggest_knee(scan) == 40
-    assert suggest_knee(scan.assign(inertia=5.0)) == 10
-    with pytest.raises(ValueError, match="at least three"):
-        suggest_knee(scan.head(2))
-
-
-def test_the_scan_is_drawn_with_its_knee(blobs):
-    import vl_convert
-
-    scan = scan_k(blobs([30, 25])[0], ks=[2, 4, 8], progress=False)
-    drawn = vl_convert.vegalite_to_svg(plot_k_scan(scan, knee=4).to_dict(), vl_version="5.20")
-    assert "K = 4" in drawn
-    assert "Inertia" in drawn

@@ -1,17 +1,16 @@
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score, silhouette_samples as sklearn_silhouettes
+from sklearn.metrics import silhouette_samples as sklearn_silhouettes
 
+import visclust as vc
 from visclust.base.backend import explain_gpu, to_device, to_host
-from visclust.base.distances import center_rows, choose_block_size, count_threads, measure_block
-from visclust.clustering.kmeans import fit_kmeans
-from visclust.clustering.silhouettes import silhouette_samples, sum_by_cluster
-from visclust.clustering.workspace import open_workspace, recall, sum_distances
+from visclust.base.distances import center_rows
+from visclust.clustering.silhouettes import average_by_cluster, score_from_sums, sum_by_cluster
 
 
 def compare(xp, x, labels, **options):
     """Largest difference from scikit-learn, which is given float64."""
-    ours = to_host(silhouette_samples(xp(x), xp(labels), **options))
+    ours = to_host(vc.silhouette_samples(xp(x), xp(labels), **options))
     return np.abs(ours - sklearn_silhouettes(x.astype("float64"), labels)).max()
 
 
@@ -44,7 +43,7 @@ def test_a_large_common_offset_does_no_harm(xp, blobs):
 def test_exact_duplicates_are_at_distance_zero(xp, copies):
     x = np.repeat(np.random.default_rng(2).normal(size=(9, 16)).astype("float32"), copies, axis=0)
     labels = np.repeat(np.arange(9), copies)
-    scores = to_host(silhouette_samples(xp(x), xp(labels)))
+    scores = to_host(vc.silhouette_samples(xp(x), xp(labels)))
     assert (scores == 1).all()
 
 
@@ -55,7 +54,7 @@ def test_duplicates_in_different_clusters_score_as_in_scikit_learn(xp):
 
 def test_the_only_member_of_a_cluster_scores_zero(xp):
     x = np.array([[0.0], [1.0], [5.0]], dtype="float32")
-    assert to_host(silhouette_samples(xp(x), xp([0, 0, 1])))[2] == 0
+    assert to_host(vc.silhouette_samples(xp(x), xp([0, 0, 1])))[2] == 0
 
 
 def test_labels_may_skip_numbers_and_be_negative(xp):
@@ -67,19 +66,19 @@ def test_labels_may_skip_numbers_and_be_negative(xp):
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
 def test_one_cluster_or_as_many_as_rows_is_an_error(xp, labels):
     with pytest.raises(ValueError, match="at least 2 clusters and at most n - 1 = 2"):
-        silhouette_samples(xp(np.eye(3, dtype="float32")), xp(labels))
+        vc.silhouette_samples(xp(np.eye(3, dtype="float32")), xp(labels))
 
 
 def test_labels_of_another_length_are_an_error(xp):
     with pytest.raises(ValueError, match="got \\(3, 3\\) and 2 labels"):
-        silhouette_samples(xp(np.eye(3, dtype="float32")), xp([0, 1]))
+        vc.silhouette_samples(xp(np.eye(3, dtype="float32")), xp([0, 1]))
 
 
 def test_a_small_memory_budget_changes_nothing_but_rounding(xp):
     rng = np.random.default_rng(5)
     x, labels = rng.normal(size=(300, 8)).astype("float32"), rng.integers(0, 5, 300)
-    large = to_host(silhouette_samples(xp(x), xp(labels)))
-    small = to_host(silhouette_samples(xp(x), xp(labels), memory_budget=20_000))
+    large = to_host(vc.silhouette_samples(xp(x), xp(labels)))
+    small = to_host(vc.silhouette_samples(xp(x), xp(labels), memory_budget=20_000))
     np.testing.assert_allclose(small, large, atol=1e-6)  # float32 sums in another order
 
 
@@ -89,7 +88,7 @@ def test_the_number_of_threads_changes_nothing_at_all(monkeypatch):
     found = []
     for threads in (1, 2, 4):
         monkeypatch.setattr("visclust.base.distances.count_threads", lambda threads=threads: threads)
-        found.append(silhouette_samples(x, labels, memory_budget=2**27))
+        found.append(vc.silhouette_samples(x, labels, memory_budget=2**27))
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
 
@@ -97,42 +96,9 @@ def test_the_number_of_threads_changes_nothing_at_all(monkeypatch):
 def test_the_arguments_are_left_as_they_are():
     x = np.ones((6, 2), dtype="float32") * np.arange(6, dtype="float32")[:, None]
     labels = np.array([1, 0, 1, 0, 1, 0])
-    silhouette_samples(x, labels)
+    vc.silhouette_samples(x, labels)
     assert x[3, 0] == 3
     assert labels.tolist() == [1, 0, 1, 0, 1, 0]
-
-
-def test_blocks_respect_the_budget_and_the_cache():
-    x = np.zeros((2, 2), dtype="float32")
-    assert choose_block_size(x, memory_budget=10**12) == 512
-    assert choose_block_size(x, memory_budget=1) == 16
-    assert count_threads() >= 1
-
-
-def test_many_close_pairs_and_few_close_pairs_agree():
-    rng = np.random.default_rng(7)
-    rows = (rng.normal(size=(64, 8)) * 1e-3 + 5).astype("float32")
-    few = np.concatenate([rows[:1], -rows[1:] * np.arange(1, 64)[:, None]]).astype("float32")
-    for others in (rows, few):
-        norms, other_norms = (rows * rows).sum(1), (others * others).sum(1)
-        block = measure_block(rows, others, norms, other_norms, same=False)
-        exact = np.sqrt(((rows[:, None].astype("float64") - others) ** 2).sum(2))
-        # 2e-5: what the threshold for measuring again leaves of float32's cancellation.
-        np.testing.assert_allclose(block, exact, rtol=2e-5, atol=1e-12)
-
-
-def test_distances_held_and_distances_recomputed_agree(xp, blobs):
-    x, _ = blobs([300, 20, 3], spread=0.7)
-    remaining = np.flatnonzero(np.arange(323) % 5 != 0)
-    codes = np.arange(len(remaining)) % 4
-    held = open_workspace(xp(x), memory_budget=2**30)
-    blocks = open_workspace(xp(x), memory_budget=10_000)
-    assert blocks.distances is None
-    np.testing.assert_allclose(
-        to_host(sum_distances(held, remaining, codes, n_clusters=4)),
-        to_host(sum_distances(blocks, remaining, codes, n_clusters=4)),
-        rtol=1e-6,  # float32 sums of at most 512 distances, in another order
-    )
 
 
 def test_sums_by_cluster_are_those_of_the_distance_matrix(xp):
@@ -143,20 +109,26 @@ def test_sums_by_cluster_are_those_of_the_distance_matrix(xp):
     np.testing.assert_allclose(sums, exact, rtol=1e-5)  # float32 distances
 
 
-def test_a_result_is_made_once_per_key():
-    workspace = open_workspace(np.zeros((2, 1)))
-    calls = []
-    for _ in range(2):
-        recall(workspace, "key", lambda: calls.append(1))
-    assert calls == [1]
+def test_sums_of_some_rows_are_scored_by_the_sizes_of_whole_clusters():
+    sums, codes = np.array([[1.0, 3.0], [1.0, 2.0], [5.0, 0.0]]), np.array([0, 0, 1])
+    whole = score_from_sums(sums, codes)
+    assert whole.round(3).tolist() == [0.667, 0.5, 0]
+    assert score_from_sums(sums[:1], codes[:1], sizes=np.array([2, 1])).tolist() == whole[:1].tolist()
+
+
+def test_a_value_is_averaged_cluster_by_cluster():
+    assert average_by_cluster(np.array([1.0, 2.0, 5.0]), np.array([0, 0, 1]), n_clusters=2).tolist() == [
+        1.5,
+        5,
+    ]
 
 
 def test_an_unknown_engine_and_cuml_without_a_gpu_are_errors():
     x, labels = np.eye(4, dtype="float32"), np.array([0, 0, 1, 1])
     with pytest.raises(ValueError, match="got 'magic'"):
-        silhouette_samples(x, labels, engine="magic")
+        vc.silhouette_samples(x, labels, engine="magic")
     with pytest.raises(RuntimeError, match="need a CuPy array"):
-        silhouette_samples(x, labels, engine="cuml")
+        vc.silhouette_samples(x, labels, engine="cuml")
 
 
 @pytest.mark.gpu
@@ -167,16 +139,6 @@ def test_ours_on_a_gpu_and_cumls_kernel_agree():
     rng = np.random.default_rng(0)
     x = to_device(rng.normal(size=(3000, 64)).astype("float32"), device="gpu")
     labels = to_device(rng.integers(0, 25, 3000), device="gpu")
-    ours, theirs = (to_host(silhouette_samples(x, labels, engine=engine)) for engine in ("blocks", "cuml"))
+    ours, theirs = (to_host(vc.silhouette_samples(x, labels, engine=engine)) for engine in ("blocks", "cuml"))
     # 1e-4: cuML adds up in float32 by atomic additions, in an order that varies.
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
-
-
-@pytest.mark.gpu
-def test_k_means_on_a_gpu_is_as_good_as_on_the_cpu(blobs):
-    if explain_gpu():
-        pytest.skip(explain_gpu())
-    x, _ = blobs([200, 150, 100], d=32, spread=0.3)
-    there, here = (fit_kmeans(to_device(x, device=d), 3, seed=0) for d in ("gpu", "cpu"))
-    assert adjusted_rand_score(to_host(there.labels), here.labels) == 1  # the groups are clear
-    assert there.inertia == pytest.approx(here.inertia, rel=1e-3)  # float32 sums, another order

@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from visclust.corpus.accounts import check_accounts, describe_accounts
+import visclust as vc
+from visclust.corpus.accounts import check_accounts, match_authors
 
 ACCOUNTS = pd.DataFrame(
     {"account": ["ACLU", "MoveOn", "@CNN"], "kind": ["organization", "organization", "media"]}
@@ -23,7 +24,7 @@ def posts():
 
 
 def test_accounts_and_their_posts_are_counted_by_kind(posts):
-    table = describe_accounts(posts, ACCOUNTS).set_index("kind")
+    table = vc.describe_accounts(posts, ACCOUNTS).set_index("kind")
     assert table.index.tolist() == ["media", "organization", "all"]
     assert table["accounts"].tolist() == [1, 2, 3]
     assert table["active"].tolist() == [1, 1, 2]
@@ -31,7 +32,7 @@ def test_accounts_and_their_posts_are_counted_by_kind(posts):
 
 
 def test_a_hashtag_in_two_spellings_is_one(posts):
-    assert describe_accounts(posts, ACCOUNTS)["hashtags"].tolist() == [0, 2, 2]
+    assert vc.describe_accounts(posts, ACCOUNTS)["hashtags"].tolist() == [0, 2, 2]
 
 
 def test_followers_are_the_latest_known_number_of_each_account(posts):
@@ -39,17 +40,17 @@ def test_followers_are_the_latest_known_number_of_each_account(posts):
         "ACLU",
         120,
     ]  # between the other two posts; the last says nothing
-    assert describe_accounts(posts, ACCOUNTS)["followers_median"].tolist() == [50, 120, 85]
+    assert vc.describe_accounts(posts, ACCOUNTS)["followers_median"].tolist() == [50, 120, 85]
 
 
 def test_entries_are_counted_by_kind_and_missing_without_spans(posts):
     spans = pd.DataFrame({"kind": ["organization", "organization"]})
-    assert describe_accounts(posts, ACCOUNTS, spans=spans)["entered"].tolist() == [0, 2, 2]
-    assert describe_accounts(posts, ACCOUNTS)["entered"].isna().all()
+    assert vc.describe_accounts(posts, ACCOUNTS, spans=spans)["entered"].tolist() == [0, 2, 2]
+    assert vc.describe_accounts(posts, ACCOUNTS)["entered"].isna().all()
 
 
 def test_a_kind_without_any_post_has_no_medians(posts):
-    table = describe_accounts(posts.loc[posts["author"].eq("cnn")], ACCOUNTS).set_index("kind")
+    table = vc.describe_accounts(posts.loc[posts["author"].eq("cnn")], ACCOUNTS).set_index("kind")
     assert table.loc["organization", ["active", "posts", "hashtags"]].tolist() == [0, 0, 0]
     assert table.loc["organization", ["posts_median", "followers_median"]].isna().all()
 
@@ -70,4 +71,12 @@ def test_accounts_that_cannot_be_followed_are_an_error(accounts, message):
 
 def test_posts_without_a_needed_column_are_an_error(posts):
     with pytest.raises(ValueError, match="followers is missing"):
-        describe_accounts(posts.drop(columns="followers"), ACCOUNTS)
+        vc.describe_accounts(posts.drop(columns="followers"), ACCOUNTS)
+
+
+def test_authors_are_matched_in_any_case_and_others_are_missing():
+    accounts = check_accounts(ACCOUNTS)
+    assert accounts["key"].tolist() == ["aclu", "moveon", "cnn"]
+    rows = match_authors(pd.Series(["aclu", "ada", "@Cnn", None]), accounts)
+    assert (str(rows.dtype), rows.isna().tolist()) == ("Int64", [False, True, False, True])
+    assert rows.dropna().tolist() == [0, 2]

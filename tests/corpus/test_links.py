@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 import visclust as vc
+from visclust.corpus.links import ImagePosts
 
 
 def test_posts_are_linked_many_to_many_through_copies(make_images):
@@ -47,3 +48,30 @@ def test_posts_without_any_media_give_no_links(make_images):
 def test_posts_that_cannot_be_linked_at_all_are_an_error(make_images, posts, message):
     with pytest.raises(ValueError, match=message):
         vc.link_posts(pd.DataFrame(posts), make_images("a"))
+
+
+@pytest.fixture
+def tables():
+    posts = pd.DataFrame({"post_id": ["p", "q"], "text": ["Families belong together", None], "author": "ana"})
+    posts["posted_at"] = pd.to_datetime(["2018-07-02", "2018-07-01"], utc=True)
+    return posts, pd.DataFrame({"post_id": ["p", "p", "q"], "image_id": ["b", "gone", "b"]})
+
+
+def test_posts_of_an_image_come_as_text_the_earliest_first(tables):
+    found = ImagePosts(["a", "b"], *tables)
+    first = {"author": "ana", "posted_at": "2018-07-01 00:00", "text": ""}
+    assert found.list_posts(1, limit=1) == [first]
+    assert [post["text"] for post in found.list_posts(1, limit=5)] == ["", "Families belong together"]
+    assert [found.count_posts(image) for image in (0, 1)] == [0, 2]
+
+
+def test_images_are_found_by_words_of_their_posts_in_any_case(tables):
+    found = ImagePosts(["a", "b"], *tables)
+    assert found.find_images("FAMILIES") == frozenset({1})
+    assert found.find_images("together families") == frozenset()
+
+
+def test_posts_without_links_are_an_error_and_no_posts_are_none(tables):
+    with pytest.raises(ValueError, match="posts and links together"):
+        ImagePosts(["a"], tables[0])
+    assert ImagePosts(["a"]).find_images("x") == frozenset()

@@ -1,25 +1,18 @@
-"""Posts from CSV and Parquet files, those of 4CAT among them."""
+"""Files of posts of every format: tweets line by line, CSV and Parquet, those of 4CAT among them."""
 
-from datetime import UTC, datetime, timedelta
+import gzip
+import json
+import random
+from datetime import UTC, datetime
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings, strategies as st
 
-from visclust.corpus.post_cells import (
-    find_hashtags,
-    list_hashtags,
-    list_media,
-    read_count,
-    read_id,
-    read_time,
-    read_truth,
-)
-from visclust.corpus.post_rows import MalformedPostError
-from visclust.corpus.posts import read_posts
+import visclust as vc
 
+TWEET = {"id": "1", "text": "Never again"}
 FOURCAT_HEADER = (
     "id,thread_id,timestamp,unix_timestamp,link,subject,body,author,author_fullname,author_id,source,"
     "language_guess,possibly_sensitive,retweet_count,reply_count,like_count,quote_count,is_retweet,"
@@ -40,7 +33,7 @@ FOURCAT_ROW = (
 def read(tmp_path):
     def write_and_read(text, name="posts.csv", **options):
         (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_posts(tmp_path / name, progress=False, **options)
+        return vc.read_posts(tmp_path / name, progress=False, **options)
 
     return write_and_read
 
@@ -145,7 +138,7 @@ def test_a_parquet_file_keeps_numbers_lists_and_times(tmp_path):
     )
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.warns(UserWarning, match="line 2: no post id"):
-        posts = read_posts(tmp_path / "a.parquet", columns={"post_id": "tweet_id"}, progress=False).posts
+        posts = vc.read_posts(tmp_path / "a.parquet", columns={"post_id": "tweet_id"}, progress=False).posts
     assert posts["post_id"].tolist() == [str(2**62 + 1)]
     assert posts["posted_at"][0] == pd.Timestamp("2018-06-14 12:00", tz="UTC")
     assert (posts["hashtags"][0], posts["media"][0]) == (["A", "B"], ["a.jpg"])
@@ -154,127 +147,32 @@ def test_a_parquet_file_keeps_numbers_lists_and_times(tmp_path):
 def test_ids_kept_as_floats_are_refused(tmp_path):
     pd.DataFrame({"post_id": [1e18]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="last digits are lost"):
-        read_posts(tmp_path / "a.parquet", progress=False)
+        vc.read_posts(tmp_path / "a.parquet", progress=False)
 
 
 def test_a_file_that_is_no_parquet_is_an_error_that_names_it(tmp_path):
     (tmp_path / "a.parquet").write_text("hello")
     with pytest.raises(ValueError, match=r"Expected a\.parquet as parquet"):
-        read_posts(tmp_path / "a.parquet", progress=False)
+        vc.read_posts(tmp_path / "a.parquet", progress=False)
 
 
-@pytest.mark.parametrize("value", ["1050118621198921728", 1050118621198921728, " 1050118621198921728 "])
-def test_an_id_is_text_whatever_it_was(value):
-    assert read_id(value) == "1050118621198921728"
+def test_bytes_that_are_no_text_are_malformed(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(json.dumps(TWEET).encode() + b'\n{"id": "\xff"}\n')
+    with pytest.warns(UserWarning, match="not UTF-8"):
+        assert len(vc.read_posts(tmp_path / "a.jsonl", progress=False).posts) == 1
 
 
-@pytest.mark.parametrize("value", ["12e5", "CxYz_.12", "p00001"])
-def test_an_id_need_not_be_a_number(value):
-    assert read_id(value) == value
+def test_a_packed_file_that_breaks_off_gives_what_came_before(tmp_path):
+    generator = random.Random(0)  # noise, so that the packed file is long enough to be cut in its middle
+    lines = [json.dumps({**TWEET, "id": str(i), "text": str(generator.random())}) for i in range(500)]
+    packed = gzip.compress("\n".join(lines).encode())
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.warns(UserWarning, match="breaks off"):
+        result = vc.read_posts(tmp_path / "a.jsonl.gz", progress=False)
+    assert 0 < len(result.posts) < 500
+    assert result.malformed["line"].tolist()[-1] > len(result.posts)
 
 
-@pytest.mark.parametrize("value", ["1.05E+18", 1.05e18, "1050118621198921728.0", None, float("nan"), ""])
-def test_an_id_that_lost_its_digits_is_refused(value):
-    with pytest.raises(MalformedPostError):
-        read_id(value)
-
-
-@pytest.mark.parametrize(("value", "expected"), [("1,234", None), ("3.5", None), (True, None), ("3.0", 3)])
-def test_a_count_is_whole_or_refused(value, expected):
-    if expected is None:
-        with pytest.raises(MalformedPostError):
-            read_count(value, "retweets")
-    else:
-        assert read_count(value, "retweets") == expected
-
-
-@pytest.mark.parametrize("value", [None, float("nan"), "", "null"])
-def test_an_empty_count_is_missing(value):
-    assert read_count(value, "retweets") is None
-
-
-@pytest.mark.parametrize("value", [None, float("nan"), pd.NaT, " ", "NaT", "nan", "None"])
-def test_an_empty_time_is_missing(value):
-    assert read_time(value) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2018-06-14T12:00:00Z",
-        "2018-06-14T12:00:00.000Z",
-        "2018-06-14 12:00:00",
-        "2018-06-14T08:00:00-04:00",
-        "Thu Jun 14 12:00:00 +0000 2018",
-        "1528977600",
-        1528977600,
-    ],
-)
-def test_times_of_every_known_form_are_utc(text):
-    assert read_time(text) == datetime(2018, 6, 14, 12, tzinfo=UTC)
-
-
-@settings(deadline=None)
-@given(st.datetimes(), st.integers(-12 * 60, 14 * 60))
-def test_any_iso_time_is_the_same_moment_in_utc(moment, minutes):
-    moment = moment.replace(year=max(2, min(moment.year, 9998)))  # so that the zone cannot leave the calendar
-    zone = timedelta(minutes=minutes)
-    hours, rest = divmod(abs(minutes), 60)
-    text = f"{(moment + zone).isoformat()}{'+' if minutes >= 0 else '-'}{hours:02}:{rest:02}"
-    assert read_time(text) == moment.replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize(("word", "expected"), [("yes", True), ("No", False), (True, True), ("", None)])
-def test_yes_and_no_are_read(word, expected):
-    assert read_truth(word) is expected
-
-
-@pytest.mark.parametrize(
-    ("cell", "expected"),
-    [
-        ("A,B", ["A", "B"]),
-        ("#A #B", ["A", "B"]),
-        ("#A#B", ["A", "B"]),
-        ("['A', 'B']", ["A", "B"]),
-        ('["A", "B"]', ["A", "B"]),
-        ([{"tag": "A"}, {"text": "B"}], ["A", "B"]),
-        (["A", None, "A"], ["A"]),
-        ("", []),
-        (None, []),
-    ],
-)
-def test_hashtags_are_listed_however_they_are_written(cell, expected):
-    assert list_hashtags(cell) == expected
-
-
-def test_nothing_in_a_cell_is_run():
-    cell = "[__import__('os').getcwd()]"
-    assert list_hashtags(cell) == list_media(cell) == [cell]
-
-
-@pytest.mark.parametrize(
-    ("cell", "expected"),
-    [
-        ("a, b.jpg", ["a, b.jpg"]),
-        ("a.jpg|b.jpg;c.jpg", ["a.jpg", "b.jpg", "c.jpg"]),
-        ("https://x.org/a.jpg,https://x.org/b.jpg", ["https://x.org/a.jpg", "https://x.org/b.jpg"]),
-        ([{"preview_image_url": "t.jpg"}], ["t.jpg"]),
-        ("['a.jpg']", ["a.jpg"]),
-        (float("nan"), []),
-    ],
-)
-def test_media_are_listed_however_they_are_written(cell, expected):
-    assert list_media(cell) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("#One, (#Two) #3 #4th", ["One", "Two", "4th"]),
-        ("a#No &#39; https://x.org/#no", []),
-        ("＃日本語 #été", ["日本語", "été"]),
-        (None, []),
-    ],
-)
-def test_hashtags_are_found_in_a_text_as_twitter_does(text, expected):
-    assert find_hashtags(text) == expected
+def test_one_json_list_is_an_error_that_says_what_to_do(read):
+    with pytest.raises(ValueError, match="jq -c"):
+        read(f"[\n{json.dumps(TWEET)}\n]", name="posts.jsonl")

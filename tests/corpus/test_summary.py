@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from visclust.corpus.plots import plot_images_per_day, plot_lorenz
-from visclust.corpus.summary import describe_corpus
+import visclust as vc
+from visclust.corpus.summary import _draw_lorenz, _measure_concentration, number_days, start_of_days
 
 
 def make(uses, days=None, media=None):
@@ -21,11 +21,11 @@ def make(uses, days=None, media=None):
 
 
 def count(*tables, **options):
-    return describe_corpus(*tables, **options).counts.set_index("measure")["count"]
+    return vc.describe_corpus(*tables, **options).counts.set_index("measure")["count"]
 
 
 def measure(uses):
-    return describe_corpus(*make(uses)).concentration.set_index("measure")["value"]
+    return vc.describe_corpus(*make(uses)).concentration.set_index("measure")["value"]
 
 
 def test_an_image_in_three_posts_is_three_images_and_one_unique_image():
@@ -56,7 +56,7 @@ def test_copies_unreadable_files_and_unused_images_are_counted_apart():
 
 
 def test_the_papers_numbers_stand_beside_ones_own():
-    counts = describe_corpus(*make(["a"])).counts.set_index("measure")["paper"]
+    counts = vc.describe_corpus(*make(["a"])).counts.set_index("measure")["paper"]
     assert counts.dropna().to_dict() == {"posts": 174_172, "images": 88_075, "unique images": 18_096}
 
 
@@ -81,17 +81,16 @@ def test_the_gini_of_one_and_three_is_a_quarter():
 
 
 def test_the_lorenz_curve_bends_where_the_number_of_posts_changes():
-    lorenz = describe_corpus(*make(["a", "a", "abc"])).lorenz
+    lorenz = vc.describe_corpus(*make(["a", "a", "abc"])).lorenz
     np.testing.assert_allclose(lorenz.to_numpy(), [[0, 0], [2 / 3, 2 / 5], [1, 1]], rtol=1e-12)
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=20))
 def test_the_gini_is_twice_the_area_between_the_curve_and_the_diagonal(often):
-    uses = [chr(97 + number) for number, times in enumerate(often) for _ in range(times)]
-    description = describe_corpus(*make(uses))
-    gini = description.concentration.set_index("measure")["value"]["Gini coefficient"]
-    curve = description.lorenz
+    uses = np.sort(often)[::-1]  # as `count_image_uses` counts them, the most posted first
+    gini = _measure_concentration(uses).set_index("measure")["value"]["Gini coefficient"]
+    curve = _draw_lorenz(uses)
     area = np.trapezoid(curve["images_share"], curve["unique_share"])
     # Both sum at most 20 fractions near 1 in float64.
     assert gini == pytest.approx(1 - 2 * area, abs=1e-12)
@@ -99,7 +98,7 @@ def test_the_gini_is_twice_the_area_between_the_curve_and_the_diagonal(often):
 
 
 def test_every_day_has_a_row_and_new_images_are_those_not_seen_before():
-    days = describe_corpus(*make(["a", "ab", "", "a"], days=[1, 1, 1, 3])).days
+    days = vc.describe_corpus(*make(["a", "ab", "", "a"], days=[1, 1, 1, 3])).days
     assert [str(day)[:10] for day in days["day"]] == ["2018-06-14", "2018-06-15", "2018-06-16"]
     columns = ["posts", "posts_with_images", "images", "unique_images", "new_images"]
     assert days[columns].to_numpy().tolist() == [[3, 2, 3, 2, 2], [0, 0, 0, 0, 0], [1, 1, 1, 1, 0]]
@@ -107,18 +106,18 @@ def test_every_day_has_a_row_and_new_images_are_those_not_seen_before():
 
 def test_days_are_those_of_the_timezone():
     tables = make(["a"], days=[1 - 9 / 24])  # 3 in the morning of the 14th in UTC
-    days = describe_corpus(*tables, timezone="America/New_York").days
+    days = vc.describe_corpus(*tables, timezone="America/New_York").days
     assert str(days["day"][0]) == "2018-06-13 00:00:00-04:00"
 
 
 def test_posts_without_a_time_are_counted_but_in_no_day():
-    description = describe_corpus(*make(["a", "b"], days=[1, np.nan]))
+    description = vc.describe_corpus(*make(["a", "b"], days=[1, np.nan]))
     assert description.counts["count"][0] == 2
     assert description.days[["posts", "images"]].to_numpy().tolist() == [[1, 1]]
 
 
 def test_a_corpus_without_any_image_has_no_concentration():
-    description = describe_corpus(*make(["", ""]))
+    description = vc.describe_corpus(*make(["", ""]))
     assert description.concentration["value"].isna().all()
     assert description.days["images"].tolist() == [0]
 
@@ -126,15 +125,19 @@ def test_a_corpus_without_any_image_has_no_concentration():
 def test_links_of_other_tables_are_an_error():
     posts, images, links = make(["a", "b"])
     with pytest.raises(ValueError, match="1 of 2 links name a post_id"):
-        describe_corpus(posts.head(1), images, links)
+        vc.describe_corpus(posts.head(1), images, links)
     with pytest.raises(ValueError, match="image_id that is not there, the first 'b'"):
-        describe_corpus(posts, images.head(1), links)
+        vc.describe_corpus(posts, images.head(1), links)
 
 
-def test_the_figures_draw_the_tables_they_are_given():
-    description = describe_corpus(*make(["a", "ab"], days=[1, 2]))
-    spec = plot_images_per_day(description.days).to_dict()
-    (rows,) = spec["datasets"].values()
-    assert [row["images"] for row in rows] == [1, 2]
-    assert rows[0]["day"].startswith("2018-06-14T00:00:00")
-    assert len(plot_lorenz(description.lorenz).to_dict()["layer"]) == 3
+def test_a_day_whose_midnight_a_clock_change_skips_begins_with_its_first_moment():
+    # In São Paulo clocks went from midnight to one o'clock on 4 November 2018.
+    days = number_days(pd.Series([pd.Timestamp("2018-11-04 12:00")]), timezone="America/Sao_Paulo")
+    assert str(start_of_days(days.to_numpy(), timezone="America/Sao_Paulo")[0]) == "2018-11-04 01:00:00-02:00"
+
+
+@settings(deadline=None)
+@given(st.integers(-20_000, 40_000))
+def test_a_day_begins_on_itself(day):
+    start = start_of_days(np.array([day]), timezone="Europe/Berlin")
+    assert number_days(pd.Series(start), timezone="Europe/Berlin").tolist() == [day]

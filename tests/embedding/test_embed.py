@@ -1,47 +1,21 @@
 import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from killed_runs import kill_once
 from PIL import Image
+from small_encoders import MeanColours, colour_encoder, to_tensor
 
-from visclust.base.machine import choose_workers
-from visclust.embedding.embed import Embedding, embed_images
-from visclust.embedding.encoders import Encoder, EncoderChoice, load_encoder
-from visclust.embedding.storage import load_embedding, save_embedding
+import visclust as vc
+from visclust.base import machine
+from visclust.embedding.encoders import EncoderChoice
 from visclust.images.batches import iterate_batches, list_files
-from visclust.images.index import index_images
 from visclust.images.reading import read_image
-
-
-class MeanColours(torch.nn.Module):
-    """Give each image's mean colours, so that rows can be checked by hand; counts the batches."""
-
-    def __init__(self):
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.ones(1))
-        self.batches = []
-
-    def forward(self, batch):
-        self.batches.append(len(batch))
-        return batch.mean(dim=(2, 3)) * self.scale
-
-
-def to_tensor(image):
-    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float()
-
-
-def colour_encoder():
-    source = {"encoder": "mean colours", "weights_digest": "none"}
-    return Encoder("mean colours", MeanColours(), to_tensor, 3, 2, source)
 
 
 def make_folder(folder, count):
@@ -49,7 +23,7 @@ def make_folder(folder, count):
     folder.mkdir(exist_ok=True)
     for number in range(count):
         Image.new("RGB", (4, 4), (number, 255 - number, 7)).save(folder / f"{number:03}.png")
-    return index_images(folder, progress=False)
+    return vc.index_images(folder, progress=False)
 
 
 @pytest.fixture
@@ -59,7 +33,7 @@ def corpus(tmp_path):
 
 def embed(images, encoder=None, **options):
     options = {"batch_size": 2, "device": "cpu", "progress": False, **options}
-    return embed_images(images, encoder=encoder or colour_encoder(), **options)
+    return vc.embed_images(images, encoder=encoder or colour_encoder(), **options)
 
 
 def test_there_is_one_float32_row_per_usable_image_in_their_order(corpus):
@@ -75,7 +49,7 @@ def test_duplicates_and_unreadable_files_have_no_row(tmp_path):
     make_folder(folder, 3)
     (folder / "000_copy.png").write_bytes((folder / "000.png").read_bytes())
     (folder / "page.jpg").write_text("<html>")
-    images = index_images(folder, progress=False)
+    images = vc.index_images(folder, progress=False)
     assert sorted(images["status"]) == ["duplicate", "ok", "ok", "ok", "unreadable"]
     assert embed(images).x[:, 0].tolist() == [0, 1, 2]
 
@@ -87,26 +61,30 @@ def test_the_order_is_that_of_the_table_and_the_table_is_left_as_it_was(corpus):
     pd.testing.assert_frame_equal(turned, before)
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2, 5])
-def test_the_bytes_do_not_depend_on_the_number_of_workers(corpus, workers):
-    encoder = load_encoder("efficientnet_lite0")
-    expected = embed(corpus, encoder, batch_size=4, workers=2).x
-    assert embed(corpus, encoder, batch_size=4, workers=workers).x.tobytes() == expected.tobytes()
+def test_the_bytes_do_not_depend_on_the_number_of_workers(corpus, lite0):
+    images = corpus.head(6)
+    expected = embed(images, lite0, batch_size=4, workers=2).x.tobytes()
+    differing = [
+        workers
+        for workers in (0, 1, 5)
+        if embed(images, lite0, batch_size=4, workers=workers).x.tobytes() != expected
+    ]
+    assert differing == []
 
 
-def test_a_row_equals_the_network_applied_to_the_image_by_hand(corpus):
-    encoder = load_encoder("efficientnet_lite0")
-    tensor = encoder.transform(read_image(corpus["path"][3])).unsqueeze(0)
+def test_a_row_equals_the_network_applied_to_the_image_by_hand(corpus, lite0):
+    tensor = lite0.transform(read_image(corpus["path"][3])).unsqueeze(0)
     with torch.inference_mode():
-        by_hand = encoder.module(tensor)[0].numpy()
+        by_hand = lite0.module(tensor)[0].numpy()
     # In another batch size the same float32 sums may be taken in another order.
-    np.testing.assert_allclose(embed(corpus, encoder).x[3], by_hand, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(embed(corpus.head(4), lite0).x[3], by_hand, rtol=1e-3, atol=1e-5)
 
 
 def test_an_encoder_by_name_and_an_encoder_choice_are_recorded(corpus):
+    images = corpus.head(2)
     options = {"batch_size": 8, "device": "cpu", "progress": False}
     choice = EncoderChoice("efficientnet_lite0", "resnet18 was out of reach")
-    record = embed_images(corpus, encoder=choice, **options).provenance
+    record = vc.embed_images(images, encoder=choice, **options).provenance
     assert record["parameters"]["encoder"] == "efficientnet_lite0"
     assert record["parameters"]["encoder_reason"] == "resnet18 was out of reach"
     assert record["parameters"]["weights_digest"].startswith("57934424")
@@ -114,7 +92,7 @@ def test_an_encoder_by_name_and_an_encoder_choice_are_recorded(corpus):
     assert record["device"] == "cpu"
     assert record["versions"]["torch"]
     assert json.loads(json.dumps(record)) == record
-    named = embed_images(corpus, encoder="efficientnet_lite0", **options).provenance
+    named = vc.embed_images(images, encoder="efficientnet_lite0", **options).provenance
     assert named["parameters"]["encoder_reason"] == "asked for by name"
     assert named["inputs"] == record["inputs"]
 
@@ -166,46 +144,52 @@ def test_a_damaged_chunk_is_made_again(corpus, tmp_path, damage):
 
 KILLED_RUN = """
 import sys
-from visclust.images.index import index_images
-from visclust.embedding.embed import embed_images
+import torch
+from small_encoders import colour_encoder, to_tensor
+import visclust as vc
 
-images = index_images(sys.argv[1], progress=False)
-options = {"batch_size": 2, "chunk_size": 2, "device": "cpu", "cache": sys.argv[2]}
-embed_images(images, encoder="efficientnet_lite0", **options)
+read = []
+
+def to_tensor_and_wait(image):
+    read.append(1)
+    if len(read) > 20:
+        sys.stdin.read()
+    return to_tensor(image)
+
+folder, cache, threads = sys.argv[1:]
+# The same number of threads as in the test: it is one of the settings that chunks are kept apart by.
+torch.set_num_threads(int(threads))
+images = vc.index_images(folder, progress=False)
+encoder = colour_encoder()._replace(transform=to_tensor_and_wait)
+options = {"batch_size": 2, "chunk_size": 2, "device": "cpu", "workers": 0, "progress": False}
+vc.embed_images(images, encoder=encoder, cache=cache, **options)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_killed_run_continues_and_gives_the_same_bytes(tmp_path):
-    rng = np.random.default_rng(0)
     folder, cache = tmp_path / "corpus", tmp_path / "cache"
-    folder.mkdir()
-    for number in range(60):
-        pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number:02}.png")
-    # The same number of threads as here: it is one of the settings that chunks are kept apart by.
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    run = subprocess.Popen(
-        [sys.executable, "-c", KILLED_RUN, str(folder), str(cache)],
-        env=environment,
-        stderr=subprocess.DEVNULL,
+    images = make_folder(folder, 60)
+    kill_once(
+        lambda: len(list(cache.rglob("*.npy"))) >= 3, KILLED_RUN, folder, cache, torch.get_num_threads()
     )
-    try:
-        while run.poll() is None and len(list(cache.rglob("*.npy"))) < 3:
-            time.sleep(0.005)
-    finally:
-        run.kill()
-        run.wait()
-    assert run.returncode == -signal.SIGKILL, "the run ended before it could be killed"
     finished = {path: path.read_bytes() for path in cache.rglob("*.npy")}
-    assert 3 <= len(finished) < 30
-    images = index_images(folder, progress=False)
-    encoder = load_encoder("efficientnet_lite0")
-    continued = embed(images, encoder, cache=cache, chunk_size=2).x
-    assert continued.tobytes() == embed(images, encoder, chunk_size=2).x.tobytes()
+    assert 3 <= len(finished) <= 10
+    continued = colour_encoder()
+    assert embed(images, continued, cache=cache, chunk_size=2).x.tobytes() == embed(images).x.tobytes()
     # What was there was used as it was, and the rest was added beside it.
+    assert sum(continued.module.batches) == 60 - 2 * len(finished)
     assert finished.items() <= {path: path.read_bytes() for path in cache.rglob("*.npy")}.items()
     assert len(list(cache.rglob("*.npy"))) == 30
+
+
+def test_chunks_of_a_real_network_have_the_bytes_of_a_run_without_them(corpus, tmp_path, lite0):
+    images, cache = corpus.head(4), tmp_path / "cache"
+    expected = embed(images, lite0).x.tobytes()
+    assert embed(images, lite0, chunk_size=2, cache=cache).x.tobytes() == expected
+    next(cache.rglob("*.npy")).unlink()
+    assert embed(images, lite0, chunk_size=2, cache=cache).x.tobytes() == expected
 
 
 def test_a_file_that_changed_is_named_and_finished_chunks_are_kept(tmp_path, corpus):
@@ -247,7 +231,7 @@ def test_bad_input_is_refused_before_the_encoder_is_loaded(corpus, monkeypatch):
 
     def refused(images, match, error=ValueError, **options):
         with pytest.raises(error, match=match):
-            embed_images(images, progress=False, **options)
+            vc.embed_images(images, progress=False, **options)
 
     refused(corpus.drop(columns="path"), "path is missing")
     refused([1, 2], "pandas DataFrame", error=TypeError)
@@ -323,20 +307,18 @@ def test_a_network_on_the_cpu_does_not_run_beside_decoding_threads(corpus):
 
 def test_little_memory_means_one_worker(monkeypatch):
     monkeypatch.setattr("visclust.base.machine.memory_at_hand", lambda: 2 * 2**30)
-    assert choose_workers() == 1
+    assert machine.choose_workers() == 1
 
 
 def test_auto_says_once_that_there_is_no_gpu_and_gpu_is_an_error(corpus, monkeypatch, capsys):
-    from visclust.base import machine as torch_device
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    torch_device._announce_fallback.cache_clear()
+    machine._announce_fallback.cache_clear()
     options = {"encoder": "efficientnet_lite0", "progress": False}
     for _ in range(2):
-        assert embed_images(corpus, **options).provenance["device"] == "cpu"
+        assert vc.embed_images(corpus.head(1), **options).provenance["device"] == "cpu"
     assert capsys.readouterr().out.count("Encoders run on the CPU") == 1
     with pytest.raises(RuntimeError, match='device="gpu" was asked for'):
-        embed_images(corpus, device="gpu", **options)
+        vc.embed_images(corpus, device="gpu", **options)
 
 
 @pytest.mark.gpu
@@ -344,45 +326,12 @@ def test_a_gpu_gives_nearly_the_same_features_and_the_same_bytes_each_time(corpu
     if not torch.cuda.is_available():
         pytest.skip("torch sees no GPU")
     options = {"encoder": "efficientnet_lite0", "progress": False}
-    on_gpu = embed_images(corpus, device="gpu", **options)
-    on_cpu = embed_images(corpus, device="cpu", **options)
+    on_gpu = vc.embed_images(corpus, device="gpu", **options)
+    on_cpu = vc.embed_images(corpus, device="cpu", **options)
     assert on_gpu.provenance["device"].startswith("gpu: ")
-    assert on_gpu.x.tobytes() == embed_images(corpus, device="gpu", **options).x.tobytes()
+    assert on_gpu.x.tobytes() == vc.embed_images(corpus, device="gpu", **options).x.tobytes()
     cosine = (
         (on_gpu.x * on_cpu.x).sum(1) / np.linalg.norm(on_gpu.x, axis=1) / np.linalg.norm(on_cpu.x, axis=1)
     )
     # A GPU multiplies in TF32, with 10 bits after the point.
     assert cosine.min() > 0.999
-
-
-def test_a_matrix_left_on_disk_is_checked_and_cannot_be_written_to(corpus, tmp_path):
-    made = embed(corpus)
-    save_embedding(made, tmp_path, name="colours")
-    loaded = load_embedding(tmp_path, name="colours", image_ids=corpus["image_id"], mmap=True)
-    assert isinstance(loaded.x, np.memmap)
-    assert loaded.x.tobytes() == made.x.tobytes()
-    assert loaded.provenance == made.provenance
-    with pytest.raises(ValueError, match="read-only"):
-        loaded.x[0, 0] = 1
-
-
-def test_the_first_row_of_other_images_is_named(tmp_path):
-    save_embedding(Embedding(np.ones((3, 2), dtype=np.float32), ["a", "b", "c"], {}), tmp_path, name="toy")
-    with pytest.raises(ValueError, match="the first difference is row 1: 'b' instead of 'x'"):
-        load_embedding(tmp_path, name="toy", image_ids=["a", "x", "c"])
-
-
-@pytest.mark.parametrize("content", ["{half", "[]", '{"name": "toy"}'])
-def test_a_damaged_sidecar_is_refused(tmp_path, content):
-    save_embedding(Embedding(np.ones((1, 2), dtype=np.float32), ["a"], {}), tmp_path, name="toy")
-    (tmp_path / "toy.json").write_text(content)
-    with pytest.raises(ValueError, match=r"is damaged|is not the sidecar"):
-        load_embedding(tmp_path, name="toy")
-
-
-def test_ids_changed_in_the_sidecar_are_refused(tmp_path):
-    save_embedding(Embedding(np.ones((1, 2), dtype=np.float32), ["a"], {}), tmp_path, name="toy")
-    sidecar = json.loads((tmp_path / "toy.json").read_text())
-    (tmp_path / "toy.json").write_text(json.dumps({**sidecar, "image_ids": ["b"]}))
-    with pytest.raises(ValueError, match=r"ids in toy.json have changed"):
-        load_embedding(tmp_path, name="toy", image_ids=["b"])

@@ -10,9 +10,10 @@ import pytest
 import strict_arrays
 from PIL import Image
 
+import visclust as vc
 from visclust.base import backend
-from visclust.exploration import maps as projection
-from visclust.exploration.maps import choose_map_colours, describe_map, plot_map, project_map
+from visclust.exploration import maps
+from visclust.exploration.maps import choose_map_colours
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +27,10 @@ def groups():
 @pytest.fixture(scope="module")
 def projected(groups):
     x, _ = groups
-    return project_map(x, image_ids=[f"img{i}" for i in range(60)], n_neighbors=5, seed=3)
+    return vc.project_map(x, image_ids=[f"img{i}" for i in range(60)], n_neighbors=5, seed=3)
 
 
+@pytest.mark.slow  # umap-learn compiles its functions anew in each process
 def test_far_groups_are_apart_on_the_map(projected, groups):
     places, (_, labels) = projected[["x", "y"]].to_numpy(), groups
     centers = np.stack([places[labels == group].mean(axis=0) for group in range(3)])
@@ -36,34 +38,47 @@ def test_far_groups_are_apart_on_the_map(projected, groups):
     assert nearest.tolist() == labels.tolist()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_map_and_another_one_another(projected, groups):
     x, _ = groups
-    again = project_map(x, n_neighbors=5, seed=3)
+    again = vc.project_map(x, n_neighbors=5, seed=3)
     assert np.array_equal(again[["x", "y"]], projected[["x", "y"]])
-    assert not np.array_equal(project_map(x, n_neighbors=5, seed=4)["x"], projected["x"])
+    assert not np.array_equal(vc.project_map(x, n_neighbors=5, seed=4)["x"], projected["x"])
 
 
-def test_a_map_says_how_it_was_made_and_leaves_its_input_alone(projected, groups):
-    record = projected.attrs["provenance"]
-    assert (record["function"], record["seed"], record["device"]) == ("project_map", 3, "cpu")
-    assert record["parameters"] == {"n_neighbors": 5, "min_dist": 0.1}
-    assert projected["image_id"].tolist()[:2] == ["img0", "img1"]
-
-
-@pytest.mark.parametrize(("limit", "given"), [(60, True), (59, False)])
-def test_neighbours_are_exact_up_to_a_size_and_umap_learn_s_own_above(groups, monkeypatch, limit, given):
-    asked = {}
+@pytest.fixture
+def asked(monkeypatch):
+    """Put in the place of umap-learn a class that keeps what it is asked and gives the first two columns."""
+    settings = {}
 
     class UMAP:
-        def __init__(self, **settings):
-            asked.update(settings)
+        def __init__(self, **given):
+            settings.update(given)
 
         def fit_transform(self, rows):
             return rows[:, :2]
 
     monkeypatch.setitem(sys.modules, "umap", types.SimpleNamespace(UMAP=UMAP))
-    monkeypatch.setattr(projection, "_EXACT_NEIGHBOURS", limit)
-    project_map(groups[0], n_neighbors=5)
+    return settings
+
+
+def test_a_map_says_how_it_was_made_and_leaves_its_input_alone(groups, asked):
+    x = groups[0].copy()
+    table = vc.project_map(x, image_ids=[f"img{i}" for i in range(60)], n_neighbors=5, seed=3)
+    record = table.attrs["provenance"]
+    assert (record["function"], record["seed"], record["device"]) == ("project_map", 3, "cpu")
+    assert record["parameters"].items() >= {"n_neighbors": 5, "min_dist": 0.1}.items()
+    assert (asked["n_neighbors"], asked["min_dist"], asked["random_state"]) == (5, 0.1, 3)
+    assert table["image_id"].tolist()[:2] == ["img0", "img1"]
+    assert np.array_equal(x, groups[0])
+
+
+@pytest.mark.parametrize(("limit", "given"), [(60, True), (59, False)])
+def test_neighbours_are_exact_up_to_a_size_and_umap_learn_s_own_above(
+    groups, asked, monkeypatch, limit, given
+):
+    monkeypatch.setattr(maps, "_EXACT_NEIGHBOURS", limit)
+    vc.project_map(groups[0], n_neighbors=5)
     found, distances, _ = asked["precomputed_knn"]
     assert (found is not None) is given
     if given:
@@ -77,9 +92,9 @@ def test_bad_settings_are_refused_before_any_work(groups, monkeypatch):
     for bad in ({"n_neighbors": 1}, {"n_neighbors": 60}, {"n_neighbors": 2.5}, {"min_dist": 2},
                 {"image_ids": ["a"]}):  # fmt: skip
         with pytest.raises(ValueError, match="Expected"):
-            project_map(x, **bad)
+            vc.project_map(x, **bad)
     with pytest.raises(RuntimeError, match="pip install umap-learn"):
-        project_map(x)
+        vc.project_map(x)
 
 
 def test_an_array_on_a_gpu_is_laid_out_by_cuml_with_the_same_settings(groups, strict_with_cuml, monkeypatch):
@@ -91,7 +106,7 @@ def test_an_array_on_a_gpu_is_laid_out_by_cuml_with_the_same_settings(groups, st
             super().__init__(**settings)
 
     monkeypatch.setattr(sys.modules["cuml.manifold"], "UMAP", UMAP)
-    table = project_map(strict_with_cuml(groups[0]), n_neighbors=7, min_dist=0.2, seed=5)
+    table = vc.project_map(strict_with_cuml(groups[0]), n_neighbors=7, min_dist=0.2, seed=5)
     assert asked == {"n_neighbors": 7, "min_dist": 0.2, "random_state": 5, "output_type": "cupy"}
     assert table["y"].tolist() == groups[0][:, 1].astype("float32").tolist()
     assert table.attrs["provenance"]["device"] == "gpu: Stand-in"
@@ -102,7 +117,7 @@ def test_cuml_lays_far_groups_apart(groups):
     if backend.explain_gpu():
         pytest.skip(backend.explain_gpu())
     x, labels = groups
-    places = project_map(backend.to_device(x, device="gpu"), n_neighbors=5)[["x", "y"]].to_numpy()
+    places = vc.project_map(backend.to_device(x, device="gpu"), n_neighbors=5)[["x", "y"]].to_numpy()
     centers = np.stack([places[labels == group].mean(axis=0) for group in range(3)])
     nearest = np.linalg.norm(places[:, None] - centers, axis=2).argmin(axis=1)
     assert nearest.tolist() == labels.tolist()
@@ -127,7 +142,7 @@ def places(clusters):
 
 
 def test_the_seven_largest_clusters_are_coloured_and_the_rest_is_gray(places, clusters):
-    table = describe_map(places, clusters)
+    table = vc.describe_map(places, clusters)
     colours = choose_map_colours(table)
     assert list(colours) == [*[f"Cluster {c}" for c in range(8, 1, -1)], "Other clusters", "Unassigned"]
     assert len(set(colours.values())) == 9
@@ -137,28 +152,28 @@ def test_the_seven_largest_clusters_are_coloured_and_the_rest_is_gray(places, cl
 
 def test_chosen_clusters_are_coloured_under_their_names(places, clusters):
     names = pd.DataFrame({"cluster": [0, 1, 2], "name": ["boats", "", "birds"]})
-    table = describe_map(places, clusters, names=names, highlight=[0, 1])
+    table = vc.describe_map(places, clusters, names=names, highlight=[0, 1])
     assert list(choose_map_colours(table))[:2] == ["Cluster 1", "boats"]  # two images come before one
     assert set(table.loc[table["cluster"] == 2, "name"]) == {"birds"}
     with pytest.raises(ValueError, match="at most 7"):
-        describe_map(places, clusters, highlight=list(range(8)))
+        vc.describe_map(places, clusters, highlight=list(range(8)))
 
 
 def test_two_clusters_of_one_name_have_two_colours(places, clusters):
     names = pd.DataFrame({"cluster": [7, 8], "name": ["boats", "boats"]})
-    table = describe_map(places, clusters, names=names, highlight=[7, 8])
+    table = vc.describe_map(places, clusters, names=names, highlight=[7, 8])
     assert list(choose_map_colours(table))[:2] == ["boats (8)", "boats (7)"]
 
 
 @pytest.mark.parametrize("name", ["Other clusters", "Unassigned"])
 def test_a_cluster_called_as_the_gray_ones_are_has_its_colour(places, clusters, name):
     names = pd.DataFrame({"cluster": [0], "name": [name]})
-    table = describe_map(places, clusters, names=names, highlight=[0])
+    table = vc.describe_map(places, clusters, names=names, highlight=[0])
     assert table.loc[table["cluster"].eq(0), "shown_as"].unique().tolist() == [f"{name} (0)"]
 
 
 def test_a_missing_name_is_the_number_of_the_cluster(places, clusters):
-    table = describe_map(places, clusters, names=pd.DataFrame({"cluster": [0], "name": [None]}))
+    table = vc.describe_map(places, clusters, names=pd.DataFrame({"cluster": [0], "name": [None]}))
     assert table.loc[table["cluster"].eq(0), "name"].unique().tolist() == ["Cluster 0"]
 
 
@@ -172,12 +187,12 @@ def test_a_missing_name_is_the_number_of_the_cluster(places, clusters):
 )
 def test_names_and_highlights_that_do_not_fit_are_an_error(places, clusters, options, message):
     with pytest.raises(ValueError, match=message):
-        describe_map(places, clusters, **options)
+        vc.describe_map(places, clusters, **options)
 
 
 def test_an_image_that_is_twice_on_the_map_is_an_error(places, clusters):
     with pytest.raises(ValueError, match="comes twice"):
-        describe_map(pd.concat([places, places]), clusters)
+        vc.describe_map(pd.concat([places, places]), clusters)
 
 
 def test_thumbnails_are_in_the_table_and_one_that_cannot_be_read_is_missing(places, clusters, tmp_path):
@@ -186,31 +201,31 @@ def test_thumbnails_are_in_the_table_and_one_that_cannot_be_read_is_missing(plac
         Image.new("RGB", (200, 100)).save(path)
     images = pd.DataFrame({"image_id": clusters["image_id"], "path": [path.name for path in paths],
                            "status": "ok", "reason": "", "width": 200, "height": 100})  # fmt: skip
-    table = describe_map(places, clusters, images=images, images_folder=tmp_path)
+    table = vc.describe_map(places, clusters, images=images, images_folder=tmp_path)
     assert table["image"].isna().tolist() == [False] * (len(clusters) - 1) + [True]
     assert table["image"][0].startswith("data:image/jpeg")
     with pytest.raises(ValueError, match="none for 2 of them"):
-        describe_map(places, clusters, images=images[2:])
+        vc.describe_map(places, clusters, images=images[2:])
 
 
 def test_an_image_without_a_cluster_is_an_error(places, clusters):
     with pytest.raises(ValueError, match="1 images of the map are not in the clusters"):
-        describe_map(places, clusters[1:])
+        vc.describe_map(places, clusters[1:])
     with pytest.raises(ValueError, match="image_ids="):
-        describe_map(places.drop(columns="image_id"), clusters)
+        vc.describe_map(places.drop(columns="image_id"), clusters)
 
 
 def test_the_map_is_a_chart_with_pictures_on_hover_and_a_brush(places, clusters):
-    table = describe_map(places, clusters).assign(image="data:image/jpeg;base64,AA")
-    spec = plot_map(table).to_dict()
+    table = vc.describe_map(places, clusters).assign(image="data:image/jpeg;base64,AA")
+    spec = vc.plot_map(table).to_dict()
     assert [one["field"] for one in spec["encoding"]["tooltip"]] == ["image", "name", "image_id"]
     assert spec["params"][0]["name"] == "brush"
-    assert isinstance(plot_map(table.drop(columns="image")), alt.Chart)
+    assert isinstance(vc.plot_map(table.drop(columns="image")), alt.Chart)
     with pytest.raises(ValueError, match="shown_as is missing"):
-        plot_map(table.drop(columns="shown_as"))
+        vc.plot_map(table.drop(columns="shown_as"))
 
 
 def test_coloured_points_are_drawn_over_gray_ones(places, clusters):
-    shown = plot_map(describe_map(places, clusters)).data["shown_as"].tolist()
+    shown = vc.plot_map(vc.describe_map(places, clusters)).data["shown_as"].tolist()
     assert shown[0] == "Unassigned"
     assert shown[-1] == "Cluster 8"

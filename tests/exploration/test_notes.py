@@ -1,12 +1,12 @@
-"""Names, frames and notes on clusters: tied to a cluster's images, read back from disk."""
-
+import hashlib
 import json
 
 import pandas as pd
 import pytest
 
+import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
-from visclust.exploration.notes import check_note, key_clusters, read_cluster_notes
+from visclust.exploration.notes import check_note, key_clusters
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_latest_name_stands_and_a_cleared_one_is_empty(say, clusters, tmp_pa
     say(3, "name", "written", "ships")
     say(5, "name", "written", "birds")
     say(5, "name", "cleared")
-    names = read_cluster_notes(tmp_path, clusters).names
+    names = vc.read_cluster_notes(tmp_path, clusters).names
     assert names.to_dict("list") == {
         "cluster": [3, 5], "name": ["ships", ""], "noise": [False, False], "note": ["", ""],
     }  # fmt: skip
@@ -48,13 +48,13 @@ def test_frames_that_are_ticked_make_a_frames_table_and_those_unticked_do_not(sa
     say(5, "frame:family", "yes")
     say(3, "frame:family", "yes")
     say(3, "frame:family", "no")
-    frames = read_cluster_notes(tmp_path, clusters).frames
+    frames = vc.read_cluster_notes(tmp_path, clusters).frames
     assert frames.to_numpy().tolist() == [[5, "family"], [5, "security: at the border"]]
 
 
 def test_a_frames_table_without_a_frame_is_still_one(say, clusters, tmp_path):
     say(3, "noise", "yes")
-    notes = read_cluster_notes(tmp_path, clusters)
+    notes = vc.read_cluster_notes(tmp_path, clusters)
     assert list(notes.frames.columns) == ["cluster", "frame"]
     assert notes.names["noise"].tolist() == [True, False]
 
@@ -63,7 +63,7 @@ def test_what_was_taken_back_does_not_stand_and_what_stood_before_does(say, clus
     say(3, "name", "written", "boats")
     second = say(3, "name", "written", "birds")
     say(3, "name", None, retracts=second)
-    assert read_cluster_notes(tmp_path, clusters).names["name"].tolist() == ["boats", ""]
+    assert vc.read_cluster_notes(tmp_path, clusters).names["name"].tolist() == ["boats", ""]
 
 
 def test_a_cluster_of_the_same_images_keeps_its_notes_under_another_number_and_in_another_order(
@@ -71,7 +71,7 @@ def test_a_cluster_of_the_same_images_keeps_its_notes_under_another_number_and_i
 ):
     say(3, "name", "written", "boats")
     again = clusters.assign(cluster=[8, 8, 1, 1, -1])[::-1]
-    assert read_cluster_notes(tmp_path, again).names.to_numpy().tolist()[1] == [8, "boats", False, ""]
+    assert vc.read_cluster_notes(tmp_path, again).names.to_numpy().tolist()[1] == [8, "boats", False, ""]
 
 
 def test_a_cluster_of_the_same_number_with_one_image_more_has_no_notes_and_that_is_said(
@@ -81,7 +81,7 @@ def test_a_cluster_of_the_same_number_with_one_image_more_has_no_notes_and_that_
     say(5, "name", "written", "birds")
     again = clusters.assign(cluster=[3, 3, 5, 5, 3])
     with pytest.warns(UserWarning, match="1 clusters with notes .* other images"):
-        names = read_cluster_notes(tmp_path, again).names
+        names = vc.read_cluster_notes(tmp_path, again).names
     assert names["name"].tolist() == ["", "birds"]
 
 
@@ -89,10 +89,10 @@ def test_notes_of_two_people_are_not_mixed(say, clusters, tmp_path):
     say(3, "name", "written", "boats")
     say(3, "name", "written", "ships", researcher="Ben")
     with pytest.raises(ValueError, match="Ana, Ben: say whose"):
-        read_cluster_notes(tmp_path, clusters)
-    assert read_cluster_notes(tmp_path, clusters, researcher="Ben").names["name"][0] == "ships"
+        vc.read_cluster_notes(tmp_path, clusters)
+    assert vc.read_cluster_notes(tmp_path, clusters, researcher="Ben").names["name"][0] == "ships"
     with pytest.raises(ValueError, match="'Cleo'"):
-        read_cluster_notes(tmp_path, clusters, researcher="Cleo")
+        vc.read_cluster_notes(tmp_path, clusters, researcher="Cleo")
 
 
 def test_answers_to_pairs_in_the_same_folder_are_left_alone(say, clusters, tmp_path):
@@ -100,7 +100,12 @@ def test_answers_to_pairs_in_the_same_folder_are_left_alone(say, clusters, tmp_p
     row = {"event_id": "p", "item_id": "pair1", "annotator": "Ben", "answer": "same",
            "answered_at": "2026-01-05T10:00:00Z"}  # fmt: skip
     append_answer(name_answer_file(tmp_path, "Ben"), row)
-    assert read_cluster_notes(tmp_path, clusters).names["name"].tolist() == ["boats", ""]
+    assert vc.read_cluster_notes(tmp_path, clusters).names["name"].tolist() == ["boats", ""]
+
+
+def test_a_key_is_the_start_of_the_digest_of_the_sorted_images():
+    clusters = pd.DataFrame({"image_id": ["b", "a"], "cluster": 7, "iteration": 1, "silhouette": 0.1})
+    assert key_clusters(clusters) == {7: hashlib.sha256(b"a\nb").hexdigest()[:16]}
 
 
 def test_the_unassigned_have_no_key(clusters):

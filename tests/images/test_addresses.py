@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from visclust.corpus.links import link_posts
-from visclust.images.addresses import _name_file, is_image_address, match_addresses
+import visclust as vc
+from visclust.images.addresses import _name_file, is_address, is_image_address, match_addresses
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,13 @@ def test_an_address_is_saved_under_the_last_part_of_its_path(address, name):
 
 def test_a_film_is_no_image():
     assert not is_image_address("https://video.twimg.com/1/vid/720x720/a.mp4?tag=12")
+    assert is_image_address("https://pbs.twimg.com/1.jpg")
+
+
+def test_an_address_is_told_from_the_name_of_a_file():
+    assert is_address("https://pbs.twimg.com/media/ABC.jpg")
+    assert not is_address("media/ABC.jpg")
+    assert not is_address(r"C:\media\ABC.jpg")
 
 
 def make(paths, ids=None, status="ok"):
@@ -51,7 +58,7 @@ def test_addresses_of_posts_are_linked_to_files_in_any_folder():
             ],
         }
     )
-    links = link_posts(posts, make(["2018/ABC.jpg", "2018/DEF.png"], ids="ab"))
+    links = vc.link_posts(posts, make(["2018/ABC.jpg", "2018/DEF.png"], ids="ab"))
     assert links.to_numpy().tolist() == [["p", "a"], ["q", "a"], ["q", "b"]]
     assert links.attrs["unmatched"].to_numpy().tolist() == [
         ["r", "https://pbs.twimg.com/media/gone.jpg", "no file called gone.jpg in the images table"]
@@ -94,5 +101,5 @@ def test_an_unreadable_file_gives_its_own_reason():
     images = make(["a.jpg", "b.jpg"])
     images.loc[0, ["status", "reason"]] = ["unreadable", "empty: the file has 0 bytes"]
     posts = pd.DataFrame({"post_id": ["p"], "media": [["https://x.org/a.jpg", "b.jpg"]]})
-    unmatched = link_posts(posts, images).attrs["unmatched"]
+    unmatched = vc.link_posts(posts, images).attrs["unmatched"]
     assert unmatched["reason"].tolist() == ["empty: the file has 0 bytes"]

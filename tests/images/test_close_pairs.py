@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from visclust.images.close_pairs import Plan, _cut_bits, _plan_search, iterate_close_hashes
+from visclust.images.close_pairs import (
+    Plan,
+    _cut_bits,
+    _plan_search,
+    iterate_close_hashes,
+    iterate_close_rows,
+    measure_from_row,
+    prepare_rows,
+)
 
 
 def list_pairs(blocks):
@@ -72,3 +80,36 @@ def test_hashes_that_chunks_cannot_tell_apart_are_compared_in_order():
 def test_no_hash_and_one_hash_have_no_pair():
     for n in (0, 1):
         assert list_pairs(iterate_close_hashes(np.zeros(n, dtype=np.uint64), threshold=6)) == set()
+
+
+def test_the_threshold_is_dealt_out_to_the_chunks_so_that_no_more_is_searched_than_must_be():
+    # Two hashes that differ in 5 bits differ in at most 1 bit of one of the first two chunks, or agree in one
+    # of the others.
+    assert _cut_bits(4, threshold=5) == ((0, 16, 1), (16, 16, 1), (32, 16, 0), (48, 16, 0))
+
+
+def test_few_hashes_are_compared_without_a_plan():
+    assert _plan_search(np.arange(3, dtype="uint64"), threshold=2) == Plan((), 3.0)
+
+
+def test_blocks_give_the_pairs_that_all_distances_give(blobs):
+    x, _ = blobs([40, 30, 30], spread=0.5)
+    rows = prepare_rows(x, metric="euclidean")
+    blocks = iterate_close_rows(rows, threshold=1.5, metric="euclidean", memory_budget=1)
+    found = {pair for i, j in blocks for pair in zip(i.tolist(), j.tolist(), strict=True)}
+    distances = np.linalg.norm(x[:, None].astype("float64") - x, axis=2)
+    close = np.triu(distances <= 1.5, 1)
+    assert found == {(int(i), int(j)) for i, j in zip(*np.nonzero(close), strict=True)}
+    assert 0 < len(found) < 100 * 99 / 2
+
+
+def test_rows_for_the_cosine_have_length_one_before_they_are_centred():
+    x = np.array([[2.0, 0.0], [0.0, 3.0]])
+    assert prepare_rows(x, metric="cosine").tolist() == [[0.5, -0.5], [-0.5, 0.5]]
+
+
+def test_distances_from_a_row_are_those_of_the_metric():
+    others = np.array([0, 1])
+    assert measure_from_row(np.array([[0.0], [3.0]]), metric="euclidean")(0, others).tolist() == [0, 3]
+    rows = prepare_rows(np.array([[2.0, 0.0], [0.0, 3.0]]), metric="cosine")
+    assert measure_from_row(rows, metric="cosine")(0, others).tolist() == [0, 1]

@@ -1,40 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from visclust.base.components import connect_pairs
+import visclust as vc
 from visclust.embedding.embed import Embedding
-from visclust.example import load_example
-from visclust.images.close_pairs import iterate_close_rows, prepare_rows
-from visclust.images.duplicates import (
-    combine_duplicates,
-    find_duplicates,
-    map_to_representatives,
-    score_duplicates,
-)
-from visclust.images.hashes import hash_images
-from visclust.images.index import index_images
 
 
 @pytest.fixture(scope="module")
 def example():
-    return load_example()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """An image, the same smaller, its bytes again, another image, two plain ones, a broken file."""
-    rng = np.random.default_rng(0)
-    for name, size in {"a": 6, "other": 7}.items():
-        noise = Image.fromarray(rng.integers(0, 256, (size, size, 3), dtype=np.uint8))
-        noise.resize((300, 200), Image.Resampling.BICUBIC).save(tmp_path / f"{name}.png")
-    Image.open(tmp_path / "a.png").resize((150, 100)).save(tmp_path / "0_small.jpg")
-    (tmp_path / "b_copy.png").write_bytes((tmp_path / "a.png").read_bytes())
-    Image.new("RGB", (40, 40), "black").save(tmp_path / "plain_black.png")
-    Image.new("RGB", (40, 40), "white").save(tmp_path / "plain_white.png")
-    (tmp_path / "broken.png").write_text("not an image")
-    return tmp_path
+    return vc.load_example()
 
 
 def by_name(groups):
@@ -42,8 +16,8 @@ def by_name(groups):
 
 
 def find_named(folder, **options):
-    images = index_images(folder, progress=False)
-    return by_name(find_duplicates(images, progress=False, **options).groups)
+    images = vc.index_images(folder, progress=False)
+    return by_name(vc.find_duplicates(images, progress=False, **options).groups)
 
 
 def test_the_same_bytes_are_one_group_and_nothing_else_is(folder):
@@ -84,65 +58,31 @@ def test_an_unreadable_file_keeps_a_row(folder):
 @pytest.mark.parametrize("method", ["exact", "perceptual"])
 def test_a_table_without_a_readable_image_is_all_groups_of_one(make_images, method):
     images = make_images("ab").assign(status="unreadable")
-    groups = find_duplicates(images, method=method, progress=False).groups
+    groups = vc.find_duplicates(images, method=method, progress=False).groups
     assert groups["status"].tolist() == ["unreadable"] * 2
     assert groups["group"].tolist() == [0, 1]
     assert groups["is_representative"].all()
 
 
 def test_a_file_that_changed_or_went_since_keeps_a_row_that_says_so(folder):
-    images = index_images(folder, progress=False)
+    images = vc.index_images(folder, progress=False)
     (folder / "other.png").write_bytes((folder / "a.png").read_bytes())
     (folder / "0_small.jpg").unlink()
-    hashes = hash_images(images, progress=False)
+    with pytest.warns(UserWarning, match="1 of them are not there"):
+        hashes = vc.hash_images(images, progress=False)
     reasons = by_name(images.merge(hashes, on="image_id"))["reason_y"]
     assert reasons["other.png"] == "changed since the images table was made"
     assert reasons["0_small.jpg"].startswith("cannot be opened")
-    groups = by_name(find_duplicates(images, method="perceptual", progress=False).groups)
+    with pytest.warns(UserWarning, match="1 of them are not there"):
+        groups = by_name(vc.find_duplicates(images, method="perceptual", progress=False).groups)
     assert groups.loc[["other.png", "0_small.jpg"], "status"].tolist() == ["unreadable"] * 2
-
-
-def test_hashes_are_those_of_the_package(folder):
-    import imagehash
-
-    images = index_images(folder, progress=False)
-    hashes = by_name(images.merge(hash_images(images, progress=False), on="image_id"))["hash"]
-    assert hashes["a.png"] == str(imagehash.phash(Image.open(folder / "a.png")))
-
-
-def test_cached_hashes_are_read_and_completed(folder, tmp_path_factory, monkeypatch):
-    cache = tmp_path_factory.mktemp("cache") / "hashes.parquet"
-    images = index_images(folder, progress=False)
-    first = hash_images(images.iloc[:3], cache=cache, progress=False)
-    whole = hash_images(images, cache=cache, progress=False)
-    pd.testing.assert_frame_equal(whole.head(len(first)), first)
-    monkeypatch.setattr("visclust.images.hashes._hash_file", None)  # any new hash would fail
-    pd.testing.assert_frame_equal(hash_images(images, cache=cache, progress=False), whole)
-
-
-def test_hashes_of_another_version_are_not_used(folder, tmp_path_factory, monkeypatch):
-    cache = tmp_path_factory.mktemp("cache") / "hashes.parquet"
-    images = index_images(folder, progress=False)
-    with monkeypatch.context() as patch:
-        patch.setattr("visclust.images.hashes.describe_hashes", lambda: {"imagehash": "0"})
-        patch.setattr("visclust.images.hashes._hash_file", lambda i, _: (i, "0" * 16, "ok", ""))
-        hash_images(images, cache=cache, progress=False)
-    assert "0" * 16 not in set(hash_images(images, cache=cache, progress=False)["hash"])
-
-
-def test_some_other_file_is_no_cache(folder, tmp_path_factory):
-    images = index_images(folder, progress=False)
-    other = tmp_path_factory.mktemp("cache") / "other.parquet"
-    images.to_parquet(other)
-    for path in (other, folder / "broken.png"):
-        with pytest.raises(ValueError, match=r"Expected .*hashes"):
-            hash_images(images, cache=path, progress=False)
 
 
 def line_up(make_images, positions, **options):
     x = np.array(positions, dtype="float32")[:, None]
     images = make_images("abcdefgh"[: len(x)])
-    return find_duplicates(images, method="embedding", x=x, metric="euclidean", threshold=1, **options).groups
+    options |= {"method": "embedding", "x": x, "metric": "euclidean", "threshold": 1}
+    return vc.find_duplicates(images, **options).groups
 
 
 def test_a_chain_is_one_connected_group_and_its_radius_shows_it(make_images):
@@ -166,49 +106,43 @@ def test_a_distance_that_equals_the_threshold_is_within_it(make_images):
 def test_the_largest_image_stands_for_a_group_and_of_equals_the_first_by_path(make_images):
     images = make_images("abc").assign(width=[4, 9, 9], path=["1.jpg", "3.jpg", "2.jpg"])
     x = np.ones((3, 2), dtype="float32")
-    found = find_duplicates(images, method="embedding", x=x).groups
+    found = vc.find_duplicates(images, method="embedding", x=x).groups
     assert found["representative"].tolist() == ["c", "c", "c"]
+
+
+def test_without_a_threshold_the_embedding_takes_a_cosine_distance_of_a_tenth(make_images):
+    found = vc.find_duplicates(make_images("abc"), method="embedding", x=np.eye(3))
+    assert found.provenance["parameters"]["threshold"] == 0.1
 
 
 def test_cosine_distance_does_not_see_length(make_images):
     x = np.array([[1.0, 0.0], [50.0, 0.0], [0.0, 1.0]])
-    found = find_duplicates(make_images("abc"), method="embedding", x=x, threshold=0).groups
-    assert found["group"].tolist() == [0, 0, 1]
-    assert find_duplicates(make_images("abc"), method="embedding", x=x, threshold=1).groups["size"].max() == 3
+    images, options = make_images("abc"), {"method": "embedding", "x": x}
+    assert vc.find_duplicates(images, threshold=0, **options).groups["group"].tolist() == [0, 0, 1]
+    assert vc.find_duplicates(images, threshold=1, **options).groups["size"].max() == 3
 
 
 def test_the_embedding_follows_the_array(make_images, xp, blobs):
     x, groups = blobs([3, 1, 5], spread=0.001)
-    found = find_duplicates(make_images("abcdefghi"), method="embedding", x=xp(x), threshold=0.01)
+    found = vc.find_duplicates(make_images("abcdefghi"), method="embedding", x=xp(x), threshold=0.01)
     assert found.groups["group"].tolist() == groups.tolist()
-
-
-def test_blocks_give_the_pairs_that_all_distances_give(blobs):
-    x, _ = blobs([40, 30, 30], spread=0.5)
-    rows = prepare_rows(x, metric="euclidean")
-    blocks = iterate_close_rows(rows, threshold=1.5, metric="euclidean", memory_budget=1)
-    found = {pair for i, j in blocks for pair in zip(i.tolist(), j.tolist(), strict=True)}
-    distances = np.linalg.norm(x[:, None].astype("float64") - x, axis=2)
-    close = np.triu(distances <= 1.5, 1)
-    assert found == {(int(i), int(j)) for i, j in zip(*np.nonzero(close), strict=True)}
-    assert 0 < len(found) < 100 * 99 / 2
 
 
 def test_an_embedding_of_other_images_is_refused(make_images):
     embedding = Embedding(np.eye(3, dtype="float32"), ["a", "b", "z"], {})
     with pytest.raises(ValueError, match="image ids"):
-        find_duplicates(make_images("abc"), method="embedding", x=embedding)
+        vc.find_duplicates(make_images("abc"), method="embedding", x=embedding)
     with pytest.raises(ValueError, match="row for each of the 3 images"):
-        find_duplicates(make_images("abc"), method="embedding", x=np.eye(2))
+        vc.find_duplicates(make_images("abc"), method="embedding", x=np.eye(2))
 
 
 def test_methods_together_join_what_any_of_them_joins(folder):
-    images = index_images(folder, progress=False)
-    looks = find_duplicates(images, method="perceptual", progress=False)
+    images = vc.index_images(folder, progress=False)
+    looks = vc.find_duplicates(images, method="perceptual", progress=False)
     usable = images.loc[images["status"].eq("ok"), "path"].str.contains("other|plain_black")
     x = np.where(usable, 1.0, np.arange(2, 2 + len(usable)))[:, None]
-    near = find_duplicates(images, method="embedding", x=x, metric="euclidean", threshold=0)
-    groups = by_name(combine_duplicates(images, looks, near).groups)
+    near = vc.find_duplicates(images, method="embedding", x=x, metric="euclidean", threshold=0)
+    groups = by_name(vc.combine_duplicates(images, looks, near).groups)
     joined = groups.groupby("group").groups.values()
     assert sorted(map(len, joined)) == [1, 1, 2, 3]
     assert groups.loc["plain_black.png", "group"] == groups.loc["other.png", "group"]
@@ -218,11 +152,11 @@ def test_methods_together_join_what_any_of_them_joins(folder):
 
 
 def test_duplicates_of_other_images_cannot_be_combined(make_images):
-    found = find_duplicates(make_images("ab"))
+    found = vc.find_duplicates(make_images("ab"))
     with pytest.raises(ValueError, match="found in other images"):
-        combine_duplicates(make_images("abc"), found)
+        vc.combine_duplicates(make_images("abc"), found)
     with pytest.raises(ValueError, match="at least one"):
-        combine_duplicates(make_images("abc"))
+        vc.combine_duplicates(make_images("abc"))
 
 
 @pytest.mark.parametrize(
@@ -245,23 +179,13 @@ def test_duplicates_of_other_images_cannot_be_combined(make_images):
 )
 def test_a_wrong_setting_is_an_error(make_images, options, message):
     with pytest.raises(ValueError, match=message):
-        find_duplicates(make_images("abc"), progress=False, **options)
-
-
-def test_components_do_not_depend_on_how_pairs_come(monkeypatch):
-    rng = np.random.default_rng(0)
-    pairs = rng.integers(0, 500, (400, 2))
-    whole = connect_pairs([(pairs[:, 0], pairs[:, 1])], 500)
-    monkeypatch.setattr("visclust.base.components._PENDING", 3)
-    piecemeal = connect_pairs([(pairs[i : i + 7, 0], pairs[i : i + 7, 1]) for i in range(0, 400, 7)], 500)
-    assert pd.Series(whole).groupby(piecemeal).nunique().eq(1).all()
-    assert len(np.unique(whole)) == len(np.unique(piecemeal))
+        vc.find_duplicates(make_images("abc"), progress=False, **options)
 
 
 def test_a_post_that_shows_two_of_a_group_counts_once():
     links = pd.DataFrame({"post_id": ["p", "q", "q", "r"], "image_id": ["a", "a", "b", "c"]})
     groups = pd.DataFrame({"image_id": ["a", "b", "c", "a"], "representative": ["b", "b", "c", "b"]})
-    mapped = map_to_representatives(links, groups)
+    mapped = vc.map_to_representatives(links, groups)
     assert mapped.values.tolist() == [["p", "b"], ["q", "b"], ["r", "c"]]
     assert links["image_id"].tolist() == ["a", "a", "b", "c"]
 
@@ -269,7 +193,7 @@ def test_a_post_that_shows_two_of_a_group_counts_once():
 def test_a_link_to_an_image_in_no_group_is_an_error():
     links = pd.DataFrame({"post_id": ["p"], "image_id": ["z"]})
     with pytest.raises(ValueError, match="in no group"):
-        map_to_representatives(links, pd.DataFrame({"image_id": ["a"], "representative": ["a"]}))
+        vc.map_to_representatives(links, pd.DataFrame({"image_id": ["a"], "representative": ["a"]}))
 
 
 def test_precision_and_recall_over_pairs_by_hand():
@@ -278,7 +202,7 @@ def test_precision_and_recall_over_pairs_by_hand():
     known = pd.DataFrame(
         {"image_id": list("bce"), "source_id": list("aad"), "kind": ["crop", "crop", "caption"]}
     )
-    scores = score_duplicates(groups, known).set_index("kind")
+    scores = vc.score_duplicates(groups, known).set_index("kind")
     assert scores.loc["all", ["known", "found", "correct"]].tolist() == [4, 3, 1]
     assert scores.loc["all", "precision"] == pytest.approx(1 / 3)
     assert scores.loc["all", "recall"] == pytest.approx(1 / 4)
@@ -288,16 +212,17 @@ def test_precision_and_recall_over_pairs_by_hand():
 def test_nothing_found_has_no_precision():
     groups = pd.DataFrame({"image_id": list("ab"), "group": [0, 1]})
     known = pd.DataFrame({"image_id": ["b"], "source_id": ["a"], "kind": ["crop"]})
-    scores = score_duplicates(groups, known).iloc[0]
+    scores = vc.score_duplicates(groups, known).iloc[0]
     assert np.isnan(scores["precision"])
     assert scores["recall"] == 0
 
 
 def test_the_default_for_hashes_finds_recompressed_images_of_the_example_and_nothing_wrong(example):
-    found = find_duplicates(example.images, method="perceptual", progress=False)
-    scores = score_duplicates(found, example.near_duplicates).set_index("kind")
+    found = vc.find_duplicates(example.images, method="perceptual", progress=False)
+    scores = vc.score_duplicates(found, example.near_duplicates).set_index("kind")
     assert scores.loc["all", "precision"] == 1
     assert scores.loc["recompression", "recall"] == 1
     parameters = found.provenance["parameters"]
-    assert parameters.pop("hash")["hash"] == "phash"
-    assert parameters == {"method": "perceptual", "threshold": 6, "grouping": "connected"}
+    assert parameters["hash"]["hash"] == "phash"
+    shown = {name: parameters[name] for name in ("method", "threshold", "grouping")}
+    assert shown == {"method": "perceptual", "threshold": 6, "grouping": "connected"}

@@ -3,15 +3,14 @@ import pandas as pd
 import pytest
 from rating_surveys import make_survey
 
-from visclust.ratings.cluster_contrasts import _moderate_variances, _shrink_estimates, contrast_clusters
-from visclust.ratings.simulation import simulate_ratings
-from visclust.ratings.summaries import summarize_emotions, tabulate_emotion_heatmap
+import visclust as vc
+from visclust.ratings.cluster_contrasts import _moderate_variances, _shrink_estimates
 
 
 @pytest.fixture(scope="module")
 def survey():
     sample, assignment = make_survey(n_clusters=12, images=3, people=36)
-    return sample, simulate_ratings(assignment, seed=2).ratings
+    return sample, vc.simulate_ratings(assignment, seed=2).ratings
 
 
 def test_a_raw_difference_is_the_one_of_the_cluster_s_image_means(survey):
@@ -21,13 +20,13 @@ def test_a_raw_difference_is_the_one_of_the_cluster_s_image_means(survey):
         one.groupby(["cluster", "image_id", "group"])["rating"].mean().groupby(["cluster", "group"]).mean()
     )
     expected = means.unstack()["Democrat"] - means.unstack()["Republican"]
-    found = contrast_clusters(ratings, sample)
+    found = vc.contrast_clusters(ratings, sample)
     found = found[found["item"].eq("proud")].set_index("cluster")["estimate"]
     assert found.to_dict() == pytest.approx(expected.to_dict())
 
 
 def test_differences_are_pulled_towards_their_mean(survey):
-    found = contrast_clusters(survey[1], survey[0])
+    found = vc.contrast_clusters(survey[1], survey[0])
     one = found[found["item"].eq("proud")]
     center = one["shrunk"].mean()
     assert (one["shrunk"] - center).abs().sum() < (one["estimate"] - one["estimate"].mean()).abs().sum()
@@ -79,50 +78,5 @@ def test_ratings_that_are_all_alike_leave_a_standard_error(survey):
             ~ratings["image_id"].isin(sample.loc[sample["cluster"].eq(0), "image_id"]), 1.0
         )
     )
-    found = contrast_clusters(flat, sample)
+    found = vc.contrast_clusters(flat, sample)
     assert (found.loc[found["cluster"].eq(0), "standard_error"] > 0).all()
-
-
-def test_a_cluster_s_summary_is_the_mean_of_its_images(survey):
-    sample, ratings = survey
-    one = ratings[ratings["item"].eq("afraid")].merge(sample[["image_id", "cluster"]])
-    expected = one.groupby(["cluster", "image_id"])["rating"].mean().groupby("cluster").mean()
-    found = summarize_emotions(ratings, sample)
-    found = found[found["item"].eq("afraid")].set_index("cluster")
-    assert found["estimate"].to_dict() == pytest.approx(expected.to_dict())
-    assert (found["low"] < found["estimate"]).all()
-
-
-def test_a_summary_by_image_counts_the_ratings_of_each(survey):
-    found = summarize_emotions(survey[1], survey[0], by="image")
-    counts = survey[1][survey[1]["item"].eq("proud")].groupby("image_id").size()
-    assert found[found["item"].eq("proud")].set_index("image_id")["ratings"].to_dict() == counts.to_dict()
-
-
-def make_summary(n_clusters):
-    return pd.DataFrame(
-        {
-            "level": "emotion", "dimension": "enthusiasm", "item": "proud", "cluster": range(n_clusters),
-            "estimate": 2.0, "low": 1.0, "high": 3.0, "images": 1, "ratings": 4, "simulated": True,
-        }
-    )  # fmt: skip
-
-
-def test_lines_stand_where_the_largest_clusters_reach_the_shares(make_clusters):
-    clusters = make_clusters([0] * 50 + [1] * 25 + [2] * 15 + [3] * 10)
-    table = tabulate_emotion_heatmap(make_summary(4), clusters)
-    assert table.lines["rank"].tolist() == [1, 2, 3]
-
-
-def test_clusters_go_by_posts_where_links_are_given(make_clusters):
-    clusters = make_clusters([0, 0, 1])
-    links = pd.DataFrame({"post_id": list("pqrs"), "image_id": ["2", "2", "2", "0"]})
-    table = tabulate_emotion_heatmap(make_summary(2), clusters, links=links, chosen=[0])
-    assert table.cells[["cluster", "size"]].to_numpy().tolist() == [[1, 3], [0, 1]]
-    assert set(table.lines["size_is"]) == {"posts"}
-    assert table.chosen.iloc[0].to_dict() == {"cluster": 0, "letter": "A", "size": 1, "rank": 2}
-
-
-def test_a_cluster_that_was_not_rated_cannot_be_chosen(make_clusters):
-    with pytest.raises(ValueError, match="Cluster 9 was chosen but not rated"):
-        tabulate_emotion_heatmap(make_summary(1), make_clusters([0]), chosen=[9])

@@ -2,10 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.ratings.cluster_contrasts import contrast_clusters
 from visclust.ratings.designs import _check_ratings, _join_clusters, find_simulated, spread_ratings
-from visclust.ratings.group_contrasts import compare_groups
-from visclust.ratings.summaries import summarize_emotions
 
 MOODS = {"mood": ["glad", "calm"]}
 
@@ -58,12 +55,6 @@ def test_real_and_simulated_ratings_are_told_apart_and_not_mixed(ratings):
 def test_an_infinite_rating_is_refused(ratings):
     with pytest.raises(ValueError, match="finite ratings"):
         spread_ratings(ratings.assign(rating=np.inf))
-
-
-@pytest.mark.parametrize("analyse", [compare_groups, contrast_clusters, summarize_emotions])
-def test_a_level_in_percent_is_refused_before_any_work(ratings, analyse):
-    with pytest.raises(ValueError, match=r"level between 0 and 1, such as 0\.95, got 95"):
-        analyse(ratings, None, level=95)
 
 
 def test_a_table_without_any_rating_is_refused(ratings):

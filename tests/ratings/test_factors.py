@@ -1,32 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 from rating_surveys import make_survey
 
-from visclust.ratings.factors import _fit_factor_model, _measure_scaling, confirm_factors
-from visclust.ratings.reliability import _fit_one_factor, measure_reliability
-from visclust.ratings.simulation import simulate_ratings
-
-# Covariances (divisor n = 301) of the nine tests of Holzinger & Swineford (1939) that textbooks use.
-HOLZINGER = """
-1.35837
-0.407371 1.381784
-0.579899 0.451064 1.274865
-0.504835 0.208923 0.20817 1.350665
-0.440616 0.211091 0.112296 1.097753 1.659786
-0.454808 0.247545 0.244109 0.895516 1.014524 1.196358
-0.084765 -0.096751 0.088342 0.219743 0.143 0.144078 1.183139
-0.263838 0.109659 0.212323 0.125593 0.180605 0.165431 0.535245 1.021983
-0.458339 0.244009 0.373853 0.243363 0.295241 0.235997 0.373297 0.457317 1.015004
-"""
-
-
-@pytest.fixture(scope="module")
-def holzinger():
-    lower = np.zeros((9, 9))
-    for row, line in enumerate(HOLZINGER.split("\n")[1:-1]):
-        lower[row, : row + 1] = np.array(line.split(), dtype=float)
-    return lower + np.tril(lower, -1).T
+import visclust as vc
+from visclust.ratings.factors import _fit_factor_model, _measure_scaling
 
 
 def test_fit_and_loadings_are_those_that_lavaan_prints(holzinger):
@@ -83,65 +60,12 @@ def test_a_copy_of_an_item_is_refused():
 
 @pytest.fixture(scope="module")
 def ratings():
-    return simulate_ratings(make_survey(people=40)[1], seed=1).ratings
+    return vc.simulate_ratings(make_survey(people=40)[1], seed=1).ratings
 
 
 def test_the_dimensions_fit_better_than_one_factor(ratings):
-    check = confirm_factors(ratings)
+    check = vc.confirm_factors(ratings)
     fit = check.fit.set_index("model")
     assert fit.loc["dimensions", "cfi"] > fit.loc["one factor", "cfi"] + 0.1
     assert check.loadings["item"].tolist()[:3] == ["hopeful", "enthusiastic", "proud"]
     assert all(table["simulated"].all() for table in check)
-
-
-def test_alpha_is_that_of_a_hand_calculation():
-    # Two items: alpha = 2 (1 - (sum of variances) / variance of the sum).
-    values = np.array([[1.0, 2.0], [2.0, 2.0], [3.0, 5.0], [4.0, 3.0]])
-    rows = [(f"r{r}", "all", "i", "ab"[k], values[r, k], True) for r in range(4) for k in range(2)]
-    table = pd.DataFrame(rows, columns=["respondent", "group", "image_id", "item", "rating", "simulated"])
-    found = measure_reliability(table, dimensions={"mood": ["a", "b"]}, n_bootstrap=5)
-    expected = 2 * (1 - values.var(axis=0, ddof=1).sum() / values.sum(axis=1).var(ddof=1))
-    assert found["alpha"].iloc[0] == pytest.approx(expected)
-    assert found["omega"].isna().all()  # two items do not identify a factor
-
-
-def test_alpha_and_omega_are_those_published_for_holzinger_and_swineford(holzinger):
-    # 301 rows, a respondent each, whose covariances are exactly the published ones.
-    noise = np.random.default_rng(0).normal(size=(301, 9))
-    noise -= noise.mean(axis=0)
-    rows = noise @ np.linalg.inv(np.linalg.cholesky(np.cov(noise.T, bias=True))).T
-    rows = rows @ np.linalg.cholesky(holzinger).T
-    names = [f"x{number}" for number in range(1, 10)]
-    wide = pd.DataFrame(rows, columns=names).assign(respondent=[f"r{i}" for i in range(301)])
-    ratings = wide.melt("respondent", var_name="item", value_name="rating").assign(
-        group="all", image_id="i", simulated=True
-    )
-    scales = {"visual": names[:3], "textual": names[3:6], "speed": names[6:]}
-    found = measure_reliability(ratings, dimensions=scales, n_bootstrap=5).query(
-        "differences == 'all ratings'"
-    )
-    # As the manual of semTools prints them, to three digits.
-    assert found["alpha"].round(3).tolist() == [0.626, 0.883, 0.688]
-    # Its omega is from three factors fitted together, which moves loadings a little.
-    assert found["omega"].tolist() == pytest.approx([0.625, 0.885, 0.688], abs=0.01)
-    # One factor of three items is exact: a loading is the root of a product of covariances over the third.
-    first = np.sqrt(0.407371 * 0.579899 / 0.451064)
-    common = (first + 0.407371 / first + 0.579899 / first) ** 2
-    # The fit takes 300 steps.
-    assert found["omega"].iloc[0] == pytest.approx(common / holzinger[:3, :3].sum(), abs=1e-4)
-
-
-def test_three_items_give_the_loadings_that_their_covariances_determine():
-    loadings = np.array([[0.9, 0.5, 0.3], [1.5, 2.0, 0.5]])
-    matrices = loadings[:, :, None] * loadings[:, None, :] + np.eye(3)
-    assert _fit_one_factor(matrices) == pytest.approx(loadings, abs=1e-3)  # 300 steps
-
-
-def test_within_and_between_respondents_are_told_apart(ratings):
-    table = measure_reliability(ratings, n_bootstrap=20).set_index(["dimension", "differences"])
-    # In the model people differ by dimension and not by item: between them the items are almost alike.
-    for dimension in ("enthusiasm", "aversion", "anxiety"):
-        row = table["alpha"][dimension]
-        assert row["between respondents"] > row["all ratings"] > row["within respondents"]
-    inside = table["alpha_low"].le(table["alpha"]) & table["alpha"].le(table["alpha_high"])
-    assert inside.mean() > 0.8

@@ -3,14 +3,8 @@ import pandas as pd
 import pytest
 from rating_surveys import make_survey
 
-from visclust.ratings.group_contrasts import compare_groups
-from visclust.ratings.simulation import (
-    RatingModel,
-    _expect_ratings,
-    draw_cluster_effects,
-    expect_contrasts,
-    simulate_ratings,
-)
+import visclust as vc
+from visclust.ratings.simulation import _expect_ratings
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +13,7 @@ def survey():
 
 
 def test_ratings_are_whole_numbers_of_the_scale_and_all_marked_as_simulated(survey):
-    ratings = simulate_ratings(survey[1]).ratings
+    ratings = vc.simulate_ratings(survey[1]).ratings
     assert set(ratings["rating"]) <= set(range(1, 11))
     assert ratings["simulated"].all()
     assert len(ratings) == 10 * len(survey[1])
@@ -28,16 +22,16 @@ def test_ratings_are_whole_numbers_of_the_scale_and_all_marked_as_simulated(surv
 def test_the_same_seed_gives_the_same_ratings_whatever_the_order_of_the_rows(survey):
     key = ["respondent", "image_id", "item"]
     tables = [
-        simulate_ratings(rows, seed=3).ratings.sort_values(key, ignore_index=True)
+        vc.simulate_ratings(rows, seed=3).ratings.sort_values(key, ignore_index=True)
         for rows in (survey[1], survey[1].iloc[::-1].reset_index(drop=True))
     ]
     pd.testing.assert_frame_equal(*tables)
-    assert not tables[0]["rating"].equals(simulate_ratings(survey[1], seed=4).ratings["rating"])
+    assert not tables[0]["rating"].equals(vc.simulate_ratings(survey[1], seed=4).ratings["rating"])
 
 
 def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
     # 40,000 people rate one image: people and chance average out; the one image has no effect of its own.
-    model = RatingModel()._replace(image_sd=0.0, group_image_sd=0.0)
+    model = vc.RatingModel()._replace(image_sd=0.0, group_image_sd=0.0)
     n = 40_000
     assignment = pd.DataFrame(
         {
@@ -48,7 +42,7 @@ def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
             "cluster": 0,
         }
     )
-    simulated = simulate_ratings(assignment, model=model, seed=5)
+    simulated = vc.simulate_ratings(assignment, model=model, seed=5)
     mean = simulated.ratings.groupby(["group", "item"])["rating"].mean()
     expected = _expect_ratings(model, simulated.cluster_effects).set_index(["group", "item"])["expected"]
     # Five standard errors: a rating's standard deviation is below 2.5, each group has 20,000.
@@ -56,8 +50,8 @@ def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
 
 
 def test_by_default_the_groups_differ_in_the_directions_of_the_paper():
-    model = RatingModel()
-    effects = draw_cluster_effects(model, [0]).assign(effect=0.0)
+    model = vc.RatingModel()
+    effects = vc.draw_cluster_effects(model, [0]).assign(effect=0.0)
     expected = _expect_ratings(model, effects).pivot(index="item", columns="group", values="expected")
     apart = expected["Democrat"] - expected["Republican"]
     assert (apart[["hopeful", "proud", "worried", "scared", "afraid"]] > 0.3).all()
@@ -65,23 +59,41 @@ def test_by_default_the_groups_differ_in_the_directions_of_the_paper():
 
 
 def test_a_dimension_is_the_mean_of_its_items_in_the_truth_too(survey):
-    truth = expect_contrasts(simulate_ratings(survey[1]), survey[0])
+    truth = vc.expect_contrasts(vc.simulate_ratings(survey[1]), survey[0])
     one = truth[truth["weighting"].eq("corpus") & truth["group"].eq("Democrat")].set_index("item")["expected"]
     assert one["anxiety"] == pytest.approx(one[["worried", "scared", "afraid"]].mean())
 
 
 def test_an_empty_assignment_is_refused(survey):
     with pytest.raises(ValueError, match="at least one image"):
-        simulate_ratings(survey[1].head(0))
+        vc.simulate_ratings(survey[1].head(0))
 
 
 def test_a_group_that_the_model_does_not_know_is_named(survey):
     with pytest.raises(ValueError, match="not 'Green'"):
-        simulate_ratings(survey[1].assign(group="Green"))
+        vc.simulate_ratings(survey[1].assign(group="Green"))
 
 
 def test_simulated_and_real_ratings_are_not_compared_together(survey):
-    ratings = simulate_ratings(survey[1]).ratings
+    ratings = vc.simulate_ratings(survey[1]).ratings
     ratings.loc[:4, "simulated"] = False
     with pytest.raises(ValueError, match="keep one"):
-        compare_groups(ratings, survey[0])
+        vc.compare_groups(ratings, survey[0])
+
+
+def test_the_truth_stands_beside_the_estimates():
+    sample, assignment = make_survey(people=24)
+    simulated = vc.simulate_ratings(assignment, seed=1)
+    compared = vc.compare_groups(simulated.ratings, sample, n_bootstrap=100)
+    table = vc.compare_with_truth(compared, simulated, sample).set_index(["weighting", "item"])
+    assert table.loc[("clusters", "hopeful"), "truth"] > 0.5
+    assert (table["covered"] == table["truth"].between(table["low"], table["high"])).all()
+
+
+@pytest.mark.slow
+def test_coverage_counts_the_intervals_of_all_surveys():
+    sample, assignment = make_survey(people=24)
+    table = vc.measure_coverage(assignment, sample, n_surveys=12, n_bootstrap=100, seed=3)
+    assert table["intervals"].tolist() == [120, 36] * 3
+    # Twelve surveys, in each of which most items succeed or fail together: far below would be a mistake.
+    assert table["coverage"].between(0.8, 1).all()

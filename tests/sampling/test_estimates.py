@@ -5,11 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.sampling.estimates import _measure_variance, estimate_corpus
-from visclust.sampling.samples import draw_random_sample, draw_stratified_sample
+import visclust as vc
+from visclust.sampling.estimates import _measure_variance
 
 LABELS = [0] * 4 + [1] * 3 + [2] * 3
+
+
 VALUES = np.array([1.0, 4.0, 2.0, 9.0, 5.0, 5.5, 7.0, 0.0, 3.0, 1.0])
+
+
 KINDS = np.array(list("abaabbbaab"))
 
 
@@ -30,7 +34,7 @@ def enumerate_samples(clusters, takes):
 def estimate_all(clusters, takes, **options):
     values = pd.Series(VALUES[: len(clusters)], index=clusters["image_id"], name="y")
     rows = [
-        estimate_corpus(sample, values, clusters=clusters, **options)
+        vc.estimate_corpus(sample, values, clusters=clusters, **options)
         for sample in enumerate_samples(clusters, takes)
     ]
     return pd.concat(rows, ignore_index=True)
@@ -67,7 +71,7 @@ def test_over_all_samples_a_share_is_exactly_unbiased_and_its_interval_stays_bet
     clusters = make_clusters(LABELS)
     kinds = pd.Series(KINDS, index=clusters["image_id"])
     rows = [
-        estimate_corpus(sample, kinds, clusters=clusters, statistic="proportion")
+        vc.estimate_corpus(sample, kinds, clusters=clusters, statistic="proportion")
         for sample in enumerate_samples(clusters, [2, 2, 2])
     ]
     found = pd.concat(rows)
@@ -89,12 +93,13 @@ def test_over_all_samples_collapsed_strata_of_one_size_and_mean_are_exactly_unbi
     clusters = make_clusters([0, 0, 0, 1, 1, 1])
     values = pd.Series([1.0, 2.0, 6.0, 4.0, 0.0, 5.0], index=clusters["image_id"])
     found = pd.concat(
-        estimate_corpus(sample, values, clusters=clusters, variance="own")
+        vc.estimate_corpus(sample, values, clusters=clusters, variance="own")
         for sample in enumerate_samples(clusters, [1, 1])
     )
     assert (found["standard_error"] ** 2).mean() == pytest.approx(found["estimate"].var(ddof=0))
 
 
+@pytest.mark.slow  # 96 samples each
 @pytest.mark.parametrize("variance", ["moderated", "pooled"])
 def test_over_all_samples_a_shared_variance_is_exactly_unbiased_where_clusters_vary_alike(
     make_clusters, variance
@@ -104,7 +109,7 @@ def test_over_all_samples_a_shared_variance_is_exactly_unbiased_where_clusters_v
         [y + shift for shift in (0, 10, 50) for y in (1.0, 4, 2, 9)], index=clusters["image_id"]
     )
     found = pd.concat(
-        estimate_corpus(sample, values, clusters=clusters, variance=variance)
+        vc.estimate_corpus(sample, values, clusters=clusters, variance=variance)
         for sample in enumerate_samples(clusters, [3, 2, 1])  # the last alone shows no variance
     )
     assert (found["standard_error"] ** 2).mean() == pytest.approx(found["estimate"].var(ddof=0))
@@ -125,9 +130,9 @@ def test_a_moderated_variance_counts_that_of_all_clusters_as_one_more_image():
 
 def test_where_large_clusters_happen_to_show_no_variance_the_default_does_not_believe_it(make_clusters):
     clusters = make_clusters([0] * 500 + [1] * 8 + [2] * 8)
-    sample = draw_stratified_sample(clusters).assign(y=[2.0] * 5 + [1, 2, 3, 4, 5] * 2)
+    sample = vc.draw_stratified_sample(clusters).assign(y=[2.0] * 5 + [1, 2, 3, 4, 5] * 2)
     error = {
-        kind: estimate_corpus(sample, "y", clusters=clusters, variance=kind)["standard_error"][0]
+        kind: vc.estimate_corpus(sample, "y", clusters=clusters, variance=kind)["standard_error"][0]
         for kind in ("own", "moderated", "pooled")
     }
     assert error["own"] < error["moderated"] / 5
@@ -137,11 +142,11 @@ def test_where_large_clusters_happen_to_show_no_variance_the_default_does_not_be
 @pytest.mark.parametrize("estimator", ["hajek", "horvitz-thompson"])
 def test_means_and_totals_of_yes_or_no_have_the_interval_of_a_share(make_clusters, estimator):
     clusters = make_clusters([0] * 40 + [1] * 8)
-    sample = draw_stratified_sample(clusters).assign(y=[True] + [False] * 9)
+    sample = vc.draw_stratified_sample(clusters).assign(y=[True] + [False] * 9)
     options = {"clusters": clusters, "estimator": estimator}
-    share = estimate_corpus(sample, "y", statistic="proportion", **options).query("category").iloc[0]
-    mean = estimate_corpus(sample, "y", **options).iloc[0]
-    total = estimate_corpus(sample, "y", statistic="total", **options).iloc[0]
+    share = vc.estimate_corpus(sample, "y", statistic="proportion", **options).query("category").iloc[0]
+    mean = vc.estimate_corpus(sample, "y", **options).iloc[0]
+    total = vc.estimate_corpus(sample, "y", statistic="total", **options).iloc[0]
     bounds = ["estimate", "low", "high", "standard_error"]
     assert 0 < mean["low"] < mean["estimate"] < mean["high"] < 1
     assert mean[bounds].tolist() == pytest.approx(share[bounds].tolist())
@@ -150,8 +155,8 @@ def test_means_and_totals_of_yes_or_no_have_the_interval_of_a_share(make_cluster
 
 def test_a_total_of_what_was_never_seen_has_an_upper_bound(make_clusters):
     clusters = make_clusters([0] * 40 + [1] * 8)
-    sample = draw_stratified_sample(clusters).assign(y=0, kind=list("aaabbaabbb"))
-    found = estimate_corpus(sample, "y", clusters=clusters, statistic="total", by="kind")
+    sample = vc.draw_stratified_sample(clusters).assign(y=0, kind=list("aaabbaabbb"))
+    found = vc.estimate_corpus(sample, "y", clusters=clusters, statistic="total", by="kind")
     assert found["estimate"].tolist() == [0, 0]
     assert found["low"].tolist() == [0, 0]
     assert found["high"].between(0, 48, inclusive="neither").all()
@@ -160,10 +165,10 @@ def test_a_total_of_what_was_never_seen_has_an_upper_bound(make_clusters):
 def test_the_hajek_total_of_a_domain_is_its_mean_times_its_size_where_that_is_known(make_clusters):
     clusters = make_clusters([0] * 40 + [1] * 8)
     kinds = pd.Series(list("aab") * 16, index=clusters["image_id"])
-    sample = draw_stratified_sample(clusters).assign(y=np.arange(10.0))
+    sample = vc.draw_stratified_sample(clusters).assign(y=np.arange(10.0))
     columns = ["estimate", "standard_error", "low", "high"]
-    mean = estimate_corpus(sample, "y", clusters=clusters, by=kinds)
-    total = estimate_corpus(sample, "y", clusters=clusters, by=kinds, statistic="total")
+    mean = vc.estimate_corpus(sample, "y", clusters=clusters, by=kinds)
+    total = vc.estimate_corpus(sample, "y", clusters=clusters, by=kinds, statistic="total")
     sizes = mean["domain"].map({"a": 32, "b": 16}).to_numpy()
     assert total[columns].to_numpy() == pytest.approx(mean[columns].to_numpy() * sizes[:, None])
     assert total["n_effective"].tolist() == pytest.approx(mean["n_effective"].tolist())
@@ -171,9 +176,9 @@ def test_the_hajek_total_of_a_domain_is_its_mean_times_its_size_where_that_is_kn
 
 def test_a_simple_random_sample_has_the_textbook_standard_error(make_clusters):
     clusters = make_clusters([0] * 8 + [-1] * 12)
-    sample = draw_random_sample(clusters, size=5)
+    sample = vc.draw_random_sample(clusters, size=5)
     y = pd.Series(np.arange(20.0) ** 2, index=clusters["image_id"])
-    row = estimate_corpus(sample, y, clusters=clusters, design="random").iloc[0]
+    row = vc.estimate_corpus(sample, y, clusters=clusters, design="random").iloc[0]
     seen = y[sample["image_id"]]
     assert row["estimate"] == pytest.approx(seen.mean())
     assert row["standard_error"] == pytest.approx(math.sqrt((1 - 5 / 20) * seen.var() / 5))
@@ -186,25 +191,25 @@ def test_a_simple_random_sample_has_the_textbook_standard_error(make_clusters):
 def test_the_design_is_read_from_the_probabilities_unless_it_is_named(make_clusters):
     clusters = make_clusters([0] * 8 + [1] * 12)
     y = pd.Series(np.arange(20.0) ** 2, index=clusters["image_id"])
-    random = draw_random_sample(clusters, size=6, seed=1)
-    assert estimate_corpus(random, y, clusters=clusters)["degrees_of_freedom"][0] == pytest.approx(5)
+    random = vc.draw_random_sample(clusters, size=6, seed=1)
+    assert vc.estimate_corpus(random, y, clusters=clusters)["degrees_of_freedom"][0] == pytest.approx(5)
     with pytest.raises(ValueError, match="probabilities of a stratified sample"):
-        estimate_corpus(random, y, clusters=clusters, design="stratified")
+        vc.estimate_corpus(random, y, clusters=clusters, design="stratified")
     with pytest.raises(ValueError, match="probabilities of a random sample"):
-        estimate_corpus(draw_stratified_sample(clusters), y, clusters=clusters, design="random")
+        vc.estimate_corpus(vc.draw_stratified_sample(clusters), y, clusters=clusters, design="random")
 
 
 def test_the_table_says_for_how_many_images_an_estimate_speaks(make_clusters):
     clusters = make_clusters([0] * 6 + [1] + [-1] * 3)  # a singleton and unassigned images stay out
-    sample = draw_stratified_sample(clusters).assign(y=1.0)
-    row = estimate_corpus(sample, "y", clusters=clusters).iloc[0]
+    sample = vc.draw_stratified_sample(clusters).assign(y=1.0)
+    row = vc.estimate_corpus(sample, "y", clusters=clusters).iloc[0]
     assert (row["covered"], row["corpus"]) == (6, 10)
 
 
 def test_a_clusters_own_mean_rests_on_that_cluster_alone(make_clusters):
     clusters = make_clusters([0] * 5 + [1] * 5 + [2] * 2)
-    sample = draw_stratified_sample(clusters, max_per_cluster=3).assign(y=[1.0, 2, 3, 7, 7, 7, 5])
-    found = estimate_corpus(sample, "y", clusters=clusters, by="cluster", estimator="horvitz-thompson")
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=3).assign(y=[1.0, 2, 3, 7, 7, 7, 5])
+    found = vc.estimate_corpus(sample, "y", clusters=clusters, by="cluster", estimator="horvitz-thompson")
     assert found["estimate"].tolist() == pytest.approx([2, 7, 5])
     assert found["standard_error"].tolist()[:2] == pytest.approx([math.sqrt((1 - 3 / 5) / 3), 0])
     assert math.isnan(found["standard_error"][2])  # one image of two says nothing about their spread
@@ -213,12 +218,12 @@ def test_a_clusters_own_mean_rests_on_that_cluster_alone(make_clusters):
 
 def test_images_without_a_value_are_refused_or_weighed_up_within_their_cluster(make_clusters):
     clusters = make_clusters([0] * 6 + [1] * 6 + [2] * 2)
-    sample = draw_stratified_sample(clusters, max_per_cluster=3).assign(
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=3).assign(
         y=[1.0, None, 3.0, 10.0, 10.0, 10.0, None]
     )
     with pytest.raises(ValueError, match="2 of 7 sampled images have no value of 'y'"):
-        estimate_corpus(sample, "y", clusters=clusters)
-    row = estimate_corpus(sample, "y", clusters=clusters, missing="adjust").iloc[0]
+        vc.estimate_corpus(sample, "y", clusters=clusters)
+    row = vc.estimate_corpus(sample, "y", clusters=clusters, missing="adjust").iloc[0]
     assert row["estimate"] == pytest.approx((6 * 2 + 6 * 10) / 12)
     assert (row["n"], row["covered"], row["corpus"]) == (5, 12, 14)
 
@@ -226,7 +231,7 @@ def test_images_without_a_value_are_refused_or_weighed_up_within_their_cluster(m
 def test_several_values_come_as_a_table_and_leave_as_rows(make_clusters):
     clusters = make_clusters([0] * 6)
     table = pd.DataFrame({"image_id": clusters["image_id"], "u": 1.0, "v": [True] * 6})
-    found = estimate_corpus(draw_stratified_sample(clusters), table, clusters=clusters)
+    found = vc.estimate_corpus(vc.draw_stratified_sample(clusters), table, clusters=clusters)
     assert found["value"].tolist() == ["u", "v"]
     assert found["estimate"].tolist() == [1, 1]
 
@@ -234,7 +239,7 @@ def test_several_values_come_as_a_table_and_leave_as_rows(make_clusters):
 def test_values_alike_within_clusters_need_few_images(make_clusters):
     clusters = make_clusters([0] * 50 + [1] * 50)
     y = pd.Series([0.0, 0.01] * 25 + [10.0, 10.01] * 25, index=clusters["image_id"])
-    row = estimate_corpus(draw_stratified_sample(clusters), y, clusters=clusters).iloc[0]
+    row = vc.estimate_corpus(vc.draw_stratified_sample(clusters), y, clusters=clusters).iloc[0]
     assert row["design_effect"] < 0.001
     assert row["n_effective"] > 95  # nearly all 100 images in a simple random sample
 
@@ -277,15 +282,15 @@ def test_a_stratum_seen_whole_adds_no_variance():
 )
 def test_what_cannot_be_estimated_is_refused(make_clusters, change, message):
     clusters = make_clusters([0] * 9)
-    sample = draw_stratified_sample(clusters).assign(y=1.0, kind="k")
+    sample = vc.draw_stratified_sample(clusters).assign(y=1.0, kind="k")
     with pytest.raises(ValueError, match=message):
-        estimate_corpus(sample, **{"value": "y", "clusters": clusters, **change})
+        vc.estimate_corpus(sample, **{"value": "y", "clusters": clusters, **change})
 
 
 def test_a_sample_cut_after_drawing_is_refused(make_clusters):
     clusters = make_clusters([0] * 9 + [1] * 9)
-    sample = draw_stratified_sample(clusters).assign(y=1.0)
+    sample = vc.draw_stratified_sample(clusters).assign(y=1.0)
     with pytest.raises(ValueError, match="give it whole"):
-        estimate_corpus(sample.head(7), "y", clusters=clusters)
+        vc.estimate_corpus(sample.head(7), "y", clusters=clusters)
     with pytest.raises(ValueError, match="not in the clusters table"):
-        estimate_corpus(sample, "y", clusters=make_clusters([0] * 4))
+        vc.estimate_corpus(sample, "y", clusters=make_clusters([0] * 4))

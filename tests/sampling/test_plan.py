@@ -4,14 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from visclust.sampling.plan import (
-    _chance_all_seen,
-    _count_expected,
-    _draw_waits,
-    _find_smallest,
-    plan_annotation,
-)
-from visclust.sampling.samples import draw_random_sample
+import visclust as vc
+from visclust.sampling.plan import _chance_all_seen, _count_expected, _draw_waits, _find_smallest
 
 
 def enumerate_chance(labels, wanted, n):
@@ -58,12 +52,12 @@ def test_simulated_waits_give_the_chance_of_going_through_all_samples(wanted):
         assert (waits <= n).mean() == pytest.approx(expected, abs=4 * math.sqrt(0.25 / 3000))
 
 
-def test_themes_expected_are_those_of_simulation(make_clusters):
-    clusters = make_clusters([0] * 30 + [1] * 4 + [2] * 2 + [-1] * 4)
-    seen = [(set(draw_random_sample(clusters, size=8, seed=seed)["cluster"]) - {-1}) for seed in range(500)]
-    expected = _count_expected(np.array([30, 4, 2]), 40, np.array([8]))[0]
-    # Four standard errors: the number seen varies by 0.7 at most.
-    assert np.mean([len(each) for each in seen]) == pytest.approx(expected, abs=4 * 0.7 / math.sqrt(500))
+@pytest.mark.parametrize("n", range(1, 10))
+def test_themes_expected_are_those_of_going_through_all_samples(n):
+    labels = [1, 1, 1, 2, 2, 3, 0, 0, 0]
+    seen = [len(set(sample) - {0}) for sample in itertools.combinations(labels, n)]
+    found = _count_expected(np.array([3, 2, 1]), len(labels), np.array([n]))[0]
+    assert found == pytest.approx(np.mean(seen))  # rounding in float64
 
 
 def test_the_smallest_number_that_is_enough_is_found():
@@ -72,7 +66,7 @@ def test_the_smallest_number_that_is_enough_is_found():
 
 def test_a_random_sample_needs_more_images_than_one_from_each_theme(make_clusters):
     clusters = make_clusters([0] * 60 + [1] * 30 + [2] * 5 + [3] + [-1] * 4)
-    plan = plan_annotation(clusters).plan.set_index("design")
+    plan = vc.plan_annotation(clusters).plan.set_index("design")
     assert plan["themes"].tolist() == [3, 3, 3]  # the cluster of one image is no theme
     assert plan["images"]["one per cluster"] == 3
     assert plan["images"]["stratified"] == 5 + 5 + 4
@@ -84,40 +78,40 @@ def test_a_random_sample_needs_more_images_than_one_from_each_theme(make_cluster
 
 def test_larger_themes_are_seen_with_fewer_images(make_clusters):
     clusters = make_clusters([0] * 60 + [1] * 30 + [2] * 5 + [-1] * 5)
-    needed = [plan_annotation(clusters, theme_size=s).plan["images"][0] for s in (2, 6, 31)]
+    needed = [vc.plan_annotation(clusters, theme_size=s).plan["images"][0] for s in (2, 6, 31)]
     assert needed == sorted(needed, reverse=True)
     assert len(set(needed)) == 3
 
 
 def test_a_share_of_the_themes_is_simulated_with_its_error(make_clusters):
     clusters = make_clusters(np.repeat(np.arange(20), 5))
-    plan = plan_annotation(clusters, coverage=0.7).plan.set_index("design")
+    plan = vc.plan_annotation(clusters, coverage=0.7).plan.set_index("design")
     assert plan["images"]["one per cluster"] == 14
     row = plan.loc["random"]
     assert row["chance"] >= 0.95
     assert row["chance_error"] == pytest.approx(math.sqrt(row["chance"] * (1 - row["chance"]) / 2000))
-    assert row["images"] < plan_annotation(clusters).plan["images"][0]
+    assert row["images"] < vc.plan_annotation(clusters).plan["images"][0]
 
 
 def test_a_budget_says_how_small_a_theme_is_surely_seen(make_clusters):
     clusters = make_clusters([0] * 60 + [1] * 30 + [2] * 8 + [3] * 2)
-    plan = plan_annotation(clusters, budget=20).plan.set_index("design")
+    plan = vc.plan_annotation(clusters, budget=20).plan.set_index("design")
     assert plan["images"].to_dict() == {"random": 20, "one per cluster": 4, "stratified": 16}
     assert plan["sure_size"].to_dict() == {"random": 30, "one per cluster": 2, "stratified": 2}
-    few = plan_annotation(clusters, budget=2).plan.set_index("design")
+    few = vc.plan_annotation(clusters, budget=2).plan.set_index("design")
     assert few["themes_seen"]["one per cluster"] == 2
     assert few["sure_size"]["one per cluster"] == 30
 
 
 def test_a_budget_that_leaves_out_one_of_two_themes_of_a_size_is_not_sure_of_that_size(make_clusters):
     clusters = make_clusters([0] * 9 + [1] * 4 + [2] * 4)
-    plan = plan_annotation(clusters, budget=2).plan.set_index("design")
+    plan = vc.plan_annotation(clusters, budget=2).plan.set_index("design")
     assert plan["sure_size"]["one per cluster"] == 9
 
 
 def test_the_curve_marks_where_each_design_reaches_the_goal(make_clusters):
     clusters = make_clusters([0] * 60 + [1] * 30 + [2] * 10)
-    plan, curve = plan_annotation(clusters)
+    plan, curve = vc.plan_annotation(clusters)
     reached = curve[curve["reached"]].set_index("design")["images"]
     assert reached["stratified"] == 3
     assert reached["random"] == plan["images"][0]
@@ -138,4 +132,4 @@ def test_the_curve_marks_where_each_design_reaches_the_goal(make_clusters):
 )
 def test_impossible_plans_are_refused(make_clusters, options, message):
     with pytest.raises(ValueError, match=message):
-        plan_annotation(make_clusters([0] * 12), **options)
+        vc.plan_annotation(make_clusters([0] * 12), **options)

@@ -2,106 +2,104 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.sampling.samples import (
-    compare_samples,
-    draw_random_sample,
-    draw_stratified_sample,
-    summarize_samples,
-)
+import visclust as vc
 
 
 @pytest.mark.parametrize(("size", "drawn"), [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4), (6, 5), (7, 5), (60, 5)])
 def test_a_cluster_gives_five_or_all_but_one(make_clusters, size, drawn):
     clusters = make_clusters([0] * size + [1] * 6)  # the second cluster keeps the sample from being empty
-    sample = draw_stratified_sample(clusters)
+    sample = vc.draw_stratified_sample(clusters)
     of_first = sample[sample["cluster"] == 0]
     assert len(of_first) == drawn
     assert of_first["inclusion_probability"].tolist() == [drawn / size] * drawn
 
 
 def test_singletons_come_in_on_request(make_clusters):
-    sample = draw_stratified_sample(make_clusters([0, 1, 1]), keep_singletons=True)
+    sample = vc.draw_stratified_sample(make_clusters([0, 1, 1]), keep_singletons=True)
     assert sample["cluster"].tolist() == [0, 1]
     assert sample["weight"].tolist() == [1, 2]
 
 
 def test_unassigned_images_are_a_stratum_of_their_own_on_request(make_clusters):
     clusters = make_clusters([-1] * 10 + [0] * 4)
-    assert -1 not in set(draw_stratified_sample(clusters)["cluster"])
-    sample = draw_stratified_sample(clusters, n_unassigned=2)
+    assert -1 not in set(vc.draw_stratified_sample(clusters)["cluster"])
+    sample = vc.draw_stratified_sample(clusters, n_unassigned=2)
     assert sample.loc[sample["cluster"].eq(-1), "weight"].tolist() == [5, 5]
 
 
 def test_no_image_is_drawn_twice_and_the_seed_repeats_the_draw(make_clusters):
     clusters = make_clusters([i % 9 for i in range(200)])
-    sample = draw_stratified_sample(clusters, seed=3)
+    sample = vc.draw_stratified_sample(clusters, seed=3)
     assert sample["image_id"].is_unique
-    assert sample.equals(draw_stratified_sample(clusters, seed=3))
-    assert not sample.equals(draw_stratified_sample(clusters, seed=4))
+    assert sample.equals(vc.draw_stratified_sample(clusters, seed=3))
+    assert not sample.equals(vc.draw_stratified_sample(clusters, seed=4))
 
 
 def test_weights_add_up_to_the_images_in_the_sampled_clusters(make_clusters):
     clusters = make_clusters([0] * 50 + [1] * 7 + [2] * 2)
-    assert draw_stratified_sample(clusters)["weight"].sum() == pytest.approx(59)
+    assert vc.draw_stratified_sample(clusters)["weight"].sum() == pytest.approx(59)
 
 
 def test_every_image_of_a_cluster_is_drawn_equally_often(make_clusters):
-    clusters = make_clusters([0] * 8)
-    draws = pd.concat([draw_stratified_sample(clusters, seed=seed) for seed in range(800)])
-    share = draws["image_id"].value_counts() / 800
+    clusters = make_clusters(np.repeat(np.arange(100), 8))
+    draws = pd.concat([vc.draw_stratified_sample(clusters, seed=seed) for seed in range(8)])
+    share = (draws["image_id"].astype(int) % 8).value_counts() / 800  # by the place in its cluster
     # Four standard errors of a share of 5/8 over 800 draws, so that 8 images pass by chance alone.
     assert np.abs(share - 5 / 8).max() < 4 * np.sqrt(5 / 8 * 3 / 8 / 800)
 
 
 def test_nothing_to_draw_is_an_error_that_says_what_to_do(make_clusters):
     with pytest.raises(ValueError, match="keep_singletons=True"):
-        draw_stratified_sample(make_clusters([0, 1, -1]))
+        vc.draw_stratified_sample(make_clusters([0, 1, -1]))
 
 
 @pytest.mark.parametrize("option", [{"max_per_cluster": 0}, {"max_per_cluster": "5"}, {"n_unassigned": 1.5}])
 def test_images_are_counted_in_whole_numbers(make_clusters, option):
     with pytest.raises(ValueError, match=f"Expected {next(iter(option))} to be a whole number"):
-        draw_stratified_sample(make_clusters([0] * 9), **option)
+        vc.draw_stratified_sample(make_clusters([0] * 9), **option)
 
 
 def test_an_empty_sample_is_not_summarized(make_clusters):
     clusters = make_clusters([0] * 9)
     with pytest.raises(ValueError, match="at least one image"):
-        summarize_samples(clusters, draw_stratified_sample(clusters).head(0))
+        vc.summarize_samples(clusters, vc.draw_stratified_sample(clusters).head(0))
 
 
 def test_a_random_sample_weighs_all_images_alike(make_clusters):
-    sample = draw_random_sample(make_clusters([-1] * 5 + [0] * 15), size=4)
+    sample = vc.draw_random_sample(make_clusters([-1] * 5 + [0] * 15), size=4)
     assert sample["weight"].tolist() == [5] * 4
 
 
 @pytest.mark.parametrize("size", [0, 21])
 def test_a_random_sample_cannot_be_larger_than_the_corpus(make_clusters, size):
     with pytest.raises(ValueError, match="1 to 20 images"):
-        draw_random_sample(make_clusters([0] * 20), size=size)
+        vc.draw_random_sample(make_clusters([0] * 20), size=size)
 
 
 def test_the_chance_to_miss_a_cluster_is_that_of_simulation(make_clusters):
-    clusters = make_clusters([0] * 30 + [1] * 4 + [-1] * 6)
-    sample = draw_stratified_sample(clusters)
-    row = compare_samples(clusters, sample).set_index("cluster").loc[1]
-    missed = np.mean(
-        [1 not in set(draw_random_sample(clusters, size=len(sample), seed=s)["cluster"]) for s in range(600)]
-    )
-    # Four standard errors of a share over 600 draws.
-    assert missed == pytest.approx(row["chance_missed"], abs=4 * np.sqrt(0.25 / 600))
-    assert row["stratified"] == 3
+    # Sixty clusters of four images beside a large one: ten samples tell of 600 small clusters.
+    clusters = make_clusters([0] * 30 + list(np.repeat(np.arange(1, 61), 4)) + [-1] * 6)
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=1)
+    rows = vc.compare_samples(clusters, sample).set_index("cluster").loc[list(range(1, 61))]
+    seen = [set(vc.draw_random_sample(clusters, size=len(sample), seed=s)["cluster"]) for s in range(10)]
+    missed = np.mean([cluster not in each for each in seen for cluster in range(1, 61)])
+    # Four standard errors of a share over 600 draws; clusters compete for a sample, which narrows it.
+    assert rows["chance_missed"].tolist() == pytest.approx([missed] * 60, abs=4 * np.sqrt(0.25 / 600))
+    by_default = vc.compare_samples(clusters, vc.draw_stratified_sample(clusters)).set_index("cluster")
+    assert by_default["stratified"].tolist() == [5] + [3] * 60
 
 
 def test_a_sample_of_other_images_cannot_be_compared(make_clusters):
-    sample = draw_stratified_sample(make_clusters([0] * 9))
+    sample = vc.draw_stratified_sample(make_clusters([0] * 9))
     with pytest.raises(ValueError, match="not in the clusters table"):
-        compare_samples(make_clusters([0] * 2), sample)
+        vc.compare_samples(make_clusters([0] * 2), sample)
 
 
 def test_the_summary_sets_both_samples_side_by_side(make_clusters):
     clusters = make_clusters([0] * 40 + [1] * 6 + [2] * 2 + [3] + [-1] * 11)
-    summary = summarize_samples(clusters, draw_stratified_sample(clusters), draws=2000).set_index("sample")
+    summary = vc.summarize_samples(clusters, vc.draw_stratified_sample(clusters), draws=2000).set_index(
+        "sample"
+    )
     stratified, random = summary.loc["stratified"], summary.loc["random, on average"]
     assert stratified[["images", "clusters_reached", "clusters"]].tolist() == [11, 3, 4]
     assert stratified[["smallest_reached", "largest_missed"]].tolist() == [2, 1]
@@ -109,7 +107,7 @@ def test_the_summary_sets_both_samples_side_by_side(make_clusters):
     assert stratified["effective_size"] == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
     assert random["effective_size"] == 11
     expected = len(clusters.query("cluster >= 0")["cluster"].unique()) - sum(
-        compare_samples(clusters, draw_stratified_sample(clusters))["chance_missed"]
+        vc.compare_samples(clusters, vc.draw_stratified_sample(clusters))["chance_missed"]
     )
     # Four standard errors: the number reached varies by less than 1.
     assert random["clusters_reached"] == pytest.approx(expected, abs=4 / np.sqrt(2000))
@@ -117,5 +115,5 @@ def test_the_summary_sets_both_samples_side_by_side(make_clusters):
 
 def test_where_no_cluster_is_missed_the_largest_missed_has_no_images(make_clusters):
     clusters = make_clusters([0] * 200 + [-1] * 4)
-    sample = draw_stratified_sample(clusters, max_per_cluster=1)
-    assert summarize_samples(clusters, sample)["largest_missed"].iloc[0] == 0
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=1)
+    assert vc.summarize_samples(clusters, sample)["largest_missed"].iloc[0] == 0

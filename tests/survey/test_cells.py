@@ -3,13 +3,14 @@
 import pytest
 
 import visclust as vc
-from visclust.survey.cells import _guard_cell, read_rows_of_cells, restore_cell, write_cells
+from visclust.base.files import guard_cell, restore_cell, write_cells
+from visclust.survey.cells import read_rows_of_cells
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "'x", "'=x", "plain", ""])
 def test_a_guarded_cell_is_no_formula_and_comes_back_as_it_was(text):
-    assert not _guard_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert restore_cell(_guard_cell(text)) == text
+    assert not guard_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert restore_cell(guard_cell(text)) == text
 
 
 def test_text_is_guarded_in_the_file_and_numbers_are_as_they_are(tmp_path):

@@ -11,7 +11,8 @@ from survey_runs import ITEMS, NAMES, look_up
 import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
 from visclust.annotation.ratings import write_rating_answer
-from visclust.survey.cells import read_rows_of_cells, restore_cell
+from visclust.base.files import restore_cell
+from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.raw_answers import read_rating
 
 

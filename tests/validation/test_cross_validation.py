@@ -1,61 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from judged_grids import GOLD, GRID, GROUPS, N_IMAGES, make_clusters, make_gold, make_grid
 
-from visclust.validation.comparison import compare_configurations, compare_iterative_with_single
-from visclust.validation.cross_validation import _assign_folds, _find_sharing_pairs, cross_validate
-from visclust.validation.scores import score_pairs
+import visclust as vc
+from visclust.validation.cross_validation import _assign_folds, _find_sharing_pairs
 
-N_IMAGES = 400
-
-
-def make_clusters(labels):
-    return pd.DataFrame(
-        {
-            "image_id": [f"i{i:03d}" for i in range(len(labels))],
-            "cluster": labels,
-            "iteration": 0,
-            "silhouette": 0.5,
-        }
-    )
-
-
-def make_gold(groups, n_pairs=200, *, disjoint=True, seed=0):
-    """Judged pairs, half within groups; disjoint ones use each image once."""
-    rng = np.random.default_rng(seed)
-    if disjoint:
-        shuffled_within_groups = np.lexsort((rng.random(len(groups)), groups))
-        couples = rng.permutation(shuffled_within_groups.reshape(-1, 2))  # groups of even size: both of one
-        others = rng.permutation(couples[n_pairs // 2 :].ravel()).reshape(-1, 2)
-        rows = np.concatenate([couples[: n_pairs // 2], others])[:n_pairs]
-    else:
-        rows = np.array([rng.choice(len(groups), 2, replace=False) for _ in range(n_pairs)])
-    return pd.DataFrame(
-        {
-            "pair_id": [f"p{i}" for i in range(len(rows))],
-            "image_a": [f"i{a:03d}" for a in rows[:, 0]],
-            "image_b": [f"i{b:03d}" for b in rows[:, 1]],
-            "same": groups[rows[:, 0]] == groups[rows[:, 1]],
-        }
-    )
-
-
-GROUPS = np.repeat(np.arange(20), 20)
-
-
-def make_grid(error_rates, seed=1):
-    """Clusterings that are the groups, but for a share of images put anywhere."""
-    rng = np.random.default_rng(seed)
-    return {
-        f"error {rate}": make_clusters(
-            np.where(rng.random(N_IMAGES) < rate, rng.integers(20, size=N_IMAGES), GROUPS)
-        )
-        for rate in error_rates
-    }
-
-
-GRID = make_grid([0.5, 0.1, 0.3])
-GOLD = make_gold(GROUPS)
+SETTINGS = pd.DataFrame({"configuration": list(GRID), "method": "iterative"})
 
 
 def test_folds_have_the_same_size_and_share_of_same():
@@ -104,7 +55,7 @@ def test_cutting_along_a_walk_leaves_out_fewer_pairs_than_chance():
 
 def test_selection_never_sees_an_image_of_the_pairs_held_out():
     gold = make_gold(GROUPS[:150], n_pairs=200, disjoint=False)
-    found = cross_validate(GRID, gold, n_bootstrap=10)
+    found = vc.cross_validate(GRID, gold, n_bootstrap=10)
     assert found.note != ""
     assert (found.selections["n_left_out"] > 0).all()
     total = found.selections[["n_selection", "n_left_out", "n_pairs"]].sum(axis=1)
@@ -113,17 +64,19 @@ def test_selection_never_sees_an_image_of_the_pairs_held_out():
 
 def test_without_grouping_no_pair_is_left_out():
     gold = make_gold(GROUPS[:150], n_pairs=200, disjoint=False)
-    found = cross_validate(GRID, gold, group_by_image=False, n_bootstrap=10)
+    found = vc.cross_validate(GRID, gold, group_by_image=False, n_bootstrap=10)
     assert found.note == ""
     assert (found.selections["n_left_out"] == 0).all()
 
 
 def test_means_and_deviations_are_those_of_the_folds_scored_one_by_one():
-    found = cross_validate(GRID, GOLD, seed=2, n_bootstrap=10)
+    found = vc.cross_validate(GRID, GOLD, seed=2, n_bootstrap=10)
     fold = _assign_folds(GOLD, seed=2).fold
     row = found.configurations.set_index("configuration").loc["error 0.3"]
     scores = [
-        score_pairs(GRID["error 0.3"], GOLD[fold == number], n_bootstrap=1).set_index("measure")["estimate"]
+        vc.score_pairs(GRID["error 0.3"], GOLD[fold == number], n_bootstrap=1).set_index("measure")[
+            "estimate"
+        ]
         for number in range(5)
     ]
     for measure in ("precision", "recall", "f1", "mean_precision_recall", "coverage"):
@@ -134,7 +87,7 @@ def test_means_and_deviations_are_those_of_the_folds_scored_one_by_one():
 
 
 def test_the_configurations_come_best_first_and_the_clearly_best_one_wins():
-    found = cross_validate(GRID, GOLD, n_bootstrap=10)
+    found = vc.cross_validate(GRID, GOLD, n_bootstrap=10)
     assert found.configurations["configuration"].tolist() == ["error 0.1", "error 0.3", "error 0.5"]
     winner = found.winner.iloc[0]
     assert winner["configuration"] == "error 0.1"
@@ -148,17 +101,20 @@ def test_the_configurations_come_best_first_and_the_clearly_best_one_wins():
     }
 
 
+@pytest.mark.slow
 def test_the_winner_of_many_equals_looks_better_than_it_is_and_its_honest_score_does_not():
     # 60 clusterings, equally good but for chance, over 25 corpora. Seeds of grids and gold differ, so that
     # errors and pairs are drawn independently.
     naive, honest, fresh = [], [], []
     for seed in range(25):
         grid = make_grid([0.3 + i / 1e6 for i in range(60)], seed=seed)
-        found = cross_validate(grid, make_gold(GROUPS, 60, seed=seed + 500), n_bootstrap=1, seed=seed)
+        found = vc.cross_validate(grid, make_gold(GROUPS, 60, seed=seed + 500), n_bootstrap=1, seed=seed)
         winner = found.winner.iloc[0]
         naive.append(winner["mean"])
         honest.append(winner["honest_mean"])
-        new = score_pairs(grid[winner["configuration"]], make_gold(GROUPS, seed=seed + 1000), n_bootstrap=1)
+        new = vc.score_pairs(
+            grid[winner["configuration"]], make_gold(GROUPS, seed=seed + 1000), n_bootstrap=1
+        )
         fresh.append(new.set_index("measure").loc["f1", "estimate"])
     naive_error, honest_error = (np.std(np.subtract(one, fresh), ddof=1) / 5 for one in (naive, honest))
     # The winner's own mean is above its score on fresh pairs by more than 4 standard errors of that mean over
@@ -170,80 +126,26 @@ def test_the_winner_of_many_equals_looks_better_than_it_is_and_its_honest_score_
 def test_a_fold_without_anything_predicted_same_is_left_out_of_the_mean_and_counted():
     lonely = make_clusters(np.arange(N_IMAGES))
     lonely.loc[lonely["image_id"].isin(GOLD.loc[0, ["image_a", "image_b"]]), "cluster"] = 0
-    found = cross_validate({**GRID, "lonely": lonely}, GOLD, n_bootstrap=10).configurations
+    found = vc.cross_validate({**GRID, "lonely": lonely}, GOLD, n_bootstrap=10).configurations
     row = found.set_index("configuration").loc["lonely"]
     assert row["n_folds"] == 1
     assert np.isnan(row["precision_sd"])
     assert found["configuration"].iloc[-1] == "lonely"  # it ranks as 0 where it is undefined
 
 
-def test_a_paired_difference_is_surer_than_the_two_scores():
-    # The two differ in the clusters of 4 images only.
-    twin = GRID["error 0.3"].copy()
-    twin.loc[[0, 100, 200, 300], "cluster"] = -1
-    table = compare_configurations({"one": GRID["error 0.3"], "twin": twin}, GOLD, reference="one")
-    row = table.set_index("configuration").loc["twin"]
-    assert row["difference_high"] - row["difference_low"] < (row["f1_high"] - row["f1_low"]) / 2
-
-
-def test_the_clearly_worse_can_be_told_apart_from_the_best_and_an_equal_cannot():
-    grid = {**GRID, "copy": GRID["error 0.1"].copy()}
-    table = compare_configurations(grid, GOLD).set_index("configuration")
-    assert table["winner"].to_dict() == {
-        "error 0.5": False,
-        "error 0.1": True,
-        "error 0.3": False,
-        "copy": False,
-    }
-    assert table["cannot_be_told_apart"].to_dict() == {
-        "error 0.5": False,
-        "error 0.1": True,
-        "error 0.3": False,
-        "copy": True,
-    }
-    assert table.loc["copy", ["difference", "difference_low", "difference_high"]].tolist() == [0, 0, 0]
-    assert table.loc["error 0.5", "difference_high"] < 0
-
-
-def test_the_intervals_of_the_comparison_are_those_of_score_pairs_alone():
-    # With one configuration the two bootstraps draw the same rows.
-    row = compare_configurations({"one": GRID["error 0.3"]}, GOLD, seed=6).iloc[0]
-    scores = score_pairs(GRID["error 0.3"], GOLD, seed=6).set_index("measure")
-    for measure in ("precision", "recall", "f1"):
-        assert row[[measure, f"{measure}_low", f"{measure}_high"]].tolist() == pytest.approx(
-            scores.loc[measure, ["estimate", "low", "high"]].tolist(), abs=1e-12
-        )  # rounding of floats
-
-
-def test_a_configuration_that_predicts_nothing_same_is_undefined_and_says_so():
-    grid = {**GRID, "alone": make_clusters(np.arange(N_IMAGES))}
-    row = compare_configurations(grid, GOLD, n_bootstrap=20).set_index("configuration").loc["alone"]
-    assert np.isnan(row["f1"])
-    assert not row["cannot_be_told_apart"]
-    assert row["reason"].startswith("f1 is undefined")
-
-
 def test_design_weights_reach_every_score():
     gold = GOLD.assign(inclusion_probability=np.where(GOLD["same"], 0.5, 0.01))
-    found = cross_validate(GRID, gold, weights="inclusion_probability", n_bootstrap=10)
+    found = vc.cross_validate(GRID, gold, weights="inclusion_probability", n_bootstrap=10)
     assert found.winner["weighting"].item() == "design-weighted"
-    expected = score_pairs(GRID["error 0.3"], gold, weights="inclusion_probability", n_bootstrap=1)
+    expected = vc.score_pairs(GRID["error 0.3"], gold, weights="inclusion_probability", n_bootstrap=1)
     expected = expected.set_index(["weighting", "measure"]).loc[("design-weighted", "precision"), "estimate"]
     row = found.comparison.set_index("configuration").loc["error 0.3"]
     assert row["precision"] == pytest.approx(expected, abs=1e-12)  # rounding of floats
 
 
-def test_a_weighted_comparison_that_hangs_on_one_pair_says_so():
-    probability = np.where(np.arange(len(GOLD)) == 0, 0.001, 1.0)
-    gold = GOLD.assign(inclusion_probability=probability)
-    for weights, said in ((None, False), ("inclusion_probability", True)):
-        reasons = compare_configurations(GRID, gold, weights=weights, n_bootstrap=50)["reason"]
-        assert reasons.str.contains("intervals are likely too narrow").all() == said
-
-
 def test_settings_are_joined_to_every_configuration():
     settings = pd.DataFrame({"configuration": list(GRID), "threshold": [0.03, 0.04, 0.05]})
-    found = cross_validate(GRID, GOLD, settings=settings, n_bootstrap=10)
+    found = vc.cross_validate(GRID, GOLD, settings=settings, n_bootstrap=10)
     expected = dict(zip(settings["configuration"], settings["threshold"], strict=True))
     for table in (found.configurations, found.comparison):
         assert table.set_index("configuration")["threshold"].to_dict() == expected
@@ -251,7 +153,7 @@ def test_settings_are_joined_to_every_configuration():
 
 def test_the_same_seed_gives_the_same_result_and_the_input_stays_as_it_was():
     before = GOLD.copy(), {name: table.copy() for name, table in GRID.items()}
-    first, second = (cross_validate(GRID, GOLD, seed=7, n_bootstrap=20) for _ in range(2))
+    first, second = (vc.cross_validate(GRID, GOLD, seed=7, n_bootstrap=20) for _ in range(2))
     for one, other in zip(first[:5], second[:5], strict=True):
         pd.testing.assert_frame_equal(one, other)
     pd.testing.assert_frame_equal(GOLD, before[0])
@@ -259,89 +161,27 @@ def test_the_same_seed_gives_the_same_result_and_the_input_stays_as_it_was():
         pd.testing.assert_frame_equal(table, before[1][name])
 
 
-SETTINGS = pd.DataFrame(
-    {
-        "configuration": ["error 0.5", "error 0.1", "error 0.3", "other single", "other iterative"],
-        "method": ["iterative", "iterative", "single", "single", "iterative"],
-        "embedding": ["resnet18"] * 3 + ["vgg16"] * 2,
-    }
-)
-TWO_EMBEDDINGS = {
-    **GRID,
-    "other single": make_grid([0.2])["error 0.2"],
-    "other iterative": make_grid([0.7])["error 0.7"],
-}
-
-
-def test_iterative_configurations_are_set_against_the_best_single_of_their_embedding():
-    found = compare_iterative_with_single(TWO_EMBEDDINGS, GOLD, settings=SETTINGS, n_bootstrap=200)
-    points = found.points.set_index("configuration")
-    assert points["baseline_configuration"].to_dict() == {
-        "error 0.1": "error 0.3",
-        "error 0.5": "error 0.3",
-        "other iterative": "other single",
-    }
-    assert points["above"].to_dict() == {"error 0.1": True, "error 0.5": False, "other iterative": False}
-    assert points["rank"].to_dict() == {"error 0.1": 1, "error 0.5": 2, "other iterative": 1}
-    assert (points["difference"] == points["estimate"] - points["baseline"]).all()
-
-
-def test_the_summary_counts_the_share_above_and_compares_the_best_with_the_best():
-    found = compare_iterative_with_single(TWO_EMBEDDINGS, GOLD, settings=SETTINGS, n_bootstrap=200)
-    summary = found.summary.set_index("embedding")
-    assert summary["n_above"].to_dict() == {"resnet18": 1, "vgg16": 0, "all": 1}
-    assert summary["share_above"].tolist() == [0.5, 0.0, 1 / 3]
-    assert summary.loc["all", ["best_configuration", "baseline_configuration"]].tolist() == [
-        "error 0.1",
-        "other single",
-    ]
-    row = summary.loc["resnet18"]
-    assert row["difference_low"] < row["difference"] < row["difference_high"]
-
-
-def test_one_embedding_has_a_single_line_of_summary():
-    settings = SETTINGS[SETTINGS["embedding"] == "resnet18"]
-    assert len(compare_iterative_with_single(GRID, GOLD, settings=settings, n_bootstrap=10).summary) == 1
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: cross_validate({}, GOLD), "at least one clusters table"),
-        (lambda: cross_validate([GRID], GOLD), "got list"),
+        (lambda: vc.cross_validate({}, GOLD), "at least one clusters table"),
+        (lambda: vc.cross_validate([GRID], GOLD), "got list"),
         (
-            lambda: cross_validate({"small": make_clusters([0, 1])}, GOLD),
+            lambda: vc.cross_validate({"small": make_clusters([0, 1])}, GOLD),
             "Configuration 'small': Expected every",
         ),
-        (lambda: cross_validate(GRID, GOLD.iloc[:0]), "at least one gold pair"),
-        (lambda: cross_validate(GRID, GOLD, folds=1), "from 2 folds to as many as there are gold pairs"),
-        (lambda: cross_validate(GRID, GOLD, measure="coverage"), "got 'coverage'"),
+        (lambda: vc.cross_validate(GRID, GOLD.iloc[:0]), "at least one gold pair"),
+        (lambda: vc.cross_validate(GRID, GOLD, folds=1), "from 2 folds to as many as there are gold pairs"),
+        (lambda: vc.cross_validate(GRID, GOLD, measure="coverage"), "got 'coverage'"),
         (
-            lambda: cross_validate({"alone": make_clusters(np.arange(N_IMAGES))}, GOLD),
+            lambda: vc.cross_validate({"alone": make_clusters(np.arange(N_IMAGES))}, GOLD),
             "f1 is defined on some fold, got none",
         ),
-        (lambda: cross_validate(GRID, GOLD, settings=SETTINGS.iloc[1:]), "'error 0.5' has none"),
-        (lambda: cross_validate(GRID, GOLD, settings=SETTINGS[["method"]]), "one row per configuration"),
+        (lambda: vc.cross_validate(GRID, GOLD, settings=SETTINGS.iloc[1:]), "'error 0.5' has none"),
+        (lambda: vc.cross_validate(GRID, GOLD, settings=SETTINGS[["method"]]), "one row per configuration"),
         (
-            lambda: cross_validate(GRID, GOLD, settings=SETTINGS.rename(columns={"method": "winner"})),
+            lambda: vc.cross_validate(GRID, GOLD, settings=SETTINGS.rename(columns={"method": "winner"})),
             "under names of their own, got winner",
-        ),
-        (lambda: compare_configurations(GRID, GOLD, reference="best"), "Expected a reference from the grid"),
-        (
-            lambda: compare_configurations({"alone": make_clusters(np.arange(N_IMAGES))}, GOLD),
-            "f1 is defined, got none",
-        ),
-        (
-            lambda: compare_iterative_with_single(GRID, GOLD, settings=SETTINGS.assign(method="dbscan")),
-            "got 'dbscan'",
-        ),
-        (
-            lambda: compare_iterative_with_single(GRID, GOLD, settings=SETTINGS.drop(columns="embedding")),
-            "Expected settings with the column embedding",
-        ),
-        (
-            lambda: compare_iterative_with_single(GRID, GOLD, settings=SETTINGS.assign(method="iterative")),
-            "got 0 single and 3 iterative",
         ),
     ],
 )

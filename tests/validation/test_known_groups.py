@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from visclust.validation.known_groups import score_against_groups
+import visclust as vc
 
 
 def score(clusters, groups):
     table = pd.DataFrame({"image_id": clusters["image_id"], "group": list(groups)})
-    return score_against_groups(clusters, table).iloc[0]
+    return vc.score_against_groups(clusters, table).iloc[0]
 
 
 def test_the_clusters_that_are_the_groups_score_one(make_clusters):

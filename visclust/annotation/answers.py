@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 
 from visclust.annotation.answer_files import ANSWER_COLUMNS, SIMULATED, check_row, read_rows
+from visclust.base.provenance import digest_files, note_run, recorded
 from visclust.base.tables import check_table
 
 
+@recorded
 def read_answers(
     source: str | os.PathLike | Iterable[str | os.PathLike], *, simulated: bool | None = None
 ) -> pd.DataFrame:
@@ -56,12 +58,15 @@ def read_answers(
     0      p1   same
     """
     sources = [source] if isinstance(source, str | os.PathLike) else list(source)
-    rows = [row for path in _list_files(sources) for row in read_rows(path)]
+    files = _list_files(sources)
+    note_run(inputs={"source": digest_files(files)})
+    rows = [row for path in files for row in read_rows(path)]
     if simulated is not None:
         rows = [row for row in rows if row["simulated"] == simulated]
     return _make_table(rows)
 
 
+@recorded
 def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataFrame:
     """Merge answers from several places, each event once however often it comes.
 
@@ -90,7 +95,7 @@ def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataF
     1
     """
     rows: list[dict[str, Any]] = []
-    for part in paths:
+    for place, part in enumerate(paths):
         if isinstance(part, pd.DataFrame):
             table = part.astype(object).where(part.notna(), None)
             rows += [
@@ -98,11 +103,14 @@ def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataF
                 for row in table.to_dict("records")
             ]
         else:
-            rows += [row for path in _list_files([part]) for row in read_rows(path)]
+            files = _list_files([part])
+            note_run(inputs={f"paths.{place}": digest_files(files)})
+            rows += [row for path in files for row in read_rows(path)]
     order = sorted(range(len(rows)), key=lambda at: datetime.fromisoformat(rows[at]["answered_at"]))
     return _make_table([rows[at] for at in order])
 
 
+@recorded
 def current_answers(answers: pd.DataFrame) -> pd.DataFrame:
     """Keep the answer that stands for each annotator and item.
 

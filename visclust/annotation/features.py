@@ -18,6 +18,7 @@ from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.annotation.constructs import check_names
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_table
 
 _RESERVED = ("image_id", "simulated")  # the other columns of a labels table
@@ -38,6 +39,7 @@ class AggregatedLabels(NamedTuple):
     agreement: pd.DataFrame
 
 
+@recorded
 def aggregate_labels(
     answers: pd.DataFrame,
     *,
@@ -115,6 +117,7 @@ def aggregate_labels(
     if standing.empty:
         raise ValueError("Expected at least one answer that was not taken back, got none.")
     simulated = refuse_mixture(standing)
+    note_run(parameters={"simulated": simulated})
     votes = _list_votes(standing)
     _refuse_lost_votes(answers, standing)
     votes["simulated"] = simulated

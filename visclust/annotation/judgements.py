@@ -15,6 +15,7 @@ from visclust.annotation.agreement_measures import (
 from visclust.annotation.answer_files import SKIP
 from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_columns, check_table
 
 # The answers that an annotator can give to a pair.
@@ -39,6 +40,7 @@ class Resolution(NamedTuple):
     unresolved: pd.DataFrame
 
 
+@recorded
 def agreement(
     answers: pd.DataFrame,
     *,
@@ -220,6 +222,7 @@ def _count_answers(wide: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["annotator", *PAIR_ANSWERS, "prevalence"])
 
 
+@recorded
 def resolve(
     answers: pd.DataFrame, *, pairs: pd.DataFrame, rule: str = "unanimous", third: str | None = None
 ) -> Resolution:
@@ -296,12 +299,14 @@ def resolve(
     if third is not None:
         same, decided_by, reason = _ask_third(same, decided_by, reason, wide[third].to_numpy(dtype=object))
     decided = decided_by != ""
+    simulated = refuse_mixture(answers)
+    note_run(parameters={"simulated": simulated})
     gold = pairs[decided].reset_index(drop=True)
     gold = gold.assign(
         same=same[decided],
         n_answers=wide.isin(["same", "different", "unsure"]).sum(axis=1).to_numpy()[decided],
         decided_by=decided_by[decided],
-        simulated=refuse_mixture(answers),
+        simulated=simulated,
     )
     unresolved = pairs[_PAIR].merge(wide, left_on="pair_id", right_index=True)[~decided]
     unresolved = unresolved.assign(reason=reason[~decided]).reset_index(drop=True)

@@ -11,6 +11,7 @@ import pandas as pd
 from visclust.annotation.answer_files import SKIP, clean_name
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.constructs import EMOTIONS, check_names
+from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_table
 
 _COLUMNS = [
@@ -19,6 +20,7 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
+@recorded
 def read_rating_answers(
     answers: str | os.PathLike | pd.DataFrame,
     assignment: pd.DataFrame,
@@ -71,6 +73,7 @@ def read_rating_answers(
     names, scale = list_items(items), check_scale(scale)
     check_table(assignment, "assignment")
     table = answers if isinstance(answers, pd.DataFrame) else read_answers(answers)
+    note_run(inputs={"answers": table})
     standing = current_answers(table)
     simulated = refuse_mixture(standing)
     said = {

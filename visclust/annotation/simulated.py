@@ -8,12 +8,14 @@ import pandas as pd
 from visclust.annotation.answer_files import SIMULATED
 from visclust.annotation.constructs import FEATURES
 from visclust.annotation.features import check_features, write_feature_answer
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns
 
 # A placeholder: nobody answered at any time, but the answer files ask for one.
 _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 
+@recorded
 def simulate_answers(
     pairs: pd.DataFrame,
     groups: Mapping[str, object] | pd.Series,
@@ -82,6 +84,7 @@ def simulate_answers(
     return pd.concat(parts, ignore_index=True)
 
 
+@recorded
 def simulate_features(
     images: pd.DataFrame,
     truth: pd.DataFrame,

@@ -10,5 +10,6 @@ from visclust.base.tables import (
     check_table as check_table,
     read_provenance as read_provenance,
     read_table as read_table,
+    save_csv as save_csv,
     save_table as save_table,
 )

@@ -1,7 +1,8 @@
-"""Show charts live in JupyterLab and as a picture wherever the notebook is read later."""
+"""Show charts live in JupyterLab and as a picture wherever a notebook is read later; the one palette."""
 
 import base64
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import altair as alt
 import vl_convert
@@ -43,6 +44,22 @@ def show_charts(*, max_rows: int = 50_000) -> None:
     alt.renderers.register("visclust", _render)
     alt.renderers.enable("visclust")
     alt.data_transformers.enable("default", max_rows=max_rows)
+
+
+def colour_by(
+    field: str,
+    colours: Mapping[str, str],
+    *,
+    title: str | None = None,
+    orient: Literal["bottom", "top"] = "bottom",
+) -> alt.Color:
+    """Colour marks by a field of words: each word with its colour, in the order of the legend."""
+    return alt.Color(
+        f"{field}:N",
+        title=title,
+        scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+        legend=alt.Legend(orient=orient),
+    )
 
 
 def _render(spec: dict[str, Any], **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

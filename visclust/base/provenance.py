@@ -1,15 +1,26 @@
-"""Say how a result was made: parameters, seed, versions, digest of the inputs, device."""
+"""The record of a run: made by the function itself from its arguments; and every digest that records hold."""
 
+import dataclasses
+import functools
 import hashlib
+import inspect
+import math
 import os
 import platform
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
+
+from visclust.base.backend import describe_device, is_on_gpu, to_host
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _PACKAGES = (
     "visclust",
@@ -27,26 +38,26 @@ _PACKAGES = (
     "cuml-cu13",
     "cuml-cu12",
 )
+# Parameters that name files to write or to complete: what lay there before is no input.
+_WRITTEN = ("save_to", "cache")
+# A longer list, such as one of image ids, stands in the record as its length and digest.
+_LISTED = 200
+_DATA = object()
 
 
-def digest_input(value: Any) -> str:
-    """Digest an array or a table, so that two results can be known to rest on the same input."""
-    state = hashlib.sha256()
-    if isinstance(value, pd.DataFrame):
-        state.update("\x1f".join(map(str, value.columns)).encode())
-        for column in value.columns:
-            state.update("\x1f".join(map(str, value[column])).encode("utf-8", "surrogatepass"))
-            state.update(b"\x1e")
-    else:
-        array = np.ascontiguousarray(value)
-        state.update(f"{array.dtype.str}{array.shape}".encode())
-        state.update(array.data if array.size else b"")
-    return state.hexdigest()[:32]
+class Record(dict):
+    """The record of a run, for reading only.
+
+    pandas copies what a table carries in `attrs` with every column that is taken from it; a record stays the
+    same object then, which makes it free.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Record":
+        return self
 
 
-def digest_ids(image_ids: Any) -> str:
-    """Digest a sequence of image ids in their order, as a sidecar records it."""
-    return hashlib.sha256("\n".join(image_ids).encode()).hexdigest()[:32]
+# The record of the recorded function that is running, innermost.
+_running: ContextVar[dict[str, Any] | None] = ContextVar("visclust_running", default=None)
 
 
 def describe_run(
@@ -57,7 +68,10 @@ def describe_run(
     inputs: dict[str, Any] | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Describe one run of a function for the record that every saved result carries.
+    """Describe a run of code of your own, for the record that every saved result carries.
+
+    The functions of visclust make their record themselves; `save_table` and `save_embedding` take it from
+    what they return.
 
     Parameters
     ----------
@@ -79,24 +93,251 @@ def describe_run(
 
     Examples
     --------
-    >>> describe_run("draw_stratified_sample", seed=1)["seed"]
+    >>> describe_run("my_own_sampling", seed=1)["seed"]
     1
     """
     return {
         "function": function,
         "parameters": parameters or {},
         "seed": seed,
-        "inputs": {
-            name: value if isinstance(value, str) else digest_input(value)
-            for name, value in (inputs or {}).items()
-        },
+        "inputs": _digest_all(inputs),
         "device": device,
-        "versions": {"python": platform.python_version(), **_list_versions()},
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": list_versions(),
+        "made_at": _now(),
     }
 
 
-def _list_versions() -> dict[str, str]:
+def recorded(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function make the record of its run from its arguments, and put it on what it returns.
+
+    Tables and arrays among the arguments, also inside mappings, lists and results, become digests in
+    ``inputs``, named ``x`` or ``runs.first``; so do the bytes of a file that a path names. Everything else
+    becomes a parameter that JSON can hold. ``inputs_made_by`` tells of inputs that carry a record themselves
+    which function made them. What the arguments do not show, the function adds by `note_run`.
+
+    A table that is returned carries the record in ``attrs["provenance"]``, with ``result``, the digest of
+    that table. Of a NamedTuple its tables do, and its field ``provenance`` is filled, unless it brings a
+    whole record, as results read from a cache do. Anything else is returned as it is. No argument is changed.
+    """
+    signature = inspect.signature(function)
+    paths = {
+        name
+        for name, parameter in signature.parameters.items()
+        if "Path" in str(parameter.annotation) and name not in _WRITTEN
+    }
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # which says by its own name what is wrong
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                arguments |= arguments.pop(name)
+        record = _begin(function.__name__, arguments, paths)
+        token = _running.set(record)
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            _running.reset(token)
+        return _stamp(result, {**record, "made_at": _now()})
+
+    return run
+
+
+def note_run(
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Add to the record of the recorded function that is running what its arguments do not show.
+
+    Gives the record as it is then, for files that the function writes itself; outside any recorded function
+    an empty one. What is added stands in the place of what the arguments said under the same name.
+    """
+    record = _running.get()
+    if record is None:
+        return {}
+    record["parameters"] |= {name: _describe(value) for name, value in (parameters or {}).items()}
+    record["inputs"] |= _digest_all(inputs)
+    if device is not None:
+        record["device"] = device
+    return {**record, "parameters": dict(record["parameters"]), "inputs": dict(record["inputs"])}
+
+
+def carry_record(table: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
+    """Give a table with the record of the run that made it, and the table's own digest in the record."""
+    # A copy, as the table may be an argument of the function that returns it; its columns are shared.
+    table = table.copy(deep=False)
+    table.attrs["provenance"] = Record({**record, "result": digest_input(table)})
+    return table
+
+
+def describe_saved(
+    table: pd.DataFrame,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    made_from: Iterable[Any] = (),
+) -> dict[str, Any]:
+    """Make the record that goes into a table's file, and say there if the table was changed since its run.
+
+    `provenance` with a function is the record itself; otherwise it is added to what is known. `made_from`
+    are tables and results that the table was put together from outside any recorded function.
+    """
+    if provenance is not None and "function" in provenance:
+        return {**provenance, "result": digest_input(table)}
+    nobody = {**describe_run(""), "function": None, "device": None}
+    sources = [_recall(each) for each in made_from]
+    if sources:
+        record = {**nobody, "made_from": sources, "result": digest_input(table)}
+    elif "provenance" in table.attrs:
+        record = _recall(table)
+    else:
+        note = "How the table was made is not known: it came without a record."
+        record = {**nobody, "note": note, "result": digest_input(table)}
+    return record | dict(provenance or {})
+
+
+def _recall(made: Any) -> dict[str, Any]:
+    """Give the record that a table or a result carries, with the digest of a table as it is now."""
+    if not isinstance(made, pd.DataFrame):
+        return dict(getattr(made, "provenance", {}))
+    record = dict(made.attrs.get("provenance", {}))
+    returned, now = record.get("result"), digest_input(made)
+    if record and returned != now:
+        # Files written before records held digests leave it open.
+        record["changed_after"] = None if returned is None else True
+    return {**record, "result": now}
+
+
+def _begin(function: str, arguments: dict[str, Any], paths: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    parameters = {}
+    for name, value in arguments.items():
+        plain = _describe(value, name, found)
+        if plain is not _DATA:
+            parameters[name] = plain
+    seed = parameters.pop("seed", None)
+    inputs = {name: digest_input(value) for name, value in found.items()}
+    for name in paths:
+        inputs |= _digest_paths(name, arguments[name])
+    devices = [describe_device(value) for value in found.values() if is_on_gpu(value)]
+    device = devices[0] if devices else "cpu"
+    record = describe_run(function, parameters=parameters, seed=seed, inputs=inputs, device=device)
+    made_by = {}
+    for name, value in found.items():
+        known = value.attrs.get("provenance") if isinstance(value, pd.DataFrame) else None
+        if known:
+            made_by[name] = {key: known.get(key) for key in ("function", "parameters", "seed")}
+            if known.get("result") != inputs[name]:
+                made_by[name]["changed_after"] = None if known.get("result") is None else True
+    return {**record, "inputs_made_by": made_by} if made_by else record
+
+
+def _describe(value: Any, name: str = "", found: dict[str, Any] | None = None) -> Any:
+    """Give a value as JSON holds it.
+
+    Where `found` is given, tables and arrays go there by name; what is nothing but such gives _DATA.
+    """
+    if _is_data(value):
+        if found is None:
+            return digest_input(value)
+        found[name] = value
+        return _DATA
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float | np.generic):
+        plain = value.item() if isinstance(value, np.generic) else value
+        return plain if not isinstance(plain, float) or math.isfinite(plain) else str(plain)
+    if isinstance(value, os.PathLike | date):  # a datetime is a date
+        return str(value)
+    if isinstance(value, pd.Series | pd.Index):
+        return {"length": len(value), "digest": digest_input(_frame(value))}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif _is_named_tuple(value):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        parts = {str(key): _describe(each, f"{name}.{key}", found) for key, each in value.items()}
+        rest = {key: each for key, each in parts.items() if each is not _DATA}
+        return rest if rest or not parts else _DATA
+    if isinstance(value, Collection) and not isinstance(value, bytes):
+        # A set has no order of its own.
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
+        listed = [_describe(each, f"{name}.{place}", found) for place, each in enumerate(items)]
+        listed = [each for each in listed if each is not _DATA]
+        if len(listed) > _LISTED:
+            return {"length": len(listed), "digest": digest_ids(map(str, listed))}
+        return listed if listed or not items else _DATA
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, pd.DataFrame | np.ndarray) or is_on_gpu(value)
+
+
+def _is_named_tuple(value: Any) -> bool:
+    return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
+def _frame(values: pd.Series | pd.Index) -> pd.DataFrame:
+    if isinstance(values, pd.Index):
+        return values.to_frame(index=False, name="values")
+    return pd.DataFrame({"index": values.index, "values": values.array})
+
+
+def _digest_paths(name: str, value: Any) -> dict[str, str]:
+    """Digest the files that a path or a list of paths names; of a folder, the function says what it read."""
+    if isinstance(value, str | os.PathLike):
+        path = Path(value)
+        return {name: digest_files([path])} if path.is_file() else {}
+    if isinstance(value, list | tuple) and not _is_named_tuple(value):
+        found: dict[str, str] = {}
+        for place, each in enumerate(value):
+            found |= _digest_paths(f"{name}.{place}", each)
+        return found
+    return {}
+
+
+def _stamp(result: Any, record: dict[str, Any]) -> Any:
+    if isinstance(result, pd.DataFrame):
+        return carry_record(result, record)
+    if not _is_named_tuple(result):
+        return result
+    fields = result._asdict()
+    own = fields.get("provenance")
+    brought = isinstance(own, Mapping) and "made_at" in own
+    if "provenance" in fields and not brought:
+        record["result"] = {name: digest_input(value) for name, value in fields.items() if _is_data(value)}
+        fields["provenance"] = Record(record)
+    known = own if brought else record
+    for name, value in fields.items():
+        if isinstance(value, pd.DataFrame):
+            fields[name] = carry_record(value, known)
+    return result._replace(**fields)
+
+
+def _digest_all(inputs: Mapping[str, Any] | None) -> dict[str, str]:
+    given = (inputs or {}).items()
+    return {name: value if isinstance(value, str) else digest_input(value) for name, value in given}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def list_versions() -> dict[str, str]:
+    """List the versions of Python and of the packages that results can depend on, where installed."""
+    return {"python": platform.python_version(), **_find_versions()}
+
+
+@functools.cache  # looking into the installed packages takes some 50 ms
+def _find_versions() -> dict[str, str]:
     found = {}
     for package in _PACKAGES:
         try:
@@ -106,12 +347,79 @@ def _list_versions() -> dict[str, str]:
     return found
 
 
+def digest_input(value: Any) -> str:
+    """Digest an array or a table to 32 hexadecimal digits, so that two can be known to be the same.
+
+    Arrays are digested by dtype, shape and bytes, wherever they are; tables by column names and values as
+    text, in their order, without the index.
+    """
+    state = hashlib.sha256()
+    if isinstance(value, pd.DataFrame):
+        state.update("\x1f".join(map(str, value.columns)).encode("utf-8", "surrogatepass"))
+        for position in range(value.shape[1]):
+            texts = _spell_values(value.iloc[:, position])
+            state.update("\x1f".join(texts).encode("utf-8", "surrogatepass"))
+            state.update(b"\x1e")
+    else:
+        array = np.ascontiguousarray(to_host(value))
+        state.update(f"{array.dtype.str}{array.shape}".encode())
+        if array.dtype.kind == "O":  # whose bytes are addresses in memory
+            state.update("\x1f".join(map(str, array.ravel())).encode("utf-8", "surrogatepass"))
+        elif array.size:
+            state.update(array.tobytes() if array.dtype.kind in "mM" else array.data)
+    return state.hexdigest()[:32]
+
+
+def _spell_values(column: pd.Series) -> Iterable[str]:
+    """Give what ``map(str, column)`` gives, several times faster for the types that large tables have."""
+    if column.dtype.kind in "biuf" and isinstance(column.dtype, np.dtype):
+        return map(str, column.to_numpy().tolist())
+    if column.dtype.kind == "M":
+        times = pd.DatetimeIndex(column)
+        if not times.nanosecond.any():  # a datetime has none
+            return map(str, times.to_pydatetime())
+        return map(str, column)
+    if isinstance(column.dtype, pd.StringDtype):
+        return map(str, column.to_numpy(dtype=object))
+    if column.dtype == object:
+        return map(_make_speller(), column)
+    return map(str, column)
+
+
+def _make_speller() -> Callable[[Any], str]:
+    """Make a `str` that spells equal arrays, such as hashtags of posts, once: NumPy takes long for each."""
+    written: dict[tuple[str, str], str] = {}
+
+    def spell(value: Any) -> str:
+        if not isinstance(value, np.ndarray) or value.ndim != 1:
+            return str(value)
+        key = (value.dtype.str, repr(value.tolist()))
+        if key not in written:
+            written[key] = str(value)
+        return written[key]
+
+    return spell
+
+
+def digest_ids(image_ids: Iterable[str]) -> str:
+    """Digest ids in their order to 32 hexadecimal digits, as the sidecar of an embedding records them."""
+    return hashlib.sha256("\n".join(image_ids).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def digest_file(path: str | os.PathLike) -> str:
-    """Digest a file."""
+    """Digest the bytes of a file to 64 hexadecimal digits, as ``sha256sum`` prints them."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_text(text: str) -> str:
-    """Digest a text to 16 hexadecimal digits, under which a browser keeps what belongs to it."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def digest_files(paths: Collection[str | os.PathLike]) -> str:
+    """Digest several files with their names to 32 hexadecimal digits; of one file, its own first ones."""
+    listed = sorted((Path(path).name, digest_file(path)) for path in paths)
+    return (
+        listed[0][1][:32] if len(listed) == 1 else digest_ids(f"{digest} {name}" for name, digest in listed)
+    )
+
+
+def digest_text(text: str, *, digits: int = 16) -> str:
+    """Digest a text, halves of characters included, by default to 16 hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]

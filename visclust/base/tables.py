@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visclust.base.files import write_atomically
+from visclust.base.files import guard_cell, write_atomically, write_json, write_text
+from visclust.base.provenance import Record, describe_saved, digest_input
 
 UNASSIGNED = -1
 
@@ -148,7 +149,7 @@ _TYPE_WORDS = {
     "list": "lists",
 }
 
-_PROVENANCE_KEY = b"visclust"
+PROVENANCE_KEY = b"visclust"
 
 
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -235,9 +236,17 @@ def _has_type(column: pd.Series, wanted: str) -> bool:
 
 
 def save_table(
-    table: pd.DataFrame, path: str | os.PathLike, kind: str, *, provenance: dict[str, Any] | None = None
+    table: pd.DataFrame,
+    path: str | os.PathLike,
+    kind: str | None = None,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    made_from: Iterable[Any] = (),
 ) -> Path:
     """Check a table and save it as Parquet, with the record of how it was made inside the file.
+
+    The functions of visclust put the record on the tables that they return. A table that was changed after
+    that (filtered, given another column) is saved with ``changed_after`` in its record.
 
     Parameters
     ----------
@@ -245,10 +254,13 @@ def save_table(
         The table.
     path : str or path
         Where to; conventionally ``<kind>.parquet``.
-    kind : str
-        One of the keys of `TABLES`.
-    provenance : dict, optional
-        What `describe_run` returned for the run that made it.
+    kind : str, optional
+        One of the keys of `TABLES`. Tables of no kind, such as a log, are saved as they are.
+    provenance : mapping, optional
+        What to add to the record, such as ``{"note": "without the posts of bots"}``; one with the key
+        ``function``, as `describe_run` gives it, takes the place of the record that the table carries.
+    made_from : iterable of DataFrame or result, optional
+        What you put the table together from by code of your own: the record then lists their records.
 
     Returns
     -------
@@ -269,11 +281,75 @@ def save_table(
       post_id image_id
     0      p1        a
     """
-    check_table(table, kind)
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    record = json.dumps({"kind": kind, **(provenance or {})})
-    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), _PROVENANCE_KEY: record.encode()})
+    if kind is not None:
+        check_table(table, kind)
+    record = describe_saved(table, provenance=provenance, made_from=made_from)
+    bare = table.copy(deep=False)
+    bare.attrs = {}  # pandas would write it into the file as well, and cannot write every value
+    arrow = pa.Table.from_pandas(bare, preserve_index=False)
+    if any(table[name].dtype == object for name in table.columns):
+        # Lists come back as arrays, None as a missing value: the digest is that of the table as it is read.
+        record["result"] = digest_input(arrow.to_pandas())
+    text = json.dumps({"kind": kind, **record}).encode()
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), PROVENANCE_KEY: text})
     return write_atomically(path, lambda file: pq.write_table(arrow, file))
+
+
+def save_csv(
+    table: pd.DataFrame,
+    path: str | os.PathLike,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    made_from: Iterable[Any] = (),
+) -> Path:
+    """Save a table as CSV for people with spreadsheets, and the record of how it was made beside it.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table; its index is left out.
+    path : str or path
+        Where to. The record goes into ``<path>.json``.
+    provenance, made_from : optional
+        As in `save_table`.
+
+    Returns
+    -------
+    pathlib.Path
+        The file, in UTF-8 with the mark by which spreadsheets know it. Both files are written in one step
+        each, the record first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> words = pd.DataFrame({"word": ["=1+1", "wall"], "z": [2.5, None]})
+    >>> path = save_csv(words, Path(tempfile.mkdtemp()) / "words.csv")
+    >>> path.read_text(encoding="utf-8-sig").split()
+    ['word,z', "'=1+1,2.5", 'wall,']
+    >>> read_provenance(path)["note"]
+    'How the table was made is not known: it came without a record.'
+    """
+    path = Path(path)
+    record = describe_saved(table, provenance=provenance, made_from=made_from)
+    guarded = table.set_axis([_guard(name) for name in table.columns], axis=1)
+    for place, dtype in enumerate(guarded.dtypes):
+        if not pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_datetime64_any_dtype(dtype):
+            texts = guarded.iloc[:, place].astype(object).map(_guard)
+            guarded.isetitem(place, texts.to_numpy(dtype=object))
+    text = guarded.to_csv(index=False, lineterminator="\n")
+    write_json(_name_sidecar(path), record)
+    return write_text(path, text, encoding="utf-8-sig")
+
+
+def _guard(value: Any) -> Any:
+    return guard_cell(value) if isinstance(value, str) else value
+
+
+def _name_sidecar(path: Path) -> Path:
+    # The whole name and ".json": a file of the user's own may be called tweets.json beside tweets.csv.
+    return path.with_name(f"{path.name}.json")
 
 
 def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
@@ -289,7 +365,7 @@ def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The table.
+        The table; ``attrs["provenance"]`` holds the record of how it was made.
 
     Raises
     ------
@@ -307,21 +383,32 @@ def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
-    return check_table(pd.read_parquet(path), kind)
+    table = check_table(pd.read_parquet(path), kind)
+    record = read_provenance(path)
+    record.pop("kind", None)
+    if record:
+        table.attrs["provenance"] = Record(record)
+    return table
 
 
 def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
-    """Read how a saved table was made.
+    """Read how a saved file was made.
 
     Parameters
     ----------
     path : str or path
-        A Parquet file written by `save_table`.
+        A Parquet file of `save_table`, a CSV file of `save_csv`, the matrix of `save_embedding`, or the
+        encoder of `finetune`.
 
     Returns
     -------
     dict
-        The record given to `save_table`, with the kind of table; empty for a file from elsewhere.
+        The record: ``function, parameters, seed, inputs`` (digests by name), ``device, versions, made_at``,
+        ``result`` (the digest of the table), of a table its ``kind``; ``inputs_made_by`` tells which
+        functions made the inputs, where that is known. Instead of a function there is ``made_from``, a list
+        of records, in tables put together outside visclust's functions. ``changed_after`` is true where the
+        table was changed after the function had returned it, and null where that is not known. Empty for a
+        file from elsewhere.
 
     Examples
     --------
@@ -331,8 +418,17 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     >>> read_provenance(save_table(links, path, "posts_images", provenance={"seed": 3}))["seed"]
     3
     """
-    metadata = pq.read_schema(Path(path)).metadata or {}
-    return json.loads(metadata.get(_PROVENANCE_KEY, b"{}"))
+    path = Path(path)
+    if path.suffix in (".npy", ".safetensors"):
+        return _read_json(path.with_suffix(".json")).get("provenance", {})
+    if path.suffix == ".csv":
+        return _read_json(_name_sidecar(path))
+    metadata = pq.read_schema(path).metadata or {}
+    return json.loads(metadata.get(PROVENANCE_KEY, b"{}"))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def check_posts(posts: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:

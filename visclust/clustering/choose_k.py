@@ -1,4 +1,4 @@
-"""Choose K on a random sample, by climbing until the moving average of the fit stops rising."""
+"""Choose K: by climbing on a random sample while the fit rises, or by looking at a scan of all images."""
 
 import time
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.provenance import recorded
 from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import IterativeSettings
@@ -30,22 +31,13 @@ class KCurve(NamedTuple):
     chosen: int | None
 
 
-_TITLES = {
-    "silhouette": "Mean silhouette",
-    "macro_silhouette": "Mean silhouette, clusters weighted equally",
-    "calinski_harabasz": "Calinski-Harabasz index",
-    "inertia": "Inertia (sum of squares within clusters)",
-}
+def climb_k(workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int) -> KCurve:
+    """Try K = step, 2 step, … on one random sample until the moving average of the fit no longer improves.
 
-
-def climb_k(
-    workspace: Workspace,
-    remaining: np.ndarray,
-    *,
-    settings: IterativeSettings,
-    seed: int,
-) -> KCurve:
-    """Try K = step, 2 step, … on one random sample until the moving average of the fit no longer improves."""
+    `remaining` (m) are the numbers of the rows to sample from. K starts at max(2, step_size) and stays below
+    the size of the sample; the average runs over convergence_window K's. ``chosen`` is None where not even
+    two clusters can be told apart. This is the inner loop of the paper's Figure 3.
+    """
     window, gain = settings.convergence_window, REQUIRED_GAIN[settings.goodness_of_fit]
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(remaining, min(settings.sample_size, len(remaining)), replace=False))
@@ -56,10 +48,7 @@ def climb_k(
     averages: list[float] = []
     for k in range(max(2, settings.step_size), len(sample), settings.step_size):
         found = fit_kmeans(
-            narrow.rows,
-            k,
-            seed=int(rng.integers(2**31)),
-            measure=measure_squares(narrow, everyone),
+            narrow.rows, k, seed=int(rng.integers(2**31)), measure=measure_squares(narrow, everyone)
         )
         n_clusters = len(found.centers)
         if n_clusters < 2:
@@ -76,13 +65,17 @@ def climb_k(
 
 
 def _choose_from_curve(tried: list[int], fits: list[float], averages: list[float]) -> int | None:
-    """Take the K at which the best moving average ends, or the best single fit where no window was filled."""
+    """Take the K at which the best moving average ends, or the best single fit where no window was filled.
+
+    Of equals the smallest; None where no K was tried.
+    """
     if not tried:
         return None
     scores: Any = fits if np.isnan(averages).all() else averages
     return tried[int(np.nanargmax(scores))]
 
 
+@recorded
 def scan_k(
     x: Any,
     *,
@@ -105,7 +98,7 @@ def scan_k(
     n_init : int, default 1
         Starts of each fit.
     memory_budget : int, bytes, optional
-        See `open_workspace`.
+        All n x n distances are kept where they fit in it; a third of the memory at hand by default.
     progress : bool, default True
         Show a progress bar.
 

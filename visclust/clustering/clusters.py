@@ -1,4 +1,4 @@
-"""A clustering as a result and as a table; the single k-means baseline; leftovers by nearest centre."""
+"""A clustering as a result and as tables; the single k-means baseline; leftovers by nearest centre."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
-from visclust.base.provenance import describe_run
+from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.provenance import carry_record, digest_input, recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
@@ -26,6 +26,7 @@ class ClusteringResult(NamedTuple):
     provenance: dict[str, Any]
 
 
+@recorded
 def cluster_once(
     x: Any,
     *,
@@ -92,15 +93,8 @@ def cluster_once(
             "seconds": [time.perf_counter() - started],
         }
     )
-    provenance = describe_run(
-        "cluster_once",
-        parameters={"n_clusters": n_clusters, "n_init": n_init},
-        seed=seed,
-        inputs={"x": to_host(x)},
-        device=describe_device(x),
-    )
     reason = "one k-means" if found == n_clusters else f"one k-means; only {found} distinct images"
-    return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, provenance)
+    return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, {})
 
 
 def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFrame:
@@ -117,7 +111,7 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
     -------
     DataFrame
         ``image_id, cluster, iteration, silhouette``; cluster and iteration are -1, and the silhouette
-        missing, for unassigned images.
+        missing, for unassigned images. It carries the record of the clustering.
 
     Raises
     ------
@@ -139,7 +133,7 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
             f"Expected a label for each of the {len(usable)} usable images, got {len(result.labels)}: "
             "the embedding was made from another images table. Run the embedding step again."
         )
-    return check_table(
+    table = check_table(
         pd.DataFrame(
             {
                 "image_id": usable["image_id"],
@@ -150,6 +144,11 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
         ),
         "clusters",
     )
+    if not result.provenance:
+        return table
+    # The record is that of the clustering: it holds the settings, and this is its result with ids beside it.
+    inputs = {**result.provenance.get("inputs", {}), "images": digest_input(images)}
+    return carry_record(table, {**result.provenance, "inputs": inputs})
 
 
 def assign_nearest(x: Any, labels: Any) -> np.ndarray:
@@ -196,6 +195,7 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     return full
 
 
+@recorded
 def list_k_curve(log: pd.DataFrame, *, iteration: int = 1) -> pd.DataFrame:
     """List the K's that an iteration tried, a row each.
 
@@ -233,6 +233,7 @@ def list_k_curve(log: pd.DataFrame, *, iteration: int = 1) -> pd.DataFrame:
     return curve.assign(chosen=curve["k"].eq(found["k"]))
 
 
+@recorded
 def summarize_clusters(clusters: pd.DataFrame) -> pd.DataFrame:
     """Summarize each cluster in a row, the largest first.
 
@@ -269,6 +270,7 @@ def summarize_clusters(clusters: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@recorded
 def pick_cluster_rows(
     clusters: pd.DataFrame, *, n_clusters: int = 20, n_images: int = 10, seed: int = 0
 ) -> pd.DataFrame:

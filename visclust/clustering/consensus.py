@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from visclust.base.components import connect_pairs
 from visclust.base.machine import memory_at_hand
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.clustering.runs import stack_runs
 
@@ -19,6 +20,7 @@ _BLOCK = 512
 _ROUNDING = 1e-9
 
 
+@recorded
 def find_consensus(
     runs: Mapping[str, pd.DataFrame],
     *,
@@ -115,7 +117,10 @@ def find_consensus(
 
 
 def _count_together(run_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Count in how many runs each image is together with the others of its cluster, on average over these."""
+    """Count in how many runs each image is together with the others of its cluster, on average over these.
+
+    NaN where the image is unassigned or alone in its cluster.
+    """
     total = np.zeros(len(labels))
     for column in run_labels.T:
         there = np.flatnonzero((column != UNASSIGNED) & (labels != UNASSIGNED))

@@ -1,4 +1,7 @@
-"""Search the settings: every configuration on every embedding, sharing what they have in common."""
+"""Search the settings: every configuration on every embedding, sharing what they have in common.
+
+Each finished configuration is saved, so that a search that was interrupted goes on where it stopped.
+"""
 
 import hashlib
 import json
@@ -13,7 +16,7 @@ from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
 from visclust.base.files import write_atomically
-from visclust.base.provenance import describe_run, digest_input
+from visclust.base.provenance import describe_run, digest_input, recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import ClusteringResult, cluster_once
 from visclust.clustering.iterative import cluster_workspace
@@ -23,66 +26,6 @@ from visclust.clustering.workspace import Workspace, open_workspace, sum_distanc
 
 # Raised when the algorithm changes, so that results of an older one are computed again.
 _ALGORITHM = 1
-
-
-class Configuration(NamedTuple):
-    """One run: an embedding, a method with its settings, a seed."""
-
-    name: str
-    embedding: str
-    method: str
-    settings: dict[str, Any]
-    seed: int
-
-
-class ConfigurationRunner:
-    """Run configurations on one embedding; its workspace is opened when the first one is not in the cache."""
-
-    def __init__(self, x: Any, *, memory_budget: int | None, cache: str | os.PathLike | None) -> None:
-        self.x = x
-        self._digest = digest_input(to_host(x))
-        self._memory_budget = memory_budget
-        self._cache = None if cache is None else Path(cache)
-        self._workspace: Workspace | None = None
-
-    @property
-    def workspace(self) -> Workspace:
-        """Open the workspace when it is first needed."""
-        if self._workspace is None:
-            self._workspace = open_workspace(self.x, memory_budget=self._memory_budget)
-        return self._workspace
-
-    def run(self, configuration: Configuration) -> ClusteringResult:
-        """Load the configuration's result where it was saved; otherwise compute and save it."""
-        method, settings = configuration.method, configuration.settings
-        key = _name_configuration(self._digest, method, settings, configuration.seed)
-        saved = _load_configuration(self._cache, key, n=len(self.x))
-        if saved is not None:
-            return saved
-        if method == "single":
-            result = cluster_once(self.x, seed=configuration.seed, score=self._score, **settings)
-        else:
-            result = cluster_workspace(
-                self.workspace, settings=IterativeSettings(**settings), seed=configuration.seed
-            )
-            provenance = describe_run(
-                "cluster_iteratively",
-                parameters=settings,
-                seed=configuration.seed,
-                inputs={"x": self._digest},
-                device=describe_device(self.x),
-            )
-            result = result._replace(provenance=provenance)
-        _save_configuration(self._cache, key, result)
-        return result
-
-    def _score(self, labels: np.ndarray, n_clusters: int) -> Any:
-        """Compute silhouettes from the distances that the workspace shares."""
-        everyone = np.arange(len(labels))
-        sums = sum_distances(self.workspace, everyone, labels, n_clusters=n_clusters)
-        return score_from_sums(sums, get_namespace(sums).asarray(labels))
-
-
 _PAPER_STEPS = (3, 5)
 _PAPER_THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 
@@ -94,6 +37,18 @@ class GridResult(NamedTuple):
     results: dict[str, ClusteringResult]
 
 
+class _Configuration(NamedTuple):
+    """One run: an embedding, a method with its settings, a seed; for a single k-means, why it has this K."""
+
+    name: str
+    embedding: str
+    method: str
+    settings: dict[str, Any]
+    seed: int
+    baseline: str = ""
+
+
+@recorded
 def grid_search(
     embeddings: Mapping[str, Any],
     *,
@@ -130,7 +85,7 @@ def grid_search(
         Folder in which each finished configuration is saved. A search that was interrupted goes on from
         there and gives the same table.
     memory_budget : int, bytes, optional
-        See `open_workspace`; for one embedding at a time.
+        As for `cluster_iteratively`; for one embedding at a time.
     progress : bool, default True
         Show one progress bar over all configurations, with the time left.
     **settings
@@ -169,12 +124,12 @@ def grid_search(
     ]
     _check_grid(embeddings, grid, seeds, baselines)
     per_run = len(grid) * (2 if matched_baselines else 1) + len(step_sizes) + len(baselines)
-    finished: list[tuple[Configuration, ClusteringResult]] = []
+    finished: list[tuple[_Configuration, ClusteringResult]] = []
     with tqdm(
         total=len(embeddings) * len(seeds) * per_run, unit="configuration", disable=not progress
     ) as bar:
         for name, x in embeddings.items():
-            runner = ConfigurationRunner(x, memory_budget=memory_budget, cache=cache)
+            runner = _Runner(x, memory_budget=memory_budget, cache=cache)
             for seed in seeds:
                 iterative = list(_run_iterative(runner, name, grid, seed, bar))
                 ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
@@ -209,20 +164,68 @@ def _check_grid(
             raise ValueError(f"Expected baselines between 1 and n = {n} clusters, got {k}.")
 
 
+class _Runner:
+    """Run configurations on one embedding; its workspace is opened when the first one is not in the cache."""
+
+    def __init__(self, x: Any, *, memory_budget: int | None, cache: str | os.PathLike | None) -> None:
+        self.x = x
+        self._digest = digest_input(to_host(x))
+        self._memory_budget = memory_budget
+        self._cache = None if cache is None else Path(cache)
+        self._workspace: Workspace | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """Open the workspace when it is first needed."""
+        if self._workspace is None:
+            self._workspace = open_workspace(self.x, memory_budget=self._memory_budget)
+        return self._workspace
+
+    def run(self, configuration: _Configuration) -> ClusteringResult:
+        """Load the configuration's result where it was saved; otherwise compute and save it."""
+        method, settings = configuration.method, configuration.settings
+        key = _name_configuration(self._digest, method, settings, configuration.seed)
+        saved = _load_configuration(self._cache, key, n=len(self.x))
+        if saved is not None:
+            return saved
+        if method == "single":
+            result = cluster_once(self.x, seed=configuration.seed, score=self._score, **settings)
+        else:
+            result = cluster_workspace(
+                self.workspace, settings=IterativeSettings(**settings), seed=configuration.seed
+            )
+            provenance = describe_run(
+                "cluster_iteratively",
+                parameters={**settings, "memory_budget": self._memory_budget, "progress": False},
+                seed=configuration.seed,
+                inputs={"x": self._digest},
+                device=describe_device(self.x),
+            )
+            result = result._replace(provenance=provenance)
+        _save_configuration(self._cache, key, result)
+        return result
+
+    def _score(self, labels: np.ndarray, n_clusters: int) -> Any:
+        """Compute silhouettes from the distances that the workspace shares."""
+        everyone = np.arange(len(labels))
+        sums = sum_distances(self.workspace, everyone, labels, n_clusters=n_clusters)
+        return score_from_sums(sums, get_namespace(sums).asarray(labels))
+
+
 def _run_iterative(
-    runner: ConfigurationRunner, embedding: str, grid: list[IterativeSettings], seed: int, bar: Any
-) -> Iterator[tuple[Configuration, ClusteringResult]]:
+    runner: _Runner, embedding: str, grid: list[IterativeSettings], seed: int, bar: Any
+) -> Iterator[tuple[_Configuration, ClusteringResult]]:
     for settings in grid:
         threshold = f"{settings.similarity_threshold:g}"
         name = f"{embedding}, step {settings.step_size}, threshold {threshold}, seed {seed}"
-        configuration = Configuration(name, embedding, "iterative", settings._asdict(), seed)
+        configuration = _Configuration(name, embedding, "iterative", settings._asdict(), seed)
         bar.set_description(name)
         yield configuration, runner.run(configuration)
         bar.update()
 
 
 def _list_single_ks(
-    iterative: list[tuple[Configuration, ClusteringResult]], baselines: Sequence[int], *, matched: bool
+    iterative: list[tuple[_Configuration, ClusteringResult]], baselines: Sequence[int], *, matched: bool
 ) -> dict[int, str]:
     """List the K's of the single k-means, each once, with the reason that names it first."""
     ks: dict[int, str] = {}
@@ -239,17 +242,17 @@ def _list_single_ks(
 
 
 def _run_single(
-    runner: ConfigurationRunner, embedding: str, ks: dict[int, str], seed: int
-) -> list[tuple[Configuration, ClusteringResult]]:
+    runner: _Runner, embedding: str, ks: dict[int, str], seed: int
+) -> list[tuple[_Configuration, ClusteringResult]]:
     found = []
     for k, why in ks.items():
         name = f"K = {k} ({why}), {embedding}, seed {seed}"
-        configuration = Configuration(name, embedding, "single", {"n_clusters": k}, seed)
+        configuration = _Configuration(name, embedding, "single", {"n_clusters": k}, seed, baseline=why)
         found.append((configuration, runner.run(configuration)))
     return found
 
 
-def _describe(configuration: Configuration, result: ClusteringResult) -> dict[str, Any]:
+def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[str, Any]:
     assigned = result.labels != UNASSIGNED
     iterative = configuration.method == "iterative"
     return {
@@ -259,7 +262,7 @@ def _describe(configuration: Configuration, result: ClusteringResult) -> dict[st
         "step_size": configuration.settings["step_size"] if iterative else pd.NA,
         "similarity_threshold": configuration.settings["similarity_threshold"] if iterative else np.nan,
         "seed": configuration.seed,
-        "baseline": "" if iterative else configuration.name.partition("(")[2].partition(")")[0],
+        "baseline": configuration.baseline,
         "clusters": int(result.labels.max()) + 1,
         "coverage": float(assigned.mean()),
         "iterations": len(result.log),

@@ -1,4 +1,14 @@
-"""Cluster iteratively: find clusters, pull out the cohesive ones, repeat on what remains."""
+"""Cluster iteratively: find clusters, pull out the cohesive ones, repeat on what remains.
+
+The paper's Figure 3, step by step, and what takes each step:
+
+1. draw a random sample of the remaining images, and raise K on it while the moving average of the fit
+   rises (`climb_k`);
+2. run k-means with that K on all remaining images (`fit_kmeans`);
+3. take the mean silhouette of each cluster, among all remaining images (`_search` holds 1 to 3);
+4. take out the clusters above the similarity threshold (`_number_cohesive`); the others' images go back;
+5. repeat while more images remain than the stop size (`cluster_workspace`).
+"""
 
 import hashlib
 import time
@@ -8,8 +18,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
-from visclust.base.provenance import describe_run
+from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.choose_k import KCurve, climb_k
 from visclust.clustering.clusters import ClusteringResult
@@ -18,17 +28,6 @@ from visclust.clustering.settings import IterativeSettings, check_settings
 from visclust.clustering.silhouette_kinds import announce_cost, score_rows
 from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
 from visclust.clustering.workspace import Workspace, measure_squares, open_workspace, recall, sum_distances
-
-
-class Iteration(NamedTuple):
-    """How K was chosen, the seed, cluster and silhouette per image, and mean silhouette per cluster."""
-
-    curve: KCurve
-    seed: int
-    codes: np.ndarray
-    scores: np.ndarray
-    means: np.ndarray
-
 
 _LOG_COLUMNS = [
     "iteration",
@@ -48,6 +47,20 @@ _LOG_COLUMNS = [
 ]
 
 
+class _Iteration(NamedTuple):
+    """What one iteration found among the m images that remained, before a threshold is applied.
+
+    How K was chosen, the seed, cluster (m, from 0) and silhouette (m) per image, mean silhouette per cluster.
+    """
+
+    curve: KCurve
+    seed: int
+    codes: np.ndarray
+    scores: np.ndarray
+    means: np.ndarray
+
+
+@recorded
 def cluster_iteratively(
     x: Any,
     *,
@@ -94,8 +107,8 @@ def cluster_iteratively(
     seed : int, default 0
         The same seed gives the same labels.
     memory_budget : int, bytes, optional
-        All n x n distances are kept where they fit in it; see `open_workspace`. Never changes a result
-        by more than the rounding of a distance.
+        All n x n distances are kept where they fit in it (by default a third of the memory at hand), and
+        computed again and again where not. Never changes a result by more than the rounding of a distance.
     progress : bool, default False
         Show how many images are assigned.
 
@@ -138,21 +151,16 @@ def cluster_iteratively(
     workspace = open_workspace(x, memory_budget=memory_budget)
     if silhouette == "exact" and workspace.distances is None:
         announce_cost(workspace.rows)
-    result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
-    provenance = describe_run(
-        "cluster_iteratively",
-        parameters=settings._asdict(),
-        seed=seed,
-        inputs={"x": to_host(x)},
-        device=describe_device(x),
-    )
-    return result._replace(provenance=provenance)
+    return cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
 
 
 def cluster_workspace(
     workspace: Workspace, *, settings: IterativeSettings, seed: int, progress: bool = False
 ) -> ClusteringResult:
-    """Run the iterations on a prepared workspace, re-using what other settings have computed there."""
+    """Run the iterations on a prepared workspace, re-using what other settings have computed there.
+
+    The settings must have been checked; the provenance is left empty for the caller to fill.
+    """
     n = len(workspace.rows)
     labels = np.full(n, UNASSIGNED, dtype=np.int64)
     iterations = np.full(n, UNASSIGNED, dtype=np.int64)
@@ -160,15 +168,13 @@ def cluster_workspace(
     remaining = np.arange(n)
     log: list[dict[str, Any]] = []
     stalled = 0
-    reason = ""
     with tqdm(total=n, desc="Clustering", unit="image", disable=not progress) as bar:
-        while not reason and len(remaining) > settings.stop_size:
+        while len(remaining) > settings.stop_size:
             started = time.perf_counter()
-            found = _search_once(workspace, remaining, settings=settings, seed=seed, round_number=len(log))
-            if found.curve.chosen is None:
-                reason = _explain_why_none(workspace, remaining)
-                if reason:
-                    break
+            found = _find_clusters(workspace, remaining, settings=settings, seed=seed, number=len(log))
+            if found.curve.chosen is None and (reason := _explain_why_none(workspace, remaining)):
+                break
+            # Step 4: a number per cluster that comes out, UNASSIGNED for those that go back.
             out = _number_cohesive(found, settings.similarity_threshold, first=labels.max() + 1)
             coming = out[found.codes] != UNASSIGNED
             labels[remaining[coming]] = out[found.codes[coming]]
@@ -183,54 +189,52 @@ def cluster_workspace(
                     f"no cohesive cluster among the {len(remaining)} images that remain, "
                     f"with {stalled} seeds one after the other"
                 )
-    if not reason:
-        reason = f"{len(remaining)} images remain, which is not above the stop size {settings.stop_size}"
+                break
+        else:
+            reason = f"{len(remaining)} images remain, which is not above the stop size {settings.stop_size}"
     table = pd.DataFrame(log, columns=_LOG_COLUMNS)
     return ClusteringResult(labels, table, iterations, silhouettes, reason, {})
 
 
-def _search_once(
-    workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int, round_number: int
-) -> Iteration:
-    """Choose K, fit, and score one iteration: nothing here depends on the similarity threshold."""
+def _find_clusters(
+    workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int, number: int
+) -> _Iteration:
+    """Do steps 1 to 3 on the images that remain: once for all settings that come to the same state."""
     # The seed of an iteration depends on the run's seed and the iteration's number only, so that
     # configurations that come to the same state go on with the same draws.
-    round_seed = int(np.random.SeedSequence([seed, round_number]).generate_state(1)[0])
-    # The threshold is left out of the key, since nothing in here depends on it.
+    round_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    # The threshold and what ends a run are left out of the key, since nothing in here depends on them.
     shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
     key = (hashlib.sha256(remaining.tobytes()).digest(), round_seed, shared)
-
-    def search() -> Iteration:
-        curve = climb_k(workspace, remaining, settings=shared, seed=round_seed)
-        n_clusters = 1
-        if curve.chosen is not None:
-            xp = get_namespace(workspace.rows)
-            rows = workspace.rows[xp.asarray(remaining)]
-            fit = fit_kmeans(
-                rows,
-                curve.chosen,
-                seed=round_seed,
-                measure=measure_squares(workspace, remaining),
-            )
-            n_clusters = len(fit.centers)
-        if not 2 <= n_clusters < len(remaining):  # no silhouette is defined, so nothing can come out
-            nothing = np.zeros(len(remaining), dtype=np.int32)
-            return Iteration(curve, round_seed, nothing, np.full(len(remaining), np.nan), np.array([np.nan]))
-        codes = to_host(fit.labels).astype(np.int32)
-        if settings.silhouette == "exact":
-            sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters)
-            scores = to_host(score_from_sums(sums, fit.labels))
-        else:
-            kind = settings.silhouette
-            scores = score_rows(rows, codes, n_clusters=n_clusters, silhouette=kind, seed=round_seed)
-        counted = ~np.isnan(scores)
-        means = average_by_cluster(scores[counted], codes[counted], n_clusters=n_clusters)
-        return Iteration(curve, round_seed, codes, scores, means)
-
-    return recall(workspace, key, search)
+    return recall(workspace, key, lambda: _search(workspace, remaining, settings=shared, seed=round_seed))
 
 
-def _number_cohesive(found: Iteration, threshold: float, *, first: int) -> np.ndarray:
+def _search(
+    workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int
+) -> _Iteration:
+    """Choose K on a sample, cluster all that remains with it, and score the clusters."""
+    curve = climb_k(workspace, remaining, settings=settings, seed=seed)
+    m = len(remaining)
+    nothing = _Iteration(curve, seed, np.zeros(m, dtype=np.int32), np.full(m, np.nan), np.array([np.nan]))
+    if curve.chosen is None:
+        return nothing
+    rows = workspace.rows[get_namespace(workspace.rows).asarray(remaining)]
+    fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
+    n_clusters = len(fit.centers)
+    if not 2 <= n_clusters < m:  # no silhouette is defined, so nothing can come out
+        return nothing
+    codes = to_host(fit.labels).astype(np.int32)
+    if settings.silhouette == "exact":
+        sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters)
+        scores = to_host(score_from_sums(sums, fit.labels))
+    else:
+        scores = score_rows(rows, codes, n_clusters=n_clusters, silhouette=settings.silhouette, seed=seed)
+    counted = ~np.isnan(scores)  # "sampled" leaves out those that were not drawn
+    means = average_by_cluster(scores[counted], codes[counted], n_clusters=n_clusters)
+    return _Iteration(curve, seed, codes, scores, means)
+
+
+def _number_cohesive(found: _Iteration, threshold: float, *, first: int) -> np.ndarray:
     """Give each cohesive cluster its final number, the largest first, and every other one -1."""
     sizes = np.bincount(found.codes, minlength=len(found.means))
     # A cluster of one scores 0 by definition, so it says nothing even under a negative threshold.
@@ -253,13 +257,9 @@ def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
 
 
 def _describe_iteration(
-    iteration: int,
-    found: Iteration,
-    out: np.ndarray,
-    *,
-    started: float,
+    iteration: int, found: _Iteration, out: np.ndarray, *, started: float
 ) -> dict[str, Any]:
-    """Describe one iteration as a row of the log."""
+    """Describe one iteration as a row of the log; `out` is the final number of each cluster, or -1."""
     cohesive = out != UNASSIGNED
     coming = cohesive[found.codes]
     return {

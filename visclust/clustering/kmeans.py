@@ -1,4 +1,7 @@
-"""K-means: a k-means++ start and Lloyd's iterations in the array's namespace, or cuML's on a GPU."""
+"""K-means: a k-means++ start, and Lloyd's iterations in the array's namespace or, on a GPU, cuML's.
+
+Rows are assigned by one product, and centres follow the rows that changed cluster.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -75,17 +78,12 @@ def fit_kmeans(
     rng = np.random.default_rng(seed)
     mean = x.mean(axis=0)
     rows = x - mean  # a large common offset would swamp the distances
-    best = None
-    for _ in range(n_init):
-        start = rows[_choose_start(rows, n_clusters, rng=rng, measure=measure)]
-        found = run_gpu_lloyd(rows, start, max_iter=max_iter) or _iterate_lloyd(
-            rows, start, max_iter=max_iter
-        )
-        labels, centers, inertia = found
-        if best is None or inertia < best[2]:
-            best = labels, centers, inertia
-    assert best is not None
-    labels, centers, inertia = best
+    starts = (rows[_choose_start(rows, n_clusters, rng=rng, measure=measure)] for _ in range(n_init))
+    fits = (
+        run_gpu_lloyd(rows, start, max_iter=max_iter) or _iterate_lloyd(rows, start, max_iter=max_iter)
+        for start in starts
+    )
+    labels, centers, inertia = min(fits, key=lambda fit: fit[2])
     xp = get_namespace(x)
     # Clusters without members (fewer distinct rows than K) leave no gap in the numbering.
     used, compact = xp.unique(labels, return_inverse=True)
@@ -95,7 +93,10 @@ def fit_kmeans(
 def _choose_start(
     x: Any, n_clusters: int, *, rng: np.random.Generator, measure: Callable[[Any], Any] | None = None
 ) -> Any:
-    """Choose rows as first centres by greedy k-means++."""
+    """Choose rows as first centres by greedy k-means++: fewer than K where fewer rows are distinct.
+
+    Chance is drawn on the host, so that CPU and GPU start alike.
+    """
     xp = get_namespace(x)
     norms = square_lengths(x)
     trials = 2 + int(np.log(n_clusters))
@@ -131,7 +132,11 @@ def _square_distances(x: Any, norms: Any, chosen: Any) -> Any:
 
 
 def _iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float]:
-    """Run Lloyd's iterations from given centres."""
+    """Run Lloyd's iterations (1982) from given centres: labels (n), centres (k, d), inertia.
+
+    Rows must lie near the origin, since distances come from products. As in scikit-learn, a cluster that
+    lost all its members takes over the row farthest from its own centre.
+    """
     xp = get_namespace(x)
     norms = square_lengths(x)
     variance = (norms.mean() - (x.mean(axis=0) ** 2).sum()) / x.shape[1]

@@ -1,20 +1,28 @@
-"""Figures of the clustering steps, drawn from their tables."""
+"""Figures of iterations, of the choice of K, of sizes, of a grid and of several runs, from their tables."""
 
 from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import ORANGE, PALE_GRAY
+from visclust.base.charts import ORANGE, PALE_GRAY, colour_by
 from visclust.base.tables import UNASSIGNED
 
+# Measures of fit: columns of `scan_k`.
+_FITS = {
+    "silhouette": "Mean silhouette",
+    "macro_silhouette": "Mean silhouette, clusters weighted equally",
+    "calinski_harabasz": "Calinski-Harabasz index",
+    "inertia": "Inertia (sum of squares within clusters)",
+}
+# Panels of a grid: column, title, format.
 _PANELS = (
     ("clusters", "Clusters", "d"),
     ("coverage", "Share of images assigned", ".0%"),
     ("seconds", "Seconds", ".1f"),
 )
-
-_TITLES = {
+# Measures of agreement: columns of the pairs of `compare_runs`.
+_AGREEMENTS = {
     "adjusted_rand": "Adjusted Rand index",
     "variation_of_information": "Variation of information, bits",
     "normalized_variation": "Variation of information, share",
@@ -68,12 +76,7 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
         counts.mark_line(point=alt.OverlayMarkDef(size=25))
         .encode(
             y=alt.Y("count:Q", title="Clusters"),
-            color=alt.Color(
-                "kind:N",
-                title=None,
-                scale=alt.Scale(domain=["All (K)", "Cohesive"], range=[PALE_GRAY, ORANGE]),
-                legend=alt.Legend(orient="bottom"),
-            ),
+            color=colour_by("kind", {"All (K)": PALE_GRAY, "Cohesive": ORANGE}),
         )
         .properties(width=width, height=height, title="Clusters found")
     )
@@ -127,6 +130,58 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     return (chosen + average + fit + name).properties(
         width=width, height=height, title="Fit (dots), its moving average (line), the K taken"
     )
+
+
+def plot_k_scan(
+    scan: pd.DataFrame,
+    *,
+    measures: Sequence[str] = ("silhouette", "inertia"),
+    knee: int | None = None,
+    width: int = 320,
+    height: int = 220,
+) -> alt.HConcatChart:
+    """Draw measures of fit against K.
+
+    Parameters
+    ----------
+    scan : DataFrame
+        From `scan_k`.
+    measures : sequence of str
+        Columns to draw, a panel each.
+    knee : int, optional
+        A K to mark, from `suggest_knee`.
+    width, height : int, pixels
+        Of each panel.
+
+    Returns
+    -------
+    altair.Chart
+        The panels side by side.
+
+    Source
+    ------
+    Casas et al.: the preliminary look at K from 30 to 300.
+
+    Examples
+    --------
+    >>> scan = pd.DataFrame({"k": [10, 20], "silhouette": [0.1, 0.2], "inertia": [9.0, 5.0]})
+    >>> len(plot_k_scan(scan, knee=20).hconcat)
+    2
+    """
+    panels: list[alt.LayerChart] = []
+    for measure in measures:
+        base = alt.Chart(scan[["k", measure]]).encode(x=alt.X("k:Q", title="Number of clusters K"))
+        curve = base.mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=25)).encode(
+            y=alt.Y(f"{measure}:Q", title=_FITS.get(measure, measure), scale=alt.Scale(zero=False))
+        )
+        layers = [curve]
+        if knee is not None:
+            mark = alt.Chart(pd.DataFrame({"k": [knee], "name": [f"K = {knee}"]})).encode(x="k:Q")
+            layers.append(mark.mark_rule(color=ORANGE, size=2))
+            label = mark.mark_text(align="left", dx=6, baseline="top", color=ORANGE, fontWeight="bold")
+            layers.append(label.encode(y=alt.value(4), text="name:N"))
+        panels.append(alt.layer(*layers).properties(width=width, height=height))
+    return alt.hconcat(*panels, spacing=30)
 
 
 def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.LayerChart:
@@ -218,13 +273,18 @@ def _draw_panel(data: pd.DataFrame, name: str, title: str, style: str, *, cell: 
         y=alt.Y("step_size:O", title="Step size", sort=None),
     )
     color = alt.Color(f"{name}:Q", legend=None, scale=alt.Scale(scheme="greys"))
-    numbers = base.mark_text(fontSize=11).encode(
-        text=alt.Text(f"{name}:Q", format=style),
-        color=alt.condition(f"datum.{name} > {middle}", alt.value("white"), alt.value("black")),
-    )
+    numbers = _write_numbers(base, name, style, size=11, white_above=middle)
     n_columns, n_rows = data["similarity_threshold"].nunique(), data["step_size"].nunique()
     return (base.mark_rect().encode(color=color) + numbers).properties(
         width=cell * n_columns, height=30 * n_rows, title=alt.TitleParams(title, fontSize=12)
+    )
+
+
+def _write_numbers(base: alt.Chart, name: str, style: str, *, size: int, white_above: float) -> alt.Chart:
+    """Write a column's numbers into the cells of a heatmap, in white where these are dark."""
+    return base.mark_text(fontSize=size).encode(
+        text=alt.Text(f"{name}:Q", format=style),
+        color=alt.condition(f"datum.{name} > {white_above}", alt.value("white"), alt.value("black")),
     )
 
 
@@ -260,8 +320,8 @@ def plot_run_agreement(
     >>> type(plot_run_agreement(pairs)).__name__
     'LayerChart'
     """
-    if measure not in _TITLES or measure not in pairs.columns:
-        raise ValueError(f"Expected one of {', '.join(_TITLES)} as measure, got {measure!r}.")
+    if measure not in _AGREEMENTS or measure not in pairs.columns:
+        raise ValueError(f"Expected one of {', '.join(_AGREEMENTS)} as measure, got {measure!r}.")
     columns = ["run_a", "run_b", "images", measure]
     turned = pairs.rename(columns={"run_a": "run_b", "run_b": "run_a"})
     table = pd.concat([pairs[columns], turned[columns]], ignore_index=True)
@@ -276,7 +336,7 @@ def plot_run_agreement(
     cells = base.mark_rect().encode(
         color=alt.Color(
             f"{measure}:Q",
-            title=_TITLES[measure],
+            title=_AGREEMENTS[measure],
             scale=alt.Scale(scheme="oranges", domain=[0, largest], clamp=True),
             legend=alt.Legend(orient="bottom", gradientLength=200),
         ),
@@ -284,16 +344,9 @@ def plot_run_agreement(
     )
     layers = [cells]
     if len(runs) <= _MOST_NUMBERS:
-        # White where the colour is dark.
-        dark = f"datum.{measure} > {0.6 * largest}"
-        layers.append(
-            base.mark_text(fontSize=10).encode(
-                text=alt.Text(f"{measure}:Q", format=number),
-                color=alt.condition(dark, alt.value("white"), alt.value("black")),
-            )
-        )
+        layers.append(_write_numbers(base, measure, number, size=10, white_above=0.6 * largest))
     return alt.layer(*layers).properties(
-        width=size, height=size, title=f"{_TITLES[measure].split(',')[0]} between two runs"
+        width=size, height=size, title=f"{_AGREEMENTS[measure].split(',')[0]} between two runs"
     )
 
 
@@ -358,55 +411,3 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
     line = alt.Chart().mark_rule(color="black", strokeDash=[4, 3]).encode(y=alt.datum(0.5))
     panel = (points + line).properties(width=width, height=height, title="Each theme: size and stability")
     return alt.hconcat(bars, panel, spacing=30)
-
-
-def plot_k_scan(
-    scan: pd.DataFrame,
-    *,
-    measures: Sequence[str] = ("silhouette", "inertia"),
-    knee: int | None = None,
-    width: int = 320,
-    height: int = 220,
-) -> alt.HConcatChart:
-    """Draw measures of fit against K.
-
-    Parameters
-    ----------
-    scan : DataFrame
-        From `scan_k`.
-    measures : sequence of str
-        Columns to draw, a panel each.
-    knee : int, optional
-        A K to mark, from `suggest_knee`.
-    width, height : int, pixels
-        Of each panel.
-
-    Returns
-    -------
-    altair.Chart
-        The panels side by side.
-
-    Source
-    ------
-    Casas et al.: the preliminary look at K from 30 to 300.
-
-    Examples
-    --------
-    >>> scan = pd.DataFrame({"k": [10, 20], "silhouette": [0.1, 0.2], "inertia": [9.0, 5.0]})
-    >>> len(plot_k_scan(scan, knee=20).hconcat)
-    2
-    """
-    panels: list[alt.LayerChart] = []
-    for measure in measures:
-        base = alt.Chart(scan[["k", measure]]).encode(x=alt.X("k:Q", title="Number of clusters K"))
-        curve = base.mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=25)).encode(
-            y=alt.Y(f"{measure}:Q", title=_TITLES.get(measure, measure), scale=alt.Scale(zero=False))
-        )
-        layers = [curve]
-        if knee is not None:
-            mark = alt.Chart(pd.DataFrame({"k": [knee], "name": [f"K = {knee}"]})).encode(x="k:Q")
-            layers.append(mark.mark_rule(color=ORANGE, size=2))
-            label = mark.mark_text(align="left", dx=6, baseline="top", color=ORANGE, fontWeight="bold")
-            layers.append(label.encode(y=alt.value(4), text="name:N"))
-        panels.append(alt.layer(*layers).properties(width=width, height=height))
-    return alt.hconcat(*panels, spacing=30)

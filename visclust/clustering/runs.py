@@ -1,4 +1,4 @@
-"""How far several runs agree: pair by pair, cluster by cluster, and theme by theme."""
+"""How far several runs agree: pair by pair, cluster by cluster, and theme by theme through all of them."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 
@@ -29,6 +30,7 @@ class RunComparison(NamedTuple):
     themes: pd.DataFrame
 
 
+@recorded
 def compare_runs(
     runs: Mapping[str, pd.DataFrame], *, unassigned: str = "alone", min_jaccard: float = 0.5
 ) -> RunComparison:
@@ -121,8 +123,56 @@ def compare_runs(
     return RunComparison(pd.DataFrame(pairs), *_list_themes(clusters, best, pd.concat(matches), min_jaccard))
 
 
+@recorded
+def match_clusters(clusters: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Match the clusters of two runs one to one by their overlap.
+
+    Parameters
+    ----------
+    clusters, others : DataFrame
+        Clusters tables of the same images.
+
+    Returns
+    -------
+    DataFrame
+        ``cluster, other`` (its match), ``images`` (in both) and ``jaccard`` (images in both, as a share of
+        those in either), the best matches first. Clusters without a match are not in it.
+
+    Raises
+    ------
+    ValueError
+        If the tables are of different images.
+
+    Source
+    ------
+    Kuhn (1955), The Hungarian method for the assignment problem; Jaccard (1901) for the overlap.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1], "iteration": 1,
+    ...                       "silhouette": 0.5})
+    >>> match_clusters(table, table.assign(cluster=[7, 7, 7])).round(2).values.tolist()
+    [[0.0, 7.0, 2.0, 0.67]]
+    """
+    labels = stack_runs({"clusters": clusters, "others": others}).labels
+    clusters_a, clusters_b, images, jaccard = _measure_overlaps(labels[:, 0], labels[:, 1])
+    rows, columns = _match_best(jaccard)
+    table = pd.DataFrame(
+        {
+            "cluster": clusters_a[rows],
+            "other": clusters_b[columns],
+            "images": images[rows, columns],
+            "jaccard": jaccard[rows, columns],
+        }
+    )
+    return table.sort_values(["jaccard", "cluster"], ascending=[False, True], ignore_index=True)
+
+
 def _measure_variation(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Measure the variation of information between two labellings, in bits and as a share."""
+    """Measure the variation of information, H(a|b) + H(b|a), in bits and as a share of the joint entropy.
+
+    The share is 0 where that entropy is, since both are then one cluster.
+    """
     joint = np.unique(np.column_stack([a, b]), axis=0, return_counts=True)[1]
     h_joint = float(entropy(joint, base=2))
     h_a, h_b = (float(entropy(np.unique(side, return_counts=True)[1], base=2)) for side in (a, b))
@@ -184,7 +234,10 @@ def _list_themes(
 
 
 def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
-    """Put the labels of several runs side by side, image by image."""
+    """Put the labels of several runs side by side, image by image, in the order of the first run.
+
+    Raises ValueError if there are fewer than two runs, two have one name, or they are of different images.
+    """
     if not isinstance(runs, Mapping) or len(runs) < 2:
         raise ValueError(
             "Expected at least two runs as a mapping of names to clusters tables, such as "
@@ -218,7 +271,11 @@ def _isolate_unassigned(labels: np.ndarray) -> np.ndarray:
 
 
 def _measure_overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Measure how much each cluster of one run overlaps with each of another."""
+    """Measure how much each cluster of one run overlaps with each of another.
+
+    Gives the k_a clusters of one and the k_b of the other, and for each two of them, (k_a, k_b), the images
+    in both and their Jaccard overlap: these as a share of the images in either. The unassigned are in none.
+    """
     clusters_a, sizes_a = np.unique(a[a != UNASSIGNED], return_counts=True)
     clusters_b, sizes_b = np.unique(b[b != UNASSIGNED], return_counts=True)
     both = (a != UNASSIGNED) & (b != UNASSIGNED)
@@ -229,58 +286,18 @@ def _measure_overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _match_best(jaccard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Match rows with columns one to one so that the sum of their overlaps is the largest."""
+    """Match rows with columns one to one so that the sum of their overlaps is the largest, and above 0."""
     rows, columns = linear_sum_assignment(jaccard, maximize=True)
     overlap = jaccard[rows, columns] > 0
     return rows[overlap], columns[overlap]
 
 
-def match_clusters(clusters: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Match the clusters of two runs one to one by their overlap.
-
-    Parameters
-    ----------
-    clusters, others : DataFrame
-        Clusters tables of the same images.
-
-    Returns
-    -------
-    DataFrame
-        ``cluster, other`` (its match), ``images`` (in both) and ``jaccard`` (images in both, as a share of
-        those in either), the best matches first. Clusters without a match are not in it.
-
-    Raises
-    ------
-    ValueError
-        If the tables are of different images.
-
-    Source
-    ------
-    Kuhn (1955), The Hungarian method for the assignment problem; Jaccard (1901) for the overlap.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1], "iteration": 1,
-    ...                       "silhouette": 0.5})
-    >>> match_clusters(table, table.assign(cluster=[7, 7, 7])).round(2).values.tolist()
-    [[0.0, 7.0, 2.0, 0.67]]
-    """
-    labels = stack_runs({"clusters": clusters, "others": others}).labels
-    clusters_a, clusters_b, images, jaccard = _measure_overlaps(labels[:, 0], labels[:, 1])
-    rows, columns = _match_best(jaccard)
-    table = pd.DataFrame(
-        {
-            "cluster": clusters_a[rows],
-            "other": clusters_b[columns],
-            "images": images[rows, columns],
-            "jaccard": jaccard[rows, columns],
-        }
-    )
-    return table.sort_values(["jaccard", "cluster"], ascending=[False, True], ignore_index=True)
-
-
 def _follow_themes(matches: pd.DataFrame, run_of: np.ndarray) -> np.ndarray:
-    """Join matched clusters into themes that hold at most one cluster of each run, the best matches first."""
+    """Join matched clusters into themes that hold at most one cluster of each run, the best matches first.
+
+    `matches` names two clusters, ``a, b``, by their place, `run_of` gives the run of each cluster; what comes
+    back is its theme, named by the place of one of its clusters.
+    """
     theme = np.arange(len(run_of))
     members: dict[Any, list[int]] = {i: [i] for i in range(len(run_of))}
     ordered = matches.sort_values(["jaccard", "a", "b"], ascending=[False, True, True])

@@ -1,4 +1,4 @@
-"""The settings of iterative clustering; embedding and settings are checked before any work starts."""
+"""The settings of iterative clustering, checked before any work starts."""
 
 import warnings
 from typing import NamedTuple
@@ -28,7 +28,7 @@ _LEAST = {"step_size": 1, "sample_size": 3, "convergence_window": 1, "stop_size"
 
 
 def check_settings(settings: IterativeSettings, *, seed: int) -> None:
-    """Check the settings of `cluster_iteratively`."""
+    """Raise ValueError for a setting or seed out of range; warn of an unusual similarity threshold."""
     for name, least in {**_LEAST, "seed": 0}.items():
         check_whole_number(name, seed if name == "seed" else getattr(settings, name), least=least)
     threshold = settings.similarity_threshold

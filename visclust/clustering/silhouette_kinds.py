@@ -1,4 +1,4 @@
-"""Silhouettes by other definitions than the exact Euclidean one, for corpora past the memory or patience."""
+"""Score clusters by the exact silhouette, or by other kinds for corpora past the memory or the patience."""
 
 import time
 from typing import Any
@@ -15,12 +15,123 @@ from visclust.base.distances import (
     measure_block,
     square_lengths,
 )
+from visclust.base.provenance import recorded
 from visclust.clustering.silhouettes import compare_with_nearest, score_from_sums, sum_by_cluster
 
 SILHOUETTES = ("exact", "sampled", "simplified", "squared")
-
 # Longer than a coffee takes: then the user hears of it before it starts.
 _LONG = 120.0
+
+
+@recorded
+def score_clusters(
+    x: Any,
+    labels: Any,
+    *,
+    silhouette: str = "exact",
+    per_cluster: int = 30,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score each cluster by its mean silhouette, with a standard error where only some images were drawn.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d), float32 or float64
+        The embedding.
+    labels : ndarray of int, shape (n,)
+        Clusters; the unassigned (-1) take part as they would in scikit-learn, as one cluster: leave them
+        out first.
+    silhouette : {"exact", "sampled", "simplified", "squared"}, default "exact"
+        "exact": Euclidean, all n² / 2 distances. "sampled": exact silhouettes of `per_cluster` images drawn
+        from each cluster. "simplified": distances to centres; O(n k d). "squared": exact for squared
+        Euclidean distances; O(n k d). The last two measure something else than the first: their values
+        and thresholds are not those of the paper. What is asked for is what is computed.
+    per_cluster : int, default 30
+        Images drawn from each cluster, for "sampled".
+    seed : int, default 0
+        Seed of the draw.
+
+    Returns
+    -------
+    DataFrame
+        A row per cluster: ``cluster, size, silhouette`` (mean), ``standard_error`` (0 where all images of
+        the cluster count; NaN where one was drawn), ``drawn`` (images that count).
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, or there are fewer than 2 or more than n - 1 clusters.
+
+    Source
+    ------
+    Rousseeuw (1987), see `silhouette_samples`; Hruschka, de Castro and Campello (2004), Evolutionary
+    algorithms for clustering gene-expression data, ICDM '04, for the simplified kind; the standard error is
+    that of a mean under simple random sampling without replacement (Cochran 1977, Sampling Techniques,
+    section 2.6).
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [1.0], [10.0], [11.0]], dtype="float32")
+    >>> score_clusters(x, np.array([0, 0, 1, 1]))["silhouette"].round(3).tolist()
+    [0.9, 0.9]
+    """
+    check_embedding(x)
+    used, codes = np.unique(to_host(labels), return_inverse=True)
+    if len(codes) != len(x) or not 2 <= len(used) <= len(x) - 1:
+        raise ValueError(
+            f"Expected a label for each of the {len(x)} rows and 2 to n - 1 clusters, "
+            f"got {len(codes)} labels and {len(used)} clusters."
+        )
+    scores = score_rows(
+        center_rows(x),
+        codes,
+        n_clusters=len(used),
+        silhouette=silhouette,
+        per_cluster=per_cluster,
+        seed=seed,
+    )
+    by_cluster = pd.Series(scores).groupby(codes)
+    size, drawn = by_cluster.size(), by_cluster.count()
+    error = (by_cluster.var() / drawn * (1 - drawn / size)) ** 0.5
+    return pd.DataFrame(
+        {
+            "cluster": used,
+            "size": size.to_numpy(),
+            "silhouette": by_cluster.mean().to_numpy(),
+            "standard_error": np.where(drawn < size, error, 0.0),
+            "drawn": drawn.to_numpy(),
+        }
+    )
+
+
+def score_rows(
+    centered: Any,
+    codes: np.ndarray,
+    *,
+    n_clusters: int,
+    silhouette: str = "exact",
+    per_cluster: int = 30,
+    seed: int = 0,
+) -> np.ndarray:
+    """Compute the silhouette of every row (n; float64), of the kind asked for and no other.
+
+    Rows that "sampled" did not draw are NaN. The codes are clusters from 0 to n_clusters - 1, each with a
+    member.
+    """
+    if silhouette not in SILHOUETTES:
+        raise ValueError(f"Expected one of {', '.join(SILHOUETTES)} as silhouette, got {silhouette!r}.")
+    if silhouette == "sampled":
+        found = _sample_silhouettes(
+            centered, codes, n_clusters=n_clusters, per_cluster=per_cluster, seed=seed
+        )
+    elif silhouette == "simplified":
+        found = _simplify_silhouettes(centered, codes, n_clusters=n_clusters)
+    elif silhouette == "squared":
+        found = _square_silhouettes(centered, codes, n_clusters=n_clusters)
+    else:
+        sums = sum_by_cluster(centered, codes, n_clusters=n_clusters)
+        found = score_from_sums(sums, get_namespace(sums).asarray(codes))
+    return to_host(found)
 
 
 def _sample_silhouettes(
@@ -68,7 +179,10 @@ def _sum_from(centered: Any, drawn: np.ndarray, codes: np.ndarray, n_clusters: i
 
 
 def _simplify_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
-    """Compute simplified silhouettes: distances to centres in the place of mean distances. O(n k d)."""
+    """Compute simplified silhouettes: distances to centres in the place of mean distances. O(n k d).
+
+    Larger than the exact ones in general: not to be compared with them, nor with their thresholds.
+    """
     xp = get_namespace(centered)
     sizes, totals, norms = _summarize(centered, codes, n_clusters)
     centers = totals / sizes[:, None]
@@ -77,7 +191,10 @@ def _simplify_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) 
 
 
 def _square_silhouettes(centered: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
-    """Compute the silhouettes for squared Euclidean distances, exactly, in closed form. O(n k d)."""
+    """Compute the silhouettes for squared Euclidean distances, exactly, in closed form. O(n k d).
+
+    The squared distances from a point to a set sum to what its size, sum and sum of squares give.
+    """
     xp = get_namespace(centered)
     sizes, totals, norms = _summarize(centered, codes, n_clusters)
     device_codes = xp.asarray(codes)
@@ -107,6 +224,17 @@ def _compare(distances: Any, codes: Any, sizes: Any) -> Any:
     return compare_with_nearest(within, others, own_size=sizes[codes])
 
 
+def announce_cost(centered: Any) -> None:
+    """Say before long work how long exact silhouettes take, and what the other kinds would cost."""
+    seconds = _estimate_seconds(centered)
+    if seconds["exact"] > _LONG:
+        others = ", ".join(f"{kind} {seconds[kind]:.0f} s" for kind in SILHOUETTES[1:])
+        print(
+            f"Exact silhouettes of {len(centered):,} images take about {seconds['exact'] / 60:.0f} minutes "
+            f"per full iteration on this machine. Other kinds (silhouette=…): {others}."
+        )
+
+
 def _estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int = 30) -> dict[str, float]:
     """Estimate how long each kind of silhouette takes once, from the time of one block on this machine."""
     n = len(centered)
@@ -123,118 +251,3 @@ def _estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int 
         "simplified": per_pair * n * n_clusters,
         "squared": per_pair * n * n_clusters,
     }
-
-
-def score_rows(
-    centered: Any,
-    codes: np.ndarray,
-    *,
-    n_clusters: int,
-    silhouette: str = "exact",
-    per_cluster: int = 30,
-    seed: int = 0,
-) -> np.ndarray:
-    """Compute the silhouette of every row, of the kind asked for and no other."""
-    if silhouette not in SILHOUETTES:
-        raise ValueError(f"Expected one of {', '.join(SILHOUETTES)} as silhouette, got {silhouette!r}.")
-    if silhouette == "sampled":
-        found = _sample_silhouettes(
-            centered, codes, n_clusters=n_clusters, per_cluster=per_cluster, seed=seed
-        )
-    elif silhouette == "simplified":
-        found = _simplify_silhouettes(centered, codes, n_clusters=n_clusters)
-    elif silhouette == "squared":
-        found = _square_silhouettes(centered, codes, n_clusters=n_clusters)
-    else:
-        sums = sum_by_cluster(centered, codes, n_clusters=n_clusters)
-        found = score_from_sums(sums, get_namespace(sums).asarray(codes))
-    return to_host(found)
-
-
-def score_clusters(
-    x: Any,
-    labels: Any,
-    *,
-    silhouette: str = "exact",
-    per_cluster: int = 30,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Score each cluster by its mean silhouette, with a standard error where only some images were drawn.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding.
-    labels : ndarray of int, shape (n,)
-        Clusters; the unassigned (-1) take part as they would in scikit-learn, as one cluster: leave them
-        out first.
-    silhouette : {"exact", "sampled", "simplified", "squared"}, default "exact"
-        "exact": Euclidean, all n² / 2 distances. "sampled": exact silhouettes of `per_cluster` images drawn
-        from each cluster. "simplified": distances to centres; O(n k d). "squared": exact for squared
-        Euclidean distances; O(n k d). The last two measure something else than the first: their values
-        and thresholds are not those of the paper. What is asked for is what is computed.
-    per_cluster : int, default 30
-        Images drawn from each cluster, for "sampled".
-    seed : int, default 0
-        Seed of the draw.
-
-    Returns
-    -------
-    DataFrame
-        A row per cluster: ``cluster, size, silhouette`` (mean), ``standard_error`` (0 where all images of
-        the cluster count; NaN where one was drawn), ``drawn`` (images that count).
-
-    Raises
-    ------
-    ValueError
-        If the kind is unknown, or there are fewer than 2 or more than n - 1 clusters.
-
-    Source
-    ------
-    See `silhouette_samples`, `_simplify_silhouettes`, `_square_silhouettes`; the standard error is that of a
-    mean under simple random sampling without replacement (Cochran 1977, Sampling Techniques, section 2.6).
-
-    Examples
-    --------
-    >>> x = np.array([[0.0], [1.0], [10.0], [11.0]], dtype="float32")
-    >>> score_clusters(x, np.array([0, 0, 1, 1]))["silhouette"].round(3).tolist()
-    [0.9, 0.9]
-    """
-    check_embedding(x)
-    used, codes = np.unique(to_host(labels), return_inverse=True)
-    if len(codes) != len(x) or not 2 <= len(used) <= len(x) - 1:
-        raise ValueError(
-            f"Expected a label for each of the {len(x)} rows and 2 to n - 1 clusters, "
-            f"got {len(codes)} labels and {len(used)} clusters."
-        )
-    scores = score_rows(
-        center_rows(x),
-        codes,
-        n_clusters=len(used),
-        silhouette=silhouette,
-        per_cluster=per_cluster,
-        seed=seed,
-    )
-    by_cluster = pd.Series(scores).groupby(codes)
-    size, drawn = by_cluster.size(), by_cluster.count()
-    error = (by_cluster.var() / drawn * (1 - drawn / size)) ** 0.5
-    return pd.DataFrame(
-        {
-            "cluster": used,
-            "size": size.to_numpy(),
-            "silhouette": by_cluster.mean().to_numpy(),
-            "standard_error": np.where(drawn < size, error, 0.0),
-            "drawn": drawn.to_numpy(),
-        }
-    )
-
-
-def announce_cost(centered: Any) -> None:
-    """Say before long work how long exact silhouettes take, and what the other kinds would cost."""
-    seconds = _estimate_seconds(centered)
-    if seconds["exact"] > _LONG:
-        others = ", ".join(f"{kind} {seconds[kind]:.0f} s" for kind in SILHOUETTES[1:])
-        print(
-            f"Exact silhouettes of {len(centered):,} images take about {seconds['exact'] / 60:.0f} minutes "
-            f"per full iteration on this machine. Other kinds (silhouette=…): {others}."
-        )

@@ -63,7 +63,10 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engin
 
 
 def sum_by_cluster(centered: Any, codes: np.ndarray, *, n_clusters: int, memory_budget: int = 2**27) -> Any:
-    """Sum the distances from every row to the members of every cluster."""
+    """Sum the distances from every row to the members of every cluster: shape (n, n_clusters), float64.
+
+    The rows are those of `center_rows` (n, d; float32), the codes (n) clusters from 0 to n_clusters - 1.
+    """
     xp = get_namespace(centered)
     # Sorted by cluster, a block of columns spans few clusters, so a narrow 0/1 matrix adds it up.
     order = np.argsort(codes, kind="stable")
@@ -101,7 +104,10 @@ def _mark_members(codes: np.ndarray, xp: Any) -> Any:
 
 
 def score_from_sums(sums: Any, codes: Any, *, sizes: Any | None = None) -> Any:
-    """Turn summed distances per cluster into silhouettes."""
+    """Turn the distances summed per cluster, (n, k), into silhouettes (n).
+
+    Each of the clusters 0 to k - 1 has a member; `sizes` (k) are given where the rows here are not all.
+    """
     xp = get_namespace(sums)
     rows = xp.arange(len(sums))
     if sizes is None:
@@ -114,7 +120,11 @@ def score_from_sums(sums: Any, codes: Any, *, sizes: Any | None = None) -> Any:
 
 
 def compare_with_nearest(within: Any, between: Any, *, own_size: Any) -> Any:
-    """Compare the distance to the own cluster with the smallest to another: (b - a) / max(a, b)."""
+    """Compare the distance to the own cluster with the smallest to another: (b - a) / max(a, b).
+
+    `within` (n) is a, `between` (n, k) the distances to all clusters, infinite for the own. The only member
+    of its cluster scores 0.
+    """
     xp = get_namespace(within)
     nearest = between.min(axis=1)
     larger = xp.maximum(within, nearest)

@@ -14,7 +14,6 @@ from visclust.clustering.silhouettes import sum_by_cluster
 
 # Up to here one dense product adds up the distances faster than anything that avoids it.
 _SMALL = 2048
-
 # Rows added up in float32 at a time, before float64 takes over: keeps the rounding below 1e-6.
 _ADDED_IN_FLOAT32 = 256
 
@@ -30,7 +29,11 @@ class Workspace:
 
 
 def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
-    """Prepare what every iteration on an embedding needs."""
+    """Prepare what every iteration on an embedding (n, d) needs.
+
+    All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at hand
+    by default), and computed anew in blocks where not, as always on a GPU.
+    """
     budget = memory_at_hand() // 3 if memory_budget is None else memory_budget
     rows = center_rows(x)
     fits = not is_on_gpu(x) and len(rows) ** 2 * rows.itemsize <= budget
@@ -58,7 +61,10 @@ def _measure_all(rows: np.ndarray, *, memory_budget: int) -> np.ndarray:
 
 
 def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray, *, n_clusters: int) -> Any:
-    """Sum the distances from each remaining row to the members of each cluster."""
+    """Sum the distances from each remaining row to the members of each cluster: (m, n_clusters), float64.
+
+    `remaining` (m) are row numbers, `codes` (m) their clusters from 0 to n_clusters - 1.
+    """
     if workspace.distances is None:
         xp = get_namespace(workspace.rows)
         return sum_by_cluster(
@@ -112,7 +118,10 @@ def narrow_workspace(workspace: Workspace, some: np.ndarray) -> Workspace:
 
 
 def measure_squares(workspace: Workspace, remaining: np.ndarray) -> Callable[[Any], Any] | None:
-    """Give the squared distances that k-means++ asks for, where all distances are held."""
+    """Make `fit_kmeans` its `measure` where all distances are held; None where they are not.
+
+    It takes numbers of rows among the m remaining, and gives their squared distances to all m: (rows, m).
+    """
     held = workspace.distances
     if held is None:
         return None
@@ -120,7 +129,10 @@ def measure_squares(workspace: Workspace, remaining: np.ndarray) -> Callable[[An
 
 
 def recall(workspace: Workspace, key: Any, make: Callable[[], Any]) -> Any:
-    """Give the result that was made for this key, or make and keep it."""
+    """Give the result that was made for this key, or make and keep it.
+
+    The key holds everything that the result depends on beside the rows.
+    """
     if key not in workspace.results:
         workspace.results[key] = make()
     return workspace.results[key]

@@ -2,20 +2,16 @@
 
 import pandas as pd
 
-from visclust.base.tables import check_posts
+from visclust.base.provenance import recorded
+from visclust.base.tables import check_columns, check_posts
 from visclust.corpus.post_rows import strip_hash_sign
 
 _NEEDED = ["author", "posted_at", "hashtags", "followers"]
 
 
 def check_accounts(accounts: pd.DataFrame) -> pd.DataFrame:
-    """Check the table of accounts, and add the key by which authors are matched."""
-    missing = [name for name in ("account", "kind") if name not in accounts.columns]
-    if missing:
-        raise ValueError(
-            f"The accounts need the columns account and kind; {' and '.join(missing)} is missing "
-            f"(they have {', '.join(map(str, accounts.columns)) or 'none'})."
-        )
+    """Check the table of accounts; gives ``account, kind`` and the ``key`` by which authors are matched."""
+    check_columns(accounts, ("account", "kind"), "the accounts")
     table = accounts[["account", "kind"]].reset_index(drop=True)
     if table.empty:
         raise ValueError("Expected at least one account to track, got none.")
@@ -34,16 +30,21 @@ def check_accounts(accounts: pd.DataFrame) -> pd.DataFrame:
 
 
 def match_authors(authors: pd.Series, accounts: pd.DataFrame) -> pd.Series:
-    """Find the account of each author, upper and lower case alike, as Twitter does."""
+    """Find the row of each author in `check_accounts`' table, upper and lower case alike, as Twitter does.
+
+    Gives Int64, missing for other authors.
+    """
     rows = {key: row for row, key in enumerate(accounts["key"])}
     known = {name: rows.get(_make_key(name)) for name in authors.dropna().unique()}
     return authors.map(known).astype("Int64")
 
 
 def _make_key(name: str) -> str:
+    """Write a name so that the same account is written alike."""
     return str(name).strip().lstrip("@").casefold()
 
 
+@recorded
 def describe_accounts(
     posts: pd.DataFrame, accounts: pd.DataFrame, *, spans: pd.DataFrame | None = None
 ) -> pd.DataFrame:

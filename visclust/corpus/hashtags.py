@@ -10,19 +10,11 @@ import pandas as pd
 from pandas.api.types import is_list_like
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_posts
 from visclust.corpus.accounts import check_accounts, match_authors
 from visclust.corpus.post_rows import strip_hash_sign
 from visclust.corpus.summary import number_days, start_of_days
-
-
-class HashtagUses(NamedTuple):
-    """Uses (``row`` of the posts, ``day``, ``key`` and ``form`` by number), and the forms as written."""
-
-    uses: pd.DataFrame
-    forms: np.ndarray
-    last_day: int
-
 
 _NOT_RENEWED, _POSTS_END = "not renewed", "posts end"
 
@@ -34,6 +26,7 @@ class TrackedHashtags(NamedTuple):
     posts: pd.DataFrame
 
 
+@recorded
 def track_hashtags(
     posts: pd.DataFrame,
     accounts: pd.DataFrame,
@@ -160,6 +153,7 @@ def track_hashtags(
 def _check(
     posts: pd.DataFrame, accounts: pd.DataFrame, min_uses: int, min_length: int, days: int, renewed_by: str
 ) -> None:
+    """Check posts and settings; the accounts are checked before."""
     check_posts(posts, ["author", "posted_at", "hashtags"])
     for name, value, least in (("min_uses", min_uses, 0), ("min_length", min_length, 1), ("days", days, 1)):
         check_whole_number(name, value, least=least)
@@ -169,6 +163,49 @@ def _check(
             f"No account is of the kind {renewed_by!r}, which renews hashtags; the kinds are {kinds}. "
             "Name the kind that does with renewed_by=."
         )
+
+
+class _HashtagUses(NamedTuple):
+    """Uses of hashtags, the hashtags as written (by their ``form``, without '#'), and the last day of posts.
+
+    `uses` has ``row`` (position of the post), ``day`` (since 1970-01-01), ``key`` (number of the hashtag, the
+    same for every way to write it) and ``form`` (number of the way in which it is written).
+    """
+
+    uses: pd.DataFrame
+    forms: np.ndarray
+    last_day: int
+
+
+def _list_uses(posts: pd.DataFrame, *, timezone: str) -> _HashtagUses:
+    """List which post uses which hashtag on which day, each once; posts without a time only in a warning.
+
+    A missing list of hashtags, or a missing name in one, is no hashtag.
+    """
+    days = number_days(posts["posted_at"], timezone=timezone)
+    if days.isna().any():
+        warnings.warn(
+            f"{int(days.isna().sum()):,} of {len(posts):,} posts have no time and are left out.", stacklevel=3
+        )
+    listed = [[tag for tag in tags if tag] if is_list_like(tags) else [] for tags in posts["hashtags"]]
+    lengths = np.array([len(tags) for tags in listed], dtype="int64")
+    flat = np.array(list(chain.from_iterable(listed)), dtype=object)
+    written, raw = pd.factorize(flat)
+    # The same letters may be stored in two ways (é as one character or two); NFC makes them one.
+    cleaned = [unicodedata.normalize("NFC", strip_hash_sign(str(form))) for form in raw]
+    form_of, forms = pd.factorize(np.array(cleaned, dtype=object))
+    key_of, _ = pd.factorize(np.array([form.casefold() for form in forms], dtype=object))
+    form = form_of[written] if len(flat) else np.array([], dtype="int64")
+    row = np.repeat(np.arange(len(posts)), lengths)
+    day = days.to_numpy(dtype="float64", na_value=np.nan)[row]
+    uses = pd.DataFrame({"row": row, "day": day, "key": key_of[form] if len(form) else form, "form": form})
+    uses = uses.dropna().astype("int64").drop_duplicates(["row", "key"], ignore_index=True)
+    return _HashtagUses(uses, np.asarray(forms, dtype=object), int(days.max()) if days.notna().any() else 0)
+
+
+def _has_capital(form: str) -> bool:
+    """Say whether a hashtag has a capital after its first character, as names written together have."""
+    return any(unicodedata.category(character) in ("Lu", "Lt") for character in form[1:])
 
 
 def _find_entries(theirs: pd.DataFrame, fits: np.ndarray, min_uses: int) -> pd.DataFrame:
@@ -211,6 +248,7 @@ def _replay(
 
 
 def _is_renewed(used_by: np.ndarray, min_uses: int) -> bool:
+    """Say whether one account alone made more uses than `min_uses`."""
     return bool((np.unique(used_by, return_counts=True)[1] > min_uses).any())
 
 
@@ -239,31 +277,3 @@ def _collect(uses: pd.DataFrame, spans: pd.DataFrame, *, first_shift: int) -> pd
     joined = pd.merge_asof(mine, starts, left_on="day", right_on="first", by="key").dropna(subset=["span"])
     joined = joined.loc[joined["day"].le(joined["end"])].astype({"span": "int64"})
     return joined.sort_values(["span", "row"], kind="stable")
-
-
-def _list_uses(posts: pd.DataFrame, *, timezone: str) -> HashtagUses:
-    """List which post uses which hashtag on which day."""
-    days = number_days(posts["posted_at"], timezone=timezone)
-    if days.isna().any():
-        warnings.warn(
-            f"{int(days.isna().sum()):,} of {len(posts):,} posts have no time and are left out.", stacklevel=3
-        )
-    listed = [[tag for tag in tags if tag] if is_list_like(tags) else [] for tags in posts["hashtags"]]
-    lengths = np.array([len(tags) for tags in listed], dtype="int64")
-    flat = np.array(list(chain.from_iterable(listed)), dtype=object)
-    written, raw = pd.factorize(flat)
-    # The same letters may be stored in two ways (é as one character or two); NFC makes them one.
-    cleaned = [unicodedata.normalize("NFC", strip_hash_sign(str(form))) for form in raw]
-    form_of, forms = pd.factorize(np.array(cleaned, dtype=object))
-    key_of, _ = pd.factorize(np.array([form.casefold() for form in forms], dtype=object))
-    form = form_of[written] if len(flat) else np.array([], dtype="int64")
-    row = np.repeat(np.arange(len(posts)), lengths)
-    day = days.to_numpy(dtype="float64", na_value=np.nan)[row]
-    uses = pd.DataFrame({"row": row, "day": day, "key": key_of[form] if len(form) else form, "form": form})
-    uses = uses.dropna().astype("int64").drop_duplicates(["row", "key"], ignore_index=True)
-    return HashtagUses(uses, np.asarray(forms, dtype=object), int(days.max()) if days.notna().any() else 0)
-
-
-def _has_capital(form: str) -> bool:
-    """Say whether a hashtag has a capital after its first character, as names written together have."""
-    return any(unicodedata.category(character) in ("Lu", "Lt") for character in form[1:])

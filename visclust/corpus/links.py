@@ -1,4 +1,4 @@
-"""From a folder of files and a table of posts to unique images and the map between the two."""
+"""Which post shows which image: the table of links, and the posts of an image as they are asked for."""
 
 import os
 from collections.abc import Iterable
@@ -8,12 +8,107 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.base.tables import check_posts, check_table
+from visclust.base.provenance import recorded
+from visclust.base.tables import check_columns, check_posts, check_table
 from visclust.images.addresses import is_address, match_addresses
 
 
+@recorded
+def link_posts(
+    posts: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
+) -> pd.DataFrame:
+    """Map posts to the unique images they show, many to many, by content hash.
+
+    Parameters
+    ----------
+    posts : DataFrame
+        Columns ``post_id`` (text) and ``media``: per post a list of paths, one path as text, or nothing.
+        An address (https://…) stands for the file of that name, wherever it is:
+        ``https://pbs.twimg.com/media/ABC?format=jpg&name=large`` for ``ABC.jpg``, or for ``ABC`` with another
+        ending where there is no ``ABC.jpg``.
+    images : DataFrame
+        The images table of the files that ``media`` names.
+    folder : str or path, optional
+        Where the paths in ``media`` start, if they are relative to another folder than the paths of `images`.
+
+    Returns
+    -------
+    DataFrame
+        The posts_images table: ``post_id, image_id``, each pair once, in the order of the posts.
+        ``DataFrame.attrs["unmatched"]`` lists the media that are unreadable or not in `images`
+        (``post_id, media, reason``), so that nothing is dropped silently.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a post id comes twice, or not one file could be matched.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image_id": ["a", "a"], "path": ["1.jpg", "2.jpg"],
+    ...                        "status": ["ok", "duplicate"], "reason": ["", "same bytes as 1.jpg"],
+    ...                        "width": [4, 4], "height": [3, 3]})
+    >>> posts = pd.DataFrame({"post_id": ["p", "q", "r"], "media": [["1.jpg", "2.jpg"], ["2.jpg"], []]})
+    >>> link_posts(posts, images)
+      post_id image_id
+    0       p        a
+    1       q        a
+    """
+    check_table(images, "images")
+    check_columns(posts, ("post_id", "media"), "the posts", hint="read_posts makes such a table.")
+    if posts["post_id"].duplicated().any():
+        twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
+        raise ValueError(
+            f"Expected one row per post, but post_id {twice!r} comes twice. Remove the copies first."
+        )
+    uses = pd.DataFrame(
+        [
+            (str(post), name)
+            for post, media in zip(posts["post_id"], posts["media"], strict=True)
+            for name in _list_media(media)
+        ],
+        columns=["post_id", "media"],
+    )
+    start = Path(folder) if folder is not None else Path()
+    known = images.assign(path=[os.path.normpath(path) for path in images["path"]])
+    found = match_addresses(filter(is_address, uses["media"]), known).set_index("media")
+    paths, reasons = found["path"].to_dict(), found["reason"].to_dict()
+    uses["path"] = [
+        paths[name] if name in paths else os.path.normpath(start / name) for name in uses["media"]
+    ]
+    uses = uses.merge(known[["path", "image_id", "status", "reason"]], on="path", how="left")
+    readable = uses["status"].isin(["ok", "duplicate"])
+    if len(uses) and not readable.any():
+        raise ValueError(
+            f"None of the {len(uses)} media of the posts is in the images table: the posts say "
+            f"{uses['media'].iloc[0]!r}, the images {known['path'].iloc[0]!r}. "
+            "Say with folder= where the posts' paths start; addresses are found by the name of the file."
+        )
+    unmatched = uses.loc[~readable, ["post_id", "media", "reason"]]
+    unmatched["reason"] = [
+        reasons.get(name) or "no such file in the images table" if pd.isna(reason) else reason
+        for name, reason in zip(unmatched["media"], unmatched["reason"], strict=True)
+    ]
+    links = uses.loc[readable, ["post_id", "image_id"]].drop_duplicates().reset_index(drop=True)
+    links.attrs["unmatched"] = unmatched.reset_index(drop=True)
+    return check_table(links, "posts_images")
+
+
+def _list_media(media: Any) -> list[str]:
+    """List the media of one post."""
+    if isinstance(media, str):
+        return [media] if media else []
+    if isinstance(media, Iterable):
+        return [str(name) for name in media]
+    return []  # None and NaN: a post without media
+
+
 class ImagePosts:
-    """Posts by image, looked up as they are asked for."""
+    """Posts by image, looked up as they are asked for; images are named by their position in `image_ids`.
+
+    `posts` needs ``post_id, text`` and may have ``author, posted_at``; `links`, the posts_images table, must
+    come with it. Links to other images or posts count for nothing.
+    """
 
     def __init__(
         self, image_ids: Any, posts: pd.DataFrame | None = None, links: pd.DataFrame | None = None
@@ -70,93 +165,3 @@ class ImagePosts:
             self._folded = self._text.map(str).str.casefold()
         has = self._folded.str.contains(words.casefold(), regex=False).to_numpy(dtype=bool)
         return frozenset(self._images[has[self._of_image]].tolist()) if len(has) else frozenset()
-
-
-def link_posts(
-    posts: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
-) -> pd.DataFrame:
-    """Map posts to the unique images they show, many to many, by content hash.
-
-    Parameters
-    ----------
-    posts : DataFrame
-        Columns ``post_id`` (text) and ``media``: per post a list of paths, one path as text, or nothing.
-        An address (https://…) stands for the file of that name, wherever it is:
-        ``https://pbs.twimg.com/media/ABC?format=jpg&name=large`` for ``ABC.jpg``, or for ``ABC`` with another
-        ending where there is no ``ABC.jpg``.
-    images : DataFrame
-        The images table of the files that ``media`` names.
-    folder : str or path, optional
-        Where the paths in ``media`` start, if they are relative to another folder than the paths of `images`.
-
-    Returns
-    -------
-    DataFrame
-        The posts_images table: ``post_id, image_id``, each pair once, in the order of the posts.
-        ``DataFrame.attrs["unmatched"]`` lists the media that are unreadable or not in `images`
-        (``post_id, media, reason``), so that nothing is dropped silently.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a post id comes twice, or not one file could be matched.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"image_id": ["a", "a"], "path": ["1.jpg", "2.jpg"],
-    ...                        "status": ["ok", "duplicate"], "reason": ["", "same bytes as 1.jpg"],
-    ...                        "width": [4, 4], "height": [3, 3]})
-    >>> posts = pd.DataFrame({"post_id": ["p", "q", "r"], "media": [["1.jpg", "2.jpg"], ["2.jpg"], []]})
-    >>> link_posts(posts, images)
-      post_id image_id
-    0       p        a
-    1       q        a
-    """
-    check_table(images, "images")
-    missing = [name for name in ("post_id", "media") if name not in posts.columns]
-    if missing:
-        raise ValueError(f"The posts need the columns post_id and media; {' and '.join(missing)} is missing.")
-    if posts["post_id"].duplicated().any():
-        twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
-        raise ValueError(
-            f"Expected one row per post, but post_id {twice!r} comes twice. Remove the copies first."
-        )
-    uses = pd.DataFrame(
-        [
-            (str(post), name)
-            for post, media in zip(posts["post_id"], posts["media"], strict=True)
-            for name in _list_media(media)
-        ],
-        columns=["post_id", "media"],
-    )
-    start = Path(folder) if folder is not None else Path()
-    known = images.assign(path=[os.path.normpath(path) for path in images["path"]])
-    found = match_addresses(filter(is_address, uses["media"]), known).set_index("media")
-    paths, reasons = found["path"].to_dict(), found["reason"].to_dict()
-    uses["path"] = [
-        paths[name] if name in paths else os.path.normpath(start / name) for name in uses["media"]
-    ]
-    uses = uses.merge(known[["path", "image_id", "status", "reason"]], on="path", how="left")
-    readable = uses["status"].isin(["ok", "duplicate"])
-    if len(uses) and not readable.any():
-        raise ValueError(
-            f"None of the {len(uses)} media of the posts is in the images table: the posts say "
-            f"{uses['media'].iloc[0]!r}, the images {known['path'].iloc[0]!r}. "
-            "Say with folder= where the posts' paths start; addresses are found by the name of the file."
-        )
-    unmatched = uses.loc[~readable, ["post_id", "media", "reason"]]
-    unmatched["reason"] = [
-        reasons.get(name) or "no such file in the images table" if pd.isna(reason) else reason
-        for name, reason in zip(unmatched["media"], unmatched["reason"], strict=True)
-    ]
-    links = uses.loc[readable, ["post_id", "image_id"]].drop_duplicates().reset_index(drop=True)
-    links.attrs["unmatched"] = unmatched.reset_index(drop=True)
-    return check_table(links, "posts_images")
-
-
-def _list_media(media: Any) -> list[str]:
-    if isinstance(media, str):
-        return [media] if media else []
-    if isinstance(media, Iterable):
-        return [str(name) for name in media]
-    return []  # None and NaN: a post without media

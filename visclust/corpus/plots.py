@@ -1,11 +1,97 @@
-"""Figures of the corpus at a glance, drawn from the tables of `describe_corpus`."""
+"""Figures of the corpus: images per day, how unequally they are posted, and when hashtags were tracked."""
 
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY
+from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY, colour_by
 
-# Okabe and Ito's colours, which people with any colour vision tell apart.
+
+def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.Chart:
+    """Draw the images posted on each day, those shown for the first time apart from those seen before.
+
+    Parameters
+    ----------
+    days : DataFrame
+        From `describe_corpus`.
+    width, height : int, pixels
+        Size.
+
+    Returns
+    -------
+    altair.Chart
+        One panel of stacked bars. Days are drawn as in the timezone of the table.
+
+    Examples
+    --------
+    >>> days = pd.DataFrame({"day": pd.to_datetime(["2018-06-14"], utc=True), "images": [3],
+    ...     "new_images": [1], "posts": [5], "posts_with_images": [3], "unique_images": [2]})
+    >>> type(plot_images_per_day(days)).__name__
+    'Chart'
+    """
+    table = days[["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]].copy()
+    table["day"] = table["day"].dt.tz_localize(None)  # without a zone, a browser shows the time as it stands
+    new, seen = "New images", "Images seen before"
+    return (
+        alt.Chart(table)
+        .transform_calculate(new="datum.new_images", seen="datum.images - datum.new_images")
+        .transform_fold(["new", "seen"], as_=["kind", "count"])
+        .transform_calculate(
+            # New ones at the bottom, where they can be compared over days.
+            place="datum.kind === 'new' ? 0 : 1",
+            kind=f"datum.kind === 'new' ? '{new}' : '{seen}'",
+        )
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "yearmonthdate(day):T",
+                title=None,
+                axis=alt.Axis(format="%-d %b %Y", tickCount=8, labelOverlap=True),
+            ),
+            y=alt.Y("count:Q", title="Images posted on the day"),
+            color=colour_by("kind", {new: ORANGE, seen: PALE_GRAY}, orient="top"),
+            order=alt.Order("place:Q"),
+            tooltip=[
+                alt.Tooltip("day:T", title="Day", format="%Y-%m-%d"),
+                alt.Tooltip("posts:Q", title="Posts", format=","),
+                alt.Tooltip("posts_with_images:Q", title="Posts with images", format=","),
+                alt.Tooltip("images:Q", title="Images", format=","),
+                alt.Tooltip("unique_images:Q", title="Unique images", format=","),
+                alt.Tooltip("new_images:Q", title="New images", format=","),
+            ],
+        )
+        .properties(width=width, height=height, title=alt.TitleParams("Images per day", anchor="start"))
+    )
+
+
+def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) -> alt.Chart:
+    """Draw the number of posts per image by rank, both on log scales.
+
+    Parameters
+    ----------
+    uses : DataFrame
+        From `count_image_uses`.
+    width, height : int, pixels
+        Size.
+
+    Returns
+    -------
+    altair.Chart
+        One panel; a straight line downwards is a power law.
+
+    Examples
+    --------
+    >>> type(plot_image_uses(pd.DataFrame({"image_id": ["a"], "posts": [2], "rank": [1]}))).__name__
+    'Chart'
+    """
+    return (
+        alt.Chart(uses[["rank", "posts"]])
+        .mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=14))
+        .encode(
+            x=alt.X("rank:Q", title="Images, the most posted first", scale=alt.Scale(type="log")),
+            y=alt.Y("posts:Q", title="Posts that show the image", scale=alt.Scale(type="log")),
+        )
+        .properties(width=width, height=height, title="How often each image is posted")
+    )
 
 
 def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) -> alt.LayerChart:
@@ -59,68 +145,6 @@ def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) ->
         "How unequally images are posted", subtitle="Dashed: all equally often", anchor="start"
     )
     return (equal + curve + points).properties(width=width, height=height, title=title)
-
-
-def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.Chart:
-    """Draw the images posted on each day, those shown for the first time apart from those seen before.
-
-    Parameters
-    ----------
-    days : DataFrame
-        From `describe_corpus`.
-    width, height : int, pixels
-        Size.
-
-    Returns
-    -------
-    altair.Chart
-        One panel of stacked bars. Days are drawn as in the timezone of the table.
-
-    Examples
-    --------
-    >>> days = pd.DataFrame({"day": pd.to_datetime(["2018-06-14"], utc=True), "images": [3],
-    ...     "new_images": [1], "posts": [5], "posts_with_images": [3], "unique_images": [2]})
-    >>> type(plot_images_per_day(days)).__name__
-    'Chart'
-    """
-    table = days[["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]].copy()
-    table["day"] = table["day"].dt.tz_localize(None)  # without a zone, a browser shows the time as it stands
-    words = {"new": "New images", "seen": "Images seen before"}
-    return (
-        alt.Chart(table)
-        .transform_calculate(new="datum.new_images", seen="datum.images - datum.new_images")
-        .transform_fold(list(words), as_=["kind", "count"])
-        .transform_calculate(
-            kind=f"datum.kind === 'new' ? '{words['new']}' : '{words['seen']}'",
-            # New ones at the bottom, where they can be compared over days.
-            place="datum.kind === 'New images' ? 0 : 1",
-        )
-        .mark_bar()
-        .encode(
-            x=alt.X(
-                "yearmonthdate(day):T",
-                title=None,
-                axis=alt.Axis(format="%-d %b %Y", tickCount=8, labelOverlap=True),
-            ),
-            y=alt.Y("count:Q", title="Images posted on the day"),
-            color=alt.Color(
-                "kind:N",
-                title=None,
-                scale=alt.Scale(domain=list(words.values()), range=[ORANGE, PALE_GRAY]),
-                legend=alt.Legend(orient="top"),
-            ),
-            order=alt.Order("place:Q"),
-            tooltip=[
-                alt.Tooltip("day:T", title="Day", format="%Y-%m-%d"),
-                alt.Tooltip("posts:Q", title="Posts", format=","),
-                alt.Tooltip("posts_with_images:Q", title="Posts with images", format=","),
-                alt.Tooltip("images:Q", title="Images", format=","),
-                alt.Tooltip("unique_images:Q", title="Unique images", format=","),
-                alt.Tooltip("new_images:Q", title="New images", format=","),
-            ],
-        )
-        .properties(width=width, height=height, title=alt.TitleParams("Images per day", anchor="start"))
-    )
 
 
 def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int = 16) -> alt.LayerChart:
@@ -203,34 +227,3 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
         anchor="start",
     )
     return (bars + cut + counts).properties(width=width, height=alt.Step(row_height), title=title)
-
-
-def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) -> alt.Chart:
-    """Draw the number of posts per image by rank, both on log scales.
-
-    Parameters
-    ----------
-    uses : DataFrame
-        From `count_image_uses`.
-    width, height : int, pixels
-        Size.
-
-    Returns
-    -------
-    altair.Chart
-        One panel; a straight line downwards is a power law.
-
-    Examples
-    --------
-    >>> type(plot_image_uses(pd.DataFrame({"image_id": ["a"], "posts": [2], "rank": [1]}))).__name__
-    'Chart'
-    """
-    return (
-        alt.Chart(uses[["rank", "posts"]])
-        .mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=14))
-        .encode(
-            x=alt.X("rank:Q", title="Images, the most posted first", scale=alt.Scale(type="log")),
-            y=alt.Y("posts:Q", title="Posts that show the image", scale=alt.Scale(type="log")),
-        )
-        .properties(width=width, height=height, title="How often each image is posted")
-    )

@@ -1,4 +1,7 @@
-"""Cells of a table of posts, as CSV and Parquet files hold them, read as ids, times and counts."""
+"""Cells of posts, as CSV, Parquet and JSON hold them: read as ids, times, counts, texts, hashtags and media.
+
+What cannot be read raises MalformedPostError, whose text is the reason.
+"""
 
 import ast
 import json
@@ -24,7 +27,11 @@ _BETWEEN_MEDIA = re.compile(r"[|;\n]|,\s*(?=https?://)")
 
 
 def read_id(value: Any) -> str:
-    """Read the id of a post as text, and refuse a number that has lost digits."""
+    """Read the id of a post as text.
+
+    One that is missing is refused, and so is a floating-point number, or text that looks like one: 64-bit ids
+    do not survive those.
+    """
     if isinstance(value, bool | list | dict | bytes):
         raise MalformedPostError(f"expected the post id as text or a whole number, got {value!r:.60}")
     text = "" if _is_missing(value) else str(value).strip()
@@ -36,7 +43,11 @@ def read_id(value: Any) -> str:
 
 
 def read_time(value: Any, *, form: str | None = None) -> datetime | None:
-    """Read a time as UTC; one without a zone is UTC already."""
+    """Read a time as an aware datetime in UTC; None where the cell is empty.
+
+    A datetime, ISO 8601, Twitter's "Wed Oct 10 20:19:24 +0000 2018" and seconds since 1970 are known; `form`
+    is the `strptime` form of other texts. A time without a zone is UTC already.
+    """
     if _is_missing(value):
         return None
     if isinstance(value, datetime):
@@ -120,7 +131,10 @@ def _is_missing(value: Any) -> bool:
 
 
 def list_hashtags(value: Any) -> list[str]:
-    """List the hashtags of a cell: a list, a list written as text, or names with commas or spaces between."""
+    """List the hashtags of a cell, without '#', each once.
+
+    The cell is a list, a list written as text, or names with commas or spaces between.
+    """
     items = _read_list(value)
     if items is None:
         items = re.split(r"[\s,;|]+|(?<=\w)(?=[#＃])", str(value))
@@ -128,12 +142,19 @@ def list_hashtags(value: Any) -> list[str]:
 
 
 def find_hashtags(text: str | None) -> list[str]:
-    """Find the hashtags in a text, for sources that have no column of them."""
+    """Find the hashtags in a text, each once, for sources that have no column of them.
+
+    As on Twitter, a hashtag holds one character at least that is no digit.
+    """
     return unique(_HASHTAG.findall(text)) if text else []
 
 
 def list_media(value: Any, *, commas: bool = False) -> list[str]:
-    """List the media of a cell: a list, one written as text, or names with '|', ';' or newlines between."""
+    """List the media of a cell, file names or addresses, each once.
+
+    The cell is a list, one written as text, or names with '|', ';' or newlines between. With `commas` every
+    comma parts too; otherwise only one before an address does, since file names may hold commas.
+    """
     items = _read_list(value)
     if items is None:
         items = re.split(r"[|;,\n]", str(value)) if commas else _BETWEEN_MEDIA.split(str(value))
@@ -160,6 +181,7 @@ def _read_list(value: Any) -> list[Any] | None:
 
 
 def _pick(item: Any, keys: tuple[str, ...]) -> str:
+    """Give the name in an item of a list: the item itself, or what a dictionary has under a known key."""
     if isinstance(item, dict):
         return next((str(item[key]) for key in keys if item.get(key)), "")
     return "" if _is_missing(item) else str(item)

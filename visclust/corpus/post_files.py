@@ -1,4 +1,4 @@
-"""The formats of files of posts: which one a file has, and what makes a post of each of its lines."""
+"""Files of posts: which format one has, which column holds what, and how a post is made of each line."""
 
 import csv
 import gzip
@@ -27,6 +27,17 @@ from visclust.corpus.post_rows import Malformed, MalformedPostError, PostRow
 from visclust.corpus.tweets import read_tweets
 from visclust.images.addresses import is_image_address
 
+FORMATS = ("twarc2", "4cat", "csv", "parquet")
+ENDINGS = {
+    ".jsonl": "twarc2",
+    ".ndjson": "twarc2",
+    ".json": "twarc2",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".parquet": "parquet",
+}
+
 # As 4CAT exports its datasets of Twitter and X; it has neither followers nor friends.
 _FOURCAT_COLUMNS = {
     "post_id": "id",
@@ -39,21 +50,11 @@ _FOURCAT_COLUMNS = {
     "media": "images",
     "is_retweet": "is_retweet",
 }
-_COUNTS = ("retweets", "favourites", "followers", "friends")
-
-FORMATS = ("twarc2", "4cat", "csv", "parquet")
-ENDINGS = {
-    ".jsonl": "twarc2",
-    ".ndjson": "twarc2",
-    ".json": "twarc2",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".tab": "csv",
-    ".parquet": "parquet",
-}
 # The columns by which a CSV file of 4CAT is known.
 _FOURCAT_MARKS = {"id", "thread_id", "timestamp", "body", "author"}
-_START = 100
+_COUNTS = ("retweets", "favourites", "followers", "friends")
+
+_START = 100  # characters of a malformed line that are shown
 _BATCH_ROWS = 5_000
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowInvalid)
 # Bytes that are no UTF-8 become these, so that the rows around them can still be read.
@@ -69,7 +70,11 @@ class Source(NamedTuple):
 
 
 def find_source(path: Path, *, format: str, columns: dict[str, str] | None) -> Source:
-    """Say which format a file has and, for a table, which of its columns holds what."""
+    """Say which format a file has and, for a table, which of its columns holds what.
+
+    "auto" tells the format from the ending and, for CSV, from the header. An unknown ending, a missing
+    column, a start that cannot be read, and a file that is one JSON list raise ValueError.
+    """
     if format == "auto":
         inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
         format = ENDINGS.get(inner.suffix.lower(), "")
@@ -93,7 +98,10 @@ def find_source(path: Path, *, format: str, columns: dict[str, str] | None) -> S
 
 
 def read_rows(source: Source, *, time_format: str | None = None) -> Iterator[PostRow | Malformed]:
-    """Read a file post by post; what cannot be read comes as `Malformed`, with its line."""
+    """Read a file post by post, in its order; what cannot be read comes as `Malformed`, with its line.
+
+    Where the file breaks off, that is the last that comes.
+    """
     line = 0
     try:
         if source.format == "twarc2":
@@ -117,10 +125,12 @@ def read_rows(source: Source, *, time_format: str | None = None) -> Iterator[Pos
 
 
 def _open(path: Path) -> IO[bytes]:
+    """Open a file, packed or not."""
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _refuse_list(path: Path) -> None:
+    """Refuse a file that is one JSON list: it would have to be read as a whole."""
     with _open(path) as file:
         start = file.read(256)
     if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
@@ -131,6 +141,7 @@ def _refuse_list(path: Path) -> None:
 
 
 def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
+    """Give each line with its number, parsed."""
     with _open(path) as file:
         for line, raw in enumerate(file, 1):
             if not raw.strip():
@@ -146,6 +157,7 @@ def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _read_names(path: Path, format: str) -> list[str]:
+    """Give the names of a table's columns."""
     if format == "parquet":
         return list(pq.read_schema(path).names)
     with _open(path) as raw, TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="") as file:
@@ -155,10 +167,12 @@ def _read_names(path: Path, format: str) -> list[str]:
 
 
 def _find_delimiter(header: str) -> str:
+    """Say what parts the cells: of comma, semicolon and tab the one that the header has most of."""
     return max(",;\t", key=header.count)
 
 
 def _read_csv(source: Source) -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
+    """Give each row of a CSV file with the line on which it begins, cells by the file's names."""
     with _open(source.path) as raw, TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="") as file:
         delimiter = _find_delimiter(file.readline())
         file.seek(0)
@@ -187,10 +201,12 @@ def _read_csv(source: Source) -> Iterator[tuple[int, dict[str, Any] | Malformed]
 
 
 def _show(text: str) -> str:
+    """Give the start of a malformed row, with a mark for each byte that is no text."""
     return _STRAY_BYTES.sub("\ufffd", text[:_START])
 
 
 def _read_batches(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give each row of a Parquet file with its number, cells by the file's names."""
     line = 0
     with pq.ParquetFile(source.path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(source.columns.values()))):
@@ -202,7 +218,11 @@ def _read_batches(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
 def _match_columns(
     names: Sequence[str], *, format: str, columns: dict[str, str] | None, file: str
 ) -> dict[str, str]:
-    """Say which column of a file holds what."""
+    """Give the file's name of each of our columns that it has; `columns` goes before the names of the format.
+
+    ValueError says if a name is not one of ours, a column that was named is not there, one comes twice, or
+    none holds the post ids.
+    """
     has = f"The columns of {file} are {', '.join(map(str, names)) or 'none'}."
     columns = columns or {}
     if unknown := [name for name in columns if name not in PostRow._fields]:
@@ -229,7 +249,7 @@ def _match_columns(
 def _make_row(
     row: dict[str, Any], *, columns: dict[str, str], format: str, time_format: str | None = None
 ) -> PostRow:
-    """Make a post of a row of a CSV or Parquet file."""
+    """Make a post of a row (cells by the file's names); the text gives the hashtags where no column does."""
     cells = {ours: row[theirs] for ours, theirs in columns.items()}
     text = read_text(cells.get("text"))
     commas = format == "4cat"

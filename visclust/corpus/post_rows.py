@@ -57,7 +57,7 @@ if isinstance(_text := pd.Series(["text"]).dtype, pd.StringDtype):
 
 
 def check_texts(row: PostRow) -> PostRow:
-    """Check that what should be text is text, since a column of a table holds nothing else."""
+    """Check that what should be text is text, since a column of a table holds nothing else; gives it back."""
     for name in ("author", "text"):
         value = getattr(row, name)
         if value is not None and not isinstance(value, str):
@@ -79,13 +79,14 @@ def make_schema(record: dict[str, Any] | None = None) -> pa.Schema:
 
 
 def make_batch(rows: list[PostRow], schema: pa.Schema) -> pa.RecordBatch:
-    """Make an Arrow batch of rows."""
+    """Make an Arrow batch of rows, one at least; halves of surrogate pairs in them are mended."""
     columns = zip(*rows, strict=True)
     arrays = [_make_array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
     return pa.record_batch(arrays, schema=schema)
 
 
 def _make_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Make a column; its texts are gone through one by one only where Arrow refuses them."""
     try:
         return pa.array(values, kind)
     except UnicodeEncodeError:
@@ -93,7 +94,7 @@ def _make_array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def mend_text(text: str) -> str:
-    r"""Put the replacement character where half of a surrogate pair stands, as cut emoji leave it."""
+    """Put the replacement character where half of a surrogate pair stands, as cut emoji leave it."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -104,7 +105,10 @@ def _mend(value: Any) -> Any:
 
 
 def make_frame(table: pa.Table) -> pd.DataFrame:
-    """Turn the Arrow table into the posts table of pandas, column by column to keep the peak low."""
+    """Turn the Arrow table into the posts table of pandas, column by column to keep the peak low.
+
+    Lists are Python lists, counts Int64, times in UTC.
+    """
     columns = {}
     for name in table.column_names:
         column = table.column(name)

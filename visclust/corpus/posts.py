@@ -1,6 +1,5 @@
 """Read posts from the files that researchers have, as one table, without losing any of them silently."""
 
-import hashlib
 import os
 import warnings
 from collections import Counter
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
-from visclust.base.provenance import describe_run
+from visclust.base.provenance import digest_file, note_run, recorded
 from visclust.base.tables import check_table
 from visclust.corpus.post_files import ENDINGS, FORMATS, Source, find_source, read_rows
 from visclust.corpus.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
@@ -33,6 +32,7 @@ class ReadPosts(NamedTuple):
     summary: str
 
 
+@recorded
 def read_posts(
     path: str | os.PathLike | Sequence[str | os.PathLike],
     *,
@@ -123,11 +123,15 @@ def read_posts(
     """
     if format not in ("auto", *FORMATS):
         raise ValueError(f"Expected format 'auto' or one of {', '.join(FORMATS)}, got {format!r}.")
-    sources = [find_source(each, format=format, columns=columns) for each in _list_files(path)]
+    files = _list_files(path)
+    sources = [find_source(each, format=format, columns=columns) for each in files]
     if (columns or time_format) and all(source.format == "twarc2" for source in sources):
         raise ValueError(
             "columns= and time_format= are for tables, but these are files of tweets: leave them out."
         )
+    # Files that `path` names are in the record already; here are those of its folders.
+    given = [Path(each) for each in ([path] if isinstance(path, str | os.PathLike) else path)]
+    note_run(inputs={str(each): digest_file(each)[:32] for each in files if each not in given})
     reader = _Reader(sources, time_format, progress=progress)
     if save_to is None:
         schema = make_schema()
@@ -137,10 +141,7 @@ def read_posts(
         del batches
         posts = make_frame(table)
     else:
-        parameters = {"format": format, "columns": columns, "time_format": time_format}
-        inputs = {str(each.path): _digest_file(each.path) for each in sources}
-        record = describe_run("read_posts", parameters=parameters, inputs=inputs)
-        schema = make_schema({"kind": "posts", **record})
+        schema = make_schema({"kind": "posts", **note_run()})
         write_atomically(save_to, lambda file: _write(file, reader, schema))
         posts = make_frame(pq.read_table(save_to))
     check_table(posts, "posts")
@@ -156,6 +157,7 @@ def read_posts(
 
 
 def _list_files(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
+    """List the files of posts: each file given, and those with a known ending in each folder, once."""
     given = [path] if isinstance(path, str | os.PathLike) else list(path)
     files = []
     for each in map(Path, given):
@@ -183,12 +185,8 @@ def _list_files(path: str | os.PathLike | Sequence[str | os.PathLike]) -> list[P
     return list(dict.fromkeys(files))
 
 
-def _digest_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
-
-
 def _write(file: Any, reader: "_Reader", schema: pa.Schema) -> None:
+    """Write the posts to a Parquet file as they are read."""
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for rows in reader.read():
             writer.write_batch(make_batch(rows, schema))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_list_like
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_posts, check_table
 
 _PAPER = {"posts": 174_172, "images": 88_075, "unique images": 18_096}
@@ -21,6 +22,7 @@ class CorpusDescription(NamedTuple):
     days: pd.DataFrame
 
 
+@recorded
 def describe_corpus(
     posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame, *, timezone: str = "UTC"
 ) -> CorpusDescription:
@@ -117,6 +119,7 @@ def _number_links(posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame
 
 
 def _count(posts: pd.DataFrame, images: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
+    """Make the table of counts, each with the paper's and with what it means."""
     named = np.array([_count_media(media) for media in posts["media"]], dtype="int64")
     readable = images["status"].isin(["ok", "duplicate"])
     unused = len(set(pd.factorize(images["image_id"])[0][readable]) - set(uses["image"]))
@@ -137,6 +140,7 @@ def _count(posts: pd.DataFrame, images: pd.DataFrame, uses: pd.DataFrame) -> pd.
 
 
 def _count_media(media: object) -> int:
+    """Count the media that a post names, each once."""
     return len(set(media)) if is_list_like(media) else 0  # type: ignore[call-overload]
 
 
@@ -168,6 +172,7 @@ def _draw_lorenz(uses: np.ndarray) -> pd.DataFrame:
 
 
 def _count_days(posts: pd.DataFrame, uses: pd.DataFrame, timezone: str) -> pd.DataFrame:
+    """Count posts and images by day, days without any among them."""
     day = number_days(posts["posted_at"], timezone=timezone).to_numpy(dtype="float64", na_value=np.nan)
     placed = uses.assign(day=day[uses["post"].to_numpy()]).dropna().astype("int64")
     day_of = pd.Series(day).dropna().astype("int64")
@@ -184,6 +189,7 @@ def _count_days(posts: pd.DataFrame, uses: pd.DataFrame, timezone: str) -> pd.Da
     return table.reset_index(drop=True)
 
 
+@recorded
 def count_image_uses(links: pd.DataFrame) -> pd.DataFrame:
     """Count the posts that show each image.
 
@@ -212,7 +218,10 @@ def count_image_uses(links: pd.DataFrame) -> pd.DataFrame:
 
 
 def number_days(times: pd.Series, *, timezone: str) -> pd.Series:
-    """Give the number of the day that each time falls on in a timezone."""
+    """Give the day that each time falls on in a timezone: days since 1970-01-01, Int64, missing where it is.
+
+    Times without a zone are taken for UTC.
+    """
     if times.dt.tz is None:
         times = times.dt.tz_localize("UTC")
     local = times.dt.tz_convert(timezone).dt.tz_localize(None)
@@ -221,7 +230,10 @@ def number_days(times: pd.Series, *, timezone: str) -> pd.Series:
 
 
 def start_of_days(days: np.ndarray, *, timezone: str) -> pd.DatetimeIndex:
-    """Give the moment at which each day begins in a timezone."""
+    """Give the moment at which each day (since 1970-01-01) begins in a timezone, with that zone.
+
+    Where a clock change leaves a day without a midnight this is its first moment; of two midnights the first.
+    """
     midnights = pd.DatetimeIndex(
         np.asarray(days, dtype="int64").astype("datetime64[D]").astype("datetime64[s]")
     )

@@ -22,7 +22,11 @@ _NOTHING = _Includes({}, {}, {})
 
 
 def read_tweets(item: Any, *, line: int) -> Iterator[PostRow | Malformed]:
-    """Read what one line of a file of tweets holds: a page of tweets, or one tweet."""
+    """Read what one line of a file of tweets holds, parsed: a page of tweets, or one tweet.
+
+    Gives a row per tweet of the results. Tweets that a page only includes because others refer to them are no
+    rows of their own: the search did not find them.
+    """
     if not isinstance(item, dict):
         yield Malformed(line, f"expected one JSON object per line, got {type(item).__name__}", _begin(item))
         return

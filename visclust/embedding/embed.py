@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from visclust.base.files import write_atomically
+from visclust.base.files import write_atomically, write_text
 from visclust.base.machine import choose_workers, describe_torch_device
-from visclust.base.provenance import describe_run, digest_ids
+from visclust.base.provenance import digest_ids, list_versions, note_run, recorded
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.images.batches import ImageFile, iterate_batches, list_files
 
@@ -31,6 +31,7 @@ class Embedding(NamedTuple):
     provenance: dict[str, Any]
 
 
+@recorded
 def embed_images(
     images: pd.DataFrame,
     *,
@@ -110,17 +111,17 @@ def embed_images(
     >>> embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False).x.shape
     (1, 1280)
     """
-    chunk_size = _check_sizes(batch_size, chunk_size, workers)
+    chunk_size = _check_sizes(batch_size=batch_size, chunk_size=chunk_size, workers=workers)
     files = list_files(images, folder=images_folder)
-    loaded, reason = load_for_use(encoder, weights, device)
+    loaded, reason = load_for_use(encoder, weights=weights, device=device)
     target = next(loaded.module.parameters()).device
     image_ids = [file.image_id for file in files]
     min_side = loaded.min_side if fast_decoding else None
-    settings = _describe_settings(loaded, batch_size, min_side, target)
+    settings = _describe_settings(loaded, batch_size=batch_size, min_side=min_side, device=target)
     folder = _open_chunk_folder(cache, settings) if cache is not None else None
     x = np.empty((len(files), loaded.dimension), dtype=np.float32)
     starts = range(0, len(files), chunk_size)
-    finished = _fill_from_cache(x, image_ids, starts, chunk_size, folder)
+    finished = set() if folder is None else _read_finished(x, image_ids, starts, folder)
     todo = [start for start in starts if start not in finished]
     batches = iterate_batches(
         [file for start in todo for file in files[start : start + chunk_size]],
@@ -143,8 +144,7 @@ def embed_images(
             _check_finite(x[start:stop], files[start:stop])
             if folder is not None:
                 _write_chunk(folder, image_ids[start:stop], x[start:stop])
-    provenance = describe_run(
-        "embed_images",
+    note_run(
         parameters={
             **loaded.source,
             "encoder_reason": reason,
@@ -154,10 +154,10 @@ def embed_images(
         inputs={"images": digest_ids(image_ids)},
         device=describe_torch_device(target),
     )
-    return Embedding(x, image_ids, provenance)
+    return Embedding(x, image_ids, {})
 
 
-def _check_sizes(batch_size: int, chunk_size: int | None, workers: int | None) -> int:
+def _check_sizes(*, batch_size: int, chunk_size: int | None, workers: int | None) -> int:
     """Check the settings that are whole numbers, and give the chunk size."""
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"Expected a whole number of 1 or more as batch_size, got {batch_size!r}.")
@@ -174,12 +174,12 @@ def _check_sizes(batch_size: int, chunk_size: int | None, workers: int | None) -
 
 
 def _describe_settings(
-    encoder: Encoder, batch_size: int, min_side: int | None, device: "torch.device"
+    encoder: Encoder, *, batch_size: int, min_side: int | None, device: "torch.device"
 ) -> dict[str, Any]:
     """List what the values depend on besides the images, to the last bit."""
     import torch
 
-    versions = describe_run("embed_images")["versions"]
+    versions = list_versions()
     packages = ("visclust", "torch", "torchvision", "timm", "pillow")
     return {
         "encoder": encoder.source,
@@ -193,15 +193,11 @@ def _describe_settings(
     }
 
 
-def _fill_from_cache(
-    x: np.ndarray, image_ids: list[str], starts: range, chunk_size: int, folder: Path | None
-) -> set[int]:
-    """Copy finished chunks into their rows, and give where they start."""
-    finished: set[int] = set()
-    if folder is None:
-        return finished
+def _read_finished(x: np.ndarray, image_ids: list[str], starts: range, folder: Path) -> set[int]:
+    """Copy finished chunks into their rows of `x` (n, d), and give where they start."""
+    finished = set()
     for start in starts:
-        rows = _read_chunk(folder, image_ids[start : start + chunk_size], x.shape[1])
+        rows = _read_chunk(folder, image_ids[start : start + starts.step], x.shape[1])
         if rows is not None:
             x[start : start + len(rows)] = rows
             finished.add(start)
@@ -228,19 +224,22 @@ def _check_finite(rows: np.ndarray, files: list[ImageFile]) -> None:
 
 
 def _open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Path:
-    """Open the folder of the chunks that were made with exactly these settings."""
+    """Open the folder of the chunks that were made with exactly these settings.
+
+    Its name is the settings' digest, so that chunks of other settings are never mixed in; ``settings.json``
+    in it says what they were.
+    """
     text = json.dumps(settings, sort_keys=True, indent=2)
     folder = Path(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
     if not (folder / "settings.json").exists():
-        write_atomically(folder / "settings.json", lambda file: file.write(text.encode()))
+        write_text(folder / "settings.json", text)
     return folder
 
 
 def _read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarray | None:
-    """Read the rows of these images if they are finished."""
-    path = _locate(folder, image_ids)
+    """Read the rows of these images; None where they are not finished, or damaged and to be made again."""
     try:
-        rows = np.load(path, allow_pickle=False)
+        rows = np.load(_locate_chunk(folder, image_ids), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     fits = rows.shape == (len(image_ids), dimension) and rows.dtype == np.float32
@@ -249,9 +248,9 @@ def _read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarra
 
 def _write_chunk(folder: Path, image_ids: list[str], rows: np.ndarray) -> None:
     """Write the finished rows of these images in one step."""
-    write_atomically(_locate(folder, image_ids), lambda file: np.save(file, rows, allow_pickle=False))
+    write_atomically(_locate_chunk(folder, image_ids), lambda file: np.save(file, rows, allow_pickle=False))
 
 
-def _locate(folder: Path, image_ids: list[str]) -> Path:
+def _locate_chunk(folder: Path, image_ids: list[str]) -> Path:
     # Named by the images, not by a number: after images are added, chunks before them are still found.
     return folder / f"{digest_ids(image_ids)}.npy"

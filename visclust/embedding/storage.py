@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import to_host
-from visclust.base.files import write_atomically
+from visclust.base.files import write_atomically, write_text
 from visclust.base.provenance import digest_ids, digest_input
 from visclust.embedding.embed import Embedding
 
@@ -62,14 +62,21 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
         "dtype": str(x.dtype),
         "digest": digest_input(x),
         "ids_digest": digest_ids(ids),
-        "provenance": embedding.provenance,
+        "provenance": _describe_saved(embedding.provenance, x),
         "image_ids": ids,
     }
     write_atomically(matrix, lambda file: np.save(file, x, allow_pickle=False))
-    write_atomically(
-        matrix.with_suffix(".json"), lambda file: file.write(json.dumps(sidecar, indent=1).encode())
-    )
+    write_text(matrix.with_suffix(".json"), json.dumps(sidecar, indent=1))
     return matrix
+
+
+def _describe_saved(record: dict[str, Any], x: np.ndarray) -> dict[str, Any]:
+    """Give the record of an embedding, which says so where the matrix is not the one that was made."""
+    made = record.get("result", {}).get("x")
+    now = digest_input(x)
+    if made in (None, now):  # files written before records held digests leave it open
+        return record
+    return {**record, "changed_after": True, "result": {"x": now}}
 
 
 def _check_rows(x: np.ndarray, ids: list[str]) -> None:

@@ -1,4 +1,7 @@
-"""Files of weights: read without a pickle, and fitted into a network after every name is checked."""
+"""Files of weights: read without a pickle, fitted into a network, fetched, and written.
+
+Every name is checked before a network gets weights; a download is the only network call of the package.
+"""
 
 import hashlib
 import http.client
@@ -18,6 +21,11 @@ from visclust.base.provenance import digest_file
 if TYPE_CHECKING:
     import torch
 
+_TIMEOUT = 10.0  # seconds without an answer or a byte, so that a blocked network is noticed soon
+_BLOCK = 1 << 20
+# The convention of torch.hub: the first digits of the file's SHA-256 stand at the end of its name.
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
+
 
 class Weights(NamedTuple):
     """Tensors by name, the SHA-256 of the file they came from, and what the file says of its training."""
@@ -27,18 +35,16 @@ class Weights(NamedTuple):
     training: dict[str, str]
 
 
-_TIMEOUT = 10.0  # seconds without an answer or a byte, so that a blocked network is noticed soon
-_BLOCK = 1 << 20
-# The convention of torch.hub: the first digits of the file's SHA-256 stand at the end of its name.
-_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
-
-
 class WeightsUnreachableError(RuntimeError):
     """Weights that are neither on this machine nor to be had over the network; its text says what to do."""
 
 
 def read_weights(path: str | os.PathLike) -> Weights:
-    """Read a file of weights; nothing in it is executed."""
+    """Read a file of weights; nothing in it is executed, and one with anything but tensors is refused.
+
+    It is a ``.safetensors`` file, whose text metadata are taken as what it says of its training, or a state
+    dict saved by `torch.save`: tensors by name, plain or under the key "state_dict" or "model".
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a file of weights at {path}, but there is none. Check its name.")
@@ -95,7 +101,12 @@ def _read_torch_file(path: Path) -> dict[str, Any]:
 
 
 def fit_weights(module: "torch.nn.Module", tensors: Mapping[str, Any], *, head: str, origin: str) -> None:
-    """Put weights into a network after checking every name and shape; the classifier's are left out."""
+    """Put weights into a network after checking every name and shape; the error lists what differs.
+
+    `head` is what the names of the last layer begin with, such as "fc." (empty where there is none): it is
+    left out and may have any size, since features are taken before it. `origin` says in the error where the
+    weights come from.
+    """
     skipped = (head,) if head else ()  # no name starts with an empty tuple
     wanted = {name: value for name, value in module.state_dict().items() if not name.startswith(skipped)}
     given = {name: value for name, value in tensors.items() if not name.startswith(skipped)}
@@ -121,14 +132,17 @@ def _list_some(names: list[str]) -> str:
 
 
 def locate_weights(file_name: str) -> Path:
-    """Say where torch keeps a downloaded file of weights on this machine, whether or not it is there."""
+    """Say where torch keeps a downloaded file of weights (below TORCH_HOME), whether or not it is there."""
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / file_name
 
 
 def fetch_weights(url: str, *, encoder: str, file_name: str | None = None) -> Path:
-    """Find weights in torch's cache, or download them there; check them against the hash in their name."""
+    """Find weights in torch's cache, or download them there; check them against the hash in their name.
+
+    `file_name` is their name in the cache, by default the last part of `url`; `encoder` is named in errors.
+    """
     path = locate_weights(file_name or url.rsplit("/", 1)[-1])
     wanted = _HASH_IN_NAME.search(path.name)
     if path.exists():
@@ -139,7 +153,8 @@ def fetch_weights(url: str, *, encoder: str, file_name: str | None = None) -> Pa
             )
         return path
     try:
-        write_atomically(path, lambda file: _download(url, file, wanted.group(1) if wanted else "", encoder))
+        digits = wanted.group(1) if wanted else ""
+        write_atomically(path, lambda file: _download(url, file, wanted=digits, encoder=encoder))
     except (OSError, http.client.HTTPException) as error:
         raise WeightsUnreachableError(
             f"Expected the weights of {encoder!r} at {path} or from {url}, but the file is not there and the "
@@ -150,7 +165,9 @@ def fetch_weights(url: str, *, encoder: str, file_name: str | None = None) -> Pa
     return path
 
 
-def _download(url: str, file: BinaryIO, wanted: str, encoder: str) -> None:
+def _download(url: str, file: BinaryIO, *, wanted: str, encoder: str) -> None:
+    # torch.hub.download_url_to_file would wait without end behind a firewall, and keep half a file as whole
+    # where no hash stands in its name, as in the files of Hugging Face.
     state = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
         total = int(answer.headers.get("Content-Length") or 0)
@@ -172,7 +189,10 @@ def _download(url: str, file: BinaryIO, wanted: str, encoder: str) -> None:
 def write_tensors(
     path: str | os.PathLike, tensors: "dict[str, torch.Tensor]", metadata: dict[str, str]
 ) -> Path:
-    """Write a safetensors file in one step; the same content gives the same bytes."""
+    """Write tensors by name, and text for the file's header, as a safetensors file in one step.
+
+    The same content gives the same bytes.
+    """
     from safetensors.torch import save
 
     content = save({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, metadata)

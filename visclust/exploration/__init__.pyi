@@ -3,7 +3,10 @@ from visclust.exploration.descriptions import (
     list_typical_images as list_typical_images,
     rank_clusters as rank_clusters,
 )
-from visclust.exploration.frame_tests import test_frame_use as test_frame_use
+from visclust.exploration.frame_use import (
+    model_frame_use as model_frame_use,
+    test_frame_use as test_frame_use,
+)
 from visclust.exploration.frames import label_posts as label_posts
 from visclust.exploration.maps import (
     describe_map as describe_map,

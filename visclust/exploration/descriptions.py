@@ -8,18 +8,10 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.distances import center_rows
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
-
-
-class ClusterDescriptions(NamedTuple):
-    """A row per cluster; a row per cluster and typical image; a row per cluster and word."""
-
-    clusters: pd.DataFrame
-    typical: pd.DataFrame
-    words: pd.DataFrame
-
 
 _RANKED = {
     "cluster": "Cluster",
@@ -34,6 +26,15 @@ _RANKED = {
 }
 
 
+class ClusterDescriptions(NamedTuple):
+    """A row per cluster; a row per cluster and typical image; a row per cluster and word."""
+
+    clusters: pd.DataFrame
+    typical: pd.DataFrame
+    words: pd.DataFrame
+
+
+@recorded
 def describe_clusters(
     clusters: pd.DataFrame,
     x: Any,
@@ -136,29 +137,7 @@ def describe_clusters(
     return ClusterDescriptions(table, typical, words)
 
 
-def _describe_posts(shown: pd.DataFrame) -> pd.DataFrame:
-    """Describe the posts of each cluster; a row of the table is a use of an image by a post."""
-    uses = shown.groupby("cluster").size()
-    once = shown.drop_duplicates(["cluster", "post_id"])
-    table = once.groupby("cluster").agg(
-        posts=("post_id", "size"), first_day=("posted_at", "min"), last_day=("posted_at", "max")
-    )
-    table.insert(1, "uses", uses)
-    for day in ("first_day", "last_day"):
-        table[day] = table[day].dt.floor("D")
-    by_author = once.groupby(["cluster", "author"]).size().rename("posts").reset_index()
-    total = by_author.groupby("cluster")["posts"].transform("sum")
-    by_author["share"] = by_author["posts"] / total
-    by_author["square"] = by_author["share"] ** 2
-    top = by_author.sort_values(["share", "author"], ascending=[False, True]).drop_duplicates("cluster")
-    authors = by_author.groupby("cluster").agg(authors=("author", "size"), squares=("square", "sum"))
-    table["authors"] = authors["authors"]
-    table["effective_authors"] = 1 / authors["squares"]
-    return table.join(
-        top.set_index("cluster")[["author", "share"]].set_axis(["top_author", "top_author_share"], axis=1)
-    )
-
-
+@recorded
 def rank_clusters(
     descriptions: pd.DataFrame, *, by: str = "images", ascending: bool = False, n_clusters: int = 20
 ) -> pd.DataFrame:
@@ -222,6 +201,7 @@ def rank_clusters(
     return table[list(_RANKED)].rename(columns=_RANKED)
 
 
+@recorded
 def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) -> pd.DataFrame:
     """List the most typical images of each cluster, its medoid first.
 
@@ -292,6 +272,29 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
             {"cluster": "int64", "rank": "int64", "image_id": "str"}
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _describe_posts(shown: pd.DataFrame) -> pd.DataFrame:
+    """Describe the posts of each cluster; a row of the table is a use of an image by a post."""
+    uses = shown.groupby("cluster").size()
+    once = shown.drop_duplicates(["cluster", "post_id"])
+    table = once.groupby("cluster").agg(
+        posts=("post_id", "size"), first_day=("posted_at", "min"), last_day=("posted_at", "max")
+    )
+    table.insert(1, "uses", uses)
+    for day in ("first_day", "last_day"):
+        table[day] = table[day].dt.floor("D")
+    by_author = once.groupby(["cluster", "author"]).size().rename("posts").reset_index()
+    total = by_author.groupby("cluster")["posts"].transform("sum")
+    by_author["share"] = by_author["posts"] / total
+    by_author["square"] = by_author["share"] ** 2
+    top = by_author.sort_values(["share", "author"], ascending=[False, True]).drop_duplicates("cluster")
+    authors = by_author.groupby("cluster").agg(authors=("author", "size"), squares=("square", "sum"))
+    table["authors"] = authors["authors"]
+    table["effective_authors"] = 1 / authors["squares"]
+    return table.join(
+        top.set_index("cluster")[["author", "share"]].set_axis(["top_author", "top_author_share"], axis=1)
+    )
 
 
 def _average_distances(rows: Any) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""One logistic regression of a frame's use on ideology, with errors clustered by user."""
+"""One logistic regression of a frame's use on ideology: the fit, its average effect, and predicted shares.
+
+Errors are clustered by user. Regressors come as a matrix of shape (n, k) over posts: the constant, ideology,
+its square if `quadratic`, then controls.
+"""
 
 import warnings
 from typing import NamedTuple
@@ -11,7 +15,7 @@ from statsmodels.discrete.discrete_model import Logit
 
 
 class FrameFit(NamedTuple):
-    """Coefficients, their covariance by user and the naive one, and users minus one."""
+    """Coefficients (k,), their covariance by user and the naive one (k, k), and users minus one."""
 
     parameters: np.ndarray
     covariance: np.ndarray
@@ -28,21 +32,15 @@ class Interval(NamedTuple):
     high: np.ndarray
 
 
-def _is_separated(design: np.ndarray, uses: np.ndarray) -> bool:
-    """Say whether some combination of the columns tells uses from non-uses without an overlap.
-
-    Then the likelihood has no maximum: the odds ratio grows without end, and no standard error is to be had.
-    """
-    signed = np.unique(np.where(uses[:, None], design, -design), axis=0)
-    found = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
-    # The optimum is 0 where rows overlap; the solver's own tolerance on each row is 1e-7.
-    return bool(-found.fun > 1e-6 * len(signed))
-
-
 def fit_frame(
     design: np.ndarray, uses: np.ndarray, users: np.ndarray, *, errors: str = "clustered"
 ) -> FrameFit | str:
-    """Fit the logistic regression of a frame's use."""
+    """Fit the logistic regression of a frame's use, or give the reason why there is no fit.
+
+    `design` (n, k) has full rank, `uses` (n,) holds truth values, `users` (n,) codes from 0. The errors are
+    the sandwich of statsmodels ("clustered"), or the jackknife that leaves out one user at a time, each time
+    with one step of Newton's method from the full estimate ("jackknife"; MacKinnon, Nielsen and Webb's CV3L).
+    """
     if uses.all() or not uses.any():
         return "every post uses it" if uses.all() else "no post uses it"
     if _is_separated(design, uses):
@@ -66,23 +64,11 @@ def fit_frame(
     return FrameFit(np.asarray(result.params), covariance, naive, int(users.max()))
 
 
-def _jackknife(design: np.ndarray, uses: np.ndarray, users: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """Give the covariance by leaving out each user, with one Newton step from the full estimate."""
-    probability = expit(design @ parameters)
-    scores = design * (uses - probability)[:, None]
-    weighted = design * (probability * (1 - probability))[:, None]
-    size = design.shape[1]
-    by_user = np.column_stack([np.bincount(users, column) for column in scores.T])
-    curvature = np.empty((len(by_user), size, size))
-    for i in range(size):
-        for j in range(size):
-            curvature[:, i, j] = np.bincount(users, weighted[:, i] * design[:, j])
-    steps = np.linalg.solve(curvature.sum(axis=0) - curvature, by_user[:, :, None])[:, :, 0]
-    return (len(steps) - 1) / len(steps) * steps.T @ steps
-
-
 def average_effect(fit: FrameFit, design: np.ndarray, *, quadratic: bool, confidence: float) -> Interval:
-    """Average, over the posts, the change of the probability of use per unit of ideology."""
+    """Average, over the posts, the change of the probability of use per unit of ideology.
+
+    The interval is by the delta method and the t distribution. With the square, both columns move together.
+    """
     probability = expit(design @ fit.parameters)
     density = probability * (1 - probability)
     inner = np.zeros_like(design)
@@ -100,7 +86,11 @@ def average_effect(fit: FrameFit, design: np.ndarray, *, quadratic: bool, confid
 def predict_shares(
     fit: FrameFit, design: np.ndarray, values: np.ndarray, *, quadratic: bool, confidence: float
 ) -> Interval:
-    """Predict the share of posts that use the frame if all had one ideology, for several values of it."""
+    """Predict the share of posts that use the frame if all had one ideology, for m values of it.
+
+    Controls stay as they are and are averaged over. Gives arrays of shape (m,): standard errors by the delta
+    method, intervals made on the logit scale, so that they stay between 0 and 1.
+    """
     first = 3 if quadratic else 2
     # Rows with the same controls predict the same: each kind once, weighted by how often it comes.
     controls, counts = np.unique(design[:, first:], axis=0, return_counts=True)
@@ -115,6 +105,34 @@ def predict_shares(
         errors[number] = np.sqrt(gradient @ fit.covariance @ gradient)
     on_logit = _bound(logit(shares), errors / (shares * (1 - shares)), fit, confidence)
     return Interval(shares, errors, expit(on_logit.low), expit(on_logit.high))
+
+
+def _is_separated(design: np.ndarray, uses: np.ndarray) -> bool:
+    """Say whether some combination of the columns tells uses from non-uses without an overlap.
+
+    Then the likelihood has no maximum: the odds ratio grows without end, and no standard error is to be had
+    (Albert and Anderson 1984). Complete and quasi-complete separation are found by the linear programme of
+    Konis (2007).
+    """
+    signed = np.unique(np.where(uses[:, None], design, -design), axis=0)
+    found = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
+    # The optimum is 0 where rows overlap; the solver's own tolerance on each row is 1e-7.
+    return bool(-found.fun > 1e-6 * len(signed))
+
+
+def _jackknife(design: np.ndarray, uses: np.ndarray, users: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Give the covariance by leaving out each user, with one Newton step from the full estimate."""
+    probability = expit(design @ parameters)
+    scores = design * (uses - probability)[:, None]
+    weighted = design * (probability * (1 - probability))[:, None]
+    size = design.shape[1]
+    by_user = np.column_stack([np.bincount(users, column) for column in scores.T])
+    curvature = np.empty((len(by_user), size, size))
+    for i in range(size):
+        for j in range(size):
+            curvature[:, i, j] = np.bincount(users, weighted[:, i] * design[:, j])
+    steps = np.linalg.solve(curvature.sum(axis=0) - curvature, by_user[:, :, None])[:, :, 0]
+    return (len(steps) - 1) / len(steps) * steps.T @ steps
 
 
 def _bound(estimate: np.ndarray, error: np.ndarray, fit: FrameFit, confidence: float) -> Interval:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
 
@@ -17,6 +18,7 @@ class LabelledPosts(NamedTuple):
     counts: pd.DataFrame
 
 
+@recorded
 def label_posts(
     clusters: pd.DataFrame,
     frames: pd.DataFrame,
@@ -46,7 +48,7 @@ def label_posts(
     noise : iterable of int, optional
         Clusters whose images tell nothing, such as screenshots of mixed kinds. They must have no frame.
     keep : iterable of str, optional
-        Further columns of `posts` to carry along, such as controls for `test_frame_use`.
+        Further columns of `posts` to carry along, such as controls for `model_frame_use`.
 
     Returns
     -------

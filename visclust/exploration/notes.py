@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from visclust.annotation.answers import current_answers, read_answers
-from visclust.base.provenance import digest_ids
+from visclust.base.provenance import digest_ids, note_run, recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 _PREFIX = "cluster:"
@@ -35,70 +35,7 @@ class ClusterNotes(NamedTuple):
     frames: pd.DataFrame
 
 
-def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:
-    """Give each cluster a key made of its images, under which notes on it are kept.
-
-    A cluster of another clustering with the same images, under whatever number, has the same key; one image
-    more or less makes another key, so that no note is carried to images that the researcher did not see.
-    """
-    check_table(clusters, "clusters")
-    members: dict[int, list[str]] = {}
-    for cluster, image_id in zip(clusters["cluster"].tolist(), clusters["image_id"].tolist(), strict=True):
-        if cluster != UNASSIGNED:
-            members.setdefault(cluster, []).append(image_id)
-    return {cluster: digest_ids(sorted(members[cluster]))[:16] for cluster in sorted(members)}
-
-
-def check_note(item_id: Any, answer: Any) -> bool:
-    """Tell whether a text is an item that a note can be on, and another one what can be said of it."""
-    parts = item_id.split(":", 3) if isinstance(item_id, str) else []
-    if len(parts) < 3 or parts[0] != _PREFIX.rstrip(":") or not parts[1]:
-        return False
-    named = len(parts) == 4 and bool(parts[3])
-    return answer in _ANSWERS.get(parts[2], ()) and named == (parts[2] == "frame")
-
-
-def fold_notes(rows: Iterable[Mapping[Any, Any]], keys: Mapping[int, str]) -> dict[int, ClusterNote]:
-    """Put together what stands for each cluster."""
-    clusters = {key: cluster for cluster, key in keys.items()}
-    notes: dict[int, ClusterNote] = {}
-    for row in rows:
-        parts = str(row["item_id"]).split(":", 3)
-        if not check_note(row["item_id"], row["answer"]) or parts[1] not in clusters:
-            continue
-        cluster, field = clusters[parts[1]], parts[2]
-        note = notes.get(cluster, ClusterNote())
-        if field == "frame":
-            others = tuple(frame for frame in note.frames if frame != parts[3])
-            notes[cluster] = replace(note, frames=(*others, parts[3]) if row["answer"] == "yes" else others)
-        elif field == "noise":
-            notes[cluster] = replace(note, noise=row["answer"] == "yes")
-        else:
-            text = str(row["note"] or "") if row["answer"] == "written" else ""
-            notes[cluster] = replace(note, name=text) if field == "name" else replace(note, note=text)
-    return notes
-
-
-def tabulate_notes(notes: Mapping[int, ClusterNote], keys: Mapping[int, str]) -> ClusterNotes:
-    """Make tables of what stands."""
-    rows = [
-        (cluster, note.name, note.noise, note.note)
-        for cluster in sorted(keys)
-        for note in [notes.get(cluster, ClusterNote())]
-    ]
-    ticked = [
-        (cluster, frame)
-        for cluster in sorted(keys)
-        for frame in sorted(notes.get(cluster, ClusterNote()).frames)
-    ]
-    names = pd.DataFrame(rows, columns=["cluster", "name", "noise", "note"])
-    frames = pd.DataFrame(ticked, columns=["cluster", "frame"])
-    return ClusterNotes(
-        names.astype({"cluster": "int64", "noise": bool}),
-        check_table(frames.astype({"cluster": "int64", "frame": "str"}), "frames"),
-    )
-
-
+@recorded
 def read_cluster_notes(
     save_to: str | os.PathLike, clusters: pd.DataFrame, *, researcher: str | None = None
 ) -> ClusterNotes:
@@ -147,6 +84,7 @@ def read_cluster_notes(
     """
     keys = key_clusters(clusters)
     answers = read_answers(save_to, simulated=False)
+    note_run(inputs={"save_to": answers})
     rows = current_answers(answers[answers["item_id"].str.startswith(_PREFIX) | answers["retracts"].notna()])
     rows = rows[rows["item_id"].str.startswith(_PREFIX)]
     known = rows["item_id"].str.split(":").str[1].isin(keys.values())
@@ -171,3 +109,76 @@ def read_cluster_notes(
             stacklevel=2,
         )
     return tabulate_notes(fold_notes(rows[known].to_dict("records"), keys), keys)
+
+
+def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:
+    """Give each cluster a key made of its images, under which notes on it are kept.
+
+    The key is 16 hexadecimal digits; the unassigned are no cluster and have none. A cluster of another
+    clustering with the same images, under whatever number, has the same key; one image more or less makes
+    another key, so that no note is carried to images that the researcher did not see.
+    """
+    check_table(clusters, "clusters")
+    members: dict[int, list[str]] = {}
+    for cluster, image_id in zip(clusters["cluster"].tolist(), clusters["image_id"].tolist(), strict=True):
+        if cluster != UNASSIGNED:
+            members.setdefault(cluster, []).append(image_id)
+    return {cluster: digest_ids(sorted(members[cluster]))[:16] for cluster in sorted(members)}
+
+
+def check_note(item_id: Any, answer: Any) -> bool:
+    """Tell whether a text is an item that a note can be on, and another one what can be said of it.
+
+    Items are ``cluster:<key>:name``, ``:note``, ``:noise`` and ``:frame:<frame>``. A name and a note are
+    "written" or "cleared", and their text is in the answer's column ``note``; the others are "yes" or "no".
+    """
+    parts = item_id.split(":", 3) if isinstance(item_id, str) else []
+    if len(parts) < 3 or parts[0] != _PREFIX.rstrip(":") or not parts[1]:
+        return False
+    named = len(parts) == 4 and bool(parts[3])
+    return answer in _ANSWERS.get(parts[2], ()) and named == (parts[2] == "frame")
+
+
+def fold_notes(rows: Iterable[Mapping[Any, Any]], keys: Mapping[int, str]) -> dict[int, ClusterNote]:
+    """Put together what stands for each cluster of which something was said.
+
+    `rows` are the answers (``item_id, answer, note``) of one researcher that were not taken back, the oldest
+    first; those on clusters that `keys` does not know are left alone.
+    """
+    clusters = {key: cluster for cluster, key in keys.items()}
+    notes: dict[int, ClusterNote] = {}
+    for row in rows:
+        parts = str(row["item_id"]).split(":", 3)
+        if not check_note(row["item_id"], row["answer"]) or parts[1] not in clusters:
+            continue
+        cluster, field = clusters[parts[1]], parts[2]
+        note = notes.get(cluster, ClusterNote())
+        if field == "frame":
+            others = tuple(frame for frame in note.frames if frame != parts[3])
+            notes[cluster] = replace(note, frames=(*others, parts[3]) if row["answer"] == "yes" else others)
+        elif field == "noise":
+            notes[cluster] = replace(note, noise=row["answer"] == "yes")
+        else:
+            text = str(row["note"] or "") if row["answer"] == "written" else ""
+            notes[cluster] = replace(note, name=text) if field == "name" else replace(note, note=text)
+    return notes
+
+
+def tabulate_notes(notes: Mapping[int, ClusterNote], keys: Mapping[int, str]) -> ClusterNotes:
+    """Make tables of what stands: a name for each cluster of `keys`, empty where nothing was said."""
+    rows = [
+        (cluster, note.name, note.noise, note.note)
+        for cluster in sorted(keys)
+        for note in [notes.get(cluster, ClusterNote())]
+    ]
+    ticked = [
+        (cluster, frame)
+        for cluster in sorted(keys)
+        for frame in sorted(notes.get(cluster, ClusterNote()).frames)
+    ]
+    names = pd.DataFrame(rows, columns=["cluster", "name", "noise", "note"])
+    frames = pd.DataFrame(ticked, columns=["cluster", "frame"])
+    return ClusterNotes(
+        names.astype({"cluster": "int64", "noise": bool}),
+        check_table(frames.astype({"cluster": "int64", "frame": "str"}), "frames"),
+    )

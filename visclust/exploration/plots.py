@@ -1,4 +1,4 @@
-"""Figures of frames and ideology, drawn from the tables of `test_frame_use`."""
+"""Figures of the use of frames by ideology, and of the words by which clusters differ."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE
+from visclust.base.charts import GRAY, ORANGE, colour_by
 
 _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
     "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
@@ -28,7 +28,7 @@ def plot_frame_effects(
     Parameters
     ----------
     effects : DataFrame
-        The ``effects`` of `test_frame_use`.
+        The ``effects`` of `model_frame_use`.
     measure : {"effect", "odds_ratio"}, default "effect"
         The average marginal effect in percentage points, or the odds ratio on a log scale.
     level : float, default 0.05
@@ -49,7 +49,7 @@ def plot_frame_effects(
 
     Source
     ------
-    See `test_frame_use`.
+    See `model_frame_use`.
 
     Examples
     --------
@@ -81,12 +81,7 @@ def plot_frame_effects(
     span = alt.Scale(type=scale, zero=False, nice=False, padding=12)
     x = alt.X("estimate:Q", title=title, scale=span, axis=axis)
     base = alt.Chart(table).encode(y=alt.Y("frame:N", title=None, sort=order, axis=alt.Axis(labelLimit=220)))
-    colour = alt.Color(
-        "told:N",
-        title="Adjusted p-value",
-        scale=alt.Scale(domain=[told, untold], range=[ORANGE, GRAY]),
-        legend=alt.Legend(orient="bottom"),
-    )
+    colour = colour_by("told", {told: ORANGE, untold: GRAY}, title="Adjusted p-value")
     intervals = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title=title, scale=span, axis=axis),
         x2="high:Q",
@@ -124,7 +119,7 @@ def plot_frame_use(
     Parameters
     ----------
     curves : DataFrame
-        The ``curves`` of `test_frame_use`.
+        The ``curves`` of `model_frame_use`.
     own_scales : bool, default False
         Whether each panel has its own vertical scale, to see rare frames; otherwise all can be compared.
     columns : int, default 3
@@ -144,7 +139,7 @@ def plot_frame_use(
 
     Source
     ------
-    See `test_frame_use`.
+    See `model_frame_use`.
 
     Examples
     --------

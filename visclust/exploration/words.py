@@ -1,23 +1,32 @@
-"""Words that the posts of a cluster use more than the other posts do: weighted log-odds with a prior."""
+"""Words that the posts of a cluster use more than the other posts do, by log-odds with a prior.
+
+Texts are split into words and hashtags in any script that puts spaces between its words.
+"""
 
 import html
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import regex
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b(?:t\.co|pic\.twitter\.com)/\S+", re.IGNORECASE)
 _RETWEET = re.compile(r"^\s*RT(?=\s+@)")
 _MENTION = re.compile(r"\S+@\S+\.\w+|@\w+")
+
+# Inside a word stand combining marks too, which `re` takes for its end, and the two joiners, which are
+# letters' neighbours in Persian and in Indic scripts.
+_START, _INSIDE = r"[\p{L}\p{N}_]", r"[\p{L}\p{N}\p{M}_\u200c\u200d]"
+_WORD = regex.compile(rf"#{_START}{_INSIDE}*|{_START}{_INSIDE}*(?:['-]{_START}{_INSIDE}*)*")
+_LETTER = regex.compile(r"[\p{L}\p{N}]")
 
 _COLUMNS = {
     "cluster": "int64",
@@ -39,58 +48,7 @@ class LogOdds(NamedTuple):
     z: np.ndarray
 
 
-def weigh_log_odds(
-    uses: Any, uses_elsewhere: Any, *, total: Any, total_elsewhere: Any, prior: Any, prior_total: float
-) -> LogOdds:
-    """Weigh how much more a word is used in one part of a corpus than in the other.
-
-    Parameters
-    ----------
-    uses, uses_elsewhere : array_like, shape (n,)
-        Uses of each word in the one part, and in the other.
-    total, total_elsewhere : float or array_like, shape (n,)
-        Uses of all words in each part.
-    prior : array_like, shape (n,)
-        Parameters of the Dirichlet prior, above 0: how many uses of the word each part is given beforehand.
-    prior_total : float
-        Their sum over all words of the corpus, those not asked about among them.
-
-    Returns
-    -------
-    LogOdds
-        ``log_odds`` (natural logarithm; above 0 where the one part uses the word more) and ``z``, shape (n,).
-
-    Raises
-    ------
-    ValueError
-        If a word has a prior of 0 or less.
-
-    Source
-    ------
-    Monroe, Colaresi and Quinn (2008), Fightin' Words: Lexical Feature Selection and Evaluation for
-    Identifying the Content of Political Conflict, Political Analysis 16(4), 372-403, section 3: the log-odds
-    ratio under a Dirichlet prior, and the approximation of its variance by the two inverse counts.
-
-    Examples
-    --------
-    A word with 8 of 40 uses against 2 of 60, and a prior of 1 in 10: ln(9 / 41) - ln(3 / 67), divided by the
-    root of 1 / 9 + 1 / 3.
-
-    >>> found = weigh_log_odds([8], [2], total=40, total_elsewhere=60, prior=[1], prior_total=10)
-    >>> found.log_odds.round(3).tolist(), found.z.round(3).tolist()
-    ([1.59], [2.385])
-    """
-    prior = np.asarray(prior, dtype=float)
-    if not (prior > 0).all():
-        raise ValueError("Expected a prior above 0 for every word: without it an unused word has no odds.")
-    here = np.asarray(uses, dtype=float) + prior
-    there = np.asarray(uses_elsewhere, dtype=float) + prior
-    odds_here = here / (np.asarray(total) + prior_total - here)
-    odds_there = there / (np.asarray(total_elsewhere) + prior_total - there)
-    log_odds = np.log(odds_here) - np.log(odds_there)
-    return LogOdds(log_odds, log_odds / np.sqrt(1 / here + 1 / there))
-
-
+@recorded
 def list_overrepresented_words(
     clusters: pd.DataFrame,
     posts: pd.DataFrame,
@@ -218,6 +176,96 @@ def list_overrepresented_words(
     return table.reset_index(drop=True).astype(_COLUMNS)
 
 
+def weigh_log_odds(
+    uses: Any, uses_elsewhere: Any, *, total: Any, total_elsewhere: Any, prior: Any, prior_total: float
+) -> LogOdds:
+    """Weigh how much more a word is used in one part of a corpus than in the other.
+
+    Parameters
+    ----------
+    uses, uses_elsewhere : array_like, shape (n,)
+        Uses of each word in the one part, and in the other.
+    total, total_elsewhere : float or array_like, shape (n,)
+        Uses of all words in each part.
+    prior : array_like, shape (n,)
+        Parameters of the Dirichlet prior, above 0: how many uses of the word each part is given beforehand.
+    prior_total : float
+        Their sum over all words of the corpus, those not asked about among them.
+
+    Returns
+    -------
+    LogOdds
+        ``log_odds`` (natural logarithm; above 0 where the one part uses the word more) and ``z``, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If a word has a prior of 0 or less.
+
+    Source
+    ------
+    Monroe, Colaresi and Quinn (2008), Fightin' Words: Lexical Feature Selection and Evaluation for
+    Identifying the Content of Political Conflict, Political Analysis 16(4), 372-403, section 3: the log-odds
+    ratio under a Dirichlet prior, and the approximation of its variance by the two inverse counts.
+
+    Examples
+    --------
+    A word with 8 of 40 uses against 2 of 60, and a prior of 1 in 10: ln(9 / 41) - ln(3 / 67), divided by the
+    root of 1 / 9 + 1 / 3.
+
+    >>> found = weigh_log_odds([8], [2], total=40, total_elsewhere=60, prior=[1], prior_total=10)
+    >>> found.log_odds.round(3).tolist(), found.z.round(3).tolist()
+    ([1.59], [2.385])
+    """
+    prior = np.asarray(prior, dtype=float)
+    if not (prior > 0).all():
+        raise ValueError("Expected a prior above 0 for every word: without it an unused word has no odds.")
+    here = np.asarray(uses, dtype=float) + prior
+    there = np.asarray(uses_elsewhere, dtype=float) + prior
+    odds_here = here / (np.asarray(total) + prior_total - here)
+    odds_there = there / (np.asarray(total_elsewhere) + prior_total - there)
+    log_odds = np.log(odds_here) - np.log(odds_there)
+    return LogOdds(log_odds, log_odds / np.sqrt(1 / here + 1 / there))
+
+
+def split_words(text: str, *, min_length: int = 2) -> list[str]:
+    """Split a text into its words and hashtags, lower-cased; addresses and mentions are left out.
+
+    HTML entities are read as what they stand for, and compatible forms of a character are taken for one
+    (Unicode NFKC). A hashtag keeps its '#', so that it is told from the same word in a sentence. A word holds
+    letters, digits and combining marks, and apostrophes and hyphens inside. Emoji are not words. Scripts
+    without spaces (Chinese, Thai) are not segmented: each run of letters is one word.
+
+    Parameters
+    ----------
+    text : str
+        What a post says.
+    min_length : int, default 2
+        Characters that a word must have, without the '#'.
+
+    Returns
+    -------
+    list of str
+        Words in their order, repeated as often as they occur.
+
+    Examples
+    --------
+    >>> split_words("RT @ann: Don’t miss FAMILIES &amp; friends! #KeepTogether https://t.co/x1")
+    ["don't", 'miss', 'families', 'friends', '#keeptogether']
+    """
+    text = unicodedata.normalize("NFKC", html.unescape(text)).replace("’", "'")
+    for pattern in (_ADDRESS, _RETWEET, _MENTION):
+        text = pattern.sub(" ", text)
+    found = []
+    for word in _WORD.findall(text.lower()):
+        if not word.startswith("#"):
+            word = word.strip("_")
+        letters = word.lstrip("#")
+        if len(letters) >= min_length and _LETTER.search(letters):
+            found.append(word)
+    return found
+
+
 def _mark_words(texts: pd.Series, stop_words: Iterable[str]) -> tuple[np.ndarray, sparse.csr_matrix]:
     """Give the words, and a 0/1 matrix of posts by words with a last column of ones."""
     left_out = set(stop_words)
@@ -258,63 +306,3 @@ def _mark(rows: np.ndarray, columns: np.ndarray, width: int) -> sparse.csr_matri
     """Make a 0/1 matrix with a one in each of these places, as high as the largest row."""
     ones = np.ones(len(rows), dtype=np.int64)
     return sparse.csr_matrix((ones, (rows, columns)), shape=(int(rows.max()) + 1, width))
-
-
-def split_words(text: str, *, min_length: int = 2) -> list[str]:
-    """Split a text into its words and hashtags, lower-cased; addresses and mentions are left out.
-
-    HTML entities are read as what they stand for, and compatible forms of a character are taken for one
-    (Unicode NFKC). A hashtag keeps its '#', so that it is told from the same word in a sentence. A word holds
-    letters, digits and combining marks, and apostrophes and hyphens inside. Emoji are not words. Scripts
-    without spaces (Chinese, Thai) are not segmented: each run of letters is one word.
-
-    Parameters
-    ----------
-    text : str
-        What a post says.
-    min_length : int, default 2
-        Characters that a word must have, without the '#'.
-
-    Returns
-    -------
-    list of str
-        Words in their order, repeated as often as they occur.
-
-    Examples
-    --------
-    >>> split_words("RT @ann: Don’t miss FAMILIES &amp; friends! #KeepTogether https://t.co/x1")
-    ["don't", 'miss', 'families', 'friends', '#keeptogether']
-    """
-    text = unicodedata.normalize("NFKC", html.unescape(text)).replace("’", "'")
-    for pattern in (_ADDRESS, _RETWEET, _MENTION):
-        text = pattern.sub(" ", text)
-    found = []
-    for match in _word_pattern().finditer(text.lower()):
-        word = match.group()
-        if not word.startswith("#"):
-            word = word.strip("_")
-        letters = word.lstrip("#")
-        if len(letters) >= min_length and any(character.isalnum() for character in letters):
-            found.append(word)
-    return found
-
-
-@cache
-def _word_pattern() -> re.Pattern[str]:
-    """Make the pattern of a word; combining marks, which Python does not count as letters, are part."""
-    marks = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith("M")]
-    ranges = "".join(f"{chr(first)}-{chr(last)}" for first, last in _list_ranges(marks))
-    # The two joiners are letters' neighbours in Persian and in Indic scripts.
-    inside = rf"[\w{ranges}\u200c\u200d]"
-    return re.compile(rf"#\w{inside}*|\w{inside}*(?:['-]\w{inside}*)*")
-
-
-def _list_ranges(codes: list[int]) -> list[tuple[int, int]]:
-    """Give the first and the last of each run of consecutive numbers."""
-    ranges: list[tuple[int, int]] = []
-    for code in codes:
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1] = (ranges[-1][0], code)
-        else:
-            ranges.append((code, code))
-    return ranges

@@ -1,4 +1,4 @@
-"""Batches for training: from images prepared ahead in threads, or from what frozen layers gave once."""
+"""Batches for training: of images that threads decode and augment, or of what frozen layers gave once."""
 
 import hashlib
 import math
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     import torch
 
 
-_AREA = (0.08, 1.0)
+_AREA = (0.08, 1.0)  # of a crop, as a share of the image's
 _ASPECT = (3 / 4, 4 / 3)
 
 
 class TrainingImages:
     """Give images as tensors: as the encoder has them, or with the augmentation usual for ImageNet.
 
-    Augmented: a crop of 8 to 100% of the area and of an aspect ratio from 3:4 to 4:3, resized to the
-    encoder's size, and flipped left to right with probability one half; then the encoder's own mean and
-    standard deviation. What is drawn depends on seed, epoch and image alone, so that neither the number of
-    threads nor an interruption changes it.
+    Augmented: a crop of 8 to 100% of the area and of an aspect ratio from 3:4 to 4:3 (Szegedy et al. 2015,
+    Going Deeper with Convolutions, as torchvision has it), resized to `image_size` pixels (None: the
+    encoder's), and flipped left to right with probability one half; then the encoder's own mean and standard
+    deviation. What is drawn depends on seed, epoch and image alone, so that neither the number of threads nor
+    an interruption changes it. The transform of the encoder must end in `PixelScaling`.
     """
 
     def __init__(
@@ -98,6 +99,44 @@ class TrainingImages:
         )
 
 
+def _find_resampling(steps: list[Any]) -> Any:
+    """Find how an encoder's transform interpolates, in Pillow's terms."""
+    from PIL import Image
+
+    mode = next((step.interpolation for step in steps if hasattr(step, "interpolation")), "bilinear")
+    word = str(getattr(mode, "value", mode)).lower()
+    return Image.Resampling.BICUBIC if word == "bicubic" else Image.Resampling.BILINEAR
+
+
+def _draw_crop(width: int, height: int, *, rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """Draw the box of a random resized crop: left, top, right, bottom in pixels, inside the image.
+
+    Where ten draws fit none, it is the largest box in the middle whose aspect ratio is allowed.
+    """
+    for _ in range(10):
+        area = width * height * rng.uniform(*_AREA)
+        aspect = math.exp(rng.uniform(math.log(_ASPECT[0]), math.log(_ASPECT[1])))
+        wide, high = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < wide <= width and 0 < high <= height:
+            left, top = int(rng.integers(width - wide + 1)), int(rng.integers(height - high + 1))
+            return left, top, left + wide, top + high
+    wide, high = min(width, round(height * _ASPECT[1])), min(height, round(width / _ASPECT[0]))
+    left, top = (width - wide) // 2, (height - high) // 2
+    return left, top, left + max(1, wide), top + max(1, high)
+
+
+def order_batches(rows: np.ndarray, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Shuffle rows for an epoch and cut them into batches.
+
+    A last batch of a single row joins the one before it, since batch normalisation needs two.
+    """
+    shuffled = np.random.default_rng([seed, epoch, 1]).permutation(rows)
+    batches = [shuffled[start : start + batch_size] for start in range(0, len(shuffled), batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches
+
+
 class BatchSource(Protocol):
     """Where batches come from: of an epoch (augmented), or plain where the epoch is None."""
 
@@ -107,7 +146,10 @@ class BatchSource(Protocol):
 
 
 class ImageBatches:
-    """Batches of images that threads decode and augment ahead of the network, in order."""
+    """Batches of images that threads decode and augment ahead of the network, in order.
+
+    `workers` is their number: None takes one per core, 0 the calling thread alone.
+    """
 
     def __init__(self, images: TrainingImages, *, workers: int | None) -> None:
         self.images = images
@@ -115,25 +157,27 @@ class ImageBatches:
 
     def iterate(self, batches: list[np.ndarray], *, epoch: int | None) -> "Iterator[torch.Tensor]":
         """Give a batch for each array of rows; about two more are under way."""
-        import torch
 
         def prepare(row: int) -> "torch.Tensor":
             return self.images.give_plain(row) if epoch is None else self.images.give_augmented(row, epoch)
 
         rows = [int(row) for batch in batches for row in batch]
         if self.workers == 0:
-            yield from _stack(map(prepare, rows), batches, torch.stack)
+            yield from _stack(map(prepare, rows), batches)
             return
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="visclust-train")
         try:
             ahead = 2 * max((len(batch) for batch in batches), default=1)
-            yield from _stack(map_ahead(pool, prepare, rows, ahead=ahead), batches, torch.stack)
+            yield from _stack(map_ahead(pool, prepare, rows, ahead=ahead), batches)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 class CachedBatches:
-    """Batches of what the frozen layers gave for each image: of the plain image, then of augmented views."""
+    """Batches of what the frozen layers gave for each image: of the plain image, then of augmented views.
+
+    `activations` is float32 of shape (1 + views, n, …), as `cache_activations` gives it.
+    """
 
     def __init__(self, activations: "torch.Tensor", *, seed: int) -> None:
         self.activations, self.seed = activations, seed
@@ -150,15 +194,21 @@ class CachedBatches:
             yield self.activations[torch.from_numpy(chosen[rows]), torch.from_numpy(rows)]
 
 
-def _stack(images: Iterator[Any], batches: list[np.ndarray], stack: Callable[..., Any]) -> Iterator[Any]:
+def _stack(images: Iterator[Any], batches: list[np.ndarray]) -> "Iterator[torch.Tensor]":
+    import torch
+
     for batch in batches:
-        yield stack([next(images) for _ in batch])
+        yield torch.stack([next(images) for _ in batch])
 
 
 def cache_activations(
     frozen: "torch.nn.Module", images: ImageBatches, *, views: int, batch_size: int, progress: bool
 ) -> "torch.Tensor":
-    """Compute once what the frozen layers give for each image, and for augmented views of it."""
+    """Compute once what the frozen layers give for each image, and for augmented views of it.
+
+    The result is on the CPU, float32 of shape (1 + views, n, …), the plain images first. A MemoryError says
+    how large it is where it would take more than half of the memory at hand.
+    """
     import torch
 
     n = len(images.images.files)
@@ -189,35 +239,3 @@ def _reserve(shape: tuple[int, ...]) -> Any:
             f"{at_hand / 2**30:.1f} GB at hand. Use fewer views, fewer images, or layers='head'."
         )
     return torch.empty(shape)
-
-
-def order_batches(rows: np.ndarray, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Shuffle rows for an epoch and cut them into batches."""
-    shuffled = np.random.default_rng([seed, epoch, 1]).permutation(rows)
-    batches = [shuffled[start : start + batch_size] for start in range(0, len(shuffled), batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [np.concatenate(batches[-2:])]
-    return batches
-
-
-def _find_resampling(steps: list[Any]) -> Any:
-    """Find how an encoder's transform interpolates, in Pillow's terms."""
-    from PIL import Image
-
-    mode = next((step.interpolation for step in steps if hasattr(step, "interpolation")), "bilinear")
-    word = str(getattr(mode, "value", mode)).lower()
-    return Image.Resampling.BICUBIC if word == "bicubic" else Image.Resampling.BILINEAR
-
-
-def _draw_crop(width: int, height: int, *, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Draw the box of a random resized crop."""
-    for _ in range(10):
-        area = width * height * rng.uniform(*_AREA)
-        aspect = math.exp(rng.uniform(math.log(_ASPECT[0]), math.log(_ASPECT[1])))
-        wide, high = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < wide <= width and 0 < high <= height:
-            left, top = int(rng.integers(width - wide + 1)), int(rng.integers(height - high + 1))
-            return left, top, left + wide, top + high
-    wide, high = min(width, round(height * _ASPECT[1])), min(height, round(width / _ASPECT[0]))
-    left, top = (width - wide) // 2, (height - high) // 2
-    return left, top, left + max(1, wide), top + max(1, high)

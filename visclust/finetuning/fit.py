@@ -10,7 +10,7 @@ import pandas as pd
 
 from visclust.base.checks import check_whole_number
 from visclust.base.machine import describe_torch_device
-from visclust.base.provenance import describe_run, digest_ids, digest_input
+from visclust.base.provenance import digest_ids, digest_input, note_run, recorded
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.finetuning.batches import (
     BatchSource,
@@ -43,9 +43,19 @@ from visclust.finetuning.training import (
     write_checkpoint,
 )
 
-_SOURCE = ("weights", "weights_digest", "training")
+_SOURCE = ("weights", "weights_digest", "training")  # what an encoder has to say of itself
+_LEAST = {
+    "epochs": 1,
+    "batch_size": 2,
+    "views": 0,
+    "seed": 0,
+    "n_bootstrap": 1,
+    "image_size": 8,
+    "workers": 0,
+}
 
 
+@recorded
 def finetune(
     images: pd.DataFrame,
     labels: pd.DataFrame,
@@ -117,7 +127,7 @@ def finetune(
     groups : Series or DataFrame, optional
         Groups of near copies, which stay on one side of the split: by image id, or the groups of
         `find_duplicates`. By default perceptual hashes of the images and of crops of them are compared,
-        which errs towards joining too much (see `visclust.finetuning.labels`).
+        which errs towards joining too much: for a split that costs nothing.
     image_size : int, optional
         Side in pixels while training; by default the encoder's. Smaller is faster, but `embed_images` shows
         the network the encoder's own size, so features can get worse.
@@ -147,7 +157,12 @@ def finetune(
         ``held_out_loss, held_out_average_precision`` (mean over features), ``seconds_waiting`` (for images),
         and ``seconds_computing, seconds_held_out``.
     scores : DataFrame
-        Of each feature on the held-out images, as `visclust.finetuning.scores` gives them.
+        A row per feature and measure, on the held-out images: ``feature, measure`` (average_precision,
+        roc_auc, f1 with a feature found from probability .5 on), ``estimate, low, high`` (95% bootstrap
+        interval over groups of near copies), ``base_rate`` (share of positives), ``by_guessing`` (what a
+        score is without looking: the base rate for average precision, .5 for ROC AUC, and for F1 that of
+        calling every image positive), ``positives``, ``n`` (images with a label) and ``reason`` (why a number
+        is missing, or its interval says little).
     split : DataFrame
         ``image_id, group`` (of near copies) and ``part`` ("train" or "held out").
     predictions : DataFrame
@@ -180,20 +195,38 @@ def finetune(
     Traceback (most recent call last):
     ValueError: Expected save_to to end in .safetensors, got mine.pth.
     """
-    path = _check_settings(
-        save_to, layers, epochs, learning_rate, batch_size, views, held_out, image_size, workers, seed
+    path = _check_place(save_to)
+    settings = _check_settings(
+        TrainingSettings(
+            layers=layers,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            weight_rare=weight_rare,
+            views=views,
+            held_out=held_out,
+            image_size=image_size,
+            precision=precision,
+            seed=seed,
+            workers=workers,
+            n_bootstrap=n_bootstrap,
+        )
     )
-    check_whole_number("n_bootstrap", n_bootstrap, least=1)
     labelled = match_labels(images, labels, features=features, folder=images_folder)
     ids = [file.image_id for file in labelled.files]
     codes = group_copies(labelled.files, workers=workers) if groups is None else match_groups(groups, ids)
     codes = codes.astype(np.int64)
     held = split_labelled(labelled.targets, codes, features=labelled.features, held_out=held_out, seed=seed)
-    loaded, reason = load_for_use(encoder, None, device)
+    loaded, reason = load_for_use(encoder, weights=None, device=device)
     _check_source(loaded)
     target = next(loaded.module.parameters()).device
     source = ImageBatches(
         TrainingImages(labelled.files, loaded, image_size=image_size, seed=seed), workers=workers
+    )
+    settings = settings._replace(
+        image_size=source.images.size,
+        precision=choose_precision(precision, target),
+        positive_weights=_weigh_rare(labelled.targets[~held]) if weight_rare else None,
     )
     parameters = {
         **loaded.source,
@@ -209,53 +242,51 @@ def finetune(
         "weight_rare": weight_rare,
         "views": views,
         "held_out": held_out,
-        "image_size": source.images.size,
-        "precision": choose_precision(precision, target),
+        "image_size": settings.image_size,
+        "precision": settings.precision,
         "copies": "by perceptual hashes" if groups is None else "as given",
         "n_bootstrap": n_bootstrap,
     }
-    provenance = describe_run(
-        "finetune",
+    inputs = {
+        "images": digest_ids(ids),
+        "labels": digest_input(labelled.targets),
+        "copies": digest_input(codes),
+    }
+    provenance = note_run(
         parameters={**parameters, "encoder_reason": reason, "images_without_label": labelled.unlabelled},
-        seed=seed,
-        inputs={
-            "images": digest_ids(ids),
-            "labels": digest_input(labelled.targets),
-            "copies": digest_input(codes),
-        },
+        inputs=inputs,
         device=describe_torch_device(target),
     )
-    settings = digest_settings({**parameters, "seed": seed, **provenance["inputs"]})
-    finished = read_result(path, settings=settings)
+    digest = digest_settings({**parameters, "seed": seed, **inputs})
+    finished = read_result(path, digest=digest)
     if finished is not None:
         locate_checkpoint(path).unlink(missing_ok=True)  # left by a kill after all else was written
         return finished
-    network = prepare_network(loaded, n_features=len(labelled.features), layers=layers, seed=seed)
-    how = TrainingSettings(
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        seed=seed,
-        positive_weights=_weigh_rare(labelled.targets[~held]) if weight_rare else None,
-        precision=parameters["precision"],
-    )
     return _train(
-        path, network, source, labelled, codes, held, how, views, settings, provenance, progress=progress
+        prepare_network(loaded, n_features=len(labelled.features), layers=layers, seed=seed),
+        source,
+        labelled,
+        codes=codes,
+        held=held,
+        settings=settings,
+        path=path,
+        digest=digest,
+        provenance=provenance,
+        progress=progress,
     )
 
 
 def _train(
-    path: Path,
     network: TrainedNetwork,
     source: ImageBatches,
     labelled: LabelledImages,
+    *,
     codes: np.ndarray,
     held: np.ndarray,
-    how: TrainingSettings,
-    views: int,
-    settings: str,
+    settings: TrainingSettings,
+    path: Path,
+    digest: str,
     provenance: dict[str, Any],
-    *,
     progress: bool,
 ) -> FineTuning:
     """Train from the last checkpoint on, score, and write everything; the checkpoint goes last."""
@@ -263,26 +294,36 @@ def _train(
     batches: BatchSource = source
     if network.frozen is not None:
         given = cache_activations(
-            network.frozen, source, views=views, batch_size=how.batch_size, progress=progress
+            network.frozen,
+            source,
+            views=settings.views,
+            batch_size=settings.batch_size,
+            progress=progress,
         )
-        batches = CachedBatches(given, seed=how.seed)
+        batches = CachedBatches(given, seed=settings.seed)
     run = train_network(
         network,
         batches,
         labelled.targets,
         held=held,
-        settings=how,
-        start=read_checkpoint(checkpoint, settings=settings),
-        save=lambda state: write_checkpoint(checkpoint, state, settings=settings),
+        settings=settings,
+        start=read_checkpoint(checkpoint, digest=digest),
+        save=lambda state: write_checkpoint(checkpoint, state, digest=digest),
         progress=progress,
     )
     if run.stop_reason.startswith("diverged"):
         print(f"Training {run.stop_reason}")
-    logits = predict_logits(network, batches, np.flatnonzero(held), how)
     result = make_result(
-        path, run=run, logits=logits, labelled=labelled, codes=codes, held=held, provenance=provenance
+        path,
+        run=run,
+        logits=predict_logits(network, batches, np.flatnonzero(held), settings),
+        labelled=labelled,
+        codes=codes,
+        held=held,
+        settings=settings,
+        provenance=provenance,
     )
-    write_result(result, network, settings=settings)
+    write_result(result, network, digest=digest)
     checkpoint.unlink(missing_ok=True)
     return result
 
@@ -292,53 +333,41 @@ def _weigh_rare(targets: np.ndarray) -> np.ndarray:
     return (targets == 0).sum(axis=0) / (targets == 1).sum(axis=0)
 
 
-def _check_settings(
-    save_to: str | os.PathLike,
-    layers: str,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    views: int,
-    held_out: float,
-    image_size: int | None,
-    workers: int | None,
-    seed: int,
-) -> Path:
-    """Check what can be checked before anything is read, and give the path of the encoder's file."""
+def _check_place(save_to: str | os.PathLike) -> Path:
+    """Refuse a place that no encoder can be written to, before hours of training."""
     path = Path(save_to)
     if path.suffix != ".safetensors":
         raise ValueError(f"Expected save_to to end in .safetensors, got {path.name}.")
-    if layers not in LAYERS:
-        raise ValueError(f"Expected one of {', '.join(LAYERS)} as layers, got {layers!r}.")
-    whole = {"epochs": (epochs, 1), "batch_size": (batch_size, 2), "views": (views, 0), "seed": (seed, 0)}
-    whole["image_size"] = (32 if image_size is None else image_size, 8)
-    whole["workers"] = (1 if workers is None else workers, 0)
-    for name, (value, least) in whole.items():
-        check_whole_number(name, value, least=least)
-    if views and layers == "all":
-        raise ValueError(
-            'Expected views=0 with layers="all", which draws crops and flips anew in each epoch; views are '
-            "for frozen layers."
-        )
-    if not _is_number(learning_rate) or not 0 < learning_rate < float("inf"):
-        raise ValueError(f"Expected a learning_rate above 0, such as .005, got {learning_rate!r}.")
-    if not _is_number(held_out) or not 0 < held_out < 1:
-        raise ValueError(f"Expected held_out between 0 and 1, such as .2, got {held_out!r}.")
-    _check_place(path)
-    return path
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _check_place(path: Path) -> None:
-    """Refuse a place that nothing can be written to, before hours of training."""
     there = next(folder for folder in path.absolute().parents if folder.exists())
     if path.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
         raise OSError(
             f"Expected save_to as a file that can be written, but nothing can be written to {path}."
         )
+    return path
+
+
+def _check_settings(settings: TrainingSettings) -> TrainingSettings:
+    """Check what can be checked before anything is read; the precision waits for the device."""
+    if settings.layers not in LAYERS:
+        raise ValueError(f"Expected one of {', '.join(LAYERS)} as layers, got {settings.layers!r}.")
+    for name, least in _LEAST.items():
+        value = getattr(settings, name)
+        if value is not None or name not in ("image_size", "workers"):
+            check_whole_number(name, value, least=least)
+    if settings.views and settings.layers == "all":
+        raise ValueError(
+            'Expected views=0 with layers="all", which draws crops and flips anew in each epoch; views are '
+            "for frozen layers."
+        )
+    if not _is_number(settings.learning_rate) or not 0 < settings.learning_rate < float("inf"):
+        raise ValueError(f"Expected a learning_rate above 0, such as .005, got {settings.learning_rate!r}.")
+    if not _is_number(settings.held_out) or not 0 < settings.held_out < 1:
+        raise ValueError(f"Expected held_out between 0 and 1, such as .2, got {settings.held_out!r}.")
+    return settings
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _check_source(encoder: Encoder) -> None:

@@ -1,4 +1,4 @@
-"""The labels that a network is trained on: checked, and matched with their images."""
+"""Labelled images to train on: matched with their files, near copies grouped, some images held out."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,13 @@ import pandas as pd
 
 from visclust.base.components import connect_pairs
 from visclust.base.machine import choose_workers
-from visclust.base.tables import check_table
+from visclust.base.tables import check_columns, check_table
 from visclust.images.batches import ImageFile, list_files, map_ahead, read_unchanged
+
+_CROPPED = (0.7, 0.8, 0.9)  # shares of each side that are left of a copy without its margins
+_SHORTENED = (0.8, 0.85, 0.9)  # shares of the height that are left of one without its caption
+_BLOCK = 512  # images
+_SMALL_SIDE = 128  # pixels; four times what the hash looks at
 
 
 class LabelledImages(NamedTuple):
@@ -24,12 +29,6 @@ class LabelledImages(NamedTuple):
     simulated: bool = False
 
 
-_SHARES = (0.7, 0.8, 0.9)
-_SHORTER = (0.8, 0.85, 0.9)
-_BLOCK = 512
-_SMALL_SIDE = 128  # four times what the hash looks at
-
-
 def match_labels(
     images: pd.DataFrame,
     labels: pd.DataFrame,
@@ -37,7 +36,12 @@ def match_labels(
     features: Sequence[str] | None = None,
     folder: str | os.PathLike | None = None,
 ) -> LabelledImages:
-    """Match labels with image files, and refuse labels that nothing can be learnt from."""
+    """Match labels with image files, and refuse labels that nothing can be learnt from.
+
+    The result is in the order of the images table; its labels are float32. Images without any label are left
+    out and counted. An error names the feature that has a label other than 1, 0 and missing, or no positive
+    or no negative one.
+    """
     check_table(labels, "labels")
     if isinstance(features, str):
         raise ValueError(f"Expected features as a list, such as [{features!r}], got {features!r}.")
@@ -96,13 +100,13 @@ def _check_both_answers(values: np.ndarray, names: list[str]) -> None:
 
 
 def match_groups(groups: Any, image_ids: list[str]) -> np.ndarray:
-    """Give the group of each image as a whole number."""
+    """Give the group of each image as a whole number from 0, in the order of `image_ids`.
+
+    `groups` is a Series by image id, or a table with ``image_id`` and ``group`` as `find_duplicates` gives
+    it, where an image may have several rows that agree. An image without a group is one of its own.
+    """
     if isinstance(groups, pd.DataFrame):
-        if not {"image_id", "group"} <= set(groups.columns):
-            raise ValueError(
-                f"Expected groups with the columns image_id and group, got {list(groups.columns)}."
-            )
-        groups = groups.set_index("image_id")["group"]
+        groups = check_columns(groups, ("image_id", "group"), "groups").set_index("image_id")["group"]
     if not isinstance(groups, pd.Series):
         raise ValueError(f"Expected groups as a Series by image id or a table, got {type(groups).__name__}.")
     pairs = pd.DataFrame({"image_id": groups.index, "group": groups.to_numpy()}).dropna().drop_duplicates()
@@ -122,8 +126,11 @@ def split_labelled(
 ) -> np.ndarray:
     """Split images so that each feature has its share on both sides, and no group is on two.
 
-    Groups are given out one by one, those with the rarest answer (a feature's "yes" or "no") first, each to
-    the side that lacks most of that answer.
+    The result (n) is True for images held out. `targets` (n, features) holds 1, 0 and NaN, `groups` (n)
+    whole numbers from 0. Groups are given out one by one, those with the rarest answer (a feature's "yes" or
+    "no") first, each to the side that lacks most of that answer: algorithm 1 of Sechidis, Tsoumakas and
+    Vlahavas (2011), On the stratification of multi-label data, with groups of images in the place of single
+    ones. The seed breaks ties.
     """
     n_groups = int(groups.max()) + 1
     # Both answers to each feature count: "no" can be the rare one.
@@ -145,7 +152,7 @@ def split_labelled(
         wanted[side[group]] -= counts[group]
         room[side[group]] -= sizes[group]
     held = side[groups] == 1
-    _check_sides(targets, groups, held, features)
+    _check_sides(targets, groups, held=held, features=features)
     return held
 
 
@@ -165,7 +172,7 @@ def _order_by_rarity(counts: np.ndarray, order: np.ndarray) -> Iterator[tuple[in
         yield from ((group, answer) for group in chosen)
 
 
-def _check_sides(targets: np.ndarray, groups: np.ndarray, held: np.ndarray, features: list[str]) -> None:
+def _check_sides(targets: np.ndarray, groups: np.ndarray, *, held: np.ndarray, features: list[str]) -> None:
     """Refuse a split that leaves a feature without positives or negatives on a side."""
     for name, column in zip(features, targets.T, strict=True):
         for word, answer in (("positive", 1.0), ("negative", 0.0)):
@@ -184,10 +191,12 @@ def _check_sides(targets: np.ndarray, groups: np.ndarray, held: np.ndarray, feat
 def group_copies(files: Sequence[ImageFile], *, threshold: int = 8, workers: int | None = None) -> np.ndarray:
     """Group images that may be copies of one another: saved anew, cropped, or with a caption added.
 
-    The perceptual hash of each whole image is compared with those of all others and of parts of them:
-    nine crops of 70, 80 and 90% of each side, and the image without a band of 10, 15 or 20% at its top or
-    bottom. Different pictures that look alike are joined now and then; for a split that costs nothing, while
-    a copy that is missed would make held-out scores too good.
+    The perceptual hash of each whole image (pHash, of the package imagehash) is compared with those of all
+    others and of parts of them: nine crops each of 70, 80 and 90% of each side, and the image without a band
+    of 10, 15 or 20% at its top or bottom. Pairs are joined that differ in at most `threshold` of 64 bits, and
+    groups are what hangs together; they are numbered from 0. Different pictures that look alike are joined
+    now and then; for a split that costs nothing, while a copy that is missed would make held-out scores too
+    good.
     """
     if not files:
         return np.zeros(0, dtype=np.int64)
@@ -204,10 +213,10 @@ def _hash_parts(file: ImageFile) -> np.ndarray:
     image.thumbnail((2 * _SMALL_SIDE, 2 * _SMALL_SIDE))
     width, height = image.size
     boxes = [(0.0, 0.0, 1.0, 1.0)]
-    for share in _SHARES:
+    for share in _CROPPED:
         starts = (0.0, (1 - share) / 2, 1 - share)
         boxes += [(left, top, left + share, top + share) for left in starts for top in starts]
-    for share in _SHORTER:
+    for share in _SHORTENED:
         boxes += [(0.0, 0.0, 1.0, share), (0.0, 1 - share, 1.0, 1.0)]
     parts: Any = (
         image.crop(

@@ -1,4 +1,4 @@
-"""The network that is trained: which part stays frozen, which is trained, and the new last layer."""
+"""The network that is trained: what stays frozen, what is trained, the new last layer; logits and loss."""
 
 import copy
 from contextlib import AbstractContextManager
@@ -15,6 +15,28 @@ if TYPE_CHECKING:
 
 
 LAYERS = ("all", "last_block", "head")
+_PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+class TrainingSettings(NamedTuple):
+    """How to train: the settings of `finetune`, and what follows from them once images and network are known.
+
+    ``positive_weights`` is float64 of shape (features,), or None where positive labels count once.
+    """
+
+    layers: str
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    weight_rare: bool
+    views: int
+    held_out: float
+    image_size: int | None
+    precision: str
+    seed: int
+    workers: int | None
+    n_bootstrap: int
+    positive_weights: np.ndarray | None = None
 
 
 class TrainedNetwork(NamedTuple):
@@ -32,22 +54,12 @@ class TrainedNetwork(NamedTuple):
     head_name: str
 
 
-_PRECISIONS = ("auto", "float32", "bfloat16")
-
-
-class TrainingSettings(NamedTuple):
-    """How to train: see `finetune`; ``positive_weights`` is one per feature, or None."""
-
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    seed: int
-    positive_weights: np.ndarray | None
-    precision: str
-
-
 def prepare_network(encoder: Encoder, *, n_features: int, layers: str, seed: int) -> TrainedNetwork:
-    """Copy an encoder's network, give it a last layer with one output per feature, and part it."""
+    """Copy an encoder's network, give it a last layer with one output per feature, and part it.
+
+    The encoder stays as it is; the copy is on its device. The last layer starts from values that the seed
+    draws uniformly between plus and minus one over the square root of the number of inputs, as torch has it.
+    """
     import torch
 
     if layers not in LAYERS:
@@ -113,7 +125,10 @@ def _name_head(module: Any, name: str) -> str:
 
 
 def choose_precision(precision: str, device: "torch.device") -> str:
-    """Choose the number format that the network computes in; its weights stay float32."""
+    """Choose the number format that the network computes in; its weights stay float32.
+
+    "auto" is float32 on a CPU; on a GPU bfloat16 where it has it (from compute capability 8), else float16.
+    """
     import torch
 
     if precision not in _PRECISIONS:
@@ -128,7 +143,10 @@ def choose_precision(precision: str, device: "torch.device") -> str:
 def predict_logits(
     network: TrainedNetwork, source: BatchSource, rows: np.ndarray, settings: TrainingSettings
 ) -> np.ndarray:
-    """Give the logit of each feature for plain images."""
+    """Give the logit of each feature for plain images, float32 of shape (rows, features).
+
+    The network is left in evaluation mode.
+    """
     import torch
 
     network.trained.eval()

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.files import write_atomically
+from visclust.base.files import write_text
 from visclust.base.provenance import digest_file
 from visclust.embedding.weights import write_tensors
 from visclust.finetuning.labels import LabelledImages
-from visclust.finetuning.network import TrainedNetwork
+from visclust.finetuning.network import TrainedNetwork, TrainingSettings
 from visclust.finetuning.scores import score_features
 from visclust.finetuning.training import TrainingRun
 
@@ -58,7 +58,7 @@ class FineTuning(NamedTuple):
 
 
 def digest_settings(settings: dict[str, Any]) -> str:
-    """Digest everything that a training's result depends on."""
+    """Digest everything that a training's result depends on, as 32 hexadecimal digits."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=_to_plain).encode()).hexdigest()[:32]
 
 
@@ -70,9 +70,14 @@ def make_result(
     labelled: LabelledImages,
     codes: np.ndarray,
     held: np.ndarray,
+    settings: TrainingSettings,
     provenance: dict[str, Any],
 ) -> FineTuning:
-    """Make the tables of a training."""
+    """Make the tables of a training of n images, of which `held` (n, True) are held out; nothing is written.
+
+    `logits` (held out, features) are the network's for the images held out, `codes` (n) the groups of near
+    copies.
+    """
     ids = np.array([file.image_id for file in labelled.files], dtype=object)
     probabilities = 1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64)))
     scores = score_features(
@@ -80,8 +85,8 @@ def make_result(
         labelled.targets[held],
         features=labelled.features,
         groups=codes[held],
-        n_bootstrap=provenance["parameters"]["n_bootstrap"],
-        seed=provenance["seed"],
+        n_bootstrap=settings.n_bootstrap,
+        seed=settings.seed,
     )
     split = pd.DataFrame({"image_id": ids, "group": codes, "part": np.where(held, "held out", "train")})
     predictions = pd.DataFrame(probabilities, columns=labelled.features)
@@ -90,8 +95,11 @@ def make_result(
     return FineTuning(path, curve, scores, split, predictions, run.stop_reason, provenance)
 
 
-def write_result(result: FineTuning, network: TrainedNetwork, *, settings: str) -> None:
-    """Write the encoder's file, and then its sidecar with the tables and the digest of that file."""
+def write_result(result: FineTuning, network: TrainedNetwork, *, digest: str) -> None:
+    """Write the encoder's file, and then its sidecar with the tables and the digest of that file.
+
+    `digest` is that of everything that the result depends on, from `digest_settings`.
+    """
     tensors = dict(network.module.state_dict())
     if network.head_name:
         tensors |= {f"{network.head_name}{name}": each for name, each in network.head.state_dict().items()}
@@ -107,7 +115,7 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, settings: str) 
         "epochs_finished": len(result.curve),
         "stop_reason": result.stop_reason,
         "images": len(result.split),
-        **{f"{name}_digest": digest for name, digest in result.provenance["inputs"].items()},
+        **{f"{name}_digest": each for name, each in result.provenance["inputs"].items()},
     }
     texts = {
         name: value if isinstance(value, str) else json.dumps(value, default=_to_plain)
@@ -115,14 +123,14 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, settings: str) 
     }
     write_tensors(result.weights, tensors, texts)
     content = {
-        "settings": settings,
+        "settings": digest,
         "weights_digest": digest_file(result.weights),
         "tables": {name: _to_lists(getattr(result, name)) for name in _TABLES},
         "stop_reason": result.stop_reason,
         "provenance": result.provenance,
     }
     text = json.dumps(content, indent=1, allow_nan=False, default=_to_plain)
-    write_atomically(result.weights.with_suffix(".json"), lambda file: file.write(text.encode()))
+    write_text(result.weights.with_suffix(".json"), text)
 
 
 def _to_plain(value: Any) -> Any:
@@ -137,11 +145,14 @@ def _to_lists(table: pd.DataFrame) -> dict[Any, list[Any]]:
     return table.astype(object).where(table.notna(), None).to_dict("list")
 
 
-def read_result(path: Path, *, settings: str) -> FineTuning | None:
-    """Read the result of a training if encoder and sidecar are there, fit, and are of this very training."""
+def read_result(path: Path, *, digest: str) -> FineTuning | None:
+    """Read the result of a training if encoder and sidecar are there, fit, and are of this very training.
+
+    None where the training is yet to be done.
+    """
     try:
         content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if content["settings"] != settings or content["weights_digest"] != digest_file(path):
+        if content["settings"] != digest or content["weights_digest"] != digest_file(path):
             return None
         tables = {name: pd.DataFrame(content["tables"][name]) for name in _TABLES}
         return FineTuning(

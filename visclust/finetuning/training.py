@@ -1,4 +1,4 @@
-"""Train a network epoch by epoch: every epoch is on disk before the next, and one that diverges is undone."""
+"""Train a network epoch by epoch; a checkpoint after each lets it go on after a kill with the same result."""
 
 import json
 import time
@@ -23,17 +23,16 @@ from visclust.finetuning.scores import average_precisions
 if TYPE_CHECKING:
     import torch
 
+MOMENTUM = 0.9
+# The loss before training is near log 2; a mean of three times the first batch's is far beyond any noise.
+_EXPLODED = 3.0
+
 
 class Checkpoint(NamedTuple):
     """What a training continues from: tensors by name, and a record that JSON holds."""
 
     tensors: "dict[str, torch.Tensor]"
     record: dict[str, Any]
-
-
-MOMENTUM = 0.9
-# The loss before training is near log 2; a mean of three times the first batch's is far beyond any noise.
-_EXPLODED = 3.0
 
 
 class TrainingRun(NamedTuple):
@@ -60,7 +59,12 @@ def train_network(
 ) -> TrainingRun:
     """Train by stochastic gradient descent with momentum .9 on binary cross-entropy of known labels.
 
-    What is made smaller is the loss summed over features and averaged over the images of a batch.
+    What is made smaller is the loss summed over features and averaged over the images of a batch. `targets`
+    (n, features) holds 1, 0 and NaN where missing; rows with `held` (n) True are not trained on. The network
+    is changed in place: afterwards it has the weights of the last finished epoch. It goes on from the
+    checkpoint `start`, and `save` is given one after each epoch. The curve has per epoch the mean loss per
+    label while it was trained on, that loss and the mean average precision on the images held out, and the
+    seconds spent waiting for images, computing, and on the held-out images.
     """
     import torch
 
@@ -86,9 +90,17 @@ def train_network(
             batches = order_batches(rows, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch)
             try:
                 row, first_loss = _train_epoch(
-                    network, source, targets, batches, epoch, settings, optimizer, scaler, first_loss
+                    network,
+                    source,
+                    targets,
+                    batches=batches,
+                    epoch=epoch,
+                    settings=settings,
+                    optimizer=optimizer,
+                    scaler=scaler,
+                    first_loss=first_loss,
                 )
-                row |= _judge(network, source, targets, held_rows, settings)
+                row |= _judge(network, source, targets, rows=held_rows, settings=settings)
             except _Diverged as reason:
                 _restore_snapshot(network, optimizer, finished)
                 return TrainingRun(curve, _word_divergence(str(reason), epoch, settings))
@@ -116,6 +128,7 @@ def _train_epoch(
     network: TrainedNetwork,
     source: BatchSource,
     targets: np.ndarray,
+    *,
     batches: list[np.ndarray],
     epoch: int,
     settings: TrainingSettings,
@@ -167,6 +180,7 @@ def _judge(
     network: TrainedNetwork,
     source: BatchSource,
     targets: np.ndarray,
+    *,
     rows: np.ndarray,
     settings: TrainingSettings,
 ) -> dict[str, float]:
@@ -174,7 +188,7 @@ def _judge(
     import torch
 
     began = time.perf_counter()
-    logits = predict_logits(network, source, rows, settings)
+    logits = predict_logits(network, source, rows, settings=settings)
     loss, count = sum_loss(torch.from_numpy(logits), targets[rows], settings)
     value = float(loss) / max(count, 1)
     if not np.isfinite(value):
@@ -187,18 +201,18 @@ def _judge(
 
 
 def locate_checkpoint(path: Path) -> Path:
-    """Name the checkpoint beside an encoder file."""
+    """Name the checkpoint beside an encoder file; it is there only while a training is under way."""
     return path.with_name(f"{path.stem}.checkpoint.safetensors")
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: str) -> Path:
-    """Write a checkpoint in one step."""
-    metadata = {"settings": settings, "record": json.dumps(checkpoint.record)}
+def write_checkpoint(path: Path, checkpoint: Checkpoint, *, digest: str) -> Path:
+    """Write a checkpoint in one step, with the digest of everything that the training's result depends on."""
+    metadata = {"settings": digest, "record": json.dumps(checkpoint.record)}
     return write_tensors(path, checkpoint.tensors, metadata)
 
 
-def read_checkpoint(path: Path, *, settings: str) -> Checkpoint | None:
-    """Read a checkpoint if it is one of this very training."""
+def read_checkpoint(path: Path, *, digest: str) -> Checkpoint | None:
+    """Read a checkpoint; None where there is none, it is damaged, or of another training: it starts anew."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -206,7 +220,7 @@ def read_checkpoint(path: Path, *, settings: str) -> Checkpoint | None:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            if metadata.get("settings") != settings:
+            if metadata.get("settings") != digest:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Checkpoint(tensors, json.loads(metadata["record"]))
@@ -222,7 +236,10 @@ def _name_parameters(network: TrainedNetwork) -> list[tuple[str, Any]]:
 
 
 def _take_snapshot(network: TrainedNetwork, optimizer: Any) -> "dict[str, torch.Tensor]":
-    """Copy weights, running statistics and momentum of what is trained to the CPU."""
+    """Copy weights, running statistics and momentum of what is trained to the CPU.
+
+    Names begin with "trained.", "head." and "momentum.".
+    """
     tensors = {f"trained.{name}": each for name, each in network.trained.state_dict().items()}
     tensors |= {f"head.{name}": each for name, each in network.head.state_dict().items()}
     for name, parameter in _name_parameters(network):
@@ -233,7 +250,7 @@ def _take_snapshot(network: TrainedNetwork, optimizer: Any) -> "dict[str, torch.
 
 
 def _restore_snapshot(network: TrainedNetwork, optimizer: Any, tensors: "dict[str, torch.Tensor]") -> None:
-    """Put a snapshot back."""
+    """Put a snapshot back into network and optimizer."""
     import torch
 
     for part, module in (("trained.", network.trained), ("head.", network.head)):

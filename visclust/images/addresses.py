@@ -20,7 +20,10 @@ def is_address(name: str) -> bool:
 
 
 def _name_file(address: str) -> str:
-    """Give the name that a file downloaded from an address has."""
+    """Give the name of a file downloaded from an address: the last part of its path, without a size.
+
+    ``format=`` gives the ending where the name has none.
+    """
     try:
         parts = urlsplit(address.strip())
     except ValueError:  # such as a bracket that is never closed
@@ -38,7 +41,12 @@ def is_image_address(name: str) -> bool:
 
 
 def match_addresses(addresses: Iterable[str], images: pd.DataFrame) -> pd.DataFrame:
-    """Find the file of each address by its name, then by its name without the ending."""
+    """Find the file of each address by its name, then by its name without the ending.
+
+    Gives ``media, path, reason``, a row per different address. The path is missing, and the reason says why,
+    where there is no such file, or where files of that name are different images. A readable file goes
+    before an unreadable one of the same name.
+    """
     files = images[["path", "image_id"]].assign(
         name=[re.split(r"[/\\]", path)[-1] for path in images["path"]],
         unreadable=images["status"].eq("unreadable"),

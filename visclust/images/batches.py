@@ -1,6 +1,5 @@
 """Decode and transform images in threads, ahead of the network and in order."""
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from visclust.base.provenance import digest_file
 from visclust.images.index import locate_images, select_usable
 from visclust.images.reading import UnreadableImageError, read_image
 
@@ -27,7 +27,11 @@ class ImageFile(NamedTuple):
 
 
 def list_files(images: pd.DataFrame, *, folder: str | os.PathLike | None = None) -> list[ImageFile]:
-    """List the files to embed, after checking that the table has some and that all of them are there."""
+    """List the file of each usable image, in the order of the table; they must all be there.
+
+    No usable image, or two usable rows of one, raise ValueError; missing files raise FileNotFoundError, which
+    counts them, before anything is loaded or trained.
+    """
     usable = select_usable(images)
     if usable["image_id"].duplicated().any():
         repeated = usable.loc[usable["image_id"].duplicated(), "image_id"].iloc[0]
@@ -47,7 +51,13 @@ def iterate_batches(
     workers: int,
     overlap: bool = True,
 ) -> Iterator["torch.Tensor"]:
-    """Give batches of transformed images in the order of the files.
+    """Give batches (b, 3, height, width) of transformed images, float32, in the order of the files.
+
+    The channels of a pixel lie beside each other in memory; the last batch may be smaller. `min_side`
+    (pixels) lets large JPEGs be decoded smaller, and 0 workers decode in the calling thread. With `overlap`
+    two more batches at most are prepared while the caller works on one, which suits a network on a GPU. A
+    network on a CPU takes all cores itself: threads beside it hold up one of its threads while the others
+    wait for that one, so without `overlap` the two take turns, and the next files are only read meanwhile.
 
     Threads rather than processes: decoding releases the interpreter's lock, nothing is copied between
     processes, and it works in every notebook, container and operating system alike.
@@ -82,6 +92,7 @@ def _take_turns(
 
 
 def _read_into_memory(file: ImageFile) -> None:
+    """Have the system read a file, so that it is at hand when its turn comes."""
     # What is wrong with a file is told when its turn comes.
     with suppress(OSError), Path(file.path).open("rb") as opened:
         while opened.read(2**20):
@@ -89,6 +100,7 @@ def _read_into_memory(file: ImageFile) -> None:
 
 
 def _stack_batches(images: Iterator[Any], batch_size: int) -> "Iterator[torch.Tensor]":
+    """Stack as many images as make a batch."""
     import torch
 
     while batch := list(islice(images, batch_size)):
@@ -110,13 +122,11 @@ def map_ahead(
 
 
 def read_unchanged(file: ImageFile, min_side: int | None) -> Any:
-    """Read an image after checking that its bytes still give its image id."""
+    """Read an image in RGB after checking that its bytes still give its image id; otherwise ValueError."""
     advice = "Run index_images again, and then this; finished chunks in the cache are kept."
     try:
-        with Path(file.path).open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
         # An image id is the start of the hash: other bytes are another image under the old one's name.
-        if not found.startswith(file.image_id):
+        if not digest_file(file.path).startswith(file.image_id):
             raise ValueError(
                 f"Expected {file.path} to be as it was when the images table was made (image_id "
                 f"{file.image_id}), but its bytes have changed. {advice}"

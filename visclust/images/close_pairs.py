@@ -1,4 +1,8 @@
-"""Find all pairs of 64-bit hashes within a Hamming distance without comparing all pairs."""
+"""All pairs that are near: of 64-bit hashes without comparing all of them, of rows of an embedding in blocks.
+
+Norouzi, Punjani and Fleet (2012), Fast search in Hamming space with multi-index hashing, CVPR, is the search
+among hashes.
+"""
 
 from collections.abc import Callable, Iterator
 from itertools import combinations
@@ -9,6 +13,8 @@ import numpy as np
 
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block
+
+_METRICS = ("cosine", "euclidean")
 
 _BITS = 64
 # Candidates that are verified together: a few arrays of 16 MB.
@@ -32,13 +38,13 @@ class Plan(NamedTuple):
     candidates: float
 
 
-_METRICS = ("cosine", "euclidean")
-
-
 def iterate_close_hashes(
     hashes: np.ndarray, *, threshold: int, plan: Plan | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give all pairs of hashes that differ in at most so many bits, in blocks.
+    """Give the positions of all pairs of hashes that differ in at most so many bits (0 to 63), in blocks.
+
+    `hashes` (n,), uint64, must differ from one another: of copies there may be very many. A pair may come
+    more than once.
 
     The hashes are cut into chunks. Two hashes that differ in few bits must agree, or nearly agree, in one of
     the chunks (pigeonhole principle), so that only pairs which do are candidates; each candidate's distance
@@ -152,7 +158,11 @@ def _compare_all(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarra
 
 
 def prepare_rows(x: Any, *, metric: str) -> Any:
-    """Make rows whose Euclidean distances tell the distances of the metric."""
+    """Make centred rows (n, d), float32, whose Euclidean distances tell the distances of the metric.
+
+    For "cosine" they are scaled to length 1 first: their squared distance is twice the cosine distance
+    (1 - cosine similarity). A row of zeros has no direction and raises ValueError.
+    """
     if metric not in _METRICS:
         raise ValueError(f'Expected metric "cosine" or "euclidean", got {metric!r}.')
     if metric == "euclidean":
@@ -170,9 +180,10 @@ def prepare_rows(x: Any, *, metric: str) -> Any:
 def iterate_close_rows(
     rows: Any, *, threshold: float, metric: str, memory_budget: int = 2**27
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give all pairs of rows within a distance, a block at a time.
+    """Give the positions of all pairs of rows of `prepare_rows` within a distance, a block at a time.
 
-    All n² / 2 distances are computed, and no more of them are held at once than the budget allows.
+    All n² / 2 distances are computed, on the device of the rows, and no more of them are held at once than
+    the budget (bytes) allows.
     """
     xp = get_namespace(rows)
     limit = (2 * threshold) ** 0.5 if metric == "cosine" else threshold
@@ -193,7 +204,7 @@ def iterate_close_rows(
 
 
 def measure_from_row(rows: Any, *, metric: str) -> Callable[[int, np.ndarray], np.ndarray]:
-    """Make the function that measures from one row to others."""
+    """Make the function from a position, and positions of others, to their distances in float64."""
     xp = get_namespace(rows)
 
     def measure(one: int, others: np.ndarray) -> np.ndarray:

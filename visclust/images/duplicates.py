@@ -1,4 +1,4 @@
-"""Find images that are one picture: the same bytes, the same look, or the same features."""
+"""Images that are one picture, by bytes, look or features: found, combined, scored, one standing for each."""
 
 import os
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device, to_host
+from visclust.base.backend import check_embedding, describe_device
 from visclust.base.components import connect_pairs
-from visclust.base.provenance import describe_run
-from visclust.base.tables import check_table
+from visclust.base.provenance import note_run, recorded
+from visclust.base.tables import check_columns, check_table
 from visclust.images.close_pairs import (
     iterate_close_hashes,
     iterate_close_rows,
@@ -19,9 +19,8 @@ from visclust.images.close_pairs import (
 )
 from visclust.images.hashes import describe_hashes, hash_images, pack_hashes
 
-_GROUPINGS = ("connected", "centred")
-
 _METHODS = ("exact", "perceptual", "embedding")
+_GROUPINGS = ("connected", "centred")
 # The largest at which no pair of different photographs of the example corpus was joined (precision 1): there
 # perceptual hashes at 8 bits and cosine distances at 0.12 each join the first.
 _DEFAULT_THRESHOLDS = {"perceptual": 6, "cosine": 0.1}
@@ -34,6 +33,7 @@ class Duplicates(NamedTuple):
     provenance: dict[str, Any]
 
 
+@recorded
 def find_duplicates(
     images: pd.DataFrame,
     *,
@@ -120,7 +120,7 @@ def find_duplicates(
     2  3.jpg      1               True     1
     """
     check_table(images, "images")
-    threshold = _check_duplicate_settings(method, threshold, metric=metric, grouping=grouping)
+    threshold = _check_settings(method, threshold, metric=metric, grouping=grouping)
     nodes = _list_nodes(images)
     device = "cpu"
     if method == "exact":
@@ -135,20 +135,14 @@ def find_duplicates(
         rows = _check_rows(x, nodes)
         device = describe_device(rows)
         standing = _group_rows(nodes, rows, threshold=threshold, metric=metric, grouping=grouping)
-    groups = check_table(_list_groups(images, standing), "duplicates")
-    settings: dict[str, Any] = {"method": method}
-    if method != "exact":
-        settings |= {"threshold": threshold, "grouping": grouping}
+    settings: dict[str, Any] = {} if method == "exact" else {"threshold": threshold}
     if method == "perceptual":
         settings["hash"] = describe_hashes()
-    if method == "embedding":
-        settings["metric"] = metric
-    inputs = {"images": images} | ({"x": to_host(rows)} if method == "embedding" else {})
-    return Duplicates(
-        groups, describe_run("find_duplicates", parameters=settings, inputs=inputs, device=device)
-    )
+    note_run(parameters=settings, device=device)
+    return Duplicates(_list_groups(images, standing), {})
 
 
+@recorded
 def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     """Put the groups of several methods together: images that any of them joins are in one group.
 
@@ -196,144 +190,10 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     component = connect_pairs(pairs, len(nodes))
     first = nodes.sort_values("rank")["image_id"].groupby(component[np.argsort(nodes["rank"])]).first()
     standing = nodes.assign(representative=first.loc[component].to_numpy(), distance=np.nan)
-    settings = {"found": [each.provenance["parameters"] for each in found]}
-    inputs = {"images": images} | {f"found {i}": each.groups for i, each in enumerate(found)}
-    groups = check_table(_list_groups(images, standing), "duplicates")
-    return Duplicates(groups, describe_run("combine_duplicates", parameters=settings, inputs=inputs))
+    return Duplicates(_list_groups(images, standing), {})
 
 
-def _list_nodes(images: pd.DataFrame) -> pd.DataFrame:
-    """List the images that can be compared, a row each; the one of the lowest rank stands for the others."""
-    usable = images.loc[images["status"].eq("ok"), ["image_id", "path", "status", "width", "height"]]
-    nodes = usable.drop_duplicates("image_id", ignore_index=True)
-    pixels = (nodes["width"] * nodes["height"]).fillna(0).astype("int64")
-    return nodes.assign(rank=np.argsort(np.lexsort((nodes["path"], -pixels))))
-
-
-def _check_rows(x: Any, nodes: pd.DataFrame) -> Any:
-    """Check that the embedding has a row per image that can be compared, and give its array."""
-    if x is None:
-        raise ValueError('method="embedding" needs the embedding: pass it as x.')
-    if hasattr(x, "image_ids") and list(x.image_ids) != nodes["image_id"].tolist():
-        raise ValueError("The embedding's image ids are not those of the images table with status 'ok'.")
-    rows = x.x if hasattr(x, "image_ids") else x
-    check_embedding(rows)
-    if len(rows) != len(nodes):
-        raise ValueError(
-            f"Expected a row for each of the {len(nodes)} images with status 'ok', got {len(rows)}: the "
-            "embedding was made from another images table."
-        )
-    return rows
-
-
-def _group_hashes(nodes: pd.DataFrame, hashes: pd.Series, *, threshold: int, grouping: str) -> pd.DataFrame:
-    hashed = hashes.notna().to_numpy()
-    # Copies of one hash are one item: a picture saved a thousand times must not make a million pairs.
-    unique, item = np.unique(pack_hashes(hashes[hashed]), return_inverse=True)
-    component = connect_pairs(iterate_close_hashes(unique, threshold=threshold), len(unique))
-    rank = nodes.loc[hashed, "rank"].groupby(item).min().to_numpy()
-    leader, distance = _group_by_representative(
-        component,
-        rank,
-        lambda one, others: np.bitwise_count(unique[others] ^ unique[one]).astype("float64"),
-        threshold=threshold,
-        grouping=grouping,
-    )
-    first = nodes.loc[hashed].sort_values("rank").set_index("rank")["image_id"]
-    found = nodes.assign(representative=nodes["image_id"], distance=np.nan)
-    found.loc[hashed, "representative"] = first.loc[rank[leader[item]]].to_numpy()
-    found.loc[hashed, "distance"] = distance[item]
-    return found
-
-
-def _group_rows(nodes: pd.DataFrame, x: Any, *, threshold: float, metric: str, grouping: str) -> pd.DataFrame:
-    rows = prepare_rows(x, metric=metric)
-    # Rows are in float32, so that a distance that equals the threshold may come out a little larger.
-    reach = threshold * (1 + 1e-5)
-    component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(nodes))
-    measure = measure_from_row(rows, metric=metric)
-    leader, distance = _group_by_representative(
-        component, nodes["rank"].to_numpy(), measure, threshold=reach, grouping=grouping
-    )
-    return nodes.assign(representative=nodes["image_id"].to_numpy()[leader], distance=distance)
-
-
-def _check_duplicate_settings(method: str, threshold: float | None, *, metric: str, grouping: str) -> float:
-    """Check the settings of `find_duplicates`, and give the threshold."""
-    if method not in _METHODS:
-        raise ValueError(f"Expected one of {', '.join(_METHODS)} as method, got {method!r}.")
-    if grouping not in _GROUPINGS:
-        raise ValueError(f"Expected one of {', '.join(_GROUPINGS)} as grouping, got {grouping!r}.")
-    if method == "exact":
-        if threshold is not None:
-            raise ValueError('method="exact" has no threshold: leave it out, or take another method.')
-        return 0
-    if threshold is None:
-        threshold = _DEFAULT_THRESHOLDS.get("perceptual" if method == "perceptual" else metric)
-    if threshold is None:
-        raise ValueError(
-            f"Expected a threshold for metric={metric!r}, which depends on the encoder's scale: look at the "
-            "distances that list_neighbours gives, or use metric='cosine'."
-        )
-    if isinstance(threshold, bool | str):
-        raise ValueError(f"Expected threshold to be a number, got {threshold!r}.")
-    if method == "perceptual" and (threshold != int(threshold) or not 0 <= threshold < 64):
-        raise ValueError(f"Expected threshold to be a whole number of bits from 0 to 63, got {threshold!r}.")
-    if not threshold >= 0:
-        raise ValueError(f"Expected threshold to be a distance of 0 or more, got {threshold!r}.")
-    return threshold
-
-
-def _group_by_representative(
-    component: np.ndarray,
-    rank: np.ndarray,
-    measure: Callable[[int, np.ndarray], np.ndarray],
-    *,
-    threshold: float,
-    grouping: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose what stands for each component, or for each part of it that lies around one item."""
-    representative = np.arange(len(component))
-    distance = np.zeros(len(component))
-    order = np.lexsort((rank, component))
-    edges = np.flatnonzero(np.diff(component[order])) + 1
-    for members in np.split(order, edges):
-        left = members
-        while len(left) > 1:
-            gaps = measure(int(left[0]), left)
-            taken = np.ones(len(left), dtype=bool) if grouping == "connected" else gaps <= threshold
-            taken[0] = True
-            representative[left[taken]] = left[0]
-            distance[left[taken]] = gaps[taken]
-            left = left[~taken]
-    # An item is itself, whatever a float32 product makes of it.
-    distance[representative == np.arange(len(component))] = 0.0
-    return representative, distance
-
-
-def _list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
-    """List every file with its group, in the order of the images table."""
-    table = images[["image_id", "path"]].reset_index(drop=True)
-    known = standing.set_index("image_id")
-    text = table["image_id"].dtype
-    # As objects meanwhile: where nothing is known, `map` gives a column of numbers that takes no text.
-    representative = table["image_id"].map(known["representative"]).astype("object").fillna(table["image_id"])
-    representative = representative.astype(text)
-    table["group"] = pd.factorize(representative)[0]
-    table["representative"] = representative
-    # Of several files with the bytes of the representative the one that its own row came from: the first.
-    own = table["image_id"].eq(representative)
-    table["is_representative"] = own & ~table[own].duplicated("group").reindex(table.index, fill_value=True)
-    table["distance"] = table["image_id"].map(known["distance"]).astype("float64")
-    by_group = table.groupby("group")
-    table["size"] = by_group["image_id"].transform("size")
-    table["radius"] = by_group["distance"].transform("max")
-    status = images["status"].reset_index(drop=True).replace("duplicate", "ok")
-    found = table["image_id"].map(known["status"]).astype("object")
-    table["status"] = found.fillna(status).astype(text)
-    return table
-
-
+@recorded
 def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame:
     """Let posts point at the image that stands for each group of duplicates, so that posts still count.
 
@@ -378,6 +238,7 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame
     return check_table(mapped, "posts_images")
 
 
+@recorded
 def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
     """Score duplicates against known near copies, over all pairs of different images.
 
@@ -411,9 +272,7 @@ def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
     >>> score_duplicates(groups, known)[["kind", "precision", "recall"]].values.tolist()
     [['all', 0.5, 1.0], ['crop', nan, 1.0]]
     """
-    missing = [name for name in ("image_id", "source_id", "kind") if name not in known.columns]
-    if missing:
-        raise ValueError(f"The known near copies need the columns image_id, source_id, kind: no {missing}.")
+    check_columns(known, ("image_id", "source_id", "kind"), "the known near copies")
     groups = getattr(duplicates, "groups", duplicates).drop_duplicates("image_id", ignore_index=True)
     place = pd.Series(np.arange(len(groups)), index=groups["image_id"])
     ends = pd.DataFrame({side: known[side].map(place) for side in ("image_id", "source_id")})
@@ -438,6 +297,151 @@ def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
     return table.assign(recall=table["correct"] / table["known"])
 
 
+def _check_settings(method: str, threshold: float | None, *, metric: str, grouping: str) -> float:
+    """Check the settings of `find_duplicates`, and give the threshold, which "exact" does not use."""
+    if method not in _METHODS:
+        raise ValueError(f"Expected one of {', '.join(_METHODS)} as method, got {method!r}.")
+    if grouping not in _GROUPINGS:
+        raise ValueError(f"Expected one of {', '.join(_GROUPINGS)} as grouping, got {grouping!r}.")
+    if method == "exact":
+        if threshold is not None:
+            raise ValueError('method="exact" has no threshold: leave it out, or take another method.')
+        return 0
+    if threshold is None:
+        threshold = _DEFAULT_THRESHOLDS.get("perceptual" if method == "perceptual" else metric)
+    if threshold is None:
+        raise ValueError(
+            f"Expected a threshold for metric={metric!r}, which depends on the encoder's scale: look at the "
+            "distances that list_neighbours gives, or use metric='cosine'."
+        )
+    if isinstance(threshold, bool | str):
+        raise ValueError(f"Expected threshold to be a number, got {threshold!r}.")
+    if method == "perceptual" and (threshold != int(threshold) or not 0 <= threshold < 64):
+        raise ValueError(f"Expected threshold to be a whole number of bits from 0 to 63, got {threshold!r}.")
+    if not threshold >= 0:
+        raise ValueError(f"Expected threshold to be a distance of 0 or more, got {threshold!r}.")
+    return threshold
+
+
+def _check_rows(x: Any, nodes: pd.DataFrame) -> Any:
+    """Check that the embedding has a row per image that can be compared, and give its array."""
+    if x is None:
+        raise ValueError('method="embedding" needs the embedding: pass it as x.')
+    if hasattr(x, "image_ids") and list(x.image_ids) != nodes["image_id"].tolist():
+        raise ValueError("The embedding's image ids are not those of the images table with status 'ok'.")
+    rows = x.x if hasattr(x, "image_ids") else x
+    check_embedding(rows)
+    if len(rows) != len(nodes):
+        raise ValueError(
+            f"Expected a row for each of the {len(nodes)} images with status 'ok', got {len(rows)}: the "
+            "embedding was made from another images table."
+        )
+    return rows
+
+
+def _list_nodes(images: pd.DataFrame) -> pd.DataFrame:
+    """List the images that can be compared, a row each; the one of the lowest rank stands for the others."""
+    usable = images.loc[images["status"].eq("ok"), ["image_id", "path", "status", "width", "height"]]
+    nodes = usable.drop_duplicates("image_id", ignore_index=True)
+    pixels = (nodes["width"] * nodes["height"]).fillna(0).astype("int64")
+    return nodes.assign(rank=np.argsort(np.lexsort((nodes["path"], -pixels))))
+
+
+def _group_hashes(nodes: pd.DataFrame, hashes: pd.Series, *, threshold: int, grouping: str) -> pd.DataFrame:
+    """Let each image be stood for by one whose hash is near; those without a hash stand for themselves."""
+    hashed = hashes.notna().to_numpy()
+    # Copies of one hash are one item: a picture saved a thousand times must not make a million pairs.
+    unique, item = np.unique(pack_hashes(hashes[hashed]), return_inverse=True)
+    component = connect_pairs(iterate_close_hashes(unique, threshold=threshold), len(unique))
+    rank = nodes.loc[hashed, "rank"].groupby(item).min().to_numpy()
+    leader, distance = _group_by_representative(
+        component,
+        rank,
+        lambda one, others: np.bitwise_count(unique[others] ^ unique[one]).astype("float64"),
+        threshold=threshold,
+        grouping=grouping,
+    )
+    first = nodes.loc[hashed].sort_values("rank").set_index("rank")["image_id"]
+    found = nodes.assign(representative=nodes["image_id"], distance=np.nan)
+    found.loc[hashed, "representative"] = first.loc[rank[leader[item]]].to_numpy()
+    found.loc[hashed, "distance"] = distance[item]
+    return found
+
+
+def _group_rows(nodes: pd.DataFrame, x: Any, *, threshold: float, metric: str, grouping: str) -> pd.DataFrame:
+    """Let each image be stood for by one whose row of the embedding is near."""
+    rows = prepare_rows(x, metric=metric)
+    # Rows are in float32, so that a distance that equals the threshold may come out a little larger.
+    reach = threshold * (1 + 1e-5)
+    component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(nodes))
+    measure = measure_from_row(rows, metric=metric)
+    leader, distance = _group_by_representative(
+        component, nodes["rank"].to_numpy(), measure, threshold=reach, grouping=grouping
+    )
+    return nodes.assign(representative=nodes["image_id"].to_numpy()[leader], distance=distance)
+
+
+def _group_by_representative(
+    component: np.ndarray,
+    rank: np.ndarray,
+    measure: Callable[[int, np.ndarray], np.ndarray],
+    *,
+    threshold: float,
+    grouping: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose what stands for each component, or for each part of it that lies around one item.
+
+    `component` and `rank` are (n,): the item of the lowest rank is the first to stand for others. "connected"
+    makes one group of a component; with "centred" that item takes all within the threshold of itself, then
+    the first of those left over does, and so on. `measure` gives the distances of one item to others, by
+    position. Returned are the position of the item that stands for each, and its distance, both (n,).
+    """
+    representative = np.arange(len(component))
+    distance = np.zeros(len(component))
+    order = np.lexsort((rank, component))
+    edges = np.flatnonzero(np.diff(component[order])) + 1
+    for members in np.split(order, edges):
+        left = members
+        while len(left) > 1:
+            gaps = measure(int(left[0]), left)
+            taken = np.ones(len(left), dtype=bool) if grouping == "connected" else gaps <= threshold
+            taken[0] = True
+            representative[left[taken]] = left[0]
+            distance[left[taken]] = gaps[taken]
+            left = left[~taken]
+    # An item is itself, whatever a float32 product makes of it.
+    distance[representative == np.arange(len(component))] = 0.0
+    return representative, distance
+
+
+def _list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
+    """List every file with its group, in the order of the images table: a duplicates table.
+
+    `standing` says ``representative, distance, status`` of the images that were looked at; any other stands
+    for itself, with its own status.
+    """
+    table = images[["image_id", "path"]].reset_index(drop=True)
+    known = standing.set_index("image_id")
+    text = table["image_id"].dtype
+    # As objects meanwhile: where nothing is known, `map` gives a column of numbers that takes no text.
+    representative = table["image_id"].map(known["representative"]).astype("object").fillna(table["image_id"])
+    representative = representative.astype(text)
+    table["group"] = pd.factorize(representative)[0]
+    table["representative"] = representative
+    # Of several files with the bytes of the representative the one that its own row came from: the first.
+    own = table["image_id"].eq(representative)
+    table["is_representative"] = own & ~table[own].duplicated("group").reindex(table.index, fill_value=True)
+    table["distance"] = table["image_id"].map(known["distance"]).astype("float64")
+    by_group = table.groupby("group")
+    table["size"] = by_group["image_id"].transform("size")
+    table["radius"] = by_group["distance"].transform("max")
+    status = images["status"].reset_index(drop=True).replace("duplicate", "ok")
+    found = table["image_id"].map(known["status"]).astype("object")
+    table["status"] = found.fillna(status).astype(text)
+    return check_table(table, "duplicates")
+
+
 def _count_pairs(labels: np.ndarray) -> int:
+    """Count the pairs of items that have one label."""
     sizes = np.unique(labels, return_counts=True)[1]
     return int((sizes * (sizes - 1) // 2).sum())

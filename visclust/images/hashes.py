@@ -1,6 +1,5 @@
 """Perceptual hashes of images: 64 bits that change little when an image is saved anew or made smaller."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -18,7 +17,8 @@ from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers
-from visclust.base.tables import check_table
+from visclust.base.provenance import digest_file, note_run, recorded
+from visclust.base.tables import PROVENANCE_KEY, check_table
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
@@ -30,6 +30,7 @@ _FLAT_RANGE = 8
 _CACHE_KEY = b"visclust_hashes"
 
 
+@recorded
 def hash_images(
     images: pd.DataFrame,
     *,
@@ -106,18 +107,24 @@ def hash_images(
 
 
 def pack_hashes(hashes: Iterable[str]) -> np.ndarray:
-    """Turn hashes from hexadecimal digits into whole numbers."""
+    """Turn hashes of 16 hexadecimal digits into uint64, (n,), whose bits can be compared at once."""
     return np.array([int(each, 16) for each in hashes], dtype=np.uint64)
 
 
+def describe_hashes() -> dict[str, Any]:
+    """Say what the hashes depend on besides the files: hashes of other settings are not comparable."""
+    versions = {name: metadata.version(name) for name in ("imagehash", "pillow")}
+    return {"hash": "phash", "bits": 64, "min_side": _MIN_SIDE, "flat_range": _FLAT_RANGE, **versions}
+
+
 def _hash_file(image_id: str, path: str) -> tuple[str, str | None, str, str]:
+    """Give one row of the table of hashes, after checking that the file is still the image of this id."""
     # imagehash brings SciPy's transforms with it, which importing the package should not wait for.
     import imagehash
 
     try:
-        with Path(path).open("rb") as file:
-            if not hashlib.file_digest(file, "sha256").hexdigest().startswith(image_id):
-                return image_id, None, "unreadable", "changed since the images table was made"
+        if not digest_file(path).startswith(image_id):
+            return image_id, None, "unreadable", "changed since the images table was made"
         gray = read_image(path, min_side=_MIN_SIDE).convert("L")
     except OSError as error:
         return image_id, None, "unreadable", f"cannot be opened: {error.strerror}"
@@ -129,13 +136,8 @@ def _hash_file(image_id: str, path: str) -> tuple[str, str | None, str, str]:
     return image_id, str(imagehash.phash(gray)), "ok", ""
 
 
-def describe_hashes() -> dict[str, Any]:
-    """Say what the hashes depend on besides the files: hashes of other settings are not comparable."""
-    versions = {name: metadata.version(name) for name in ("imagehash", "pillow")}
-    return {"hash": "phash", "bits": 64, "min_side": _MIN_SIDE, "flat_range": _FLAT_RANGE, **versions}
-
-
 def _read_cache(cache: str | os.PathLike | None) -> pd.DataFrame:
+    """Read hashes made before; none where there are none, or where they were made by other versions."""
     nothing = pd.DataFrame(columns=["image_id", "hash", "status", "reason"])
     if cache is None or not Path(cache).exists():
         return nothing
@@ -151,6 +153,9 @@ def _read_cache(cache: str | os.PathLike | None) -> pd.DataFrame:
 
 def _write_cache(cache: str | os.PathLike, hashes: pd.DataFrame) -> None:
     arrow = pa.Table.from_pandas(hashes, preserve_index=False)
-    record = {_CACHE_KEY: json.dumps(describe_hashes()).encode()}
+    record = {
+        _CACHE_KEY: json.dumps(describe_hashes()).encode(),
+        PROVENANCE_KEY: json.dumps(note_run()).encode(),  # of the run that completed it
+    }
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **record})
     write_atomically(cache, lambda file: pq.write_table(arrow, file))

@@ -1,4 +1,4 @@
-"""Index the files of images, choose usable ones, and find the file of an image by its id."""
+"""Index the files of images, choose the usable ones, and find the file of an image by its id."""
 
 import hashlib
 import os
@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
+from visclust.base.provenance import digest_file, digest_ids, note_run, recorded
 from visclust.base.tables import check_table
 from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
 
 
+@recorded
 def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.DataFrame:
     """List every image file below a folder, with its content hash and whether it can be read.
 
@@ -85,13 +87,14 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     copies = images["status"].eq("ok") & images.duplicated("image_id")
     images.loc[copies, "status"] = "duplicate"
     images.loc[copies, "reason"] = "same bytes as " + images.loc[copies, "image_id"].map(first)
+    note_run(inputs={"folder": digest_ids(images["image_id"])})
     return check_table(images, "images")
 
 
 def _describe_file(path: Path) -> tuple[str, str, str, str, int | None, int | None]:
+    """Give one row of the images table; whatever is wrong with the file is its reason."""
     try:
-        with path.open("rb") as file:
-            image_id = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        image_id = digest_file(path)[:32]
     except OSError as error:
         # A row needs a name of its own even where there are no bytes to hash.
         image_id = hashlib.sha256(f"unread:{path}".encode("utf-8", "surrogateescape")).hexdigest()[:32]

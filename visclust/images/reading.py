@@ -85,7 +85,10 @@ def read_image(
     """Read an image file as RGB, upright, whatever its colour mode.
 
     Transparency is composited on white, the EXIF rotation is applied, and of an animation the first frame
-    is taken. 16-bit and floating-point images are scaled to 8 bits rather than clipped.
+    is taken. 16-bit and floating-point images are scaled to 8 bits rather than clipped. With `max_side`
+    (pixels) larger images are made smaller, for thumbnails. `min_side` lets the decoder of JPEGs halve them,
+    up to three times, as long as the shorter side keeps at least so many pixels, for encoders, which resize
+    anyway. What cannot be read raises UnreadableImageError, whose text is the reason.
     """
     path = Path(path)
     head = _read_head(path)
@@ -108,7 +111,7 @@ def read_image(
 
 
 def check_image(path: str | os.PathLike) -> tuple[int, int]:
-    """Decode an image file to the end, so that damage anywhere is seen, and give its size."""
+    """Decode an image file to the end, so that damage anywhere is seen; give width and height, upright."""
     return read_image(path).size
 
 

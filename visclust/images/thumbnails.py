@@ -1,4 +1,4 @@
-"""Small JPEG copies of images for pages and widgets."""
+"""Small JPEG copies of images: for pages and widgets, as rows in a notebook, and for figures of clusters."""
 
 import base64
 import io
@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from visclust.base.tables import check_columns
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
@@ -42,7 +43,11 @@ class ThumbnailRows:
 
 
 def encode_thumbnail(path: str | os.PathLike, *, max_side: int = 384, quality: int = 85) -> bytes:
-    """Encode a small JPEG of an image, and keep it for the next time."""
+    """Encode a small JPEG of an image, and keep it for the next time as long as the file stays as it is.
+
+    The longest side has at most `max_side` pixels; small images are not enlarged. The original's metadata,
+    which may say where a photograph was taken, stay out. UnreadableImageError says why it cannot be read.
+    """
     path = Path(path)
     try:
         state = path.stat()
@@ -136,9 +141,7 @@ def show_thumbnail_rows(
     >>> "&lt;b&gt;" in shown.html
     True
     """
-    missing = [name for name in ("image_id", row) if name not in rows.columns]
-    if missing:
-        raise ValueError(f"Expected the columns image_id and {row}; {', '.join(missing)} is missing.")
+    check_columns(rows, ("image_id", row), "the rows")
     paths = locate_images(images, rows["image_id"], folder=images_folder)
     parts = [f"<style>{_STYLE}</style><div class='visclust-rows'>"]
     for value, members in rows.groupby(row, sort=False):
@@ -150,6 +153,7 @@ def show_thumbnail_rows(
 
 
 def _draw(path: str, side: int) -> str:
+    """Write the element of one picture; the reason stands in its place where the file cannot be read."""
     size = f"width='{side}' height='{side}'"
     try:
         # Twice the pixels, for screens that have them.

@@ -1,4 +1,7 @@
-"""By how much groups differ in each cluster, with clusters of few ratings pulled towards the rest."""
+"""By how much groups differ in each cluster, with clusters of few ratings pulled towards the rest.
+
+The standard error of a cluster with few ratings borrows from all clusters by how much ratings spread.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,10 +14,14 @@ from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.ratings.crossed_bootstrap import split_crossed
-from visclust.ratings.designs import CrossedDesign, list_designs, spread_ratings, weigh_images
+from visclust.ratings.designs import CrossedDesign, add_up, list_designs, spread_ratings, weigh_images
 from visclust.ratings.group_contrasts import choose_reference
+
+_GRID = 80
+_HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
 
 
 class ClusterErrors(NamedTuple):
@@ -25,10 +32,7 @@ class ClusterErrors(NamedTuple):
     freedom: np.ndarray
 
 
-_GRID = 80
-_HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
-
-
+@recorded
 def contrast_clusters(
     ratings: pd.DataFrame,
     sample: pd.DataFrame,
@@ -76,8 +80,11 @@ def contrast_clusters(
 
     Source
     ------
-    Casas et al., footnotes on single clusters. Standard errors: `estimate_cluster_errors`. Shrinkage:
-    `_shrink_estimates`, with what the same respondents bring to all clusters as shared error.
+    Casas et al., footnotes on single clusters. Standard errors: the variance between ratings of one image is
+    moderated over the clusters, Smyth (2004), "Linear models and empirical Bayes methods for assessing
+    differential expression"; that between images of a cluster is taken as the same in all. Shrinkage: Morris
+    (1983), "Parametric empirical Bayes inference"; Morris & Tang (2011), "Estimating random effects via
+    adjustment for density maximization"; what the same respondents bring to all clusters is shared error.
 
     Examples
     --------
@@ -139,6 +146,47 @@ def contrast_clusters(
     return table.assign(p_adjusted=adjusted)[first + last]
 
 
+def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Summarize each image's ratings in each group: means (m, g, k), counts (m, g), squared deviations."""
+    n_images, n_groups = len(design.image_ids), int(design.codes["groups"].max()) + 1
+    cells = design.codes["images"] * n_groups + design.codes["groups"]
+    counts = np.bincount(cells, minlength=n_images * n_groups)
+    means = add_up(design.values, cells, len(counts)) / np.maximum(counts, 1)[:, None]
+    squares = add_up((design.values - means[cells]) ** 2, cells, len(counts))
+    shape = (n_images, n_groups)
+    return means.reshape(*shape, -1), counts.reshape(shape), squares.reshape(*shape, -1)
+
+
+def estimate_cluster_errors(
+    cell_means: np.ndarray,
+    cell_counts: np.ndarray,
+    cell_squares: np.ndarray,
+    *,
+    contrast: np.ndarray,
+    clusters: np.ndarray,
+) -> ClusterErrors:
+    """Estimate a contrast of groups in each cluster, for new respondents and new images of the cluster.
+
+    The cells are those of `summarize_cells`; `contrast` (g,) holds the factors of the groups: (1, -1) for a
+    difference, (1,) for a mean; `clusters` (m,) codes of the images' clusters from 0. Images of a cluster
+    weigh alike. The variance between ratings of one image by one group is moderated over clusters; that of
+    the contrast between images of a cluster is taken as the same in all clusters, since most have too few
+    images to tell. Ratings within a cluster count as independent: nobody rates two images of one cluster.
+    """
+    sizes = np.bincount(clusters)
+    freedom = add_up((cell_counts - 1).sum(axis=1).astype(float)[:, None], clusters)[:, 0]
+    squares = add_up(cell_squares.sum(axis=1), clusters)
+    moderated, total_freedom = _moderate_variances(squares / np.maximum(freedom, 1)[:, None], freedom)
+    by_image = np.einsum("g,mgk->mk", contrast, cell_means)
+    means = add_up(by_image, clusters) / sizes[:, None]
+    chance = moderated[clusters] * (contrast**2 / cell_counts).sum(axis=1)[:, None]
+    seen = ((by_image - means[clusters]) ** 2).sum(axis=0)
+    share = 1 - 1 / sizes[clusters][:, None]
+    between = np.clip(seen - (share * chance).sum(axis=0), 0, None) / max(float(share.sum()), 1e-12)
+    variance = (add_up(chance, clusters) / sizes[:, None] + between) / sizes[:, None]
+    return ClusterErrors(means, np.sqrt(variance), total_freedom)
+
+
 def _test(errors: ClusterErrors, place: int) -> np.ndarray:
     """Give the p values of one outcome; 1 where everybody gave the same rating."""
     error = errors.standard_errors[:, place]
@@ -153,23 +201,15 @@ def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.
     return split_crossed(design.values, weights, strata=design.clusters, **options).covariance
 
 
-def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Summarize each image's ratings in each group."""
-    n_images, n_groups = len(design.image_ids), int(design.codes["groups"].max()) + 1
-    cells = design.codes["images"] * n_groups + design.codes["groups"]
-    counts = np.bincount(cells, minlength=n_images * n_groups)
-
-    def add_up(values: np.ndarray) -> np.ndarray:
-        return np.column_stack([np.bincount(cells, weights=v, minlength=len(counts)) for v in values.T])
-
-    means = add_up(design.values) / np.maximum(counts, 1)[:, None]
-    squares = add_up((design.values - means[cells]) ** 2)
-    shape = (n_images, n_groups)
-    return means.reshape(*shape, -1), counts.reshape(shape), squares.reshape(*shape, -1)
-
-
 def _moderate_variances(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pull variances of few numbers towards their common mean, as far as they differ by chance."""
+    """Pull variances (n, k) of few numbers towards their common mean, as far as they differ by chance.
+
+    Gives them with their degrees of freedom: those of the sample plus those of the common mean, infinite
+    where the variances differ no more than by chance. After Smyth (2004), with moments of the variances in
+    place of those of their logarithms: ratings that are all alike have variance zero. The squared relative
+    difference of a sample variance from the common mean has expectation c + 2 (1 + c) / freedom for normal
+    data, where c is the squared coefficient of variation of the true ones.
+    """
     weight = np.asarray(freedom, dtype=float)[:, None]
     total = weight.sum()
     if not total:
@@ -189,33 +229,6 @@ def _moderate_variances(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.
     return common + own * (variances - common), prior + weight
 
 
-def estimate_cluster_errors(
-    cell_means: np.ndarray,
-    cell_counts: np.ndarray,
-    cell_squares: np.ndarray,
-    *,
-    contrast: np.ndarray,
-    clusters: np.ndarray,
-) -> ClusterErrors:
-    """Estimate a contrast of groups in each cluster, for new respondents and new images of the cluster."""
-    sizes = np.bincount(clusters)
-    freedom = _add_up((cell_counts - 1).sum(axis=1).astype(float)[:, None], clusters)[:, 0]
-    squares = _add_up(cell_squares.sum(axis=1), clusters)
-    moderated, total_freedom = _moderate_variances(squares / np.maximum(freedom, 1)[:, None], freedom)
-    by_image = np.einsum("g,mgk->mk", contrast, cell_means)
-    means = _add_up(by_image, clusters) / sizes[:, None]
-    chance = moderated[clusters] * (contrast**2 / cell_counts).sum(axis=1)[:, None]
-    seen = ((by_image - means[clusters]) ** 2).sum(axis=0)
-    share = 1 - 1 / sizes[clusters][:, None]
-    between = np.clip(seen - (share * chance).sum(axis=0), 0, None) / max(float(share.sum()), 1e-12)
-    variance = (_add_up(chance, clusters) / sizes[:, None] + between) / sizes[:, None]
-    return ClusterErrors(means, np.sqrt(variance), total_freedom)
-
-
-def _add_up(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.bincount(codes, weights=column) for column in values.T])
-
-
 def _shrink_estimates(
     estimates: pd.Series, errors: pd.Series, *, shared_error: float = 0.0, level: float = 0.95
 ) -> pd.DataFrame:
@@ -224,6 +237,11 @@ def _shrink_estimates(
     Estimates are normal about true values, and those normal about their mean. By how much the true values
     differ is not taken as known: all variances up to a large one count, each as far as the estimates agree
     with it. An interval that rests on one best guess is too short where it is near zero.
+
+    `shared_error` is the standard error that all estimates have in common, as when the same people stand
+    behind them: it is part of `errors`, says nothing of how the estimates differ, and widens every interval.
+    Gives ``shrunk`` (posterior mean), ``low, high`` (equal-tailed), and ``kept``: the share of its distance
+    from the mean that an estimate keeps, 0 to 1.
     """
     raw, noise = estimates.to_numpy(dtype=float), errors.to_numpy(dtype=float) ** 2
     if len(raw) and not noise.any():  # known without error: nothing to pull

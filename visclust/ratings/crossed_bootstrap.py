@@ -1,15 +1,25 @@
-"""Bootstrap of weighted means over ratings in which respondents and images are crossed."""
+"""Bootstrap of weighted means over ratings in which respondents and images are crossed.
+
+Two kinds: one that counts each rating's own error once, and Owen's pigeonhole bootstrap to compare it with.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from visclust.ratings.designs import add_up
+
 _LARGEST_BLOCK = 4_000_000  # numbers held at once: 32 MB
 
 
 class CrossedParts(NamedTuple):
-    """Means by group and what each image and each respondent adds to them beyond its expectation."""
+    """Means by group and what each image and each respondent adds to them beyond its expectation.
+
+    Of g groups, k outcomes, m images and r respondents: ``means, shrinkage, covariance`` (g, k; the last is
+    the variance between respondents beyond that of single ratings), ``image_parts`` (m, g, k),
+    ``respondent_parts`` (r, k) and ``respondent_groups`` (r,).
+    """
 
     means: np.ndarray
     image_parts: np.ndarray
@@ -40,7 +50,12 @@ def split_crossed(
       `shrinkage` takes out the share of its variance that single ratings alone make, counted already.
 
     The sum of both variances is the two-way cluster-robust variance: by image, plus by respondent, minus by
-    rating.
+    rating (Cameron, Gelbach and Miller 2011; split before resampling as by Menzel 2021).
+
+    `values` (n, k) are without gaps; `image_weights` and `strata` are (m,), `respondents`, `images` and
+    `groups` codes from 0, (n,). Every group must rate every image. An image alone in its stratum shows no
+    spread there: it gets the deviation of an image drawn from the other strata, or where all are alone, its
+    distance from the mean of all.
     """
     n_images, n_groups = len(image_weights), groups.max() + 1
     share = np.asarray(image_weights, dtype=np.float64) / np.sum(image_weights)
@@ -48,16 +63,16 @@ def split_crossed(
     counts = np.bincount(cells, minlength=n_images * n_groups)
     if not counts.all():
         raise ValueError("Expected every group to rate every image: leave out those that one group did not.")
-    totals = _add_up(values, cells, n_images * n_groups)
+    totals = add_up(values, cells, n_images * n_groups)
     image_means = (totals / counts[:, None]).reshape(n_images, n_groups, -1)
     means = np.einsum("i,igk->gk", share, image_means)
     image_parts = share[:, None, None] * _center(image_means, strata, seed=seed)
     rating_parts = (share[images] / counts[cells])[:, None] * (values - means[groups])
-    respondent_parts = _add_up(rating_parts, respondents, respondents.max() + 1)
+    respondent_parts = add_up(rating_parts, respondents, respondents.max() + 1)
     respondent_groups = np.zeros(len(respondent_parts), dtype=np.int64)
     respondent_groups[respondents] = groups
-    by_respondent = _add_up(respondent_parts**2, respondent_groups, n_groups)
-    by_rating = _add_up(rating_parts**2, groups, n_groups)
+    by_respondent = add_up(respondent_parts**2, respondent_groups, n_groups)
+    by_rating = add_up(rating_parts**2, groups, n_groups)
     people = np.bincount(respondent_groups, minlength=n_groups)[:, None]
     # The deviations are from an estimated mean; each group has its own.
     covariance = np.clip(by_respondent - by_rating, 0, None) * people / np.maximum(people - 1, 1)
@@ -66,29 +81,12 @@ def split_crossed(
     return CrossedParts(means, image_parts, respondent_parts, respondent_groups, shrinkage, covariance)
 
 
-def _add_up(values: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
-    """Sum rows by code."""
-    return np.column_stack([np.bincount(codes, weights=column, minlength=size) for column in values.T])
-
-
-def _center(image_means: np.ndarray, strata: np.ndarray, *, seed: int) -> np.ndarray:
-    """Deviate from the stratum's mean, blown up for what the estimated mean took away."""
-    flat = image_means.reshape(len(image_means), -1)
-    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
-    size = sizes[codes][:, None]
-    centered = flat - (_add_up(flat, codes, len(sizes)) / sizes[:, None])[codes]
-    centered = centered * np.sqrt(size / np.maximum(size - 1, 1))
-    alone = size[:, 0] == 1
-    if alone.all():
-        centered = flat - flat.mean(axis=0)
-    elif alone.any():
-        donors = np.random.default_rng(seed).choice(np.flatnonzero(~alone), alone.sum())
-        centered[alone] = centered[donors]
-    return centered.reshape(image_means.shape)
-
-
 def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int = 0) -> np.ndarray:
-    """Resample respondents within groups, and images, each rating's own error counted once."""
+    """Resample respondents within groups, and images, each rating's own error counted once.
+
+    Gives the means of each resample, shape (n_bootstrap, g, k). All groups of one resample rest on the same
+    images, so that differences between them are paired.
+    """
     n_images, n_groups, n_outcomes = parts.image_parts.shape
     flat = parts.image_parts.reshape(n_images, -1)
     shrunk = parts.shrinkage[parts.respondent_groups] * parts.respondent_parts
@@ -108,32 +106,16 @@ def resample_crossed(parts: CrossedParts, *, n_bootstrap: int = 2000, seed: int 
     return replicates
 
 
-def _draw_extra_counts(
-    respondent_groups: np.ndarray, n_images: int, *, n_bootstrap: int, seed: int
-) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Draw, in blocks, how often more than once each image and each respondent comes."""
-    if n_bootstrap < 1:
-        raise ValueError(f"Expected at least one resample, got n_bootstrap={n_bootstrap}.")
-    rng = np.random.default_rng(seed)
-    step = max(1, _LARGEST_BLOCK // (n_images + len(respondent_groups)))
-    for start in range(0, n_bootstrap, step):
-        block = min(step, n_bootstrap - start)
-        images = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size=block) - 1.0
-        people = np.empty((block, len(respondent_groups)))
-        for group in np.unique(respondent_groups):
-            own = np.flatnonzero(respondent_groups == group)
-            people[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=block) - 1.0
-        yield slice(start, start + block), images, people
-
-
 def count_freedom(parts: CrossedParts, strata: np.ndarray, *, contrast: np.ndarray) -> np.ndarray:
-    """Count the degrees of freedom of a contrast's variance, by Satterthwaite's approximation.
+    """Count the degrees of freedom (k,) of a contrast's variance, by Satterthwaite's approximation.
 
     Few images in a stratum of large weight, or few respondents, make for a variance that is not well known.
+    There is one at least; an image alone in its stratum counts as one. `contrast` (g,) holds the factors of
+    the groups.
     """
     combined = np.einsum("g,igk->ik", contrast, parts.image_parts)
     _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
-    by_stratum = _add_up(combined**2, codes, len(sizes))
+    by_stratum = add_up(combined**2, codes, len(sizes))
     people = np.bincount(parts.respondent_groups)
     by_group = np.asarray(contrast)[:, None] ** 2 * parts.covariance
     squares = (by_stratum**2 / np.maximum(sizes - 1, 1)[:, None]).sum(axis=0)
@@ -172,3 +154,40 @@ def resample_pigeonhole(
             weight *= own_weight[own]
             replicates[rows, group] = weight @ values[own] / weight.sum(axis=1, keepdims=True)
     return replicates
+
+
+def _draw_extra_counts(
+    respondent_groups: np.ndarray, n_images: int, *, n_bootstrap: int, seed: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Draw, in blocks, how often more than once each image (b, m) and each respondent (b, r) comes.
+
+    Every resample has as many respondents of each group as there are.
+    """
+    if n_bootstrap < 1:
+        raise ValueError(f"Expected at least one resample, got n_bootstrap={n_bootstrap}.")
+    rng = np.random.default_rng(seed)
+    step = max(1, _LARGEST_BLOCK // (n_images + len(respondent_groups)))
+    for start in range(0, n_bootstrap, step):
+        block = min(step, n_bootstrap - start)
+        images = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size=block) - 1.0
+        people = np.empty((block, len(respondent_groups)))
+        for group in np.unique(respondent_groups):
+            own = np.flatnonzero(respondent_groups == group)
+            people[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=block) - 1.0
+        yield slice(start, start + block), images, people
+
+
+def _center(image_means: np.ndarray, strata: np.ndarray, *, seed: int) -> np.ndarray:
+    """Deviate from the stratum's mean, blown up for what the estimated mean took away."""
+    flat = image_means.reshape(len(image_means), -1)
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    size = sizes[codes][:, None]
+    centered = flat - (add_up(flat, codes, len(sizes)) / sizes[:, None])[codes]
+    centered = centered * np.sqrt(size / np.maximum(size - 1, 1))
+    alone = size[:, 0] == 1
+    if alone.all():
+        centered = flat - flat.mean(axis=0)
+    elif alone.any():
+        donors = np.random.default_rng(seed).choice(np.flatnonzero(~alone), alone.sum())
+        centered[alone] = centered[donors]
+    return centered.reshape(image_means.shape)

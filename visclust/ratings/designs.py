@@ -1,4 +1,7 @@
-"""Ratings before any analysis: real or simulated but never both, and one row per respondent and image."""
+"""Ratings before any analysis: one row per respondent and image, as designs in which the two are crossed.
+
+A table of ratings is real or simulated, never both, and what comes of it says which.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -7,11 +10,18 @@ import numpy as np
 import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED, check_columns, check_table
+
+# Which images count how much in a mean: the paper's first.
+WEIGHTINGS = ("clusters", "images", "corpus")
 
 
 class RatingEvents(NamedTuple):
-    """One row per respondent and image, one column of values per item and then per dimension."""
+    """Ratings side by side: a row per respondent and image, a column per item and then per dimension.
+
+    ``events`` has ``respondent, group, image_id`` (n rows); ``values`` (n, k) is NaN where an item was not
+    rated; ``outcomes`` has ``level`` ("emotion" or "dimension"), ``item, dimension`` (k rows).
+    """
 
     events: pd.DataFrame
     values: np.ndarray
@@ -19,12 +29,12 @@ class RatingEvents(NamedTuple):
     simulated: bool
 
 
-# Which images count how much in a mean: the paper's first.
-WEIGHTINGS = ("clusters", "images", "corpus")
-
-
 class CrossedDesign(NamedTuple):
-    """Ratings of some outcomes without gaps, numbered for `split_crossed`."""
+    """Ratings of some outcomes without gaps, numbered for `split_crossed`.
+
+    ``columns`` (k,) says which outcomes, ``values`` is (n, k); ``codes`` holds ``respondents, images,
+    groups`` from 0, each (n,); ``clusters`` and ``image_ids`` are those of the images, (m,).
+    """
 
     columns: np.ndarray
     values: np.ndarray
@@ -33,37 +43,14 @@ class CrossedDesign(NamedTuple):
     image_ids: np.ndarray
 
 
-def _check_ratings(ratings: pd.DataFrame) -> bool:
-    """Check a ratings table, and refuse one in which simulated ratings stand among real ones."""
-    check_table(ratings, "ratings")
-    if ratings["rating"].isna().all():
-        raise ValueError(
-            "Expected ratings, got a table without any: every rating is missing, or no row is there."
-        )
-    if np.isinf(ratings["rating"].to_numpy(dtype=float, na_value=np.nan)).any():
-        raise ValueError("Expected finite ratings, got an infinite one. Correct it, or set it to missing.")
-    if ratings["simulated"].nunique() > 1:
-        raise ValueError(
-            f"Expected either people's ratings or simulated ones, got both: {ratings['simulated'].sum()} of "
-            f"{len(ratings)} rows are simulated. Numbers from a mixture would pass for people's: keep one."
-        )
-    return bool(ratings["simulated"].iloc[0])
-
-
-def find_simulated(table: pd.DataFrame) -> bool:
-    """Tell from the column ``simulated`` whether a table of results rests on simulated ratings."""
-    if "simulated" not in table.columns:
-        raise ValueError(
-            "Expected a table with the column simulated, which says whether its ratings were made by a "
-            "computer. Use the table that the analysis function returned, with all its columns."
-        )
-    return bool(table["simulated"].any())
-
-
 def spread_ratings(
     ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS, groups: str = "group"
 ) -> RatingEvents:
-    """Set all items of one respondent's rating of one image side by side, with their means by dimension."""
+    """Set all items of one respondent's rating of one image side by side, with their means by dimension.
+
+    A dimension needs all of its items; items that no dimension names are kept as items only. `groups` is the
+    column with the groups; a respondent is in one.
+    """
     simulated = _check_ratings(ratings)
     if groups not in ratings.columns or ratings[groups].isna().any():
         raise ValueError(
@@ -96,27 +83,11 @@ def spread_ratings(
     return RatingEvents(events, np.column_stack([values, *means]), outcomes, simulated)
 
 
-def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
-    """Look up the cluster of each rated image."""
-    missing = [name for name in ("image_id", "cluster") if name not in clusters.columns]
-    if missing:
-        raise ValueError(
-            f"Expected a sample, assignment or clusters table; its column {missing[0]} is missing."
-        )
-    known = clusters[["image_id", "cluster"]].drop_duplicates()
-    if known["image_id"].duplicated().any():
-        raise ValueError("Expected one cluster per image; some images have two: mix no two clusterings.")
-    found = events["image_id"].map(known.set_index("image_id")["cluster"])
-    if found.isna().any():
-        raise ValueError(
-            f"{events.loc[found.isna(), 'image_id'].nunique()} rated images have no cluster (the first is "
-            f"{events.loc[found.isna(), 'image_id'].iloc[0]}). Give the sample that the survey was made from."
-        )
-    return found.to_numpy(dtype=np.int64)
-
-
 def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[CrossedDesign]:
-    """Go through the outcomes, those together that the same ratings have."""
+    """Go through the outcomes, those together that the same ratings have.
+
+    Images that a group did not rate are left out. Without a sample, all images count as one cluster.
+    """
     n_rows = len(spread.events)
     clusters = np.zeros(n_rows, dtype=np.int64) if sample is None else _join_clusters(spread.events, sample)
     names, group = np.unique(spread.events["group"].to_numpy(dtype=object), return_inverse=True)
@@ -147,7 +118,10 @@ def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[
 
 
 def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> np.ndarray:
-    """Weigh the images that were rated; in a cluster they stand for those that were not."""
+    """Weigh the images that were rated (m,); in a cluster they stand for those that were not.
+
+    The weightings are those of `compare_groups`; the sample's own weights are used for "corpus" only.
+    """
     clusters = pd.Series(design.clusters)
     if weighting == "images":
         return np.ones(len(clusters))
@@ -159,3 +133,50 @@ def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) ->
     if not weights.any():
         raise ValueError('The weighting "clusters" needs images in clusters: all rated ones are unassigned.')
     return weights
+
+
+def add_up(values: np.ndarray, codes: np.ndarray, size: int = 0) -> np.ndarray:
+    """Sum the rows of `values` (n, k) that have the same code; `size` codes at least."""
+    return np.column_stack([np.bincount(codes, weights=column, minlength=size) for column in values.T])
+
+
+def find_simulated(table: pd.DataFrame) -> bool:
+    """Tell from the column ``simulated`` whether a table of results rests on simulated ratings."""
+    if "simulated" not in table.columns:
+        raise ValueError(
+            "Expected a table with the column simulated, which says whether its ratings were made by a "
+            "computer. Use the table that the analysis function returned, with all its columns."
+        )
+    return bool(table["simulated"].any())
+
+
+def _check_ratings(ratings: pd.DataFrame) -> bool:
+    """Check a ratings table, and refuse one in which simulated ratings stand among real ones."""
+    check_table(ratings, "ratings")
+    if ratings["rating"].isna().all():
+        raise ValueError(
+            "Expected ratings, got a table without any: every rating is missing, or no row is there."
+        )
+    if np.isinf(ratings["rating"].to_numpy(dtype=float, na_value=np.nan)).any():
+        raise ValueError("Expected finite ratings, got an infinite one. Correct it, or set it to missing.")
+    if ratings["simulated"].nunique() > 1:
+        raise ValueError(
+            f"Expected either people's ratings or simulated ones, got both: {ratings['simulated'].sum()} of "
+            f"{len(ratings)} rows are simulated. Numbers from a mixture would pass for people's: keep one."
+        )
+    return bool(ratings["simulated"].iloc[0])
+
+
+def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
+    """Look up the cluster of each rated image."""
+    check_columns(clusters, ("image_id", "cluster"), "the sample, assignment or clusters table")
+    known = clusters[["image_id", "cluster"]].drop_duplicates()
+    if known["image_id"].duplicated().any():
+        raise ValueError("Expected one cluster per image; some images have two: mix no two clusterings.")
+    found = events["image_id"].map(known.set_index("image_id")["cluster"])
+    if found.isna().any():
+        raise ValueError(
+            f"{events.loc[found.isna(), 'image_id'].nunique()} rated images have no cluster (the first is "
+            f"{events.loc[found.isna(), 'image_id'].iloc[0]}). Give the sample that the survey was made from."
+        )
+    return found.to_numpy(dtype=np.int64)

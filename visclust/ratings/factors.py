@@ -1,4 +1,7 @@
-"""Confirmatory factor analysis by maximum likelihood, for items that each measure one factor."""
+"""A confirmatory look at the dimensions: whether their items vary together as they should.
+
+The factor model is fitted by maximum likelihood, for items that each measure one factor.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,19 +12,9 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, ncx2
 
 from visclust.annotation.constructs import EMOTIONS
-from visclust.ratings.designs import spread_ratings
+from visclust.base.provenance import recorded
+from visclust.ratings.designs import add_up, spread_ratings
 from visclust.ratings.reliability import list_scales, take_items
-
-
-class FactorFit(NamedTuple):
-    """Estimates with the factors' variances set to one, and how well the model fits."""
-
-    loadings: np.ndarray
-    standardized: np.ndarray
-    correlations: np.ndarray
-    residuals: np.ndarray
-    implied: np.ndarray
-    measures: dict[str, float]
 
 
 class FactorCheck(NamedTuple):
@@ -32,8 +25,113 @@ class FactorCheck(NamedTuple):
     correlations: pd.DataFrame
 
 
+class FactorFit(NamedTuple):
+    """Estimates with the factors' variances set to one, and how well the model fits.
+
+    Of p items and f factors: ``loadings, standardized, residuals`` (variances), each (p,), ``correlations``
+    (f, f), ``implied`` covariance (p, p), and ``measures``: ``chi2, df, p, cfi, tli, rmsea, rmsea_low,
+    rmsea_high`` (90% interval) and ``srmr``.
+    """
+
+    loadings: np.ndarray
+    standardized: np.ndarray
+    correlations: np.ndarray
+    residuals: np.ndarray
+    implied: np.ndarray
+    measures: dict[str, float]
+
+
+@recorded
+def confirm_factors(
+    ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS
+) -> FactorCheck:
+    """Check whether the items vary together as their dimensions say, against one factor for all.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The ratings table. Ratings with a missing item are left out.
+    dimensions : mapping of str to sequence of str, default EMOTIONS
+        Items by dimension, each a factor of its own.
+
+    Returns
+    -------
+    FactorCheck
+        ``fit``: a row for the dimensions and one for a single factor: ``model, chi2, df, p, scaling,
+        chi2_scaled, p_scaled, cfi, tli, rmsea, rmsea_low, rmsea_high, srmr, ratings, respondents,
+        simulated``. Rows of one respondent and rows of one image depend on each other; ``scaling`` is the
+        factor by which that and non-normal ratings inflate chi-square, and ``p_scaled`` is without it. CFI,
+        RMSEA and SRMR are of the unscaled model. ``loadings``: ``dimension, item, loading``
+        (standardized). ``correlations``: ``dimension, other, correlation``.
+
+    Raises
+    ------
+    ValueError
+        If simulated ratings are mixed with real ones, no dimension has two items, or a model does not
+        converge.
+
+    Source
+    ------
+    Jöreskog (1969), "A general approach to confirmatory maximum likelihood factor analysis"; measures as the
+    R package lavaan (Rosseel 2012) gives them. Scaling: Satorra & Bentler (1994); Muthén & Satorra (1995),
+    "Complex sample data in structural equation modeling"; by respondent plus by image minus by rating, as
+    Cameron, Gelbach & Miller (2011) add up variances.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> rows = [(f"r{r}", "all", f"i{i}", item, mood + rng.normal(), True)
+    ...         for r in range(60) for i in range(4) for mood in [rng.normal()] for item in "abcd"]
+    >>> names = ["respondent", "group", "image_id", "item", "rating", "simulated"]
+    >>> check = confirm_factors(pd.DataFrame(rows, columns=names), dimensions={"mood": list("abcd")})
+    >>> bool((check.loadings["loading"] > 0.5).all())
+    True
+    """
+    spread = spread_ratings(ratings, dimensions=dimensions)
+    scales = list_scales(spread, least=2)
+    columns = [column for members in scales.values() for column in members]
+    values, people = take_items(spread, columns)
+    complete = ~np.isnan(spread.values[:, columns]).any(axis=1)
+    images = pd.factorize(spread.events.loc[complete, "image_id"])[0]
+    own = [place for place, members in enumerate(scales.values()) for _ in members]
+    covariance = np.cov(values.T, bias=True)
+    fits, rows = [], []
+    for model, factors in (("dimensions", own), ("one factor", [0] * len(own))):
+        fit = _fit_factor_model(covariance, len(values), factors=factors)
+        fits.append(fit)
+        row: dict[str, object] = {"model": model, **fit.measures}
+        if fit.measures["df"]:
+            parts = [
+                _measure_scaling(values, fit, factors=factors, clusters=clusters)
+                for clusters in (people, images, np.arange(len(values)))
+            ]
+            # What respondents and images add is not negative, but its estimate can be.
+            scaling = max(parts[0] + parts[1] - parts[2], parts[2])
+            scaled = fit.measures["chi2"] / scaling
+            p_scaled = float(chi2.sf(scaled, fit.measures["df"]))
+            row |= {"scaling": scaling, "chi2_scaled": scaled, "p_scaled": p_scaled}
+        rows.append({**row, "ratings": len(values), "respondents": int(people.max()) + 1})
+    order = ["model", "chi2", "df", "p", "scaling", "chi2_scaled", "p_scaled"]
+    order += ["cfi", "tli", "rmsea", "rmsea_low", "rmsea_high", "srmr", "ratings", "respondents"]
+    named = spread.outcomes.iloc[columns][["dimension", "item"]].reset_index(drop=True)
+    pairs = [
+        (one, other, fits[0].correlations[a, b])
+        for a, one in enumerate(scales)
+        for b, other in enumerate(scales)
+        if a < b
+    ]
+    return FactorCheck(
+        pd.DataFrame(rows).reindex(columns=order).assign(simulated=spread.simulated),
+        named.assign(loading=fits[0].standardized, simulated=spread.simulated),
+        pd.DataFrame(pairs, columns=["dimension", "other", "correlation"]).assign(simulated=spread.simulated),
+    )
+
+
 def _fit_factor_model(covariance: np.ndarray, n: int, *, factors: Sequence[int]) -> FactorFit:
-    """Fit a model in which each item measures one of several correlated factors."""
+    """Fit a model in which each item measures one of several correlated factors.
+
+    `covariance` (p, p) has n as its divisor; `factors` holds the factor of each item, from 0.
+    """
     s, codes = np.asarray(covariance, dtype=float), np.asarray(factors)
     p, f = len(s), int(codes.max()) + 1
     n_parameters = 2 * p + f * (f - 1) // 2
@@ -130,13 +228,18 @@ def _find_rmsea(statistic: float, df: int, n: int, tail: float) -> float:
 def _measure_scaling(
     values: np.ndarray, fit: FactorFit, *, factors: Sequence[int], clusters: np.ndarray
 ) -> float:
-    """Measure by how much clustering and non-normal items inflate the model's chi-square."""
+    """Measure by how much clustering and non-normal items inflate the model's chi-square.
+
+    `values` (n, p) are the rows that the model was fitted to, `clusters` (n,) says which of them may depend
+    on each other; a number of its own for each row gives Satorra and Bentler's factor. Chi-square divided by
+    it has about the expectation of a chi-square variable.
+    """
     codes, n = np.asarray(factors), len(values)
     rows, columns = np.tril_indices(len(codes))
     centered = values - values.mean(axis=0)
     products = centered[:, rows] * centered[:, columns]
     products = products - products.mean(axis=0)
-    sums = np.column_stack([np.bincount(clusters, weights=column) for column in products.T])
+    sums = add_up(products, clusters)
     spread = sums.T @ sums / n
     inverse = np.linalg.inv(fit.implied)
     # The weight of ML: half the trace form of two symmetric matrices, each pair off the diagonal twice.
@@ -166,86 +269,3 @@ def _differentiate(fit: FactorFit, codes: np.ndarray) -> np.ndarray:
         slope = np.outer(pattern[:, one], pattern[:, other])
         slopes.append(slope + slope.T)
     return np.array(slopes)
-
-
-def confirm_factors(
-    ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS
-) -> FactorCheck:
-    """Check whether the items vary together as their dimensions say, against one factor for all.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        The ratings table. Ratings with a missing item are left out.
-    dimensions : mapping of str to sequence of str, default EMOTIONS
-        Items by dimension, each a factor of its own.
-
-    Returns
-    -------
-    FactorCheck
-        ``fit``: a row for the dimensions and one for a single factor: ``model, chi2, df, p, scaling,
-        chi2_scaled, p_scaled, cfi, tli, rmsea, rmsea_low, rmsea_high, srmr, ratings, respondents,
-        simulated``. Rows of one respondent and rows of one image depend on each other; ``scaling`` is the
-        factor by which that and non-normal ratings inflate chi-square, and ``p_scaled`` is without it. CFI,
-        RMSEA and SRMR are of the unscaled model. ``loadings``: ``dimension, item, loading``
-        (standardized). ``correlations``: ``dimension, other, correlation``.
-
-    Raises
-    ------
-    ValueError
-        If simulated ratings are mixed with real ones, no dimension has two items, or a model does not
-        converge.
-
-    Source
-    ------
-    `_fit_factor_model`; `_measure_scaling`, by respondent plus by image minus by rating, as Cameron, Gelbach
-    & Miller (2011) add up variances.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> rows = [(f"r{r}", "all", f"i{i}", item, mood + rng.normal(), True)
-    ...         for r in range(60) for i in range(4) for mood in [rng.normal()] for item in "abcd"]
-    >>> names = ["respondent", "group", "image_id", "item", "rating", "simulated"]
-    >>> check = confirm_factors(pd.DataFrame(rows, columns=names), dimensions={"mood": list("abcd")})
-    >>> bool((check.loadings["loading"] > 0.5).all())
-    True
-    """
-    spread = spread_ratings(ratings, dimensions=dimensions)
-    scales = list_scales(spread, least=2)
-    columns = [column for members in scales.values() for column in members]
-    values, people = take_items(spread, columns)
-    complete = ~np.isnan(spread.values[:, columns]).any(axis=1)
-    images = pd.factorize(spread.events.loc[complete, "image_id"])[0]
-    own = [place for place, members in enumerate(scales.values()) for _ in members]
-    covariance = np.cov(values.T, bias=True)
-    fits, rows = [], []
-    for model, factors in (("dimensions", own), ("one factor", [0] * len(own))):
-        fit = _fit_factor_model(covariance, len(values), factors=factors)
-        fits.append(fit)
-        row: dict[str, object] = {"model": model, **fit.measures}
-        if fit.measures["df"]:
-            parts = [
-                _measure_scaling(values, fit, factors=factors, clusters=clusters)
-                for clusters in (people, images, np.arange(len(values)))
-            ]
-            # What respondents and images add is not negative, but its estimate can be.
-            scaling = max(parts[0] + parts[1] - parts[2], parts[2])
-            scaled = fit.measures["chi2"] / scaling
-            p_scaled = float(chi2.sf(scaled, fit.measures["df"]))
-            row |= {"scaling": scaling, "chi2_scaled": scaled, "p_scaled": p_scaled}
-        rows.append({**row, "ratings": len(values), "respondents": int(people.max()) + 1})
-    order = ["model", "chi2", "df", "p", "scaling", "chi2_scaled", "p_scaled"]
-    order += ["cfi", "tli", "rmsea", "rmsea_low", "rmsea_high", "srmr", "ratings", "respondents"]
-    named = spread.outcomes.iloc[columns][["dimension", "item"]].reset_index(drop=True)
-    pairs = [
-        (one, other, fits[0].correlations[a, b])
-        for a, one in enumerate(scales)
-        for b, other in enumerate(scales)
-        if a < b
-    ]
-    return FactorCheck(
-        pd.DataFrame(rows).reindex(columns=order).assign(simulated=spread.simulated),
-        named.assign(loading=fits[0].standardized, simulated=spread.simulated),
-        pd.DataFrame(pairs, columns=["dimension", "other", "correlation"]).assign(simulated=spread.simulated),
-    )

@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
 from visclust.base.checks import check_level, check_whole_number
+from visclust.base.provenance import recorded
 from visclust.ratings.crossed_bootstrap import (
     CrossedParts,
     count_freedom,
@@ -28,6 +29,7 @@ class GroupComparison(NamedTuple):
     differences: pd.DataFrame
 
 
+@recorded
 def compare_groups(
     ratings: pd.DataFrame,
     sample: pd.DataFrame,
@@ -95,9 +97,11 @@ def compare_groups(
 
     Source
     ------
-    Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: see `split_crossed`;
-    expanded percentile intervals: Hesterberg (2015), "What teachers should know about the bootstrap".
-    Benjamini & Hochberg (1995).
+    Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: Cameron, Gelbach & Miller
+    (2011), "Robust inference with multiway clustering", for the variance, Menzel (2021), "Bootstrap with
+    cluster-dependence in two or more dimensions", for splitting before resampling; Owen (2007), "The
+    pigeonhole bootstrap". Expanded percentile intervals: Hesterberg (2015), "What teachers should know about
+    the bootstrap". Degrees of freedom: Satterthwaite (1946). Benjamini & Hochberg (1995).
 
     Examples
     --------
@@ -157,7 +161,7 @@ def compare_groups(
 
 
 def choose_reference(names: Sequence[str], reference: str | None) -> str:
-    """Choose the group that the others are compared with."""
+    """Choose the group that the others are compared with: by default the last."""
     if len(names) < 2:
         raise ValueError(f"Expected ratings by at least two groups, got {', '.join(map(str, names))} only.")
     if reference is not None and reference not in names:

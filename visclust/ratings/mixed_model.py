@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
-from visclust.ratings.designs import CrossedDesign, list_designs, spread_ratings
+from visclust.base.provenance import recorded
+from visclust.ratings.designs import CrossedDesign, add_up, list_designs, spread_ratings
 from visclust.ratings.group_contrasts import choose_reference
 
 _COMPONENTS = ("respondent_sd", "image_sd", "group_image_sd")
@@ -27,6 +28,7 @@ class MixedContrast(NamedTuple):
     components: pd.DataFrame
 
 
+@recorded
 def fit_mixed_contrast(
     ratings: pd.DataFrame,
     *,
@@ -159,11 +161,7 @@ class _Crossed:
     def _by_cell(self, columns: np.ndarray) -> np.ndarray:
         """Sum columns by image and group: shape (images, groups, columns)."""
         cells, size = self.images * self.n_groups + self.groups, self.n_images * self.n_groups
-        sums = [np.bincount(cells, weights=column, minlength=size) for column in columns.T]
-        return np.stack(sums, axis=-1).reshape(self.n_images, self.n_groups, -1)
-
-    def _by_respondent(self, columns: np.ndarray) -> np.ndarray:
-        return np.stack([np.bincount(self.respondents, weights=column) for column in columns.T], axis=-1)
+        return add_up(columns, cells, size).reshape(self.n_images, self.n_groups, -1)
 
     def fit(self, y: np.ndarray) -> tuple[np.ndarray, _Fit]:
         """Find the ratios of the random effects' standard deviations to the residual's, and the fit there."""
@@ -171,7 +169,7 @@ class _Crossed:
             none = np.zeros((self.n_groups, self.n_groups))
             return np.zeros(3), _Fit(-np.inf, np.full(self.n_groups, y[0]), none, 0.0)
         columns = np.column_stack([np.eye(self.n_groups)[self.groups], y - y.mean()])
-        sums = (self._by_cell(columns), self._by_respondent(columns), columns.T @ columns)
+        sums = (self._by_cell(columns), add_up(columns, self.respondents), columns.T @ columns)
         # The matrices are small: where other work runs beside, threads would wait for each other.
         with threadpool_limits(limits=1, user_api="blas"):
             found = minimize(
@@ -194,7 +192,7 @@ class _Crossed:
         shrink += own * left[:, :, None] * np.eye(self.n_groups)
         shrunk = np.einsum("igh,ihp->igp", shrink, by_cell)
         cross = cross - np.einsum("igp,igq->pq", by_cell, shrunk)
-        rest = by_respondent - self._by_respondent(shrunk[self.images, self.groups])
+        rest = by_respondent - add_up(shrunk[self.images, self.groups], self.respondents)
         size = self.n_respondents
         taken = np.bincount(self.pair_place, weights=shrink[self.pair_cell], minlength=size**2)
         middle = -(ratios[0] ** 2) * taken.reshape(size, size)

@@ -1,30 +1,33 @@
-"""Figures of how groups differ: their means, and their differences in each cluster."""
+"""Figures of what people felt, by group and by cluster; they say so where the ratings were simulated."""
 
 from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY
+from visclust.base.charts import COLOURS, GRAY, colour_by
 from visclust.ratings.designs import find_simulated
 
 _SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
 
-# Blue and red that differ in lightness too, then colours of Okabe and Ito; groups differ in shape besides.
+_BLUE, _AMBER, _GREEN, _PURPLE, _VERMILION, _SKY = COLOURS
+
+# A blue and a red that differ in lightness too; groups differ in shape besides.
 _PARTIES = {"Democrat": "#2166ac", "Republican": "#d6402b"}
-_OTHERS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
+_OTHERS = [_BLUE, _VERMILION, _GREEN, _PURPLE, _AMBER]
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
 _WEIGHTINGS = {
     "clusters": "Clusters weigh alike",
     "images": "Rated images weigh alike",
     "corpus": "Weighted to the corpus",
 }
-_ORANGE, _BLUE = "#c95f00", "#56b4e9"
+
 _RAW, _FOUND, _PULLED = "raw", "raw, adjusted p < 0.05", "pulled towards the mean, with interval"
+_KINDS = {_RAW: _SKY, _FOUND: "#c95f00", _PULLED: "black"}
 
 _RED = "#d01c1c"
-# Okabe and Ito's colours for all kinds of colour vision, without black and without those near red and gray.
-_MARKS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#B5A800"]
+# None near red or gray, which have a meaning in the heatmap.
+_MARKS = [_BLUE, _AMBER, _GREEN, _PURPLE, _SKY, "#b5a800"]
 _ROW = 18  # pixels
 
 
@@ -74,7 +77,7 @@ def plot_party_means(
         )
     groups = sorted(table["group"].unique())
     others = iter(_OTHERS * len(groups))
-    colour = alt.Scale(domain=groups, range=[_PARTIES.get(group) or next(others) for group in groups])
+    colours = {group: _PARTIES.get(group) or next(others) for group in groups}
     shape = alt.Scale(domain=groups, range=[_SHAPES[n % len(_SHAPES)] for n in range(len(groups))])
     ends = [float(table["low"].min()), float(table["high"].max())]
     dimensions = list(dict.fromkeys(table["dimension"]))
@@ -99,7 +102,7 @@ def plot_party_means(
                 ),
             ),
             yOffset=alt.YOffset("group:N", sort=groups),
-            color=alt.Color("group:N", scale=colour, title=None, legend=alt.Legend(orient="top")),
+            color=colour_by("group", colours, orient="top"),
             opacity=alt.value(1),
         )  # fmt: skip
         x = alt.X("low:Q", scale=alt.Scale(domain=ends, zero=False), axis=axis)
@@ -112,7 +115,7 @@ def plot_party_means(
             tooltip=[
                 "item:N",
                 "group:N",
-                *[alt.Tooltip(f"{name}:Q", format=".2f") for name in ("estimate", "low", "high")],
+                *_list_numbers("estimate", "low", "high"),
                 "ratings:Q",
                 "images:Q",
             ],
@@ -177,9 +180,8 @@ def plot_cluster_contrasts(
         raise ValueError(f"Expected one pair of groups, got {len(pairs)}: keep the rows of one.")
     group, reference = pairs.iloc[0]
     numbers = ["estimate", "p_adjusted", "shrunk", "low", "high"]
-    kinds = [_RAW, _FOUND, _PULLED]
-    colour = alt.Scale(domain=kinds, range=[_BLUE, _ORANGE, "black"])
-    shape = alt.Scale(domain=kinds, range=["circle", "diamond", "circle"])
+    colour = alt.Scale(domain=list(_KINDS), range=list(_KINDS.values()))
+    shape = alt.Scale(domain=list(_KINDS), range=["circle", "diamond", "circle"])
     legend = alt.Legend(orient="top", labelLimit=300)
     panels = []
     for number, item in enumerate(items):
@@ -202,7 +204,7 @@ def plot_cluster_contrasts(
             shape=alt.Shape("kind:N", title=None, scale=shape, legend=legend),
             tooltip=[
                 "cluster:Q",
-                *[alt.Tooltip(f"{name}:Q", format=".2f") for name in numbers],
+                *_list_numbers(*numbers),
                 "images:Q",
                 "ratings:Q",
             ],
@@ -327,7 +329,7 @@ def _draw_cells(part: pd.DataFrame, dimension: str, x: alt.X, shade: alt.Scale, 
             color=alt.Color("estimate:Q", scale=shade, legend=shown),
             tooltip=[
                 "item:N",
-                *[alt.Tooltip(f"{name}:Q", format=".2f") for name in numbers],
+                *_list_numbers(*numbers),
                 *[f"{name}:Q" for name in ("cluster", "size", "images", "ratings")],
             ],
         )
@@ -389,6 +391,11 @@ def _draw_thumbnails(thumbnails: pd.DataFrame, colours: alt.Scale, width: int) -
     )
     view = alt.ViewConfig(stroke=None)
     return alt.layer(frames, names, pictures).properties(width=width, height=side + 30, view=view)
+
+
+def _list_numbers(*names: str) -> list[alt.Tooltip]:
+    """List columns of ratings as what pointing at a mark shows."""
+    return [alt.Tooltip(f"{name}:Q", format=".2f") for name in names]
 
 
 def _title_ratings(text: str, table: pd.DataFrame, *, subtitle: Sequence[str] = ()) -> alt.TitleParams:

@@ -7,10 +7,13 @@ import pandas as pd
 from scipy.stats import nct, t
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
+from visclust.base.tables import check_columns
 
 _MOST = 1_000_000  # respondents of a group
 
 
+@recorded
 def power_for_contrast(
     components: pd.DataFrame,
     *,
@@ -75,11 +78,7 @@ def power_for_contrast(
     [311]
     """
     needed = ["respondent_sd", "group_image_sd", "residual_sd"]
-    missing = [name for name in needed if name not in components.columns]
-    if missing:
-        raise ValueError(
-            f"Expected components with the columns {', '.join(needed)}; {missing[0]} is missing."
-        )
+    check_columns(components, needed, "the components", hint="fit_mixed_contrast makes such a table.")
     sds = components[needed].to_numpy(dtype=float)
     if not (np.isfinite(sds).all() and (sds >= 0).all() and (sds > 0).any(axis=1).all()):
         raise ValueError(

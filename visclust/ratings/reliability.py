@@ -1,4 +1,4 @@
-"""How reliably the items of each dimension measure it."""
+"""How reliably the items of each dimension measure it: alpha and omega, over ratings and over respondents."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,13 @@ import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
-from visclust.ratings.designs import RatingEvents, spread_ratings
+from visclust.base.provenance import recorded
+from visclust.ratings.designs import RatingEvents, add_up, spread_ratings
 
 _LEVELS = ("all ratings", "within respondents", "between respondents")
 
 
+@recorded
 def measure_reliability(
     ratings: pd.DataFrame,
     *,
@@ -54,7 +56,8 @@ def measure_reliability(
 
     Source
     ------
-    Cronbach (1951); McDonald (1999), Test Theory, with one factor by least squares (`_fit_one_factor`).
+    Cronbach (1951); McDonald (1999), Test Theory, with one factor by least squares: Harman & Jones (1966),
+    "Factor analysis by minimizing residuals".
     Within and between: Geldhof, Preacher & Zyphur (2014), "Reliability estimation in a multilevel
     confirmatory factor analysis framework", with covariances from the analysis of variance.
 
@@ -85,7 +88,7 @@ def measure_reliability(
 
 
 def list_scales(spread: RatingEvents, *, least: int) -> dict[str, list[int]]:
-    """List the columns of each dimension's items, of those with enough of them."""
+    """List the columns of each dimension's items, of the dimensions with `least` of them or more."""
     emotions = spread.outcomes[spread.outcomes["level"].eq("emotion")]
     known = spread.outcomes.loc[spread.outcomes["level"].eq("dimension"), "item"]
     scales = {name: emotions.index[emotions["dimension"].eq(name)].tolist() for name in known}
@@ -96,7 +99,7 @@ def list_scales(spread: RatingEvents, *, least: int) -> dict[str, list[int]]:
 
 
 def take_items(spread: RatingEvents, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Take the complete rows of some items, and number their respondents."""
+    """Take the complete rows of p items, (n, p), and number their respondents, (n,)."""
     complete = ~np.isnan(spread.values[:, columns]).any(axis=1)
     if complete.sum() < 2:
         raise ValueError("Expected ratings in which all items of a dimension were rated; there are none.")
@@ -108,10 +111,10 @@ def _split_covariance(values: np.ndarray, people: np.ndarray, weights: np.ndarra
     n_items = values.shape[1]
     n = np.bincount(people)
     values = values - values.mean(axis=0)
-    means = np.column_stack([np.bincount(people, weights=column) for column in values.T]) / n[:, None]
+    means = add_up(values, people) / n[:, None]
     apart = values - means[people]
     products = (apart[:, :, None] * apart[:, None, :]).reshape(len(values), -1)
-    inside = np.column_stack([np.bincount(people, weights=column) for column in products.T])
+    inside = add_up(products, people)
     outside = (n[:, None, None] * means[:, :, None] * means[:, None, :]).reshape(len(n), -1)
     ratings, respondents = weights @ n, weights.sum(axis=1)
     grand = weights @ (n[:, None] * means) / ratings[:, None]
@@ -146,7 +149,10 @@ def _omega(s: np.ndarray) -> np.ndarray:
 
 
 def _fit_one_factor(covariances: np.ndarray, *, n_steps: int = 300) -> np.ndarray:
-    """Fit one factor to many covariance matrices at once, by least squares of what lies off the diagonal."""
+    """Fit one factor to many covariance matrices (…, p, p), by least squares of what lies off the diagonal.
+
+    Gives the loadings (…, p), by steps of iterated principal axes; there must be three items or more.
+    """
     s = np.array(covariances, dtype=float)
     diagonal = np.einsum("...ii->...i", s).copy()
     shared = diagonal * 0.5

@@ -1,4 +1,7 @@
-"""A stated model of how people rate images, and what it implies for the ratings on their scale."""
+"""Ratings made by a stated model, for runs without people: always marked, never mixed with a person's.
+
+What the model implies for the ratings is known exactly, so that an analysis can be held against it.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -8,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.ratings.group_contrasts import GroupComparison, compare_groups
 
@@ -95,76 +99,7 @@ class SimulatedRatings(NamedTuple):
     cluster_effects: pd.DataFrame
 
 
-def draw_cluster_effects(
-    model: RatingModel, clusters: Sequence[int] | pd.Series, *, seed: int = 0
-) -> pd.DataFrame:
-    """Draw how each cluster departs from the mean, and each group within it.
-
-    Parameters
-    ----------
-    model : RatingModel
-        The model.
-    clusters : sequence of int
-        Clusters; repeated ones count once.
-    seed : int, default 0
-        Seed of the draw.
-
-    Returns
-    -------
-    DataFrame
-        A row per cluster, group and dimension: ``cluster, group, dimension, effect``, the sum of the
-        cluster's effect and that of the group in it.
-
-    Examples
-    --------
-    >>> draw_cluster_effects(RatingModel(), [5]).shape
-    (6, 4)
-    """
-    rng = np.random.default_rng(seed)
-    numbers = np.unique(np.asarray(clusters))
-    n_groups, n_dimensions = len(model.effects), len(model.dimensions)
-    root = np.linalg.cholesky(np.asarray(model.correlations))
-    shared = rng.normal(size=(len(numbers), 1, n_dimensions)) * model.cluster_sd
-    own = rng.normal(size=(len(numbers), n_groups, n_dimensions)) * model.group_cluster_sd
-    index = pd.MultiIndex.from_product(
-        [numbers, list(model.effects), list(model.dimensions)], names=["cluster", "group", "dimension"]
-    )
-    return pd.DataFrame({"effect": ((shared + own) @ root.T).ravel()}, index=index).reset_index()
-
-
-def _measure_spread(model: RatingModel) -> pd.Series:
-    """Give each item's standard deviation about its mean in one cluster and group, before rounding."""
-    inner = model.respondent_sd**2 + model.image_sd**2 + model.group_image_sd**2 + model.rating_sd**2
-    loadings = pd.Series(dict(model.loadings), dtype=float)
-    return (model.tendency_sd**2 + loadings**2 * inner + model.residual_sd**2) ** 0.5
-
-
-def _expect_ratings(model: RatingModel, cluster_effects: pd.DataFrame) -> pd.DataFrame:
-    """Compute the exact expected rating per item, cluster and group, after rounding and clipping.
-
-    A rounded and clipped normal variable is a sum of steps: its expectation is the lowest number of the
-    scale plus, for each half between two numbers, the probability of passing it.
-    """
-    spread = _measure_spread(model)
-    lowest, highest = model.scale
-    halves = np.arange(lowest, highest) + 0.5
-    wide = cluster_effects.pivot(index=["cluster", "group"], columns="dimension", values="effect")
-    groups = wide.index.get_level_values("group")
-    expected = {}
-    for dimension, items in model.dimensions.items():
-        for item in items:
-            shift = np.array([model.effects[group].get(item, 0.0) for group in groups])
-            felt = model.means[item] + shift + model.loadings[item] * wide[dimension].to_numpy()
-            expected["emotion", item] = lowest + ndtr((felt[:, None] - halves) / spread[item]).sum(axis=1)
-    for dimension, items in model.dimensions.items():
-        expected["dimension", dimension] = np.mean([expected["emotion", item] for item in items], axis=0)
-    parts = [
-        pd.DataFrame({"level": level, "item": item, "expected": mean}, index=wide.index)
-        for (level, item), mean in expected.items()
-    ]
-    return pd.concat(parts).reset_index()
-
-
+@recorded
 def simulate_ratings(
     assignment: pd.DataFrame,
     *,
@@ -269,6 +204,45 @@ def simulate_ratings(
     return SimulatedRatings(check_table(table, "ratings"), model, cluster_effects)
 
 
+@recorded
+def draw_cluster_effects(
+    model: RatingModel, clusters: Sequence[int] | pd.Series, *, seed: int = 0
+) -> pd.DataFrame:
+    """Draw how each cluster departs from the mean, and each group within it.
+
+    Parameters
+    ----------
+    model : RatingModel
+        The model.
+    clusters : sequence of int
+        Clusters; repeated ones count once.
+    seed : int, default 0
+        Seed of the draw.
+
+    Returns
+    -------
+    DataFrame
+        A row per cluster, group and dimension: ``cluster, group, dimension, effect``, the sum of the
+        cluster's effect and that of the group in it.
+
+    Examples
+    --------
+    >>> draw_cluster_effects(RatingModel(), [5]).shape
+    (6, 4)
+    """
+    rng = np.random.default_rng(seed)
+    numbers = np.unique(np.asarray(clusters))
+    n_groups, n_dimensions = len(model.effects), len(model.dimensions)
+    root = np.linalg.cholesky(np.asarray(model.correlations))
+    shared = rng.normal(size=(len(numbers), 1, n_dimensions)) * model.cluster_sd
+    own = rng.normal(size=(len(numbers), n_groups, n_dimensions)) * model.group_cluster_sd
+    index = pd.MultiIndex.from_product(
+        [numbers, list(model.effects), list(model.dimensions)], names=["cluster", "group", "dimension"]
+    )
+    return pd.DataFrame({"effect": ((shared + own) @ root.T).ravel()}, index=index).reset_index()
+
+
+@recorded
 def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.DataFrame:
     """Compute the true means of the groups behind simulated ratings, after rounding and clipping.
 
@@ -310,6 +284,7 @@ def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.Da
     return pd.concat(parts, ignore_index=True)[["weighting", "group", "level", "item", "expected"]]
 
 
+@recorded
 def compare_with_truth(
     comparison: GroupComparison, simulated: SimulatedRatings, sample: pd.DataFrame
 ) -> pd.DataFrame:
@@ -350,6 +325,7 @@ def compare_with_truth(
     return table.assign(truth=truth, covered=table["low"].le(truth) & table["high"].ge(truth))
 
 
+@recorded
 def measure_coverage(
     assignment: pd.DataFrame,
     sample: pd.DataFrame,
@@ -432,3 +408,38 @@ def measure_coverage(
     )
     summary.insert(2, "uncertainty", 2 * by_survey.std() / np.sqrt(n_surveys))
     return summary.assign(spread=by_item.mean(), simulated=True).reset_index()
+
+
+def _measure_spread(model: RatingModel) -> pd.Series:
+    """Give each item's standard deviation about its mean in one cluster and group, before rounding."""
+    inner = model.respondent_sd**2 + model.image_sd**2 + model.group_image_sd**2 + model.rating_sd**2
+    loadings = pd.Series(dict(model.loadings), dtype=float)
+    return (model.tendency_sd**2 + loadings**2 * inner + model.residual_sd**2) ** 0.5
+
+
+def _expect_ratings(model: RatingModel, cluster_effects: pd.DataFrame) -> pd.DataFrame:
+    """Compute the exact expected rating per item, dimension, cluster and group, after rounding and clipping.
+
+    The expectation is over respondents, images of the cluster, and chance.
+
+    A rounded and clipped normal variable is a sum of steps: its expectation is the lowest number of the
+    scale plus, for each half between two numbers, the probability of passing it.
+    """
+    spread = _measure_spread(model)
+    lowest, highest = model.scale
+    halves = np.arange(lowest, highest) + 0.5
+    wide = cluster_effects.pivot(index=["cluster", "group"], columns="dimension", values="effect")
+    groups = wide.index.get_level_values("group")
+    expected = {}
+    for dimension, items in model.dimensions.items():
+        for item in items:
+            shift = np.array([model.effects[group].get(item, 0.0) for group in groups])
+            felt = model.means[item] + shift + model.loadings[item] * wide[dimension].to_numpy()
+            expected["emotion", item] = lowest + ndtr((felt[:, None] - halves) / spread[item]).sum(axis=1)
+    for dimension, items in model.dimensions.items():
+        expected["dimension", dimension] = np.mean([expected["emotion", item] for item in items], axis=0)
+    parts = [
+        pd.DataFrame({"level": level, "item": item, "expected": mean}, index=wide.index)
+        for (level, item), mean in expected.items()
+    ]
+    return pd.concat(parts).reset_index()

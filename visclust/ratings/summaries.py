@@ -9,6 +9,7 @@ from scipy.stats import t
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.corpus.summary import count_image_uses
 from visclust.ratings.cluster_contrasts import estimate_cluster_errors, summarize_cells
@@ -23,6 +24,7 @@ class EmotionHeatmap(NamedTuple):
     chosen: pd.DataFrame
 
 
+@recorded
 def summarize_emotions(
     ratings: pd.DataFrame,
     sample: pd.DataFrame,
@@ -51,8 +53,8 @@ def summarize_emotions(
     DataFrame
         A row per outcome and cluster (or image): ``level, dimension, item, cluster`` (and ``image_id``),
         ``estimate, standard_error, low, high, images, ratings, simulated``. Intervals are for new respondents
-        and, by cluster, for new images of the cluster; see `estimate_cluster_errors`. They may reach past the
-        ends of the scale.
+        and, by cluster, for new images of the cluster, with standard errors as in `contrast_clusters`. They
+        may reach past the ends of the scale.
 
     Raises
     ------
@@ -102,6 +104,7 @@ def summarize_emotions(
     return table.assign(simulated=spread.simulated)[["level", "dimension", "item", *keys, *numbers]]
 
 
+@recorded
 def tabulate_emotion_heatmap(
     summary: pd.DataFrame,
     clusters: pd.DataFrame,

@@ -1,4 +1,4 @@
-"""Estimate what holds for the corpus from what was seen in a sample, with standard errors."""
+"""Estimate what holds for the corpus from what was seen in a sample, with standard errors by its strata."""
 
 import math
 from typing import Any, NamedTuple
@@ -8,7 +8,10 @@ import pandas as pd
 from scipy import stats
 
 from visclust.base.checks import check_level
+from visclust.base.provenance import recorded
 from visclust.sampling.samples import SampleDesign, find_design
+
+_STATISTICS = ("mean", "total", "proportion")
 
 
 class StratifiedVariance(NamedTuple):
@@ -19,9 +22,7 @@ class StratifiedVariance(NamedTuple):
     collapsed: int
 
 
-_STATISTICS = ("mean", "total", "proportion")
-
-
+@recorded
 def estimate_corpus(
     sample: pd.DataFrame,
     value: str | pd.Series | pd.DataFrame,
@@ -95,14 +96,17 @@ def estimate_corpus(
     10.3; Hájek (1971). Intervals for proportions, and for means and totals where only 0 and 1 were seen:
     Wilson's with the effective sample size of Korn and Graubard (1998), Survey Methodology 24, as compared by
     Franco et al. (2019), Journal of Survey Statistics and Methodology 7; all others: Student's t. Variance:
-    `_measure_variance`.
+    Cochran (1977), Sampling Techniques, sections 5.6 and 5A.12 (collapsed strata; by size: Hansen, Hurwitz
+    and Madow 1953) and formula 5.16 (degrees of freedom); moderated after Smyth (2004), Statistical
+    Applications in Genetics and Molecular Biology 3(1), with one prior degree of freedom instead of an
+    estimated number.
 
     Examples
     --------
     >>> clusters = pd.DataFrame({"image_id": list("abcdefg"), "cluster": [0] * 4 + [1] * 3, "iteration": 1,
     ...                          "silhouette": 0.1})
-    >>> from visclust.sampling.samples import draw_stratified_sample
-    >>> sample = draw_stratified_sample(clusters, max_per_cluster=2).assign(crowd=[1, 0, 1, 1])
+    >>> import visclust as vc
+    >>> sample = vc.draw_stratified_sample(clusters, max_per_cluster=2).assign(crowd=[1, 0, 1, 1])
     >>> estimate_corpus(sample, "crowd", clusters=clusters)[["estimate", "low", "high", "covered"]].round(2)
        estimate   low  high  covered
     0      0.71  0.05  0.99        7
@@ -246,7 +250,7 @@ def _find_wilson(
 def _join_values(
     sample: pd.DataFrame, value: str | pd.Series | pd.DataFrame, *, numeric: bool = True
 ) -> dict[str, pd.Series]:
-    """Give each sampled image its values, in the order of the sample."""
+    """Give each sampled image its values by name, in the order of the sample; missing where it has none."""
     if isinstance(value, str):
         if value not in sample.columns:
             raise ValueError(
@@ -283,7 +287,7 @@ def _join_values(
 def _join_domains(
     sample: pd.DataFrame, by: str | pd.Series | None, clusters: pd.DataFrame
 ) -> tuple[Any, Any]:
-    """Give each sampled image its domain, and each image of the corpus where that is known."""
+    """Give each sampled image its domain, and each image of the corpus its own where all are known."""
     if by is None:
         return None, None
     everyone = None
@@ -337,6 +341,12 @@ def _measure_variance(
     one with the stratum nearest in size), and the squared difference of their totals, each in proportion
     to its size, takes the place of the variance. That is never too small on average, and too large by as
     much as the paired strata differ. Sizes are known beforehand, so that pairing does not look at the data.
+
+    `values` (n,) are what is totalled, or the linearised values of another estimate; `strata` (n,) codes from
+    0, each at least once; `sizes` (s,) the images in each. With "pooled" the mean squared deviation within
+    strata stands for every stratum; with "moderated" a stratum's own is averaged with it, as if that were one
+    more sampled row; neither pairs strata. The variance is missing where the only stratum has one sampled
+    image of several; the degrees of freedom are infinite where the variance is 0.
     """
     drawn = np.bincount(strata, minlength=len(sizes))
     totals = np.bincount(strata, weights=values, minlength=len(sizes)) * sizes / drawn

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import binom, hypergeom
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 _POINTS = 60
@@ -21,6 +22,7 @@ class AnnotationPlan(NamedTuple):
     curve: pd.DataFrame
 
 
+@recorded
 def plan_annotation(
     clusters: pd.DataFrame,
     *,
@@ -78,8 +80,10 @@ def plan_annotation(
 
     Source
     ------
-    Casas, Webb Williams, Aslett and Wilkerson, on stratified sampling and annotation cost. The chances:
-    `_chance_all_seen`.
+    Casas, Webb Williams, Aslett and Wilkerson, on stratified sampling and annotation cost. The chance to see
+    all themes is that of the occupancy problem without replacement: Johnson and Kotz (1977), Urn Models and
+    Their Application, chapter 3; by conditioning independent counts on their sum: Holst (1979), Annals of
+    Probability 7.
 
     Examples
     --------
@@ -232,14 +236,14 @@ def _chance_all_seen(sizes: np.ndarray, n_images: int, n: int) -> float:
 
 
 def _count_expected(sizes: np.ndarray, n_images: int, n: np.ndarray) -> np.ndarray:
-    """Count the themes that random samples of these sizes hold on average; exact."""
+    """Count the themes that random samples of `n` (m,) images hold on average, shape (m,); exact."""
     distinct, counts = np.unique(sizes, return_counts=True)
     missed = hypergeom.pmf(0, n_images, distinct[None, :], np.asarray(n)[:, None])
     return (1 - missed) @ counts
 
 
 def _draw_waits(sizes: np.ndarray, n_images: int, *, themes: int, draws: int, seed: int) -> np.ndarray:
-    """Simulate how many images must be looked at, in random order, until so many themes are seen."""
+    """Simulate how many images must be looked at, in random order, until so many themes are seen; sorted."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(sizes)), sizes)
     waits = np.empty(draws, dtype=np.int64)
@@ -252,7 +256,7 @@ def _draw_waits(sizes: np.ndarray, n_images: int, *, themes: int, draws: int, se
 
 
 def _find_smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int:
-    """Find the smallest whole number that is enough, where all larger ones are enough too."""
+    """Find the smallest whole number that is enough, where all larger ones are too; `high` is taken to be."""
     while low < high:
         middle = (low + high) // 2
         if is_enough(middle):

@@ -1,9 +1,9 @@
-"""Figures of sampling: what annotation costs, and what a sample says of the corpus."""
+"""Figures of sampling: what annotation costs, and which clusters a sample reaches."""
 
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, PALE_GRAY
+from visclust.base.charts import GRAY, ORANGE, PALE_GRAY, colour_by
 
 _DESIGNS = {"random": "Random sample", "stratified": "Stratified by cluster"}
 
@@ -35,12 +35,7 @@ def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int =
     2
     """
     shown = curve.assign(name=curve["design"].map(_DESIGNS).fillna(curve["design"]))
-    colour = alt.Color(
-        "name:N",
-        title=None,
-        scale=alt.Scale(domain=list(_DESIGNS.values()), range=[GRAY, ORANGE]),
-        legend=alt.Legend(orient="bottom"),
-    )
+    colour = colour_by("name", {_DESIGNS["random"]: GRAY, _DESIGNS["stratified"]: ORANGE})
     x = alt.X(
         "images:Q",
         title="Images annotated (log scale)",

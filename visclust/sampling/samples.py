@@ -1,4 +1,4 @@
-"""Draw images, stratified by cluster or simply at random, with inclusion probabilities and weights."""
+"""Draw images, stratified by cluster or simply at random, and read from a sample how it was drawn."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
 # Probabilities are quotients of whole numbers, so that only rounding in float64 separates equal ones.
@@ -14,7 +15,7 @@ _SAME = 1e-9
 
 
 class SampleDesign(NamedTuple):
-    """Strata of a sample by row, images in each, and which images of the corpus lie in them."""
+    """Strata of a sample by row (n,), images in each (s,), the stratum of each image of the corpus or -1."""
 
     strata: np.ndarray
     sizes: np.ndarray
@@ -46,6 +47,7 @@ class SampleDesign(NamedTuple):
         return SampleDesign(strata, self.sizes[left], renamed[self.stratum_of_corpus], self.corpus)
 
 
+@recorded
 def draw_stratified_sample(
     clusters: pd.DataFrame,
     *,
@@ -122,6 +124,7 @@ def draw_stratified_sample(
     return check_table(sample.assign(weight=1 / sample["inclusion_probability"]), "sample")
 
 
+@recorded
 def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> pd.DataFrame:
     """Draw a simple random sample of all images, the unassigned among them.
 
@@ -161,6 +164,7 @@ def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> p
     return check_table(sample.assign(inclusion_probability=probability, weight=1 / probability), "sample")
 
 
+@recorded
 def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Set a stratified sample beside one simple random sample of the same size, cluster by cluster.
 
@@ -212,6 +216,7 @@ def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int =
     )
 
 
+@recorded
 def summarize_samples(
     clusters: pd.DataFrame, sample: pd.DataFrame, *, draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
@@ -285,26 +290,11 @@ def summarize_samples(
     return pd.DataFrame(rows)
 
 
-def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
-    check_table(clusters, "clusters")
-    check_sample(sample)
-    unknown = ~sample["image_id"].isin(clusters["image_id"])
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
-            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
-        )
-
-
-def check_sample(sample: pd.DataFrame) -> None:
-    """Check that a table is a sample, and that an image is in it."""
-    check_table(sample, "sample")
-    if sample.empty:
-        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
-
-
 def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "auto") -> SampleDesign:
-    """Find out whether a sample is stratified by cluster or simply random, from its probabilities."""
+    """Find out whether a sample is stratified by cluster or simply random, from its probabilities.
+
+    Where they fit both, "auto" takes stratified. A simple random sample is one stratum.
+    """
     check_sample(sample)
     check_table(clusters, "clusters")
     cluster_of = clusters.set_index("image_id")["cluster"]
@@ -333,3 +323,21 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
         "are others. If rows of the sample were removed, give it whole and leave their values missing "
         "(missing='adjust')."
     )
+
+
+def check_sample(sample: pd.DataFrame) -> None:
+    """Check that a table is a sample with at least one image."""
+    check_table(sample, "sample")
+    if sample.empty:
+        raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+
+
+def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
+    check_table(clusters, "clusters")
+    check_sample(sample)
+    unknown = ~sample["image_id"].isin(clusters["image_id"])
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
+            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
+        )

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from visclust.base.checks import check_whole_number
+from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.sampling.samples import check_sample
 
@@ -18,6 +19,7 @@ from visclust.sampling.samples import check_sample
 _ROUNDS = 100
 
 
+@recorded
 def assign_respondents(
     sample: pd.DataFrame,
     respondents: pd.DataFrame,

@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, triu
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.survey.assignment import even_out_ratings, number_strata
 
 _EVENNESS = "most less fewest ratings of an image, at most"
 
 
+@recorded
 def check_assignment(assignment: pd.DataFrame, sample: pd.DataFrame) -> pd.DataFrame:
     """Check an assignment against the sample, promise by promise and group by group.
 
@@ -65,6 +67,7 @@ def check_assignment(assignment: pd.DataFrame, sample: pd.DataFrame) -> pd.DataF
     return table.assign(holds=table["found"] <= table["expected"])
 
 
+@recorded
 def describe_assignment(assignment: pd.DataFrame) -> pd.DataFrame:
     """Describe an assignment in numbers, for each group and for all.
 

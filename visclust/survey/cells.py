@@ -1,37 +1,10 @@
-"""Text in CSV files that people open in a spreadsheet: guarded on the way out, restored on the way in."""
+"""Read the cells of CSV and TSV files as spreadsheets and survey platforms write them."""
 
 import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-from visclust.base.files import write_atomically
-
-# What makes a spreadsheet take a cell for a formula; the apostrophe itself, so that guarding can be undone.
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "'")
-
-
-def _guard_cell(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    return f"'{text}" if text.startswith(_DANGEROUS) else text
-
-
-def restore_cell(text: str) -> str:
-    """Take away the apostrophe that `_guard_cell` put there."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_DANGEROUS) else text
-
-
-def write_cells(
-    path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]
-) -> Path:
-    """Write a CSV file in one step, text guarded, with the mark by which spreadsheets know UTF-8."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    for row in [header, *rows]:
-        writer.writerow([_guard_cell(cell) if isinstance(cell, str) else cell for cell in row])
-    return write_atomically(path, lambda file: file.write(text.getvalue().encode("utf-8-sig")))
 
 
 def read_rows_of_cells(path: str | os.PathLike) -> list[list[str]]:

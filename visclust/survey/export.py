@@ -10,10 +10,9 @@ import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
-from visclust.base.files import write_json, write_text
-from visclust.base.provenance import describe_run
+from visclust.base.files import write_cells, write_json, write_text
+from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_table
-from visclust.survey.cells import write_cells
 from visclust.survey.qualtrics import write_qualtrics
 
 _CSV_INSTRUCTIONS = """How to use survey.csv
@@ -46,6 +45,7 @@ class SurveyFiles(NamedTuple):
     files: tuple[Path, ...]
 
 
+@recorded
 def export_survey(
     assignment: pd.DataFrame,
     images: pd.DataFrame,
@@ -93,6 +93,8 @@ def export_survey(
     ------
     ValueError
         If a table or an option is not usable, an assigned image is not usable, or an address is none.
+    FileNotFoundError
+        For "html", if none of the image files is there.
 
     Source
     ------
@@ -141,13 +143,7 @@ def export_survey(
         options = {"items": names, "scale": (low, high), "seed": seed, "images_folder": images_folder}
         files = _write_pages(ordered, images, folder=folder, **options)
         files = [write_text(folder / "INSTRUCTIONS.txt", _PAGE_INSTRUCTIONS.format(**words)), *files]
-    record = describe_run(
-        "export_survey",
-        parameters={"to": to, "items": list(names), "scale": [low, high]},
-        seed=seed if to == "html" else None,
-        inputs={"assignment": assignment},
-    )
-    return SurveyFiles(folder, (*files, write_json(folder / "survey.json", record)))
+    return SurveyFiles(folder, (*files, write_json(folder / "survey.json", note_run())))
 
 
 def _describe_load(assignment: pd.DataFrame) -> str:

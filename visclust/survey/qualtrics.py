@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from visclust.base.files import write_text
-from visclust.survey.cells import read_rows_of_cells, restore_cell, write_cells
+from visclust.base.files import restore_cell, write_cells, write_text
+from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.raw_answers import (
     CELL_COLUMNS,
     SUBMISSION_COLUMNS,

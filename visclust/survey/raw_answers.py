@@ -13,8 +13,10 @@ import pandas as pd
 from visclust.annotation.answer_files import SKIP, import_answers
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.ratings import read_rating_answer
+from visclust.base.files import restore_cell
+from visclust.base.provenance import digest_files, note_run
 from visclust.base.tables import check_columns
-from visclust.survey.cells import read_rows_of_cells, restore_cell
+from visclust.survey.cells import read_rows_of_cells
 
 CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
 SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
@@ -104,6 +106,7 @@ def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequ
             f"Expected a folder with the files that respondents sent back (.jsonl or .csv), got {path}, "
             "which has none. Gather them there."
         )
+    note_run(inputs={"path": digest_files(files)})
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             import_answers(file, folder)

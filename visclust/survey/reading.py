@@ -11,6 +11,7 @@ import pandas as pd
 from visclust.annotation.answer_files import clean_name
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.qualtrics import looks_like_qualtrics, read_qualtrics_answers
@@ -47,6 +48,7 @@ class SurveyRatings(NamedTuple):
     set_aside: pd.DataFrame
 
 
+@recorded
 def read_ratings(
     path: str | os.PathLike,
     assignment: pd.DataFrame,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 
 _FLAGS = ("incomplete", "duplicate", "straight_lining", "too_fast")
@@ -20,6 +21,7 @@ class DroppedRespondents(NamedTuple):
     log: pd.DataFrame
 
 
+@recorded
 def drop_respondents(
     ratings: pd.DataFrame, respondents: pd.DataFrame, *, because: Sequence[str] = ("incomplete",)
 ) -> DroppedRespondents:

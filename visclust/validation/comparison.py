@@ -1,12 +1,13 @@
-"""Compare clusterings on the same judged pairs: each one's scores, and paired differences."""
+"""Compare clusterings on the same judged pairs: those of a grid, and iterative ones with a single k-means."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.validation.scores import (
     HEAVY,
@@ -20,6 +21,19 @@ from visclust.validation.scores import (
 )
 
 
+class CountedGrid(NamedTuple):
+    """A grid of g clusterings, checked and counted once on n gold pairs.
+
+    ``counts`` (g, n, 5) is what `count_pairs` lists for each, weighted where the grid is; ``strata`` (n) are
+    those to resample within, where they are known.
+    """
+
+    names: list[str]
+    counts: np.ndarray
+    strata: np.ndarray | None
+    weighted: bool
+
+
 class IterativeComparison(NamedTuple):
     """Each iterative configuration against the best single k-means, and the summary."""
 
@@ -27,6 +41,7 @@ class IterativeComparison(NamedTuple):
     summary: pd.DataFrame
 
 
+@recorded
 def compare_configurations(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,
@@ -96,125 +111,15 @@ def compare_configurations(
     >>> compare_configurations(grid, gold)[["configuration", "f1", "winner"]].round(2).values.tolist()
     [['two', 0.67, False], ['one', 0.8, True]]
     """
-    place = check_measure(measure)
-    counts = count_grid(grid, gold, weights=weights, unassigned=unassigned)
-    names, n_configurations = list(grid), len(grid)
-    estimates = compute_scores(counts.sum(axis=1))
-    if np.isnan(estimates[:, place]).all():
-        raise ValueError(
-            f"Expected a configuration whose {measure} is defined, got none: no clustering puts a judged "
-            f"pair into one cluster, or people call none the same. Label more pairs within clusters."
-        )
-    best = int(np.nanargmax(estimates[:, place]))
-    if reference is not None and reference not in grid:
-        raise ValueError(f"Expected a reference from the grid ({', '.join(names)}), got {reference!r}.")
-    against = best if reference is None else names.index(reference)
-    # Pairs first: one row of a resample holds a pair under every configuration.
-    by_pair = counts.transpose(1, 0, 2).reshape(len(gold), -1)
-    strata = find_strata(gold, weights)
-    sums = resample_sums(by_pair, n_bootstrap=n_bootstrap, seed=seed, strata=strata)
-    replicates = compute_scores(sums.reshape(n_bootstrap, n_configurations, len(SCORES)))
-    low, high = find_interval(replicates, level=level)
-    table: dict[str, Any] = {"configuration": names}
-    for i, name in enumerate(SCORES):
-        missing = np.isnan(estimates[:, i])
-        table[name] = estimates[:, i]
-        table[f"{name}_low"] = np.where(missing, np.nan, low[:, i])
-        table[f"{name}_high"] = np.where(missing, np.nan, high[:, i])
-    paired = replicates[:, :, place] - replicates[:, [against], place]
-    difference = estimates[:, place] - estimates[against, place]
-    difference_low, difference_high = find_interval(paired, level=level)
-    missing = np.isnan(difference)
-    n_undefined = np.isnan(paired).sum(axis=0)
-    heaviest = [0.0 if weights is None else find_heaviest(one)[place] for one in counts]
-    table |= {
-        "winner": np.arange(n_configurations) == best,
-        "reference": names[against],
-        "difference": difference,
-        "difference_low": np.where(missing, np.nan, difference_low),
-        "difference_high": np.where(missing, np.nan, difference_high),
-        "cannot_be_told_apart": ~missing & (difference_low <= 0) & (difference_high >= 0),
-        "reason": [
-            _explain(measure, missing=bool(gone), n_undefined=int(n), n_bootstrap=n_bootstrap, heaviest=share)
-            for gone, n, share in zip(missing, n_undefined, heaviest, strict=True)
-        ],
-    }
-    return join_settings(pd.DataFrame(table), settings)
+    check_measure(measure)
+    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    table = compare_counted(
+        counted, reference=reference, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
+    )
+    return join_settings(table, settings)
 
 
-def _explain(measure: str, *, missing: bool, n_undefined: int, n_bootstrap: int, heaviest: float) -> str:
-    if missing:
-        return f"{measure} is undefined: no judged pair in one cluster, or none called the same"
-    reasons = []
-    if heaviest > HEAVY:
-        reasons.append(f"one pair can carry {heaviest:.0%} of the weight: intervals are likely too narrow")
-    if n_undefined:
-        reasons.append(
-            f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
-        )
-    return "; ".join(reasons)
-
-
-def count_grid(
-    grid: Mapping[str, pd.DataFrame],
-    gold: pd.DataFrame,
-    *,
-    weights: Any = None,
-    unassigned: str = "different",
-) -> np.ndarray:
-    """Count the gold pairs under every configuration of a grid."""
-    check_table(gold, "gold")
-    if not isinstance(grid, Mapping) or not len(grid):
-        raise ValueError(
-            f"Expected a grid that names at least one clusters table, such as {{'k = 80': clusters}}, got "
-            f"{type(grid).__name__}{' without entries' if isinstance(grid, Mapping) else ''}."
-        )
-    if not len(gold):
-        raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
-    weight = np.ones(len(gold)) if weights is None else read_weights(gold, weights)
-    same = gold["same"].to_numpy(dtype=bool)
-    counts = []
-    for name, clusters in grid.items():
-        try:
-            prediction = predict_same(clusters, gold)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"Configuration {name!r}: {error}") from error
-        counts.append(count_pairs(prediction, same, weight, unassigned=unassigned))
-    return np.stack(counts)
-
-
-def join_settings(table: pd.DataFrame, settings: pd.DataFrame | None) -> pd.DataFrame:
-    """Join the settings of each configuration to a table of results."""
-    if settings is None:
-        return table
-    if "configuration" not in settings.columns or settings["configuration"].duplicated().any():
-        raise ValueError(
-            "Expected settings with one row per configuration, named in a column configuration, got columns "
-            f"{', '.join(map(str, settings.columns))}"
-            + (" and a name that comes twice." if "configuration" in settings.columns else ".")
-        )
-    absent = sorted(set(table["configuration"]) - set(settings["configuration"]))
-    if absent:
-        raise ValueError(
-            f"Expected settings for every configuration; {', '.join(map(repr, absent))} has none."
-        )
-    clash = sorted((set(settings.columns) & set(table.columns)) - {"configuration"})
-    if clash:
-        raise ValueError(
-            f"Expected settings under names of their own, got {', '.join(clash)}, which are results."
-        )
-    joined = table[["configuration"]].merge(settings, on="configuration", how="left", validate="many_to_one")
-    return pd.concat([joined, table.drop(columns="configuration").reset_index(drop=True)], axis=1)
-
-
-def check_measure(measure: str) -> int:
-    """Check that a measure is one to choose by, and give its place in `SCORES`."""
-    choices = SCORES[:-1]  # a high coverage alone says nothing about how good the clusters are
-    if measure not in choices:
-        raise ValueError(f"Expected one of the measures {', '.join(choices)}, got {measure!r}.")
-    return choices.index(measure)
-
-
+@recorded
 def compare_iterative_with_single(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,
@@ -291,14 +196,17 @@ def compare_iterative_with_single(
         raise ValueError(
             f'Expected the methods "iterative" and "single" in the settings, got {strange.iloc[0]!r}.'
         )
-    options: dict[str, Any] = {
-        "measure": measure, "weights": weights, "unassigned": unassigned, "n_bootstrap": n_bootstrap,
-        "level": level, "seed": seed,
-    }  # fmt: skip
     known = join_settings(pd.DataFrame({"configuration": list(grid)}), settings)
-    known["score"] = compute_scores(
-        count_grid(grid, gold, weights=weights, unassigned=unassigned).sum(axis=1)
-    )[:, place]
+    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    known["score"] = compute_scores(counted.counts.sum(axis=1))[:, place]
+
+    def compare_with(baseline: str, others: Iterable[str]) -> pd.DataFrame:
+        compared = compare_counted(
+            _keep(counted, [baseline, *others]),
+            reference=baseline, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed,
+        )  # fmt: skip
+        return _list_points(compared, measure)
+
     points, summary = [], []
     for value, group in known.groupby(by, sort=False):
         single, iterative = (group[group["method"] == method] for method in ("single", "iterative"))
@@ -307,19 +215,82 @@ def compare_iterative_with_single(
                 f"Expected for {by} {value!r} a single k-means whose {measure} is defined and an iterative "
                 f"configuration, got {len(single)} single and {len(iterative)} iterative ones."
             )
-        baseline = _name_best(single)
-        inside = {name: grid[name] for name in [baseline, *iterative["configuration"]]}
-        part = _list_points(compare_configurations(inside, gold, reference=baseline, **options), measure)
+        part = compare_with(_name_best(single), iterative["configuration"])
         points.append(join_settings(part, known.drop(columns="score")))
         summary.append({by: value, **_summarise(part)})
     if len(summary) > 1:
         above = pd.concat(points)["above"]
         baseline, top = (_name_best(known[known["method"] == method]) for method in ("single", "iterative"))
-        two = {baseline: grid[baseline], top: grid[top]}
-        best = _list_points(compare_configurations(two, gold, reference=baseline, **options), measure)
-        counts = {"n_iterative": len(above), "n_above": int(above.sum()), "share_above": float(above.mean())}
-        summary.append({by: "all", **_summarise(best), **counts})
+        shares = {"n_iterative": len(above), "n_above": int(above.sum()), "share_above": float(above.mean())}
+        summary.append({by: "all", **_summarise(compare_with(baseline, [top])), **shares})
     return IterativeComparison(pd.concat(points, ignore_index=True), pd.DataFrame(summary))
+
+
+def compare_counted(
+    counted: CountedGrid,
+    *,
+    reference: str | None = None,
+    measure: str,
+    n_bootstrap: int,
+    level: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Do what `compare_configurations` does on a grid that is counted already; without settings."""
+    place = check_measure(measure)
+    names, counts = counted.names, counted.counts
+    estimates = compute_scores(counts.sum(axis=1))
+    if np.isnan(estimates[:, place]).all():
+        raise ValueError(
+            f"Expected a configuration whose {measure} is defined, got none: no clustering puts a judged "
+            f"pair into one cluster, or people call none the same. Label more pairs within clusters."
+        )
+    best = int(np.nanargmax(estimates[:, place]))
+    if reference is not None and reference not in names:
+        raise ValueError(f"Expected a reference from the grid ({', '.join(names)}), got {reference!r}.")
+    against = best if reference is None else names.index(reference)
+    # Pairs first: one row of a resample holds a pair under every configuration.
+    by_pair = counts.transpose(1, 0, 2).reshape(counts.shape[1], -1)
+    sums = resample_sums(by_pair, n_bootstrap=n_bootstrap, seed=seed, strata=counted.strata)
+    replicates = compute_scores(sums.reshape(n_bootstrap, len(names), len(SCORES)))
+    low, high = find_interval(replicates, level=level)
+    table: dict[str, Any] = {"configuration": names}
+    for i, name in enumerate(SCORES):
+        missing = np.isnan(estimates[:, i])
+        table[name] = estimates[:, i]
+        table[f"{name}_low"] = np.where(missing, np.nan, low[:, i])
+        table[f"{name}_high"] = np.where(missing, np.nan, high[:, i])
+    paired = replicates[:, :, place] - replicates[:, [against], place]
+    difference = estimates[:, place] - estimates[against, place]
+    difference_low, difference_high = find_interval(paired, level=level)
+    missing = np.isnan(difference)
+    n_undefined = np.isnan(paired).sum(axis=0)
+    heaviest = [find_heaviest(one)[place] if counted.weighted else 0.0 for one in counts]
+    table |= {
+        "winner": np.arange(len(names)) == best,
+        "reference": names[against],
+        "difference": difference,
+        "difference_low": np.where(missing, np.nan, difference_low),
+        "difference_high": np.where(missing, np.nan, difference_high),
+        "cannot_be_told_apart": ~missing & (difference_low <= 0) & (difference_high >= 0),
+        "reason": [
+            _explain(measure, missing=bool(gone), n_undefined=int(n), n_bootstrap=n_bootstrap, heaviest=share)
+            for gone, n, share in zip(missing, n_undefined, heaviest, strict=True)
+        ],
+    }
+    return pd.DataFrame(table)
+
+
+def _explain(measure: str, *, missing: bool, n_undefined: int, n_bootstrap: int, heaviest: float) -> str:
+    if missing:
+        return f"{measure} is undefined: no judged pair in one cluster, or none called the same"
+    reasons = []
+    if heaviest > HEAVY:
+        reasons.append(f"one pair can carry {heaviest:.0%} of the weight: intervals are likely too narrow")
+    if n_undefined:
+        reasons.append(
+            f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
+        )
+    return "; ".join(reasons)
 
 
 def _list_points(compared: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -353,3 +324,67 @@ def _summarise(points: pd.DataFrame) -> dict[str, Any]:
 def _name_best(scored: pd.DataFrame) -> str:
     """Name the configuration with the highest score, the first of equals; an undefined one comes last."""
     return str(scored["configuration"].iloc[int(scored["score"].fillna(-1.0).to_numpy().argmax())])
+
+
+def count_grid(
+    grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, weights: Any, unassigned: str
+) -> CountedGrid:
+    """Check a grid of clusterings and count the gold pairs under each of them, as `score_pairs` would."""
+    check_table(gold, "gold")
+    if not isinstance(grid, Mapping) or not len(grid):
+        raise ValueError(
+            f"Expected a grid that names at least one clusters table, such as {{'k = 80': clusters}}, got "
+            f"{type(grid).__name__}{' without entries' if isinstance(grid, Mapping) else ''}."
+        )
+    if not len(gold):
+        raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
+    weight = np.ones(len(gold)) if weights is None else read_weights(gold, weights)
+    same = gold["same"].to_numpy(dtype=bool)
+    counts = []
+    for name, clusters in grid.items():
+        try:
+            prediction = predict_same(clusters, gold)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"Configuration {name!r}: {error}") from error
+        counts.append(count_pairs(prediction, same, weight, unassigned=unassigned))
+    return CountedGrid(list(grid), np.stack(counts), find_strata(gold, weights), weights is not None)
+
+
+def _keep(counted: CountedGrid, names: list[str]) -> CountedGrid:
+    """Keep some configurations of a counted grid, in the order of their names here."""
+    return counted._replace(names=names, counts=counted.counts[[counted.names.index(name) for name in names]])
+
+
+def join_settings(table: pd.DataFrame, settings: pd.DataFrame | None) -> pd.DataFrame:
+    """Join the settings of each configuration to a table of results: its name, the settings, the results.
+
+    Raises ValueError if a configuration has no settings or two, or a setting has the name of a result.
+    """
+    if settings is None:
+        return table
+    if "configuration" not in settings.columns or settings["configuration"].duplicated().any():
+        raise ValueError(
+            "Expected settings with one row per configuration, named in a column configuration, got columns "
+            f"{', '.join(map(str, settings.columns))}"
+            + (" and a name that comes twice." if "configuration" in settings.columns else ".")
+        )
+    absent = sorted(set(table["configuration"]) - set(settings["configuration"]))
+    if absent:
+        raise ValueError(
+            f"Expected settings for every configuration; {', '.join(map(repr, absent))} has none."
+        )
+    clash = sorted((set(settings.columns) & set(table.columns)) - {"configuration"})
+    if clash:
+        raise ValueError(
+            f"Expected settings under names of their own, got {', '.join(clash)}, which are results."
+        )
+    joined = table[["configuration"]].merge(settings, on="configuration", how="left", validate="many_to_one")
+    return pd.concat([joined, table.drop(columns="configuration").reset_index(drop=True)], axis=1)
+
+
+def check_measure(measure: str) -> int:
+    """Check that a measure is one to choose by, and give its place in `SCORES`."""
+    choices = SCORES[:-1]  # a high coverage alone says nothing about how good the clusters are
+    if measure not in choices:
+        raise ValueError(f"Expected one of the measures {', '.join(choices)}, got {measure!r}.")
+    return choices.index(measure)

@@ -1,4 +1,7 @@
-"""Choose among clusterings by cross-validation, and score the winner without the luck of its choice."""
+"""Choose among clusterings by cross-validation, and score the winner without the luck of its choice.
+
+Pairs are split into folds so that no image helps both to choose a clustering and to score it.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,11 +11,18 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from visclust.validation.comparison import check_measure, compare_configurations, count_grid, join_settings
+from visclust.base.provenance import recorded
+from visclust.validation.comparison import (
+    CountedGrid,
+    check_measure,
+    compare_counted,
+    count_grid,
+    join_settings,
+)
 from visclust.validation.scores import SCORES, compute_scores
 
 
-class PairFolds(NamedTuple):
+class _PairFolds(NamedTuple):
     """Fold of each pair, from 0, and a sentence on what stood in the way of keeping images together."""
 
     fold: np.ndarray
@@ -30,6 +40,7 @@ class CrossValidation(NamedTuple):
     note: str
 
 
+@recorded
 def cross_validate(
     grid: Mapping[str, pd.DataFrame],
     gold: pd.DataFrame,
@@ -112,11 +123,13 @@ def cross_validate(
     'pairs'
     """
     place = check_measure(measure)
-    counts = count_grid(grid, gold, weights=weights, unassigned=unassigned)
-    names = np.array(list(grid), dtype=object)
+    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    names = np.array(counted.names, dtype=object)
     fold, note = _assign_folds(gold, folds=folds, group_by_image=group_by_image, seed=seed)
     # Scores of every configuration on every fold: configurations by folds by measures.
-    scores = np.stack([compute_scores(counts[:, fold == f].sum(axis=1)) for f in range(folds)], axis=1)
+    scores = np.stack(
+        [compute_scores(counted.counts[:, fold == f].sum(axis=1)) for f in range(folds)], axis=1
+    )
     if np.isnan(scores[:, :, place]).all():
         raise ValueError(
             f"Expected a configuration whose {measure} is defined on some fold, got none: no clustering puts "
@@ -125,9 +138,7 @@ def cross_validate(
     ranking = np.nan_to_num(scores[:, :, place]).mean(axis=1)
     order = np.argsort(-ranking, kind="stable")
     best = int(order[0])
-    selections, held_out_sums = _select(
-        counts, gold, fold, place=place, names=names, group_by_image=group_by_image
-    )
+    selections, held_out_sums = _select(counted, gold, fold, place=place, group_by_image=group_by_image)
     n_pairs = np.bincount(fold, minlength=folds)
     by_fold = {"configuration": np.repeat(names, folds), "fold": np.tile(np.arange(1, folds + 1), len(names))}
     by_fold |= {"n_pairs": np.tile(n_pairs, len(names))}
@@ -138,7 +149,7 @@ def cross_validate(
     winner = {
         "configuration": names[best],
         "measure": measure,
-        "weighting": "raw" if weights is None else "design-weighted",
+        "weighting": "design-weighted" if counted.weighted else "raw",
         "mean": mean,
         "sd": sd,
         "honest_mean": honest_mean,
@@ -147,31 +158,25 @@ def cross_validate(
         "optimism": mean - honest_mean,
         "times_selected": int((selections["configuration"] == names[best]).sum()),
     }
-    comparison = compare_configurations(
-        grid, gold, settings=settings, reference=str(names[best]), measure=measure, weights=weights,
-        unassigned=unassigned, n_bootstrap=n_bootstrap, level=level, seed=seed,
-    )  # fmt: skip
+    comparison = compare_counted(
+        counted, reference=names[best], measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
+    )
     return CrossValidation(
         join_settings(_average_folds(scores, names, place).iloc[order].reset_index(drop=True), settings),
         pd.DataFrame(by_fold),
         selections,
         pd.DataFrame([winner]),
         # The winner of the folds, so that all tables speak of the same one.
-        comparison.assign(winner=comparison["configuration"] == names[best]),
+        join_settings(comparison.assign(winner=comparison["configuration"] == names[best]), settings),
         note,
     )
 
 
 def _select(
-    counts: np.ndarray,
-    gold: pd.DataFrame,
-    fold: np.ndarray,
-    *,
-    place: int,
-    names: np.ndarray,
-    group_by_image: bool,
+    counted: CountedGrid, gold: pd.DataFrame, fold: np.ndarray, *, place: int, group_by_image: bool
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Select on all folds but one and score on that one, in turn; the sums of all held-out pairs too."""
+    names, counts = counted.names, counted.counts
     rows = []
     total = np.zeros(counts.shape[2])
     for f in range(int(fold.max()) + 1):
@@ -221,12 +226,13 @@ def _average(values: np.ndarray) -> tuple[float, float]:
 
 def _assign_folds(
     gold: pd.DataFrame, *, folds: int = 5, group_by_image: bool = True, seed: int = 0
-) -> PairFolds:
+) -> _PairFolds:
     """Assign gold pairs to folds of about the same size and the same share of "same".
 
     Pairs that share an image are linked, and so are the pairs linked to those: such a component goes into
     one fold. A component with more pairs than a fold should have is cut, along a breadth-first walk over its
     images so that few images lie on both sides of a cut; `_find_sharing_pairs` finds the pairs that do.
+    Raises ValueError if there are fewer groups of pairs than folds.
     """
     n = len(gold)
     if not 2 <= folds <= n:
@@ -239,11 +245,11 @@ def _assign_folds(
             f"fewer folds, or label more pairs."
         )
     fold = _deal_groups(groups, gold["same"].to_numpy(dtype=bool), folds, np.random.default_rng(seed))
-    return PairFolds(fold, note)
+    return _PairFolds(fold, note)
 
 
 def _find_sharing_pairs(gold: pd.DataFrame, chosen: np.ndarray) -> np.ndarray:
-    """Find the pairs outside a choice of pairs that have an image in common with it."""
+    """Find the pairs outside a choice of pairs (a truth value each) that have an image in common with it."""
     images = set(gold.loc[chosen, "image_a"]) | set(gold.loc[chosen, "image_b"])
     shares = gold["image_a"].isin(images) | gold["image_b"].isin(images)
     return shares.to_numpy(dtype=bool) & ~chosen

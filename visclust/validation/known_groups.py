@@ -5,9 +5,11 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.provenance import recorded
+from visclust.base.tables import UNASSIGNED, check_columns, check_table
 
 
+@recorded
 def score_against_groups(clusters: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Score a clustering against known groups, over all pairs of images.
 
@@ -30,7 +32,7 @@ def score_against_groups(clusters: pd.DataFrame, groups: pd.DataFrame) -> pd.Dat
     Raises
     ------
     ValueError
-        If an image has no known group, or more than one.
+        If a column is missing, or an image has no known group or more than one.
 
     Source
     ------
@@ -46,6 +48,7 @@ def score_against_groups(clusters: pd.DataFrame, groups: pd.DataFrame) -> pd.Dat
     [1.0, 0.5]
     """
     check_table(clusters, "clusters")
+    check_columns(groups, ["image_id", "group"], "the groups")
     if groups["image_id"].duplicated().any():
         raise ValueError("Expected one known group per image; some image_id comes twice in the groups.")
     known = clusters["image_id"].map(groups.set_index("image_id")["group"])

@@ -10,23 +10,19 @@ import pandas as pd
 from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.backend import to_host
-from visclust.base.tables import check_table
+from visclust.base.provenance import recorded
+from visclust.base.tables import UNASSIGNED, check_table
 
-_UNASSIGNED = -1
-WITHIN, NEIGHBOURING, RANDOM = 0, 1, 2
-
-
-class Cells(NamedTuple):
-    """Pairs of clusters: the two clusters, the pairs of images they hold, the number of their stratum."""
-
-    first: np.ndarray
-    second: np.ndarray
-    capacity: np.ndarray
-    stratum: np.ndarray
+_PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
+"""Share of the pairs that each stratum gets unless others are asked for."""
+_WITHIN, _NEIGHBOURING, _RANDOM = range(3)  # a stratum's number is its place among them
 
 
-class Members(NamedTuple):
-    """Row numbers grouped by cluster: where each group starts in `order`, its size and its label."""
+class _Members(NamedTuple):
+    """Row numbers grouped by cluster: where each group starts in `order`, its size and its label.
+
+    The groups are in the order of their labels; the unassigned rows are a group of their own.
+    """
 
     order: np.ndarray
     start: np.ndarray
@@ -34,10 +30,19 @@ class Members(NamedTuple):
     label: np.ndarray
 
 
-_PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
-"""Share of the pairs that each stratum gets unless others are asked for."""
+class _Cells(NamedTuple):
+    """Pairs of clusters: the two groups, the pairs of images they hold, the number of their stratum.
+
+    Every pair of images lies in one cell, and every cell in one stratum.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    capacity: np.ndarray
+    stratum: np.ndarray
 
 
+@recorded
 def sample_pairs(
     clusters: pd.DataFrame,
     x: Any,
@@ -147,6 +152,7 @@ def sample_pairs(
     return check_table(pairs, "pairs")
 
 
+@recorded
 def blind_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Keep of a pairs table only what an annotator may see.
 
@@ -182,7 +188,7 @@ def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: 
     if n_pairs < 1 or n_neighbours < 1:
         raise ValueError(f"Expected n_pairs and n_neighbours of 1 or more, got {n_pairs} and {n_neighbours}.")
     labels = clusters["cluster"].to_numpy(dtype=np.int64)
-    if labels.size and labels.min() < _UNASSIGNED:
+    if labels.size and labels.min() < UNASSIGNED:
         raise ValueError(f"Expected clusters from 0, and -1 for unassigned images, got {labels.min()}.")
     return labels
 
@@ -221,17 +227,20 @@ def _name_pair(image_a: str, image_b: str) -> str:
     return hashlib.sha256("\n".join(sorted((image_a, image_b))).encode()).hexdigest()[:16]
 
 
-def _group_rows(labels: np.ndarray) -> Members:
+def _group_rows(labels: np.ndarray) -> _Members:
     """Group row numbers by cluster."""
     label, size = np.unique(labels, return_counts=True)
-    return Members(np.argsort(labels, kind="stable"), np.cumsum(size) - size, size, label)
+    return _Members(np.argsort(labels, kind="stable"), np.cumsum(size) - size, size, label)
 
 
-def _find_neighbours(x: np.ndarray, members: Members, n_neighbours: int) -> np.ndarray:
-    """Mark which clusters are neighbours: one is among the nearest of the other, by distance of centres."""
+def _find_neighbours(x: np.ndarray, members: _Members, n_neighbours: int) -> np.ndarray:
+    """Mark which of the k groups are neighbours: one is among the nearest of the other, by their centres.
+
+    (k, k) and symmetric; the unassigned are nobody's.
+    """
     n_groups = len(members.label)
     near = np.zeros((n_groups, n_groups), dtype=bool)
-    real = np.flatnonzero(members.label != _UNASSIGNED)
+    real = np.flatnonzero(members.label != UNASSIGNED)
     if len(real) < 2:
         return near
     sums = np.add.reduceat(x[members.order].astype(np.float64), members.start, axis=0)
@@ -243,21 +252,24 @@ def _find_neighbours(x: np.ndarray, members: Members, n_neighbours: int) -> np.n
     return near | near.T
 
 
-def _list_cells(members: Members, near: np.ndarray) -> Cells:
+def _list_cells(members: _Members, near: np.ndarray) -> _Cells:
     """List the cells with at least one pair of images, each with its stratum."""
     first, second = np.triu_indices(len(members.label))
     own = first == second
     size = members.size.astype(np.int64)
     capacity = np.where(own, size[first] * (size[first] - 1) // 2, size[first] * size[second])
-    stratum = np.full(len(first), RANDOM, dtype=np.int8)
-    stratum[near[first, second]] = NEIGHBOURING
-    stratum[own & (members.label[first] != _UNASSIGNED)] = WITHIN
+    stratum = np.full(len(first), _RANDOM, dtype=np.int8)
+    stratum[near[first, second]] = _NEIGHBOURING
+    stratum[own & (members.label[first] != UNASSIGNED)] = _WITHIN
     filled = capacity > 0
-    return Cells(first[filled], second[filled], capacity[filled], stratum[filled])
+    return _Cells(first[filled], second[filled], capacity[filled], stratum[filled])
 
 
 def _draw_simply(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Draw a simple random sample, without replacement, over all cells together."""
+    """Draw a simple random sample, without replacement, over all cells together.
+
+    Gives of each of the n pairs its cell, its rank in the cell and its inclusion probability.
+    """
     ends = np.cumsum(capacity)
     drawn = rng.choice(int(ends[-1]), size=n, replace=False)
     cell = np.searchsorted(ends, drawn, side="right")
@@ -265,7 +277,11 @@ def _draw_simply(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tupl
 
 
 def _draw_balanced(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Draw the same number from each cell as far as it has that many; a remainder goes to cells by lot."""
+    """Draw the same number from each cell as far as it has that many; a remainder goes to cells by lot.
+
+    Gives what `_draw_simply` gives; the probability is the number that the cell is expected to give, over the
+    number that it holds.
+    """
     level, above = 0, n + 1  # the most that every cell can give within n; found by halving
     while above - level > 1:
         middle = (level + above) // 2
@@ -285,9 +301,12 @@ def _draw_balanced(capacity: np.ndarray, n: int, rng: np.random.Generator) -> tu
 
 
 def _find_images(
-    cells: Cells, members: Members, cell: np.ndarray, rank: np.ndarray
+    cells: _Cells, members: _Members, cell: np.ndarray, rank: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn ranks in cells into row numbers."""
+    """Turn ranks in cells into the two row numbers of each pair.
+
+    Inside one cluster pairs are counted 0-1, 0-2, 1-2 and on.
+    """
     first, second = cells.first[cell], cells.second[cell]
     upper = ((1 + np.sqrt(1 + 8 * rank.astype(np.float64))) // 2).astype(np.int64)
     width = members.size[second]

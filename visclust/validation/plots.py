@@ -3,8 +3,10 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE
+from visclust.base.charts import GRAY, ORANGE, colour_by
+from visclust.base.tables import check_columns
 
+_HINT = "Draw the table that the analysis function named in the documentation returns, made with settings."
 _NOT_SET = "none (single k-means)"
 _MEASURES = {
     "f1": "F1",
@@ -53,7 +55,7 @@ def plot_precision_recall(
     4
     """
     scores = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
-    _check_columns(table, ["configuration", "winner", *scores, colour, shape, size])
+    check_columns(table, ["configuration", "winner", *scores, colour, shape, size], "the table", hint=_HINT)
     shown = table[["configuration", "winner", *scores, *dict.fromkeys([colour, shape, size])]].copy()
     orders = {name: _word_setting(shown, name) for name in dict.fromkeys([colour, shape, size])}
     # The ends of the intervals belong to the domain, so that none leaves the panel when it is shown.
@@ -148,13 +150,13 @@ def plot_iterative_against_single(
     """
     numbers = ["estimate", "low", "high", "baseline", "difference", "difference_low", "difference_high"]
     names = ["configuration", "baseline_configuration"]
-    _check_columns(points, [by, *names, *numbers, "above", "rank"])
-    _check_columns(summary, [by, "n_iterative", "n_above", "share_above"])
+    check_columns(points, [by, *names, *numbers, "above", "rank"], "the points", hint=_HINT)
+    check_columns(summary, [by, "n_iterative", "n_above", "share_above"], "the summary", hint=_HINT)
     if measure not in _MEASURES:
         raise ValueError(f"Expected one of the measures {', '.join(_MEASURES)}, got {measure!r}.")
     counts = summary.set_index(by)
     scale = alt.Scale(domain=[0, 1])
-    words = alt.Scale(domain=["above the baseline", "not above"], range=[ORANGE, GRAY])
+    colour = colour_by("side", {"above the baseline": ORANGE, "not above": GRAY}, title="Estimate")
     panels = []
     for number, (value, part) in enumerate(points.groupby(by, sort=False)):
         table = part[[*names, *numbers, "above", "rank"]]
@@ -166,7 +168,6 @@ def plot_iterative_against_single(
         )  # fmt: skip
         title = _MEASURES[measure] if number == 0 else None
         y = alt.Y("estimate:Q", title=title, scale=scale)
-        colour = alt.Color("side:N", title="Estimate", scale=words, legend=alt.Legend(orient="bottom"))
         intervals = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
             x=x, y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q", color=colour
         )
@@ -200,12 +201,3 @@ def _word_setting(table: pd.DataFrame, name: str) -> list[str]:
 
 def _title(name: str) -> str:
     return _MEASURES.get(name) or name.replace("f1", "F1").replace("_", " ").capitalize()
-
-
-def _check_columns(table: pd.DataFrame, names: list[str]) -> None:
-    missing = [name for name in names if name not in table.columns]
-    if missing:
-        raise ValueError(
-            f"Expected a table with the columns {', '.join(names)}; {', '.join(missing)} is missing. Draw "
-            f"the table that the analysis function named in the documentation returns, made with settings."
-        )

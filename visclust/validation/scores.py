@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 
 SCORES = ("precision", "recall", "f1", "mean_precision_recall", "coverage")
 """The measures, in the order of the last axis of what `compute_scores` returns."""
-
-
+# In simulations of the default design, intervals held the population's value clearly less often than they
+# should once one pair could carry more than this share of the weight that a measure rests on.
+HEAVY = 1 / 30
 _TREATMENTS = ("different", "drop")
 
 
@@ -22,11 +24,7 @@ class PairPrediction(NamedTuple):
     assigned: np.ndarray
 
 
-# In simulations of the default design, intervals held the population's value clearly less often than they
-# should once one pair could carry more than this share of the weight that a measure rests on.
-HEAVY = 1 / 30
-
-
+@recorded
 def score_pairs(
     clusters: pd.DataFrame,
     gold: pd.DataFrame,
@@ -188,7 +186,11 @@ def _report_undefined(n_undefined: int, n_bootstrap: int) -> list[str]:
 
 
 def predict_same(clusters: pd.DataFrame, pairs: pd.DataFrame) -> PairPrediction:
-    """Say for each pair whether a clustering puts its two images into the same cluster."""
+    """Say for each of n pairs whether a clustering puts its two images into the same cluster.
+
+    A pair with an unassigned image is not the same, two unassigned images neither. Raises ValueError where an
+    image of the pairs is not in the clusters table.
+    """
     check_table(clusters, "clusters")
     index = pd.Index(clusters["image_id"])
     rows = [index.get_indexer(pd.Index(pairs[side])) for side in ("image_a", "image_b")]
@@ -210,7 +212,10 @@ def predict_same(clusters: pd.DataFrame, pairs: pd.DataFrame) -> PairPrediction:
 def count_pairs(
     prediction: PairPrediction, same: np.ndarray, weights: np.ndarray, *, unassigned: str = "different"
 ) -> np.ndarray:
-    """List what each pair adds to the sums that the scores are made of."""
+    """List what each pair adds to the sums that the scores are made of, shape (n, 5).
+
+    Its weight where it is: same by both, predicted same, same by people, assigned, there at all.
+    """
     if unassigned not in _TREATMENTS:
         raise ValueError(f'Expected unassigned="different" or "drop", got {unassigned!r}.')
     kept = prediction.assigned if unassigned == "drop" else np.ones(len(same), dtype=bool)
@@ -219,7 +224,11 @@ def count_pairs(
 
 
 def compute_scores(sums: np.ndarray) -> np.ndarray:
-    """Compute the scores from sums over pairs."""
+    """Compute the scores (…, 5; as in `SCORES`) from sums (…, 5) over what `count_pairs` lists.
+
+    NaN: precision, F1 and the mean where nothing is predicted same; recall, F1 and the mean where people call
+    nothing the same.
+    """
     both, predicted, same, assigned, total = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         precision, recall = both / predicted, both / same
@@ -230,7 +239,10 @@ def compute_scores(sums: np.ndarray) -> np.ndarray:
 
 
 def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndarray | str) -> np.ndarray:
-    """Find the design weight of each gold pair: the inverse of its inclusion probability."""
+    """Find the design weight of each gold pair: the inverse of its inclusion probability.
+
+    `weights` is as `score_pairs` describes it. Raises ValueError where a pair has none above 0.
+    """
     if isinstance(weights, pd.DataFrame):
         check_table(weights, "pairs")
         found = weights.set_index("pair_id")["inclusion_probability"].reindex(gold["pair_id"])
@@ -257,7 +269,7 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
 
 
 def find_strata(gold: pd.DataFrame, weights: object = None) -> np.ndarray | None:
-    """Find the stratum that each gold pair was drawn from, where that is known."""
+    """Find the stratum that each gold pair was drawn from, if gold or the pairs table says so."""
     if "stratum" in gold.columns:
         return gold["stratum"].astype(str).to_numpy(dtype=str)
     if isinstance(weights, pd.DataFrame) and "stratum" in weights.columns:
@@ -267,7 +279,10 @@ def find_strata(gold: pd.DataFrame, weights: object = None) -> np.ndarray | None
 
 
 def _count_effective(counts: np.ndarray) -> np.ndarray:
-    """Count how many pairs of equal weight would tell as much as those that each measure rests on."""
+    """Count how many pairs of equal weight would tell as much as those that each measure rests on (Kish).
+
+    A number per measure of `SCORES`; of the mean the smaller of its two.
+    """
     effective = [one.sum() ** 2 / (one**2).sum() if one.any() else 0.0 for one in _list_weights(counts)]
     effective[3] = min(effective[:2])
     return np.array(effective)
@@ -276,7 +291,9 @@ def _count_effective(counts: np.ndarray) -> np.ndarray:
 def find_heaviest(counts: np.ndarray) -> np.ndarray:
     """Find the largest share of the weight behind each measure that one pair could have.
 
-    Any pair, of the largest weight too, might have been among those that a measure rests on.
+    Any pair, of the largest weight too, might have been among those that a measure rests on. A share per
+    measure of `SCORES`: of the mean the larger of its two; 0 for coverage, whose pairs are all there are, and
+    where a measure rests on nothing.
     """
     largest = counts[:, 4].max()
     shares = [min(1.0, largest / one.sum()) if one.any() else 0.0 for one in _list_weights(counts)]

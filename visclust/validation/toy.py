@@ -5,7 +5,8 @@ from itertools import combinations
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE
+from visclust.base.charts import GRAY, ORANGE, colour_by
+from visclust.base.provenance import recorded
 from visclust.validation.scores import score_pairs
 
 _BLUE, _PALE = "#3b6fb6", "#f0f0f0"
@@ -17,6 +18,7 @@ _CLUSTERINGS = {
 }
 
 
+@recorded
 def score_pair_toy() -> pd.DataFrame:
     """Score three clusterings of five images A and five images B over all 45 pairs, 20 of them the same.
 
@@ -94,12 +96,7 @@ def plot_pair_toy(toy: pd.DataFrame, *, width: int = 250, height: int = 150) -> 
     x = alt.X("place:Q", axis=None, scale=alt.Scale(domain=[0.3, int(toy["size"].max()) + 0.7], nice=False))
     rows = sorted(toy["cluster"].unique().tolist())
     y = alt.Y("cluster:N", axis=None, scale=alt.Scale(domain=rows, paddingInner=0.25, paddingOuter=0.1))
-    colour = alt.Color(
-        "letter:N",
-        title="What people see",
-        scale=alt.Scale(domain=["A", "B"], range=[_BLUE, ORANGE]),
-        legend=alt.Legend(orient="bottom"),
-    )
+    colour = colour_by("letter", {"A": _BLUE, "B": ORANGE}, title="What people see")
     panels = []
     for name, part in toy.groupby("clustering", sort=False):
         first = part.iloc[0]

@@ -384,6 +384,8 @@ def browse_clusters(
     ------
     ValueError
         If a table or an option is not usable, or `x` has not as many rows as `clusters`.
+    FileNotFoundError
+        If none of the image files is there; a warning counts them where some are gone.
     OSError
         If the folder cannot be written to.
 

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from visclust.base.checks import check_whole_number
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
-from visclust.base.provenance import describe_run
+from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_columns, check_table
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters
@@ -29,6 +29,7 @@ h1 { margin: 0 0 4px; font-size: 22px; overflow-wrap: anywhere; }
 """
 
 
+@recorded
 def export_cluster_page(
     clusters: pd.DataFrame,
     images: pd.DataFrame,
@@ -95,6 +96,8 @@ def export_cluster_page(
     ------
     ValueError
         If a table or an option is not usable.
+    FileNotFoundError
+        If none of the image files is there; a warning counts them where some are gone.
 
     Source
     ------
@@ -145,15 +148,7 @@ def export_cluster_page(
             "storage_key": "",
         },
         "message": "",
-        "provenance": describe_run(
-            "export_cluster_page",
-            parameters={
-                "max_images_per_cluster": max_images_per_cluster,
-                "max_posts_per_image": max_posts_per_image,
-                "max_side": max_side,
-            },
-            inputs={"clusters": clusters},
-        ),
+        "provenance": _describe_page(),
         "clusters": described,
         "images": [
             {
@@ -170,6 +165,16 @@ def export_cluster_page(
     about = f"{n_clusters} clusters of {len(clusters)} images; {len(shown)} of the images are in this page."
     html = _fill_page(title=title, about=about, data=page)
     return write_text(save_to, html)
+
+
+def _describe_page() -> dict[str, Any]:
+    """Give the record of the run without what the page must not tell: where files are on this computer."""
+    record = note_run()
+    record.pop("inputs_made_by", None)  # whose parameters are paths too
+    for name in ("save_to", "images_folder"):
+        path = record["parameters"][name]
+        record["parameters"][name] = None if path is None else Path(path).name
+    return record
 
 
 def _gather_notes(names: pd.DataFrame | None, frames: pd.DataFrame | None) -> dict[int, ClusterNote]:

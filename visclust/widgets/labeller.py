@@ -206,6 +206,8 @@ def label_pairs(
     ------
     ValueError
         If a table or an option is not usable, or an image of a pair has no readable file.
+    FileNotFoundError
+        If none of the image files is there; a warning counts them where some are gone.
     OSError
         If none of the image files is there, or the folder cannot be written to.
 
@@ -301,6 +303,8 @@ def label_features(
     ValueError
         If a table, the features or an option is not usable, or the file holds answers to another question
         about the same images.
+    FileNotFoundError
+        If none of the image files is there; a warning counts them where some are gone.
     OSError
         If none of the image files is there, or the folder cannot be written to.
 
@@ -405,6 +409,8 @@ def rate_images(
     ValueError
         If a table or an option is not usable, the respondent has no images, an image has no readable file,
         or the file holds answers to another question about the same images.
+    FileNotFoundError
+        If none of the image files is there; a warning counts them where some are gone.
     OSError
         If none of the image files is there, or the folder cannot be written to.
 

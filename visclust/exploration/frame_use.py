@@ -1,5 +1,6 @@
-"""Whether ideology predicts which frames users choose."""
+"""Whether ideology predicts which frames users choose: scores joined to posts, a regression per frame."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,23 +9,11 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from visclust.base.provenance import recorded
+from visclust.base.tables import check_columns
 from visclust.exploration.frame_models import FrameFit, average_effect, fit_frame, predict_shares
 
-
-class FrameDesign(NamedTuple):
-    """The posts that are analysed, their regressors and users, and how many were left out.
-
-    ``matrix`` has the constant, ideology in standard deviations, its square where asked for, and controls.
-    ``scores`` holds ideology, a value per user.
-    """
-
-    posts: pd.DataFrame
-    matrix: np.ndarray
-    users: np.ndarray
-    scores: np.ndarray
-    counts: pd.DataFrame
-
-
+_COUNTS = ("frame", "posts", "users", "uses", "users_using")
 _ESTIMATES = (
     "odds_ratio",
     "odds_ratio_low",
@@ -47,7 +36,22 @@ class FrameUse(NamedTuple):
     counts: pd.DataFrame
 
 
-def test_frame_use(
+class FrameDesign(NamedTuple):
+    """The posts that are analysed, their regressors and users, and how many were left out.
+
+    ``matrix`` (n, k) has the constant, ideology in standard deviations, its square where asked for, and
+    controls. ``users`` (n,) holds codes from 0, ``scores`` ideology in its own unit, a value per user.
+    """
+
+    posts: pd.DataFrame
+    matrix: np.ndarray
+    users: np.ndarray
+    scores: np.ndarray
+    counts: pd.DataFrame
+
+
+@recorded
+def model_frame_use(
     posts: pd.DataFrame,
     ideology: pd.DataFrame,
     *,
@@ -59,7 +63,7 @@ def test_frame_use(
     confidence: float = 0.95,
     n_points: int = 41,
 ) -> FrameUse:
-    """Test whether the ideology of users predicts the use of each frame.
+    """Model the use of each frame by the ideology of users, and test whether ideology predicts it.
 
     For each frame, a logistic regression over posts of its use on the ideology of the post's author. Posts of
     one user are not independent: the covariance is clustered by user, and intervals and p-values use the t
@@ -136,7 +140,7 @@ def test_frame_use(
     ...                          "ideology": np.linspace(-2, 2, 60)})
     >>> posts = ideology.loc[np.repeat(np.arange(60), 10), ["author"]].reset_index(drop=True)
     >>> posts["protest"] = rng.random(600) < np.repeat(np.linspace(0.2, 0.8, 60), 10)
-    >>> found = test_frame_use(posts, ideology)
+    >>> found = model_frame_use(posts, ideology)
     >>> bool(found.effects["odds_ratio_low"].item() > 1)
     True
     """
@@ -176,13 +180,44 @@ def test_frame_use(
             )
         )
     estimates = [*_ESTIMATES, *(["curvature", "curvature_p_value"] if quadratic else [])]
-    effects = pd.DataFrame(rows).reindex(
-        columns=[*_count_uses("", np.array([]), np.array([])), *estimates, "reason"]
-    )
+    effects = pd.DataFrame(rows).reindex(columns=[*_COUNTS, *estimates, "reason"])
     effects[estimates] = effects[estimates].astype(float)
     effects.insert(list(effects).index("p_value") + 1, "p_adjusted", _adjust(effects["p_value"]))
     empty = pd.DataFrame({"frame": [], "ideology": [], "probability": [], "low": [], "high": []})
     return FrameUse(effects, pd.concat(curves, ignore_index=True) if curves else empty, design.counts)
+
+
+def test_frame_use(*args: Any, **options: Any) -> FrameUse:
+    """Call `model_frame_use` by its former name, which goes in version 0.2.
+
+    Parameters
+    ----------
+    *args, **options
+        Those of `model_frame_use`.
+
+    Returns
+    -------
+    FrameUse
+        What `model_frame_use` gives.
+
+    Warns
+    -----
+    DeprecationWarning
+        Always.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(action="error"):
+    ...     test_frame_use()
+    Traceback (most recent call last):
+    DeprecationWarning: test_frame_use is called model_frame_use now; the old name goes in version 0.2.
+    """
+    warnings.warn(
+        "test_frame_use is called model_frame_use now; the old name goes in version 0.2.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return model_frame_use(*args, **options)
 
 
 # Its name would have pytest take it for a test wherever it is imported.
@@ -191,8 +226,7 @@ test_frame_use.__test__ = False  # type: ignore[attr-defined]
 
 def _name_frames(posts: pd.DataFrame, frames: Iterable[str] | None, controls: list[str]) -> list[str]:
     """Give the columns to test."""
-    if "author" not in posts.columns:
-        raise ValueError("Expected posts with the column author: take the posts of label_posts.")
+    check_columns(posts, ["author"], "the posts", hint="Take the posts of label_posts.")
     truth = [name for name in posts.columns if pd.api.types.is_bool_dtype(posts[name])]
     names = [name for name in truth if name not in controls] if frames is None else list(frames)
     if not names or (wrong := [name for name in names if name not in truth]):
@@ -260,7 +294,12 @@ def _adjust(p_values: pd.Series) -> pd.Series:
 def _make_frame_design(
     posts: pd.DataFrame, ideology: pd.DataFrame, *, controls: Sequence[str] = (), quadratic: bool = False
 ) -> FrameDesign:
-    """Join ideology to the posts by author, and make the regressors."""
+    """Join ideology to the posts by author, and make the regressors.
+
+    Ideology gets mean 0 and standard deviation 1 over the users, each counted once. Controls are columns of
+    either table: numbers and truth values are standardized over posts, text becomes a column per value but
+    the first.
+    """
     _check_scores(ideology)
     controls = list(controls)
     known = ideology.dropna(subset=["author", "ideology"])
@@ -317,11 +356,7 @@ def _make_frame_design(
 
 def _check_scores(ideology: pd.DataFrame) -> None:
     """Check the table of scores."""
-    if missing := [name for name in ("author", "ideology") if name not in ideology.columns]:
-        raise ValueError(
-            f"Expected the scores as a table with the columns author and ideology; {', '.join(missing)} is "
-            "missing. Rename it."
-        )
+    check_columns(ideology, ("author", "ideology"), "the scores")
     if not pd.api.types.is_numeric_dtype(ideology["ideology"]):
         raise ValueError(f"Expected ideology as numbers, got dtype {ideology['ideology'].dtype}.")
     if np.isinf(ideology["ideology"].to_numpy(dtype=float, na_value=np.nan)).any():
