@@ -26,7 +26,7 @@ def series(tmp_path_factory):
     return to, run_notebooks(FOLDER, to=to).set_index("notebook")
 
 
-# The notebooks and their pictures, and chunks of an embedding: a cache that says with what settings it was made.
+# Notebooks and their pictures; and chunks of an embedding, a cache that says with what settings it was made.
 WITHOUT_RECORD = ("notebooks/", "pictures/", "index.html", "embedding_chunks/")
 RECORDS = (".json",)  # beside the file that they tell of; survey.json tells of its folder
 
