@@ -1,4 +1,5 @@
 import base64
+import re
 
 import nbformat
 import pandas as pd
@@ -53,6 +54,7 @@ def series(tmp_path_factory):
     return folder, runs
 
 
+@pytest.mark.slow
 def test_a_later_notebook_reads_what_an_earlier_one_wrote(series):
     folder, runs = series
     assert runs.status.tolist()[:2] == ["ok", "ok"]
@@ -60,6 +62,7 @@ def test_a_later_notebook_reads_what_an_earlier_one_wrote(series):
     assert executed.cells[2].outputs[0].text == "kept\n"
 
 
+@pytest.mark.slow
 def test_a_failed_notebook_stops_the_run_and_names_its_cell(series):
     _, runs = series
     assert runs.status.tolist() == ["ok", "ok", "failed", "not run"]
@@ -69,6 +72,7 @@ def test_a_failed_notebook_stops_the_run_and_names_its_cell(series):
     assert runs.error.tolist()[:2] == ["", ""]
 
 
+@pytest.mark.slow
 def test_a_failed_notebook_is_saved_as_far_as_it_came(series):
     folder, _ = series
     executed = nbformat.read(folder / "results" / "notebooks" / "02_fail.ipynb", as_version=4)
@@ -76,12 +80,14 @@ def test_a_failed_notebook_is_saved_as_far_as_it_came(series):
     assert not (folder / "results" / "notebooks" / "03_after.ipynb").exists()
 
 
+@pytest.mark.slow
 def test_the_notebooks_themselves_are_left_as_they_were(series):
     folder, _ = series
     original = nbformat.read(folder / "notebooks" / "01_draw.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in original.cells)
 
 
+@pytest.mark.slow
 def test_a_chart_is_saved_live_and_as_a_picture_in_a_valid_notebook(series):
     folder, _ = series
     executed = nbformat.read(folder / "results" / "notebooks" / "01_draw.ipynb", as_version=4)
@@ -94,6 +100,7 @@ def test_a_chart_is_saved_live_and_as_a_picture_in_a_valid_notebook(series):
     assert abs(width - 2 * executed.cells[4].outputs[0].metadata["image/png"]["width"]) <= 1
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_picture_with_its_title_and_escaped_caption(series):
     folder, _ = series
     page = write_index([folder / "results" / "notebooks" / "01_draw.ipynb"], to=folder / "page").read_text()
@@ -127,6 +134,16 @@ def test_a_caption_is_one_line_per_paragraph_and_list_entry():
     assert picture.caption == "Rows\n\nRead along a row:\n\n- one\n- two"
 
 
+def test_titles_and_captions_stay_text_whatever_is_in_them(tmp_path):
+    text = nbformat.v4.new_markdown_cell("# </h2><script>alert(1)</script>\n\n\"'><b>")
+    notebook = nbformat.v4.new_notebook(cells=[text, make_cell({"image/png": PIXEL})])
+    nbformat.write(notebook, tmp_path / "00_x.ipynb")
+    page = write_index([tmp_path / "00_x.ipynb"], to=tmp_path).read_text()
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert page.count("&lt;script&gt;alert(1)") == 3  # in the title, the caption, and the text for no picture
+
+
 @pytest.mark.parametrize("attribute", ['loading="lazy"', "loading='lazy'", "loading=lazy"])
 def test_thumbnails_are_all_there_when_the_page_is_printed(tmp_path, attribute):
     cells = [make_cell({"text/html": f"<img {attribute} src='data:,'>"})]
@@ -151,6 +168,7 @@ def test_pictures_of_an_earlier_run_that_are_no_longer_made_are_removed(tmp_path
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["00_x-1.png"]
 
 
+@pytest.mark.slow
 def test_the_command_fails_with_the_cell_and_still_says_where_to_look(tmp_path, capsys):
     save_notebook(tmp_path / "notebooks", "00_fail", ("code", "raise ValueError('no such corpus')"))
     assert main([str(tmp_path / "notebooks"), "--to", str(tmp_path / "results")]) == 1
@@ -161,12 +179,14 @@ def test_the_command_fails_with_the_cell_and_still_says_where_to_look(tmp_path, 
     assert (tmp_path / "results" / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_the_command_returns_0_when_all_went_well(tmp_path, capsys):
     save_notebook(tmp_path / "notebooks", "00_text", ("text", "# Nothing to do"))
     assert main([str(tmp_path / "notebooks"), "--to", str(tmp_path / "results")]) == 0
-    assert "00_text" in capsys.readouterr().out
+    assert re.search(r"^00_text +\d+\.\d s  ok$", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_cell_that_takes_too_long_fails_with_its_source(tmp_path):
     save_notebook(tmp_path / "notebooks", "00_slow", ("code", "import time\ntime.sleep(60)"))
     runs = run_notebooks(tmp_path / "notebooks", to=tmp_path / "results", timeout=2)
@@ -175,6 +195,7 @@ def test_a_cell_that_takes_too_long_fails_with_its_source(tmp_path):
     assert "CellTimeoutError" in runs.error[0]
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_fails_with_the_cell_that_killed_it(tmp_path):
     save_notebook(tmp_path / "notebooks", "00_die", ("code", "import os\nos._exit(9)"))
     runs = run_notebooks(tmp_path / "notebooks", to=tmp_path / "results")
@@ -195,6 +216,7 @@ def test_a_folder_without_notebooks_is_an_error_before_any_work(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_the_report_is_a_table(series):
     _, runs = series
     assert isinstance(runs, pd.DataFrame)

@@ -209,7 +209,7 @@ def label_pairs(
     FileNotFoundError
         If none of the image files is there; a warning counts them where some are gone.
     OSError
-        If the folder cannot be written to.
+        If none of the image files is there, or the folder cannot be written to.
 
     Source
     ------
@@ -306,7 +306,7 @@ def label_features(
     FileNotFoundError
         If none of the image files is there; a warning counts them where some are gone.
     OSError
-        If the folder cannot be written to.
+        If none of the image files is there, or the folder cannot be written to.
 
     Source
     ------
@@ -412,7 +412,7 @@ def rate_images(
     FileNotFoundError
         If none of the image files is there; a warning counts them where some are gone.
     OSError
-        If the folder cannot be written to.
+        If none of the image files is there, or the folder cannot be written to.
 
     Source
     ------
