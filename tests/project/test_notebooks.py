@@ -87,6 +87,7 @@ def test_code_cells_have_at_most_ten_lines_and_define_nothing(path):
         assert not re.search(r"^\s*(async\s+)?(def|class)\s", cell.source, re.MULTILINE), cell.source
 
 
+@pytest.mark.slow
 @each_notebook
 def test_a_notebook_runs_headless(series, path):
     to, runs = series
@@ -94,6 +95,7 @@ def test_a_notebook_runs_headless(series, path):
     nbformat.validate(read(to / "notebooks" / path.name))
 
 
+@pytest.mark.slow
 @each_notebook
 def test_every_chart_of_a_run_is_saved_with_its_picture(series, path):
     to, _ = series
@@ -102,6 +104,7 @@ def test_every_chart_of_a_run_is_saved_with_its_picture(series, path):
         assert not any("vega" in kind for kind in kinds) or "image/png" in kinds, cell.source
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_shows_pictures_of_the_series(series):
     to, runs = series
     page = write_index([to / "notebooks" / f"{name}.ipynb" for name in runs.index], to=to).read_text()
@@ -113,6 +116,7 @@ def test_no_notebook_types_a_record():
     assert [path.stem for path in NOTEBOOKS if "describe_run" in path.read_text()] == []
 
 
+@pytest.mark.slow
 def test_every_file_of_the_series_carries_the_whole_record_of_its_run(series):
     to, _ = series
     faults = {}
@@ -135,6 +139,7 @@ def test_every_file_of_the_series_carries_the_whole_record_of_its_run(series):
     assert any(name.endswith(".safetensors") for name in faults)
 
 
+@pytest.mark.slow
 def test_a_digest_in_one_record_is_found_in_the_record_of_the_file_that_was_read(series):
     to, _ = series
     made = {path.stem: vc.read_provenance(path) for path in to.glob("*.parquet")}
