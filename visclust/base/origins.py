@@ -97,21 +97,25 @@ def describe_origin(value: Any, digest: str) -> dict[str, list[str]]:
     """
     if not isinstance(value, pd.DataFrame):
         return {MATRIX: [digest]}
-    record = value.attrs.get("provenance") or {}
+    record = find_record(value)
     core = find_core(value)
     if core is None:
         return {"table": [digest, *([record["result"]] if isinstance(record.get("result"), str) else [])]}
     return {core.kind: [core.digest, *([record["core"]] if record.get("kind_of_core") == core.kind else [])]}
 
 
+def find_record(made: Any) -> dict[str, Any]:
+    """Give the record that a table or a result carries; what people keep under its name is none."""
+    carrier = (
+        made.attrs if isinstance(made, pd.DataFrame) else {"provenance": getattr(made, "provenance", None)}
+    )
+    record = carrier.get("provenance")
+    return dict(record) if isinstance(record, Mapping) else {}
+
+
 def recall_origins(value: Any) -> Mapping[str, Iterable[str]]:
     """Give what the record of an input, if it has one, says that the input goes back to."""
-    record = (
-        value.attrs.get("provenance")
-        if isinstance(value, pd.DataFrame)
-        else getattr(value, "provenance", None)
-    )
-    return (record.get("origins") or {}) if isinstance(record, Mapping) else {}
+    return find_record(value).get("origins") or {}
 
 
 def describe_origins(inputs: Iterable[tuple[Any, str]]) -> dict[str, Any]:
@@ -162,11 +166,11 @@ def check_origin(table: Any, other: Any, *, what: str, made_from: str) -> None:
     if not isinstance(table, pd.DataFrame) or not isinstance(other, pd.DataFrame):
         return
     core = find_core(other)
-    record = table.attrs.get("provenance") or {}
+    record = find_record(table)
     wanted = (record.get("origins") or {}).get(core.kind, []) if core else []
     if core is None or not wanted or core.digest in wanted:
         return
-    given = other.attrs.get("provenance") or {}
+    given = find_record(other)
     # Rows chosen from the right table; what the caller compares row by row still has to fit.
     if given.get("kind_of_core") == core.kind and given.get("core") in wanted:
         return
