@@ -46,7 +46,15 @@ WRITERS = {
 
 
 class StaleError(ValueError):
-    """A file was made from another file that has been made anew since."""
+    """A file was made from another file that has been made anew since; a `ValueError`.
+
+    `read_table`, `load_embedding` and `load_encoder` raise it; it names both files and the notebooks to run.
+
+    Examples
+    --------
+    >>> issubclass(StaleError, ValueError)
+    True
+    """
 
 
 class FileState(NamedTuple):
