@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +16,9 @@ import pandas as pd
 
 from visclust.base.files import write_text
 from visclust.base.places import STUDY_FILE
+from visclust.base.provenance import digest_file
 from visclust.base.tables import read_provenance
+from visclust.base.withdrawals import WITHDRAWN_FILE
 from visclust.study import VARIABLE, Study, open_study, read_study
 from visclust.study_notebooks import upgrade_notebooks, write_notebooks
 
@@ -40,7 +42,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, do, words):
+    def add(name: str, do: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
         command.set_defaults(do=do)
         if name == "start":
@@ -67,6 +69,12 @@ def _make_parser() -> argparse.ArgumentParser:
     )
 
     add("check", _check, "say what is in a study, and how and when each file was made")
+    take = add("withdraw", _withdraw, "take an image, or an author with their posts, out of a study")
+    what = take.add_mutually_exclusive_group(required=True)
+    what.add_argument("--image", nargs="+", metavar="ID", help="ids of images, or their files")
+    what.add_argument("--author", metavar="NAME", help="their posts, and the images that only these show")
+    take.add_argument("--dry-run", action="store_true", help="say where it is, and change nothing")
+
     add("upgrade", _upgrade, "bring the notebooks of a study to the installed version, your changes kept")
     return parser
 
@@ -137,7 +145,7 @@ def _find(path: str | os.PathLike | None, what: str) -> Path | None:
     return found
 
 
-def _holds(place: Path, wanted) -> bool:
+def _holds(place: Path, wanted: Iterable[Path | None]) -> bool:
     """Tell whether something in a folder is one of the paths given, or what they lie in."""
     return any(path is not None and path.is_relative_to(place.resolve()) for path in wanted)
 
@@ -260,6 +268,26 @@ def describe_state(study: Study) -> pd.DataFrame:
                 (path.relative_to(study.results).as_posix(), record.get("function") or "not known", made)
             )
     return pd.DataFrame(rows, columns=["file", "made_by", "made_at_utc"])
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    from visclust.withdraw import list_unreachable, withdraw
+
+    study = read_study(options.study)
+    given = options.image or []
+    images = [digest_file(each)[:32] if Path(each).is_file() else each for each in given]
+    done = withdraw(study, images=images, author=options.author or "", dry_run=options.dry_run)
+    print("It is here; nothing was changed:" if options.dry_run else "Taken out:")
+    for row in done.itertuples():
+        print(f"  {row.file}: {row.done}")
+    if not len(done):
+        print("  (nothing in the results and notebooks)")
+    print("Not reached:")
+    for sentence in list_unreachable(study, done.attrs["paths"]):
+        print(f"  {sentence}")
+    if not options.dry_run:
+        print(f"Kept out from now on by {study.folder / WITHDRAWN_FILE}, which holds digests and no names.")
+    return 0
 
 
 def _upgrade(options: argparse.Namespace) -> int:
