@@ -151,6 +151,7 @@ def list_unreachable(study: Study, paths: list[str]) -> list[str]:
         and path.suffix.lower() not in _CHANGES
         and not set(_CACHES) & set(path.parts)
         and path.suffix != ".safetensors"
+        and not (path.suffix == ".npy" and path.with_suffix(".json").exists())
     ]
     if others:
         some = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if others[5:] else "")
@@ -350,8 +351,9 @@ def _change_answers(search: _Search, path: Path) -> None:
             row["item_id"] = f"cluster:{search.keys[parts[1]]}:{parts[2]}"
         return row
 
+    before = path.read_bytes()
     rows = []
-    for line in path.read_bytes().split(b"\n"):
+    for line in before.split(b"\n"):
         try:
             row = json.loads(line)
         except ValueError:
@@ -364,7 +366,7 @@ def _change_answers(search: _Search, path: Path) -> None:
         taken = rewrite_rows(path, change)
     if taken:
         asked = pd.Series([str(row.get("item_id")) for row in taken]).nunique()
-        search.note(path, f"{len(taken)} answers on {asked} images or pairs taken out")
+        search.note(path, f"{_number(len(taken), 'answer')} on {_number(asked, 'item')} taken out")
 
 
 def _change_json(search: _Search, path: Path) -> None:
@@ -380,7 +382,7 @@ def _change_json(search: _Search, path: Path) -> None:
     new, count = _clear_json(search, content, "")
     if not count:
         return
-    search.note(path, f"{count} values taken out")
+    search.note(path, f"{_number(count, 'value')} taken out")
     if not search.dry_run:
         write_json(path, new)
 
@@ -390,7 +392,7 @@ def _change_embedding(search: _Search, path: Path, matrix: Path, sidecar: dict[s
     kept = [place for place, image in enumerate(ids) if image not in search.images]
     if len(kept) == len(ids):
         return
-    search.note(matrix, f"{len(ids) - len(kept)} rows taken out")
+    search.note(matrix, _count(len(ids) - len(kept), 0))
     if search.dry_run:
         return
     x = np.load(matrix, allow_pickle=False)
@@ -447,7 +449,7 @@ def _change_notebook(search: _Search, path: Path) -> None:
     shown = [cell for cell in notebook.get("cells", []) if cell.get("outputs")]
     if not shown:
         return
-    search.note(path, f"outputs of {len(shown)} cells cleared, since they may show it")
+    search.note(path, f"outputs of {_number(len(shown), 'cell')} cleared, since they may show it")
     if not search.dry_run:
         for cell in shown:
             cell["outputs"], cell["execution_count"] = [], None
@@ -466,7 +468,7 @@ def _remove_made_again(search: _Search) -> None:
     for folder in ("pictures", *_CACHES):
         files = [path for path in (results / folder).rglob("*") if path.is_file()]
         if files:
-            search.note(results / folder, f"{len(files)} files deleted, which a run makes again")
+            search.note(results / folder, f"{_number(len(files), 'file')} deleted, which a run makes again")
         for path in [] if search.dry_run else files:
             path.unlink()
 
@@ -503,8 +505,15 @@ def _describe(rows: int) -> dict[str, Any]:
 
 
 def _count(rows: int, values: int) -> str:
-    parts = [f"{rows} rows" if rows else "", f"{values} values in other rows" if values else ""]
+    parts = [
+        _number(rows, "row") if rows else "",
+        f"{_number(values, 'value')} in other rows" if values else "",
+    ]
     return f"{' and '.join(filter(None, parts))} taken out"
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 _CHANGES: dict[str, Callable[[_Search, Path], None]] = {

@@ -1,10 +1,12 @@
 """What was withdrawn is known by digests alone, and is left out of what is read anew."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import visclust as vc
 from visclust.base.withdrawals import WITHDRAWN_FILE, find_withdrawn, note_withdrawn, read_withdrawn
+from visclust.embedding.embed import Embedding
 
 
 def test_images_and_posts_that_were_withdrawn_are_left_out_and_counted(tmp_path, make_images, capsys):
@@ -48,5 +50,20 @@ def test_a_file_changed_by_hand_is_refused(tmp_path, make_images):
 
 
 def test_a_table_of_neither_images_nor_posts_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="Expected the columns image_id, author"):
+    with pytest.raises(ValueError, match="Expected the column image_id or author"):
         vc.leave_out_withdrawn(pd.DataFrame({"x": [1]}), tmp_path)
+
+
+def test_what_was_withdrawn_is_not_written_into_the_study_again(tmp_path, make_images):
+    (tmp_path / "study.toml").write_text('images = "photos"')
+    note_withdrawn(tmp_path, [("image", "b"), ("author", "ana")])
+    embedding = Embedding(np.zeros((1, 2), dtype="float32"), ["b"], {})
+    authors = pd.DataFrame({"author": ["Ana"], "posts": [3]})
+    with pytest.raises(ValueError, match=r"would hold 1 image withdrawn .*leave_out_withdrawn"):
+        vc.save_table(make_images(["a", "b"]), tmp_path / "results" / "images.parquet", "images")
+    with pytest.raises(ValueError, match="would hold 1 author withdrawn"):
+        vc.save_csv(authors, tmp_path / "results" / "authors.csv")
+    with pytest.raises(ValueError, match="would hold 1 image withdrawn"):
+        vc.save_embedding(embedding, tmp_path / "results" / "embeddings", name="pretrained")
+    assert not (tmp_path / "results").exists()
+    vc.save_table(make_images(["a"]), tmp_path / "results" / "images.parquet", "images")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from visclust.base.files import guard_cell, write_atomically, write_json, write_text
 from visclust.base.places import find_places, keep_places
 from visclust.base.provenance import Record, describe_saved, digest_input
+from visclust.base.withdrawals import refuse_withdrawn
 
 UNASSIGNED = -1
 
@@ -271,7 +272,7 @@ def save_table(
     Raises
     ------
     ValueError
-        If the table is not of its kind.
+        If the table is not of its kind, or holds what was withdrawn from the study that the file lies in.
 
     Examples
     --------
@@ -284,6 +285,7 @@ def save_table(
     """
     if kind is not None:
         check_table(table, kind)
+    _refuse_withdrawn(table, path)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
     bare = keep_places(table, path).copy(deep=False)
     bare.attrs = {}  # pandas would write it into the file as well, and cannot write every value
@@ -333,6 +335,7 @@ def save_csv(
     'How the table was made is not known: it came without a record.'
     """
     path = Path(path)
+    _refuse_withdrawn(table, path)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
     guarded = table.set_axis([_guard(name) for name in table.columns], axis=1)
     for place, dtype in enumerate(guarded.dtypes):
@@ -342,6 +345,13 @@ def save_csv(
     text = guarded.to_csv(index=False, lineterminator="\n")
     write_json(_name_sidecar(path), record)
     return write_text(path, text, encoding="utf-8-sig")
+
+
+def _refuse_withdrawn(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    images, authors = (
+        table[name].dropna() if name in table.columns else () for name in ("image_id", "author")
+    )
+    refuse_withdrawn(path, images=images, authors=authors)
 
 
 def _guard(value: Any) -> Any:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from visclust.base.files import write_cells
+from visclust.base.places import find_study_folder
 from visclust.base.provenance import note_run, recorded
-from visclust.base.tables import check_columns
 
 WITHDRAWN_FILE = "withdrawn.csv"
 
@@ -58,7 +58,10 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
     ['ben']
     """
     if not set(_NAMES.values()) & set(table.columns):
-        check_columns(table, _NAMES.values(), "the table")
+        raise ValueError(
+            f"Expected the column {' or '.join(_NAMES.values())} in the table, got "
+            f"{', '.join(map(str, table.columns)) or 'none'}. Give the images or the posts."
+        )
     withdrawn = read_withdrawn(folder)
     note_run(inputs={"withdrawn": pd.DataFrame(withdrawn, columns=["kind", "digest", "salt"])})
     kept = table
@@ -72,6 +75,25 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
             print(f"{rows.sum()} of {len(kept)} rows left out: {who} withdrawn.")
             kept = kept[~rows]
     return kept if kept is table else kept.reset_index(drop=True)
+
+
+def refuse_withdrawn(
+    path: str | os.PathLike, *, images: Iterable[str] = (), authors: Iterable[str] = ()
+) -> None:
+    """Refuse to write into a study what was withdrawn from it."""
+    study = find_study_folder(Path(path).parent)
+    withdrawn = read_withdrawn(study) if study else []
+    if not withdrawn:
+        return
+    for kind, names in (("image", images), ("author", authors)):
+        lost = find_withdrawn(kind, names, withdrawn)
+        if lost:
+            # Without their names, which would stand in the notebook.
+            raise ValueError(
+                f"{Path(path).name} would hold {len(lost)} {kind}{'s' if len(lost) > 1 else ''} withdrawn "
+                "from the study. Leave them out when images and posts are read, with "
+                "leave_out_withdrawn(table, study.folder), and run what follows again."
+            )
 
 
 def read_withdrawn(folder: str | os.PathLike) -> list[tuple[str, str, str]]:

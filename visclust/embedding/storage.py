@@ -13,6 +13,7 @@ import pandas as pd
 from visclust.base.backend import to_host
 from visclust.base.files import write_atomically, write_text
 from visclust.base.provenance import digest_ids, digest_input
+from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
 
 
@@ -56,6 +57,7 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     if x.ndim != 2 or len(ids) != len(x):
         raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
     _check_rows(x, ids)
+    refuse_withdrawn(matrix, images=ids)
     sidecar = {
         "name": name,
         "shape": list(x.shape),
