@@ -277,7 +277,7 @@ def _withdraw(options: argparse.Namespace) -> int:
     given = options.image or []
     images = [digest_file(each)[:32] if Path(each).is_file() else each for each in given]
     done = withdraw(study, images=images, author=options.author or "", dry_run=options.dry_run)
-    print("It is here; nothing was changed:" if options.dry_run else "Taken out:")
+    print("Nothing was changed. This would be done:" if options.dry_run else "Done:")
     for row in done.itertuples():
         print(f"  {row.file}: {row.done}")
     if not len(done):

@@ -1,6 +1,7 @@
 """Take an image, or an author with their posts, out of every file of a study: a participant's right."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -149,7 +150,7 @@ def list_unreachable(study: Study, paths: list[str]) -> list[str]:
         for path in sorted(study.results.rglob("*"))
         if path.is_file()
         and path.suffix.lower() not in _CHANGES
-        and not set(_CACHES) & set(path.parts)
+        and not {*_CACHES, "pictures"} & set(path.parts)
         and path.suffix != ".safetensors"
         and not (path.suffix == ".npy" and path.with_suffix(".json").exists())
     ]
@@ -364,9 +365,41 @@ def _change_answers(search: _Search, path: Path) -> None:
     if not search.dry_run:
         taken_events.clear()
         taken = rewrite_rows(path, change)
+        if taken:
+            search.digests |= _map_beginnings(before, change)
     if taken:
         asked = pd.Series([str(row.get("item_id")) for row in taken]).nunique()
         search.note(path, f"{_number(len(taken), 'answer')} on {_number(asked, 'item')} taken out")
+
+
+def _map_beginnings(
+    before: bytes, change: Callable[[dict[str, Any]], dict[str, Any] | None]
+) -> dict[str, str]:
+    """Map each beginning of a file of answers to what is left of it, both as records describe them.
+
+    A record names the answers of its time by the number of bytes that the file had then, and their digest.
+    """
+    old, new, sizes, found = hashlib.sha256(), hashlib.sha256(), [0, 0], {}
+    for line in before.splitlines(keepends=True):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        left = line
+        if isinstance(row, dict):
+            changed = change(dict(row))
+            if changed is None:
+                left = b""
+            elif changed != row:
+                left = json.dumps(changed, allow_nan=False).encode() + b"\n"
+        old.update(line)
+        new.update(left)
+        sizes = [sizes[0] + len(line), sizes[1] + len(left)]
+        described = [
+            f"{size}:{state.hexdigest()[:32]}" for size, state in zip(sizes, (old, new), strict=True)
+        ]
+        found[described[0]] = described[1]
+    return found
 
 
 def _change_json(search: _Search, path: Path) -> None:
@@ -432,6 +465,11 @@ def _change_page(search: _Search, path: Path) -> None:
         search.note(path, "deleted, since it shows it; the notebook that wrote it makes it again")
         if not search.dry_run:
             path.unlink()
+
+
+def _look_into_text(search: _Search, path: Path) -> None:
+    if _mentions(search, path.read_text(encoding="utf-8", errors="replace")):
+        search.note(path, "names it: take it out by hand")
 
 
 def _change_notebook(search: _Search, path: Path) -> None:
@@ -523,5 +561,7 @@ _CHANGES: dict[str, Callable[[_Search, Path], None]] = {
     ".jsonl": _change_answers,
     ".json": _change_json,
     ".html": _change_page,
+    ".txt": _look_into_text,
+    ".md": _look_into_text,
     ".ipynb": _change_notebook,
 }

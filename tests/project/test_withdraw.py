@@ -1,5 +1,6 @@
 """A participant's right: an image or an author is taken out of every file of a study, and stays out."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -123,6 +124,22 @@ def test_answers_on_it_are_gone_and_all_others_stay(study):
     main(["withdraw", "march", "--image", a])
     rows = read_rows(name_answer_file(study.results / "answers", "ben"))
     assert [row["event_id"] for row in rows] == ["e2"]
+
+
+def test_records_name_what_is_left_of_the_answers_of_their_time(study):
+    study, (a, *_) = study
+    path = name_answer_file(study.results / "answers", "ben")
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole = b"".join(lines[:2])  # the third answer came later
+    described = f"{len(whole)}:{hashlib.sha256(whole).hexdigest()[:32]}"
+    record = vc.describe_run("mine", parameters={"answers": described})
+    vc.save_table(
+        pd.DataFrame({"image_id": ["x"]}), study.results / "labels.parquet", "labels", provenance=record
+    )
+    main(["withdraw", "march", "--image", a])
+    assert path.read_bytes() == lines[1]
+    now = vc.read_provenance(study.results / "labels.parquet")["parameters"]["answers"]
+    assert now == f"{len(lines[1])}:{hashlib.sha256(lines[1]).hexdigest()[:32]}"
 
 
 def test_notes_stay_with_the_cluster_that_lost_the_image(study):

@@ -76,7 +76,9 @@ def _change_places(table: pd.DataFrame, change: Callable[[str], str]) -> pd.Data
 
 def _map_texts(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
     changed = [change(each) if isinstance(each, str) else each for each in column]
-    return pd.Series(changed, index=column.index, dtype=column.dtype, name=column.name)
+    # Categories would have no place for the new texts.
+    dtype = object if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    return pd.Series(changed, index=column.index, dtype=dtype, name=column.name)
 
 
 def _find_common_folder(paths: Iterable[str]) -> str:
