@@ -81,3 +81,12 @@ def test_without_frames_posts_are_labelled_with_none(make_clusters):
     labelled = vc.label_posts(make_clusters([0, 1, 2, -1]), FRAMES.head(0), POSTS, links=LINKS)
     assert list(labelled.posts.columns) == ["post_id", "author"]
     assert labelled.users.empty
+
+
+def test_frames_that_were_given_to_other_clusters_are_refused(make_clusters, tmp_path):
+    clusters, others = make_clusters([0, 1, 2, -1]), make_clusters([1, 0, 2, -1])
+    path = vc.save_table(FRAMES, tmp_path / "frames.parquet", "frames", made_from=[clusters])
+    frames = vc.read_table(path, "frames")
+    assert len(vc.label_posts(clusters, frames, POSTS, links=LINKS).posts)
+    with pytest.raises(ValueError, match="the clusters that the frames were made from, got another"):
+        vc.label_posts(others, frames, POSTS, links=LINKS)

@@ -5,6 +5,7 @@ from visclust.base.backend import (
 )
 from visclust.base.charts import show_charts as show_charts
 from visclust.base.files import write_atomically as write_atomically
+from visclust.base.freshness import StaleError as StaleError
 from visclust.base.provenance import describe_run as describe_run
 from visclust.base.tables import (
     check_table as check_table,
