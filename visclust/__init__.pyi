@@ -30,6 +30,7 @@ from visclust.launch import (
 )
 from visclust.ratings import *
 from visclust.sampling import *
+from visclust.study import open_study as open_study
 from visclust.survey import *
 from visclust.validation import *
 from visclust.widgets import *

@@ -14,3 +14,4 @@ from visclust.base.tables import (
     save_csv as save_csv,
     save_table as save_table,
 )
+from visclust.base.withdrawals import leave_out_withdrawn as leave_out_withdrawn

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 from visclust.base.files import guard_cell, write_atomically, write_json, write_text
 from visclust.base.freshness import PROVENANCE_KEY, read_record, require_fresh
 from visclust.base.origins import list_sources, register_file
+from visclust.base.places import find_places, keep_places
 from visclust.base.provenance import Record, describe_saved, digest_input
+from visclust.base.withdrawals import refuse_withdrawn
 
 UNASSIGNED = -1
 
@@ -270,7 +272,7 @@ def save_table(
     Raises
     ------
     ValueError
-        If the table is not of its kind.
+        If the table is not of its kind, or holds what was withdrawn from the study that the file lies in.
 
     Examples
     --------
@@ -283,8 +285,9 @@ def save_table(
     """
     if kind is not None:
         check_table(table, kind)
+    _refuse_withdrawn(table, path)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
-    bare = table.copy(deep=False)
+    bare = keep_places(table, path).copy(deep=False)
     bare.attrs = {}  # pandas would write it into the file as well, and cannot write every value
     arrow = pa.Table.from_pandas(bare, preserve_index=False)
     if any(table[name].dtype == object for name in table.columns):
@@ -337,6 +340,7 @@ def save_csv(
     'How the table was made is not known: it came without a record.'
     """
     path = Path(path)
+    _refuse_withdrawn(table, path)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
     record["sources"] = list_sources(path, record["origins"])
     guarded = table.set_axis([_guard(name) for name in table.columns], axis=1)
@@ -347,6 +351,13 @@ def save_csv(
     text = guarded.to_csv(index=False, lineterminator="\n")
     write_json(_name_sidecar(path), record)
     return write_text(path, text, encoding="utf-8-sig")
+
+
+def _refuse_withdrawn(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    images, authors = (
+        table[name].dropna() if name in table.columns else () for name in ("image_id", "author")
+    )
+    refuse_withdrawn(path, images=images, authors=authors)
 
 
 def _guard(value: Any) -> Any:
@@ -378,7 +389,8 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     Returns
     -------
     DataFrame
-        The table; ``attrs["provenance"]`` holds the record of how it was made.
+        The table; ``attrs["provenance"]`` holds the record of how it was made. Paths of image files that lie
+        in the folder of a study are those of today: the folder may have been moved or copied.
 
     Raises
     ------
@@ -398,7 +410,7 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
-    table = check_table(pd.read_parquet(path), kind)
+    table = check_table(find_places(pd.read_parquet(path), path), kind)
     require_fresh(path, stale=stale)
     record = read_provenance(path)
     record.pop("kind", None)

@@ -15,6 +15,7 @@ from visclust.base.files import write_atomically, write_text
 from visclust.base.freshness import require_fresh
 from visclust.base.origins import list_sources, register_file, register_rows
 from visclust.base.provenance import digest_ids, digest_input
+from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
 
 
@@ -58,6 +59,7 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     if x.ndim != 2 or len(ids) != len(x):
         raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
     _check_rows(x, ids)
+    refuse_withdrawn(matrix, images=ids)
     digest = digest_input(x)
     record = _describe_saved(embedding.provenance, digest)
     sidecar = {
