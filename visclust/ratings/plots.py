@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, GRAY, colour_by
+from visclust.base.charts import COLOURS, GRAY, colour_by, title_chart
 from visclust.ratings.designs import find_simulated
 
 _SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
@@ -400,5 +400,7 @@ def _list_numbers(*names: str) -> list[alt.Tooltip]:
 
 def _title_ratings(text: str, table: pd.DataFrame, *, subtitle: Sequence[str] = ()) -> alt.TitleParams:
     """Title a figure, with a note below wherever its table rests on simulated ratings."""
-    lines = [_SIMULATED_NOTE, *subtitle] if find_simulated(table) else list(subtitle)
-    return alt.TitleParams(text, subtitle=lines, anchor="start", subtitleColor="#444", offset=8)
+    find_simulated(table)  # refuses a table that does not say
+    title = title_chart(text, table, subtitle=subtitle, note=_SIMULATED_NOTE)
+    title.subtitleColor, title.offset = "#444", 8
+    return title
