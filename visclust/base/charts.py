@@ -70,7 +70,7 @@ def colour_by(
 def title_chart(
     text: str, *tables: Any, subtitle: Sequence[str] = (), note: str = SIMULATED_NOTE
 ) -> alt.TitleParams:
-    """Title a figure, with `note` as the first line below wherever one of its tables is marked as simulated."""
+    """Title a figure, with `note` as the first line below wherever one of its tables is simulated."""
     lines = [note, *subtitle] if is_simulated(*tables) else list(subtitle)
     return alt.TitleParams(text, subtitle=lines, anchor="start")
 

@@ -10,7 +10,7 @@ MARK = "simulated"
 def is_simulated(*tables: Any) -> bool:
     """Say whether any row of the tables is marked as simulated; what has no such column is not."""
     return any(
-        isinstance(table, pd.DataFrame) and MARK in table.columns and bool(table[MARK].fillna(False).any())
+        isinstance(table, pd.DataFrame) and MARK in table.columns and bool(table[MARK].eq(True).any())
         for table in tables
     )
 

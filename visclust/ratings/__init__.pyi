@@ -14,6 +14,7 @@ from visclust.ratings.simulation import (
     compare_with_truth as compare_with_truth,
     draw_cluster_effects as draw_cluster_effects,
     expect_contrasts as expect_contrasts,
+    make_rating_model as make_rating_model,
     measure_coverage as measure_coverage,
     simulate_ratings as simulate_ratings,
 )
