@@ -9,6 +9,7 @@ from visclust.base.provenance import digest_files, note_run, recorded
 from visclust.images.index import index_images
 
 _DATA = Path(__file__).parent / "example_data"
+IMAGE_FOLDER = _DATA / "images"
 
 
 class Example(NamedTuple):
@@ -67,7 +68,7 @@ def load_example() -> Example:
     >>> len(example.groups) == example.images["image_id"].nunique()
     True
     """
-    folder = _DATA / "images"
+    folder = IMAGE_FOLDER
     files = {name: _DATA / name for name in ("groups.csv", "near_duplicates.csv", "posts.parquet")}
     if not folder.is_dir():
         raise FileNotFoundError(
