@@ -31,6 +31,10 @@ _MISSING = {
         "no cluster has two images",
         "lower similarity_threshold or stop_size in 04_cluster_images, or add images, and run it again",
     ),
+    "comparable": (
+        "no configuration puts a judged pair into one cluster, or people call none the same",
+        "label more pairs in 05_label_pairs and run this notebook again",
+    ),
     "copies": ("no file is a near copy of another", "nothing needs to be done"),
     "disagreements": (
         "there is no pair on which annotators disagree",
@@ -66,6 +70,10 @@ _MISSING = {
         "no post shows an image of this study",
         "name the posts in study.toml (posts = …), see in 01_build_corpus which media could not be linked, and "
         "run it again",
+    ),
+    "many_pairs": (
+        "too few judged pairs are in one cluster",
+        "label more pairs in 05_label_pairs and run this notebook again",
     ),
     "posts": (
         "this study has no posts",

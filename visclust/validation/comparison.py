@@ -230,6 +230,43 @@ def compare_iterative_with_single(
     )
 
 
+@recorded
+def list_comparable(grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, least: int = 1) -> list[str]:
+    """List the clusterings whose precision, recall and F1 are defined on the judged pairs.
+
+    Parameters
+    ----------
+    grid : mapping of str to DataFrame
+        A clusters table for each configuration, by name; it may be empty.
+    gold : DataFrame
+        A gold table; it may be empty.
+    least : int, default 1
+        Judged pairs that must be in one cluster, and as many that people call the same.
+
+    Returns
+    -------
+    list of str
+        The names. `compare_configurations` and its like refuse a grid in which there is none.
+
+    Raises
+    ------
+    ValueError
+        If the tables do not match.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1]})
+    >>> gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
+    >>> grid = {"two": table.assign(iteration=0, silhouette=0.5)}
+    >>> list_comparable(grid, gold), list_comparable(grid, gold.head(0))
+    (['two'], [])
+    """
+    check_table(gold, "gold")
+    if gold["same"].sum() < least:
+        return []
+    return [name for name, clusters in grid.items() if predict_same(clusters, gold).same.sum() >= least]
+
+
 def compare_counted(
     counted: CountedGrid,
     *,
