@@ -41,6 +41,7 @@ from visclust.stages import (
     gather_respondents as gather_respondents,
     list_known_groups as list_known_groups,
     read_results as read_results,
+    try_analysis as try_analysis,
 )
 from visclust.study import open_study as open_study
 from visclust.survey import *

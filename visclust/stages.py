@@ -4,7 +4,7 @@ Notebooks run at every stage of every study. Here is what decides, in one place,
 gave, or what a computer makes up where the study lets it (``simulate``), marked so, or an empty table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,11 @@ _MISSING = {
         "name a CSV with account and kind in study.toml (accounts = …) and run this notebook again",
     ),
     "answers": ("nobody has answered yet", "answer some in the cell above and run the cells from here again"),
+    "assignment": (
+        "no image is assigned to anybody",
+        "name who rates (respondents_file in 08_sample_and_survey), or change its numbers as it says, and run the "
+        "notebooks from there again",
+    ),
     "clusters": (
         "no cluster has two images",
         "lower similarity_threshold or stop_size in 04_cluster_images, or add images, and run it again",
@@ -75,6 +80,11 @@ _MISSING = {
         "too few judged pairs are in one cluster",
         "label more pairs in 05_label_pairs and run this notebook again",
     ),
+    "matched": (
+        "fewer than two authors of posts with a frame have different scores",
+        "write the names of authors in the file of scores as in the posts, or collect more posts",
+    ),
+    "missed": ("the random sample missed no cluster", "nothing needs to be done"),
     "posts": (
         "this study has no posts",
         "name their file in study.toml (posts = …) and run 01_build_corpus and this notebook again",
@@ -101,11 +111,20 @@ _MISSING = {
         "nothing is simulated here, so that no truth is known",
         "nothing needs to be done, or set simulate = true in the study.toml of a copy of this study",
     ),
+    "tested": (
+        "no frame is used by enough authors, as the column reason says",
+        "collect more posts, or tick the frames of more clusters, and run the cells from there again",
+    ),
+    "themes": ("no theme has five images or more", "nothing needs to be done"),
     "two_annotators": (
         "agreement needs two people, and one has answered",
         "let a second person answer the same ones and run this notebook again",
     ),
     "unassigned": ("every image is in a cluster", "nothing needs to be done"),
+    "varied": (
+        "all images are alike in this, posted three times or more, or none of them",
+        "nothing needs to be done",
+    ),
     "words": ("no word stands out in any cluster", "nothing needs to be done, or lower min_uses"),
 }
 
@@ -150,6 +169,36 @@ def check_needs(shows: str, **things: Any) -> bool:
             print(_wrap(sentence[0].upper() + sentence[1:]))
             return False
     return True
+
+
+def try_analysis(what: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Try an analysis that refuses data which are too few or too alike, and print its reason where it does.
+
+    Parameters
+    ----------
+    what : str
+        What it would give, to stand before the reason.
+    function : callable
+        The function.
+    *arguments, **options
+        What to call it with.
+
+    Returns
+    -------
+    object
+        What the function gives; None where it raised a ValueError, whose text is printed.
+
+    Examples
+    --------
+    >>> try_analysis("The root", float, "nothing") is None
+    The root: could not convert string to float: 'nothing'
+    True
+    """
+    try:
+        return function(*arguments, **options)
+    except ValueError as reason:
+        print(_wrap(f"{what}: {reason}"))
+        return None
 
 
 def _is_there(thing: Any) -> bool:

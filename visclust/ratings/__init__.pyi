@@ -5,6 +5,7 @@ from visclust.ratings.mixed_model import fit_mixed_contrast as fit_mixed_contras
 from visclust.ratings.plots import (
     plot_cluster_contrasts as plot_cluster_contrasts,
     plot_emotion_heatmap as plot_emotion_heatmap,
+    plot_group_means as plot_group_means,
     plot_party_means as plot_party_means,
 )
 from visclust.ratings.power import power_for_contrast as power_for_contrast
