@@ -1,4 +1,5 @@
-# make run: the whole series on the example corpus. make quick: the checks for daily work. make test: every check.
+# This folder is the study of the example corpus; `visclust start` makes one of your own.
+# make run: the whole series on the example. make quick: the checks for daily work. make test: every check.
 # All install into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,15 +10,14 @@ apt = { command -v apt-get >/dev/null && $(AS_ROOT) true 2>/dev/null && $(AS_ROO
 .PHONY: run lab annotate example quick test test-gpu bench chromium
 
 run: .venv/.lab
-	$(BIN)/python -m visclust.notebook_run notebooks --to results
+	$(BIN)/python -m visclust run .
 
 lab: .venv/.lab
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+	$(BIN)/python -m visclust lab .
 
 # Labelling without code, for a room on one server: make annotate OPTIONS="--address 0.0.0.0"
 annotate: .venv/.lab
-	$(BIN)/python -m visclust.widgets.annotate_app --pairs results/pairs.parquet \
-		--images results/images.parquet --answers results/answers $(OPTIONS)
+	$(BIN)/python -m visclust annotate . $(OPTIONS)
 
 quick: .venv/.test
 	$(BIN)/ruff check .

@@ -45,7 +45,8 @@ class Picture(NamedTuple):
 
 def list_notebooks(folder: str | os.PathLike) -> list[Path]:
     """List the notebooks of a folder by name, which begins with their number; FileNotFoundError if none."""
-    found = sorted(Path(folder).glob("*.ipynb"))
+    # A newer version that `visclust upgrade` put beside a changed notebook is not of the series.
+    found = sorted(path for path in Path(folder).glob("*.ipynb") if not path.stem.endswith(".new"))
     if not found:
         raise FileNotFoundError(
             f"Expected notebooks (*.ipynb) in {folder}, found none: name the folder that holds them."
@@ -53,24 +54,46 @@ def list_notebooks(folder: str | os.PathLike) -> list[Path]:
     return found
 
 
+def choose_notebooks(paths: Sequence[Path], only: Sequence[str]) -> list[Path]:
+    """Choose notebooks by their numbers or how their names begin, all where none is named.
+
+    One that is not there is a ValueError.
+    """
+    wanted = [] if only else list(paths)
+    for each in only:
+        found = [path for path in paths if path.stem.startswith(each)]
+        if not found:
+            raise ValueError(
+                f"Expected the numbers of notebooks, such as 01 or 04, got {each!r}. There are: "
+                f"{', '.join(path.stem for path in paths)}."
+            )
+        wanted += found
+    return [path for path in paths if path in wanted]
+
+
 def run_notebooks(
     folder: str | os.PathLike,
     *,
     to: str | os.PathLike,
     work: str | os.PathLike | None = None,
+    only: Sequence[str] = (),
+    study: str | os.PathLike | None = None,
     timeout: float = 900,
 ) -> pd.DataFrame:
     """Execute every notebook of a folder in order, until one fails, and print one line for each.
 
     The notebooks are read only; executed copies go to the folder ``notebooks`` below `to`, with their outputs
     so far where one failed. What they write themselves goes to `work`, which they get as the environment
-    variable VISCLUST_RESULTS: by default `to`, so that JupyterLab finds it afterwards. A cell may take
-    `timeout` seconds. Returns one row per notebook: ``notebook`` (its name), ``seconds``, ``status`` ("ok",
+    variable VISCLUST_RESULTS: by default `to`, so that JupyterLab finds it afterwards. `study`, the folder
+    of a study, they get as VISCLUST_STUDY. `only` names some by their numbers. A cell may take `timeout`
+    seconds. Returns one row per notebook: ``notebook`` (its name), ``seconds``, ``status`` ("ok",
     "failed" or "not run") and ``error`` (source of the failing cell and what went wrong; empty otherwise).
     """
-    notebooks = list_notebooks(folder)
+    notebooks = choose_notebooks(list_notebooks(folder), only)
     to = Path(to).resolve()
     environment = {**os.environ, "VISCLUST_RESULTS": str(Path(work).resolve() if work else to)}
+    if study is not None:
+        environment["VISCLUST_STUDY"] = str(Path(study).resolve())
     rows, failed = [], False
     for path in notebooks:
         if failed:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import describe_device, is_on_gpu, to_host
+from visclust.base.places import drop_common_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -351,10 +352,11 @@ def digest_input(value: Any) -> str:
     """Digest an array or a table to 32 hexadecimal digits, so that two can be known to be the same.
 
     Arrays are digested by dtype, shape and bytes, wherever they are; tables by column names and values as
-    text, in their order, without the index.
+    text, in their order, without the index, and paths of image files from the folder that they share.
     """
     state = hashlib.sha256()
     if isinstance(value, pd.DataFrame):
+        value = drop_common_folder(value)
         state.update("\x1f".join(map(str, value.columns)).encode("utf-8", "surrogatepass"))
         for position in range(value.shape[1]):
             texts = _spell_values(value.iloc[:, position])

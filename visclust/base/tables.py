@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.base.files import guard_cell, write_atomically, write_json, write_text
+from visclust.base.places import find_places, keep_places
 from visclust.base.provenance import Record, describe_saved, digest_input
 
 UNASSIGNED = -1
@@ -284,7 +285,7 @@ def save_table(
     if kind is not None:
         check_table(table, kind)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
-    bare = table.copy(deep=False)
+    bare = keep_places(table, path).copy(deep=False)
     bare.attrs = {}  # pandas would write it into the file as well, and cannot write every value
     arrow = pa.Table.from_pandas(bare, preserve_index=False)
     if any(table[name].dtype == object for name in table.columns):
@@ -365,7 +366,8 @@ def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The table; ``attrs["provenance"]`` holds the record of how it was made.
+        The table; ``attrs["provenance"]`` holds the record of how it was made. Paths of image files that lie
+        in the folder of a study are those of today: the folder may have been moved or copied.
 
     Raises
     ------
@@ -383,7 +385,7 @@ def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
-    table = check_table(pd.read_parquet(path), kind)
+    table = check_table(find_places(pd.read_parquet(path), path), kind)
     record = read_provenance(path)
     record.pop("kind", None)
     if record:

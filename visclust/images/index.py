@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
+from visclust.base.places import SAME_BYTES
 from visclust.base.provenance import digest_file, digest_ids, note_run, recorded
 from visclust.base.tables import check_table
 from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
@@ -86,7 +87,7 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     first = images.drop_duplicates("image_id").set_index("image_id")["path"]
     copies = images["status"].eq("ok") & images.duplicated("image_id")
     images.loc[copies, "status"] = "duplicate"
-    images.loc[copies, "reason"] = "same bytes as " + images.loc[copies, "image_id"].map(first)
+    images.loc[copies, "reason"] = SAME_BYTES + images.loc[copies, "image_id"].map(first)
     note_run(inputs={"folder": digest_ids(images["image_id"])})
     return check_table(images, "images")
 

@@ -1,0 +1,299 @@
+"""The command ``visclust``: start a study, run its notebooks, open them, label, look at its state.
+
+``visclust --help`` lists the commands; ``python -m visclust`` is the same.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from visclust.base.files import write_text
+from visclust.base.places import STUDY_FILE
+from visclust.base.tables import read_provenance
+from visclust.study import VARIABLE, Study, open_study, read_study
+from visclust.study_notebooks import upgrade_notebooks, write_notebooks
+
+_LAB = "Expected the package {}, which this needs: pip install 'visclust[lab]'."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns 0, 1 where something failed, 2 where what was asked for is not possible."""
+    options = _make_parser().parse_args(arguments)
+    try:
+        return options.do(options)
+    except (FileNotFoundError, FileExistsError, NotADirectoryError, ValueError) as error:
+        print(f"visclust {options.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="visclust",
+        description="Explore, cluster, sample and annotate a corpus of images: a study is a folder.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name, do, words):
+        command = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        command.set_defaults(do=do)
+        if name == "start":
+            command.add_argument("study", help="the folder to make")
+        else:
+            command.add_argument("study", nargs="?", help="the study's folder; by default the one you are in")
+        return command
+
+    start = add("start", _start, "make the folder of a study, with its notebooks and study.toml")
+    start.add_argument("--images", metavar="FOLDER", help="your images; without it: the example")
+    start.add_argument("--posts", metavar="FILE", help="posts that show them: a file or a folder")
+
+    run = add("run", _run, "run the notebooks of a study, without a browser, into its results")
+    run.add_argument("--only", nargs="+", default=[], metavar="NUMBER", help="some of them: --only 01 04")
+    run.add_argument("--timeout", type=float, default=6 * 3600, help="seconds allowed for one cell")
+
+    add("lab", _lab, "open JupyterLab at the first notebook of a study")
+
+    annotate = add("annotate", _annotate, "serve the pairs of a study to its annotators, without code")
+    annotate.add_argument("--port", type=int, default=8866)
+    annotate.add_argument("--address", default="127.0.0.1", help="0.0.0.0 lets other computers in")
+    annotate.add_argument(
+        "--max-unsaved", type=int, default=0, help="3 for annotators far away from the server"
+    )
+
+    add("check", _check, "say what is in a study, and how and when each file was made")
+    add("upgrade", _upgrade, "bring the notebooks of a study to the installed version, your changes kept")
+    return parser
+
+
+def start_study(
+    folder: str | os.PathLike,
+    *,
+    images: str | os.PathLike | None = None,
+    posts: str | os.PathLike | None = None,
+) -> Study:
+    """Make the folder of a study: ``study.toml``, the numbered notebooks, and a place for results.
+
+    Without `images` it is a study of the example corpus. The folder must be new, empty, or hold nothing but
+    these images and posts. Paths inside the study are kept relative to it, others absolute.
+    """
+    folder = Path(folder).expanduser().absolute()
+    given = {"images": _find(images, "images"), "posts": _find(posts, "posts")}
+    if given["posts"] and not given["images"]:
+        raise ValueError("Expected the images that the posts show too: --images FOLDER --posts FILE.")
+    if given["images"] and not given["images"].is_dir():
+        raise NotADirectoryError(f"Expected a folder of images, but {given['images']} is a file.")
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(
+            f"Expected the name of a new folder, but {folder} is a file. Choose another name."
+        )
+    others = [
+        each
+        for each in folder.glob("*")
+        if not each.name.startswith(".") and not _holds(each, given.values())
+    ]
+    if others:
+        raise FileExistsError(
+            f"Expected a new or an empty folder, but {folder} holds {others[0].name}"
+            f"{f' and {len(others) - 1} more' if others[1:] else ''}. Choose another name."
+        )
+    entries = {name: _spell_path(path, folder) for name, path in given.items() if path}
+    write_notebooks(folder)
+    write_text(folder / STUDY_FILE, fill_template(folder.name, entries))  # last: now it is a study
+    return open_study(folder)
+
+
+def fill_template(name: str, entries: dict[str, str]) -> str:
+    """Write the text of ``study.toml``: every entry explained, those that are not given commented out."""
+    text = Path(__file__).with_name("study_template.toml").read_text(encoding="utf-8")
+    quoted = {each: json.dumps(value, ensure_ascii=False) for each, value in entries.items()}
+    images = (
+        f"images = {quoted['images']}"
+        if "images" in quoted
+        else (
+            '# Here: the example corpus. Take "example" away, and name a folder of your own.\n'
+            'example = true\n# images = "photos"'
+        )
+    )
+    posts = f"posts = {quoted['posts']}" if "posts" in quoted else '# posts = "posts.csv"'
+    return (
+        text.replace("@images@", images)
+        .replace("@posts@", posts)
+        .replace("@name@", json.dumps(name, ensure_ascii=False))
+    )
+
+
+def _find(path: str | os.PathLike | None, what: str) -> Path | None:
+    if path is None:
+        return None
+    found = Path(path).expanduser().resolve()
+    if not found.exists():
+        raise FileNotFoundError(f"Expected your {what} at {found}, but there is nothing. Check the path.")
+    return found
+
+
+def _holds(place: Path, wanted) -> bool:
+    """Tell whether something in a folder is one of the paths given, or what they lie in."""
+    return any(path is not None and path.is_relative_to(place.resolve()) for path in wanted)
+
+
+def _spell_path(path: Path, folder: Path) -> str:
+    inside = path.is_relative_to(folder.resolve())
+    return (path.relative_to(folder.resolve()) if inside else path).as_posix()
+
+
+def _start(options: argparse.Namespace) -> int:
+    study = start_study(options.study, images=options.images, posts=options.posts)
+    print(f"Started the study {study.name!r} in {study.folder}.")
+    print(f"Its images: {'those of the example' if study.is_example else study.images}.")
+    print(f"Say in {study.file} what it is about; only the images are needed.")
+    print("Next, one of:")
+    print(f"  visclust lab {_quote(options.study)}    opens JupyterLab at the first notebook")
+    print(f"  visclust run {_quote(options.study)}    runs all notebooks, and gathers their pictures")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    study = _open(options)
+    _need("nbclient", "nbformat")
+    from visclust.notebook_run import list_notebooks, run_notebooks, write_index
+
+    runs = run_notebooks(
+        study.notebooks,
+        to=study.results,
+        only=options.only,
+        study=_name_study(study),
+        timeout=options.timeout,
+    )
+    executed = [study.results / "notebooks" / path.name for path in list_notebooks(study.notebooks)]
+    page = write_index([path for path in executed if path.exists()], to=study.results)
+    print()
+    failed = runs[runs["status"] == "failed"]
+    for row in failed.itertuples():
+        print(f"{row.notebook} failed, and the notebooks after it were not run.\n\n{row.error}\n")
+    print(f"Pictures:           {page}")
+    print(f"Executed notebooks: {study.results / 'notebooks'}")
+    print(f"Open JupyterLab:    visclust lab {_quote(options.study or '')}".rstrip())
+    return int(len(failed) > 0)
+
+
+def _lab(options: argparse.Namespace) -> int:
+    study = _open(options)
+    _need("jupyterlab")
+    from visclust.notebook_run import list_notebooks
+
+    command = [sys.executable, "-m", "jupyterlab", str(list_notebooks(study.notebooks)[0])]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    environment = {**os.environ}
+    if _name_study(study):
+        environment[VARIABLE] = str(study.folder)
+    print(f"Opening {study.notebooks}. Stop it with Ctrl+C.", flush=True)
+    try:
+        return subprocess.run(command, env=environment, cwd=study.folder, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    study = _open(options)
+    _need("voila")
+    if not (study.results / "pairs.parquet").exists():
+        raise FileNotFoundError(
+            f"Expected the pairs to label in {study.results / 'pairs.parquet'}: run the notebooks 01, 02 "
+            "and 05 first, which draw them."
+        )
+    from visclust.widgets import annotate_app
+
+    for name in study.annotators:
+        print(f"{name}: http://{options.address}:{options.port}/?annotator={name.replace(' ', '%20')}")
+    if not study.annotators:
+        print(f"Annotators open http://{options.address}:{options.port} and type their names.")
+    print(f"Answers go to {study.results / 'answers'}.", flush=True)
+    annotate_app.main(list_annotate_arguments(study, options))
+    return 0
+
+
+def list_annotate_arguments(study: Study, options: argparse.Namespace) -> list[str]:
+    """Give what the labelling page is started with."""
+    places = {"pairs": "pairs.parquet", "images": "images.parquet", "answers": "answers"}
+    named = [f"--{name}={study.results / place}" for name, place in places.items()]
+    return [
+        *named,
+        f"--images-folder={study.folder}",
+        f"--question={study.question}",
+        f"--construct={study.construct}",
+        f"--max-unsaved={options.max_unsaved}",
+        f"--port={options.port}",
+        f"--address={options.address}",
+    ]
+
+
+def _check(options: argparse.Namespace) -> int:
+    study = read_study(options.study)
+    print(study)
+    print()
+    state = describe_state(study)
+    print(state.to_string(index=False) if len(state) else "No results yet.")
+    missing = [path for path in (study.images, study.posts) if path is not None and not path.exists()]
+    for path in missing:
+        print(f"\nNot there: {path}. Put it back, or correct {study.file}.")
+    return int(bool(missing))
+
+
+def describe_state(study: Study) -> pd.DataFrame:
+    """List the files of a study's results: ``file``, the function that made it, and when."""
+    rows = []
+    for path in sorted(study.results.rglob("*")):
+        if path.suffix in (".parquet", ".csv", ".npy") and not path.name.startswith("."):
+            try:
+                record = read_provenance(path)
+            except (OSError, ValueError):
+                record = {}
+            made = str(record.get("made_at") or "").replace("T", " ").removesuffix("+00:00")
+            rows.append(
+                (path.relative_to(study.results).as_posix(), record.get("function") or "not known", made)
+            )
+    return pd.DataFrame(rows, columns=["file", "made_by", "made_at_utc"])
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    study = read_study(options.study)
+    if not study.file.exists() or not study.notebooks.is_dir():
+        raise FileNotFoundError(f"Expected a study with notebooks in {study.folder}. Name its folder.")
+    for row in upgrade_notebooks(study.folder).itertuples():
+        print(f"{row.notebook}: {row.done}.")
+    return 0
+
+
+def _open(options: argparse.Namespace) -> Study:
+    study = open_study(options.study)
+    if not study.notebooks.is_dir():
+        raise FileNotFoundError(
+            f"Expected the notebooks of the study in {study.notebooks}, found none. Name the folder of a "
+            "study, or start one: visclust start my_study --images FOLDER."
+        )
+    return study
+
+
+def _name_study(study: Study) -> Path | None:
+    return study.folder if study.file.exists() else None
+
+
+def _need(*modules: str) -> None:
+    for module in modules:
+        if find_spec(module) is None:
+            raise FileNotFoundError(_LAB.format(module))
+
+
+def _quote(text: str) -> str:
+    return f'"{text}"' if " " in text else text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
