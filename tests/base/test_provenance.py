@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+from collections.abc import Sized
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,6 +126,51 @@ def test_an_iterator_is_not_used_up():
     given = iter([1, 2])
     explain(given)
     assert list(given) == [1, 2]
+    given = (each for each in "ab")
+    assert explained(given)["parameters"]["value"] == "builtins.generator"
+    assert list(given) == ["a", "b"]
+
+
+class Tensor(Sized):
+    """An array of another library, as PyTorch makes them: its elements are arrays again, without end."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros(2)
+
+    def __iter__(self):
+        raise TypeError("iteration over a 0-d tensor")
+
+    def __contains__(self, value):
+        return False
+
+    def __len__(self):
+        return 2
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Tensor(), f"{__name__}.Tensor"),
+        (np.datetime64("2018-06-14"), "2018-06-14"),
+        (np.timedelta64(2, "D"), "2 days"),
+        ([].append, "builtins.builtin_function_or_method"),
+    ],
+    ids=["tensor", "date", "span", "method"],
+)
+def test_no_argument_stops_a_call_by_what_the_record_says_of_it(value, expected):
+    assert json.loads(json.dumps(explained(value)["parameters"]["value"])) == expected
+
+
+def test_an_index_of_several_levels_is_told_by_its_digest():
+    index = pd.MultiIndex.from_product([["a", "b"], [1]])
+    assert explained(index)["parameters"]["value"] == {"length": 2, "digest": digest_input(index.to_frame())}
+
+
+def test_what_people_keep_under_the_name_of_the_record_is_none():
+    table = numbers()
+    table.attrs["provenance"] = "from the archive"
+    assert "inputs_made_by" not in explained(table)
+    assert describe_saved(table)["function"] is None
 
 
 def test_data_inside_mappings_lists_and_results_become_inputs_by_name():

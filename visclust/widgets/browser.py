@@ -425,7 +425,7 @@ def browse_clusters(
     paths = locate_images(images, clusters["image_id"], folder=images_folder)
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     keys = key_clusters(clusters)
-    version = f"browser {getattr(visclust, '__version__', '0.1.0')}"
+    version = f"browser {visclust.__version__}"
     log = NoteLog(keys, researcher=researcher, save_to=save_to, widget_version=version)
     study = digest_text(str(log.path))
     settings = {
