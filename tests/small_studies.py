@@ -1,4 +1,4 @@
-"""Small studies of anybody's: sixty images drawn here, with or without posts, with or without a person's labels."""
+"""Small studies of anybody's: images drawn here, with or without posts and a person's labels."""
 
 import json
 import random
@@ -12,7 +12,7 @@ SHAPES = ("stripes", "discs", "squares", "waves")
 
 
 def draw_images(folder, *, n=60, seed=0):
-    """Draw images of four kinds of shapes in colours of their own; gives the kind of each file by its name."""
+    """Draw images of four kinds of shapes, in colours of their own; gives the kind of each file."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     kinds = {}
@@ -49,9 +49,9 @@ def _draw(kind, rng, side=96):
 
 
 def write_study(folder, *, posts=False, labels=False, **images):
-    """Write a study: a folder of images, ``study.toml``, posts if asked for, and one person's answers if asked for.
+    """Write a study: a folder of images, ``study.toml``, and posts and words to label where asked for.
 
-    The person's answers to pairs can be given only once the pairs are drawn: `answer_pairs` does that.
+    A person's answers come later, when there is a table to answer: `answer_features`, `answer_pairs`.
     """
     folder = Path(folder)
     kinds = draw_images(folder / "photos", **images)

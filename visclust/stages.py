@@ -242,7 +242,7 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
     >>> import tempfile
     >>> from visclust.study import Study
     >>> folder = Path(tempfile.mkdtemp())
-    >>> study = Study(folder=folder, results=folder, name="mine", is_example=False, simulate=False, images=folder)
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
     >>> read_results(study, "posts_images")
     Empty DataFrame
     Columns: [post_id, image_id]
@@ -324,7 +324,7 @@ def gather_answers(
     >>> import tempfile
     >>> from visclust.study import Study
     >>> folder = Path(tempfile.mkdtemp())
-    >>> study = Study(folder=folder, results=folder, name="mine", is_example=False, simulate=False, images=folder)
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
     >>> len(gather_answers(study, pd.DataFrame(), pd.DataFrame()))
     Nobody has answered yet.
     0
@@ -364,7 +364,7 @@ def gather_feature_answers(
     >>> import tempfile
     >>> from visclust.study import Study
     >>> folder = Path(tempfile.mkdtemp())
-    >>> study = Study(folder=folder, results=folder, name="mine", is_example=False, simulate=False, images=folder)
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
     >>> len(gather_feature_answers(study, pd.DataFrame()))
     Nobody has answered yet.
     0
@@ -435,7 +435,7 @@ def gather_accounts(study: Study, posts: pd.DataFrame, *, seed: int = 0) -> pd.D
     >>> import tempfile
     >>> from visclust.study import Study
     >>> folder = Path(tempfile.mkdtemp())
-    >>> study = Study(folder=folder, results=folder, name="mine", is_example=False, simulate=False, images=folder)
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
     >>> len(gather_accounts(study, pd.DataFrame()))
     0
     """
@@ -478,7 +478,7 @@ def gather_frames(
     >>> import tempfile
     >>> from visclust.study import Study
     >>> folder = Path(tempfile.mkdtemp())
-    >>> study = Study(folder=folder, results=folder, name="mine", is_example=False, simulate=False, images=folder)
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
     >>> gather_frames(study, pd.DataFrame(), pd.DataFrame({"cluster": [3], "frame": ["march"]}))
        cluster  frame
     0        3  march
@@ -522,7 +522,7 @@ def gather_ideology(study: Study, users: pd.DataFrame, *, seed: int = 0) -> pd.D
     >>> import tempfile
     >>> from visclust.study import Study
     >>> folder = Path(tempfile.mkdtemp())
-    >>> study = Study(folder=folder, results=folder, name="mine", is_example=False, simulate=False, images=folder)
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
     >>> len(gather_ideology(study, pd.DataFrame()))
     0
     """
@@ -601,7 +601,7 @@ def gather_ratings(
     >>> import tempfile
     >>> from visclust.study import Study
     >>> folder = Path(tempfile.mkdtemp())
-    >>> study = Study(folder=folder, results=folder, name="mine", is_example=False, simulate=False, images=folder)
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
     >>> len(gather_ratings(study, pd.DataFrame()))
     0
     """

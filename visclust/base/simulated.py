@@ -9,10 +9,8 @@ MARK = "simulated"
 
 def is_simulated(*tables: Any) -> bool:
     """Say whether any row of the tables is marked as simulated; what has no such column is not."""
-    return any(
-        isinstance(table, pd.DataFrame) and MARK in table.columns and bool(table[MARK].eq(True).any())
-        for table in tables
-    )
+    marked = [table[MARK] for table in tables if isinstance(table, pd.DataFrame) and MARK in table.columns]
+    return any(bool(column.isin([True]).any()) for column in marked)
 
 
 def mark_simulated(table: pd.DataFrame, *sources: Any) -> pd.DataFrame:
