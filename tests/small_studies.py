@@ -55,7 +55,7 @@ def write_study(folder, *, posts=False, labels=False, **images):
     """
     folder = Path(folder)
     kinds = draw_images(folder / "photos", **images)
-    lines = ['images = "photos"']
+    lines = ['images = "photos"', 'encoder = "efficientnet_lite0"']
     if posts:
         write_posts(folder / "tweets.csv", kinds)
         lines.append('posts = "tweets.csv"')

@@ -162,7 +162,8 @@ def _write_parameters(notebook: nbformat.NotebookNode, values: Mapping[str, Any]
         }
     if unknown := [each for each in values if each not in known]:
         raise ValueError(
-            f"Expected parameters of {name} ({', '.join(sorted(known)) or 'it has none'}), got {unknown[0]!r}."
+            f"Expected parameters of {name} ({', '.join(sorted(known)) or 'it has none'}), "
+            f"got {unknown[0]!r}."
         )
     lines = [f"{each} = {value!r}" for each, value in values.items()]
     cell = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["injected-parameters"]})

@@ -1,7 +1,7 @@
 """What a study has at its stage: a sentence where something is missing, people's data before simulated ones.
 
-Notebooks run at every stage of every study. Here is what decides, in one place, what they go on with: what people
-gave, or what a computer makes up where the study lets it (``simulate``), marked so, or an empty table.
+Notebooks run at every stage of every study. Here is what decides, in one place, what they go on with: what
+people gave, or what a computer makes up where the study lets it (``simulate``), marked so, or an empty table.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.annotation.features import check_features
 from visclust.annotation.simulated import simulate_answers, simulate_features
+from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
@@ -29,8 +30,7 @@ _MISSING = {
     "answers": ("nobody has answered yet", "answer some in the cell above and run the cells from here again"),
     "assignment": (
         "no image is assigned to anybody",
-        "name who rates (respondents_file in 08_sample_and_survey), or change its numbers as it says, and run the "
-        "notebooks from there again",
+        "in 08_sample_and_survey name who rates (respondents_file), or change the numbers as it says",
     ),
     "clusters": (
         "no cluster has two images",
@@ -52,7 +52,7 @@ _MISSING = {
     ),
     "frames": (
         "no cluster has a frame yet",
-        "name frames in study.toml (frames = …), tick them in the browser above, and run the cells from here again",
+        "name frames in study.toml (frames = …) and tick them in the browser above",
     ),
     "gold": ("no pair is judged yet", "label pairs in 05_label_pairs and run this notebook again"),
     "groups": (
@@ -73,8 +73,7 @@ _MISSING = {
     ),
     "links": (
         "no post shows an image of this study",
-        "name the posts in study.toml (posts = …), see in 01_build_corpus which media could not be linked, and "
-        "run it again",
+        "name posts in study.toml (posts = …); 01_build_corpus lists the media that could not be linked",
     ),
     "many_pairs": (
         "too few judged pairs are in one cluster",
@@ -91,8 +90,7 @@ _MISSING = {
     ),
     "ratings": (
         "there are no ratings yet",
-        "send out the survey of 08_sample_and_survey, read what comes back with read_ratings, name its file in "
-        "study.toml (ratings = …) and run this notebook again",
+        "read the answers to the survey with read_ratings, and name the saved table in study.toml (ratings)",
     ),
     "respondents": (
         "nobody is named who could rate the images",
@@ -155,8 +153,8 @@ def check_needs(shows: str, **things: Any) -> bool:
     >>> posts = pd.DataFrame({"post_id": []})
     >>> if check_needs("the images posted on each day", posts=posts):
     ...     print(len(posts))
-    This study has no posts: name their file in study.toml (posts = …) and run 01_build_corpus and this notebook
-    again, to see here the images posted on each day.
+    This study has no posts: name their file in study.toml (posts = …) and run 01_build_corpus and this
+    notebook again, to see here the images posted on each day.
     """
     if unknown := [name for name in things if name not in _MISSING]:
         raise TypeError(f"Expected one of {', '.join(_MISSING)} as what is needed, got {unknown[0]!r}.")
@@ -205,7 +203,7 @@ def _is_there(thing: Any) -> bool:
     return bool(len(thing)) if hasattr(thing, "__len__") else bool(thing)
 
 
-def _wrap(text: str, width: int = 110) -> str:
+def _wrap(text: str, width: int = 105) -> str:
     lines, line = [], ""
     for word in text.split(" "):
         if line and len(line) + 1 + len(word) > width:
@@ -412,6 +410,7 @@ def _counts(study: Study, people: pd.DataFrame, n_items: int) -> bool:
     return True
 
 
+@recorded
 def gather_accounts(study: Study, posts: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Gather the accounts that the collection followed: the study's, or simulated ones if it lets them be.
 
@@ -451,6 +450,7 @@ def gather_accounts(study: Study, posts: pd.DataFrame, *, seed: int = 0) -> pd.D
     return pd.DataFrame({"account": names, "kind": kinds, MARK: True})
 
 
+@recorded
 def gather_frames(
     study: Study, clusters: pd.DataFrame, ticked: pd.DataFrame, *, seed: int = 0
 ) -> pd.DataFrame:
@@ -498,6 +498,7 @@ def gather_frames(
     return frames.assign(**{MARK: True})
 
 
+@recorded
 def gather_ideology(study: Study, users: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Gather the ideology of authors: the study's scores, or simulated ones where it lets them be, or none.
 
@@ -539,6 +540,7 @@ def gather_ideology(study: Study, users: pd.DataFrame, *, seed: int = 0) -> pd.D
     return scores.sample(frac=0.9, random_state=seed).reset_index(drop=True).assign(**{MARK: True})
 
 
+@recorded
 def gather_respondents(study: Study, file: str | Path | None = None, *, per_group: int = 48) -> pd.DataFrame:
     """Gather who rates the images: the people in a file, or simulated ones where the study lets them be.
 

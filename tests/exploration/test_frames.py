@@ -81,3 +81,15 @@ def test_without_frames_posts_are_labelled_with_none(make_clusters):
     labelled = vc.label_posts(make_clusters([0, 1, 2, -1]), FRAMES.head(0), POSTS, links=LINKS)
     assert list(labelled.posts.columns) == ["post_id", "author"]
     assert labelled.users.empty
+
+
+def test_posts_labelled_by_simulated_frames_are_marked():
+    clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": 1, "silhouette": 0.1})
+    frames = pd.DataFrame({"cluster": [0], "frame": ["calm"], "simulated": [True]})
+    posts = pd.DataFrame({"post_id": ["p"], "author": ["ann"]})
+    links = pd.DataFrame({"post_id": ["p"], "image_id": ["a"]})
+    labelled = vc.label_posts(clusters, frames, posts, links=links)
+    assert all(table["simulated"].all() for table in labelled)
+    assert not any(
+        "simulated" in table for table in vc.label_posts(clusters, frames.iloc[:, :2], posts, links=links)
+    )

@@ -106,3 +106,18 @@ def test_every_figure_says_that_ratings_were_simulated_and_only_then(survey, hea
 def test_a_table_that_does_not_say_so_is_not_drawn(heatmap):
     with pytest.raises(ValueError, match="column simulated"):
         vc.plot_emotion_heatmap(heatmap.cells.drop(columns="simulated"), lines=heatmap.lines)
+
+
+def test_figure_10_takes_the_study_s_colours_in_their_order_and_has_some_for_other_groups(survey):
+    means = vc.compare_groups(survey[2].ratings, survey[0], n_bootstrap=5).means
+    means["group"] = means["group"].map({"Democrat": "men", "Republican": "women"})
+    scale = vc.plot_group_means(means, colours={"women": "#123456", "men": ""}).to_dict()
+    drawn = json.dumps(scale)
+    assert '"domain": ["women", "men"]' in drawn
+    assert '"range": ["#123456", "#0072b2"]' in drawn
+
+
+def test_the_former_name_warns(survey):
+    means = vc.compare_groups(survey[2].ratings, survey[0], n_bootstrap=5).means
+    with pytest.warns(DeprecationWarning, match="plot_group_means"):
+        vc.plot_party_means(means)
