@@ -80,8 +80,18 @@ def test_a_text_of_several_lines_is_no_swallowed_row(said):
     assert rows[-1].cells[1] == said.replace('""', '"')
 
 
-@pytest.mark.parametrize("text", ["sep=;\na;b\n1;2", '"sep=;"\r\na;b\n1;2', "sep=|\na|b\n1|2",
-                                  "sep=\\t\na\tb\n1\t2", "\n\na;b\n1;2", 'a|b\n1|2', '"x, y, z";b\n1;2'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\na;b\n1;2",
+        '"sep=;"\r\na;b\n1;2',
+        "sep=|\na|b\n1|2",
+        "sep=\\t\na\tb\n1\t2",
+        "\n\na;b\n1;2",
+        "a|b\n1|2",
+        '"x, y, z";b\n1;2',
+    ],
+)
 def test_the_delimiter_is_read_from_its_line_or_the_header(text):
     assert [row.cells[1] for row in split(text)] == ["b", "2"]
 

@@ -228,8 +228,8 @@ class _Lines:
 
 
 def _shape(cell: str) -> str:
-    """Write what a cell looks like: 9 for digits, a for letters, anything else as it is."""
-    return _LETTERS.sub("a", re.sub(r"\d+", "9", cell.strip()))[:40]
+    """Write what a cell looks like: 9 for digits, a for letters, anything else, spaces too, as it is."""
+    return _LETTERS.sub("a", re.sub(r"\d+", "9", cell.rstrip("\r\n")))[:40]
 
 
 def _split_line(text: str, delimiter: str) -> list[str]:
@@ -253,7 +253,7 @@ def _looks_like_row(text: str, delimiter: str, known: Sequence[set[str] | None])
     if not told:
         return len(cells) > 2
     first = known[0]
-    return (not first or _shape(cells[0]) in first) and sum(told) * 2 >= len(told)
+    return (not first or _shape(cells[0]) in first) and sum(told) * 2 > len(told)
 
 
 def read_cells(path: str | os.PathLike) -> list[list[str]]:

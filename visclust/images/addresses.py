@@ -91,18 +91,18 @@ def _find_shared(
     for address, rows in candidates.items():
         if address not in reasons:
             claims.setdefault(tuple(rows), {}).setdefault(_name_source(address), []).append(address)
-    found = {}
-    for rows, sources in claims.items():
-        if len(sources) <= len(rows):
+    found: dict[str, str] = {}
+    for places, sources in claims.items():
+        if len(sources) <= (n_files := len(places)):
             continue
         best = max(fits[address] for group in sources.values() for address in group)
-        nearest = [key for key, group in sources.items() if max(map(fits.__getitem__, group)) == best]
-        for key, group in sources.items():
-            if key in nearest and len(nearest) > len(rows):
+        nearest = [source for source, group in sources.items() if max(map(fits.__getitem__, group)) == best]
+        for source, group in sources.items():
+            if source in nearest and len(nearest) > n_files:
                 why = (
                     f"{len(nearest)} different addresses end so, and not as many files: name the file itself"
                 )
-            elif key in nearest:
+            elif source in nearest:
                 continue
             else:
                 why = "the file of this name fits another address better"
