@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from visclust.base.cells import read_cells
 from visclust.base.files import restore_cell
-from visclust.survey.cells import read_rows_of_cells
 
 ITEMS = ("hopeful", "proud", "angry")
 ADDRESS = "https://example.org/i/{image_id}.jpg"
@@ -38,11 +38,11 @@ def look_up(ratings):
 
 def run_qualtrics(folder, truth, path, *, choice_text=False, rows_of=lambda rows: rows):
     """Stand in for Qualtrics: take the exported files, and give what its CSV export looks like."""
-    contacts = read_rows_of_cells(folder / "contacts.csv")
+    contacts = read_cells(folder / "contacts.csv")
     questions = (folder / "survey.txt").read_text()
     items = re.findall(r"\[\[Choice:\d+\]\]\n(.*)", questions)
     fields = re.findall(r"\[\[ED:(.*)\]\]", questions)
-    loops = len(read_rows_of_cells(folder / "loop_and_merge.csv")) - 1
+    loops = len(read_cells(folder / "loop_and_merge.csv")) - 1
     names = ["StartDate", "Status", "Finished", "Duration (in seconds)", "ResponseId", "ExternalReference"]
     texts = ["Start Date", "Response Type", "Finished", "Duration (in seconds)", "Response ID", "External"]
     for loop in range(1, loops + 1):

@@ -75,3 +75,51 @@ def test_posts_without_links_are_an_error_and_no_posts_are_none(tables):
     with pytest.raises(ValueError, match="posts and links together"):
         ImagePosts(["a"], tables[0])
     assert ImagePosts(["a"]).find_images("x") == frozenset()
+
+
+def link_addresses(make_images, paths, *addresses):
+    images = make_images([f"i{number}" for number in range(len(paths))])
+    images["path"] = paths
+    posts = pd.DataFrame({"post_id": [str(n) for n in range(len(addresses))], "media": list(addresses)})
+    links = vc.link_posts(posts, images)
+    return links.to_numpy().tolist(), links.attrs["unmatched"]
+
+
+FILMS = ["https://i.example/vi/A/hqdefault.jpg", "https://i.example/vi/B/hqdefault.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("path", "addresses"),
+    [
+        ("img/hqdefault.jpg", FILMS),
+        ("img/1.webp", ["https://a.example/1.png", "https://b.example/1.jpg"]),
+        ("img/1.jpg", ["https://x.example/a/1.jpg", "https://y.example/a/1.jpg"]),
+        ("img/p.jpg", [f"https://a.example/{n}/p.jpg" for n in range(30)]),
+    ],
+)
+def test_one_file_is_linked_to_none_of_several_addresses_that_end_alike(make_images, path, addresses):
+    links, unmatched = link_addresses(make_images, [path], *addresses)
+    assert links == []
+    assert unmatched["media"].tolist() == addresses
+    assert unmatched["reason"].str.contains(f"{len(addresses)} different addresses end so").all()
+
+
+@pytest.mark.parametrize(
+    ("paths", "addresses", "expected"),
+    [
+        (["img/A/hqdefault.jpg", "img/B/hqdefault.jpg"], FILMS, [["0", "i0"], ["1", "i1"]]),
+        (["img/A/hqdefault.jpg"], FILMS, [["0", "i0"]]),
+        (["i.example/vi/B/hqdefault.jpg"], FILMS, [["1", "i0"]]),
+        (["img\\A\\hqdefault.jpg"], FILMS, [["0", "i0"]]),
+        # The same picture in two sizes, and from two machines of one network.
+        (["1.jpg"], ["https://p.example/m/1.jpg:small", "https://p.example/m/1?format=jpg&name=orig"],
+         [["0", "i0"], ["1", "i0"]]),
+        (["1.jpg"], ["https://lax.cdn.example/v/1.jpg?a=1", "https://fra.cdn.example/v/1.jpg"],
+         [["0", "i0"], ["1", "i0"]]),
+        (["1.jpg"], ["https://p.example/a/1.png", "https://p.example/b/1.jpg"], [["1", "i0"]]),
+    ],
+)  # fmt: skip
+def test_folders_before_the_name_decide_whose_a_file_is(make_images, paths, addresses, expected):
+    links, unmatched = link_addresses(make_images, paths, *addresses)
+    assert links == expected
+    assert len(unmatched) == len(addresses) - len(expected)

@@ -1,13 +1,19 @@
+import bz2
 import gzip
 import json
+import lzma
+import random
 import warnings
+from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
 import visclust as vc
 from visclust.base.provenance import digest_file
+from visclust.corpus.posts import _RoundedIds
 
 # One tweet as the search gives it; all that a tweet can hold is in test_tweets.py.
 TWEET = {"id": "1050118621198921728", "text": "Never again #FamiliesBelongTogether", "author_id": "7"}
@@ -53,12 +59,16 @@ def test_a_folder_is_read_in_the_order_of_its_paths_and_the_first_of_an_id_stays
         file.write(json.dumps({**TWEET, "text": "first"}) + "\n" + json.dumps({**TWEET, "id": "2"}))
     (tmp_path / "deep/c.csv").write_text("post_id,text\n3,third\n2,again\n")
     (tmp_path / "notes.txt").write_text("not posts")
-    result = vc.read_posts(tmp_path, progress=False)
+    with pytest.warns(UserWarning, match="2 posts have an id that came before with another author or text"):
+        result = vc.read_posts(tmp_path, progress=False)
     assert result.posts["post_id"].tolist() == [TWEET["id"], "2", "3"]
     assert result.posts["text"][0] == "first"
-    assert result.files["repeated"].tolist() == [0, 1, 1]
-    assert result.files["format"].tolist() == ["twarc2", "twarc2", "csv"]
-    assert result.summary == "3 posts read from 3 files; 2 repeated ids left out, 0 malformed lines."
+    assert result.files["repeated"].tolist() == [0, 1, 1, 0]
+    assert result.files["format"].tolist() == ["twarc2", "twarc2", "csv", ""]
+    assert result.files["note"].tolist() == ["", "", "", "no file of posts by its ending .txt"]
+    assert result.summary == (
+        "3 posts read from 3 files; 2 repeated ids left out, 0 malformed lines. 1 other file not read."
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,6 +116,7 @@ def test_nothing_is_saved_where_nothing_was_read(read, tmp_path):
 @given(
     st.lists(
         st.tuples(st.integers(0, 2**63 - 1), st.text(), st.lists(st.text(min_size=1), max_size=3)),
+        min_size=1,
         max_size=8,
         unique_by=lambda row: row[0],
     )
@@ -132,3 +143,96 @@ def test_no_bytes_crash_the_reader(tmp_path_factory, noise):
         warnings.simplefilter("ignore")
         posts = vc.read_posts(path, progress=False).posts
     assert posts["post_id"].tolist() == [TWEET["id"]]
+
+
+def write_packed(path, text):
+    opens = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    if path.suffix.lower() == ".zst":
+        path.write_bytes(pa.compress(text.encode(), codec="zstd", asbytes=True))
+    else:
+        with opens.get(path.suffix.lower(), open)(path, "wt") as file:
+            file.write(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.JSONL", "a.Json", "a.ndJSON.GZ", "a.jsonl.bz2", "a.jsonl.xz", "a.jsonl.zst", "deep/a.jsonl.ZST"],
+)
+def test_every_file_of_a_folder_is_read_whatever_its_case_and_packing(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    write_packed(tmp_path / name, json.dumps(TWEET) + "\n")
+    result = vc.read_posts(tmp_path, progress=False)
+    assert result.posts["post_id"].tolist() == [TWEET["id"]]
+
+
+@pytest.mark.parametrize("name", ["a.CSV.gz", "a.csv.zst", "a.tsv.bz2", "a.TAB", "a.txt", "a.csv"])
+def test_tables_are_read_packed_and_with_other_endings(tmp_path, name):
+    write_packed(tmp_path / name, "post_id\ttext\n1\thello\n")
+    assert vc.read_posts(tmp_path, progress=False).posts["text"].tolist() == ["hello"]
+    assert vc.read_posts(tmp_path / name, progress=False).posts["text"].tolist() == ["hello"]
+
+
+def test_what_is_not_read_in_a_folder_is_listed_with_why(tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps(TWEET))
+    (tmp_path / "b.jsonl.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+    (tmp_path / "c.jsonl").write_text("[]")
+    (tmp_path / "d.xlsx").write_text("")
+    (tmp_path / "e.zip").write_text("")
+    (tmp_path / ".hidden.jsonl").write_text("")
+    (tmp_path / "f.txt").write_text("some notes, of mine\n")
+    (tmp_path / "g.jsonl").symlink_to(tmp_path / "gone")
+    with pytest.warns(UserWarning, match="3 files of the folder could not be read"):
+        result = vc.read_posts(tmp_path, progress=False)
+    notes = {
+        Path(file).name: note for file, note in zip(result.files["file"], result.files["note"], strict=True)
+    }
+    assert set(notes) == {
+        "a.jsonl",
+        "b.jsonl.zst",
+        "c.jsonl",
+        "d.xlsx",
+        "e.zip",
+        ".hidden.jsonl",
+        "f.txt",
+        "g.jsonl",
+    }
+    assert [name for name, note in notes.items() if not note] == ["a.jsonl"]
+    assert "Truncated" in notes["b.jsonl.zst"]
+    assert "jq" in notes["c.jsonl"]
+    assert result.summary.endswith("7 other files not read.")
+
+
+def test_ids_that_are_unique_within_a_channel_only_are_warned_of_and_every_post_left_out_has_a_row(tmp_path):
+    (tmp_path / "a.csv").write_text("post_id,text\n1,a\n2,b\n")
+    (tmp_path / "b.csv").write_text("post_id,text\n1,x\n2,b\n")
+    with pytest.warns(UserWarning, match="1 posts have an id that came before with another author or text"):
+        result = vc.read_posts(tmp_path, progress=False)
+    assert result.files["repeated"].tolist() == [0, 2]
+    assert result.notes["note"].tolist() == ["1 in record 1 ('x') came before as another post"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "rounded"),
+    [
+        (["1234567890123450000", "1294030472428120000"], True),
+        (["1234567890123450000"], True),
+        (["1234567890123456789"] * 1, False),
+        ([str(10**18 + 7 * n + 1) for n in range(50)], False),
+        (["1000", "20000"], False),
+        ([f"{n}000000000000000" for n in range(1, 9)], False),  # 16 digits: one in ten ends so
+    ],
+)
+def test_ids_that_a_spreadsheet_rounded_are_warned_of(tmp_path, ids, rounded):
+    (tmp_path / "a.csv").write_text("post_id,text\n" + "".join(f"{each},x\n" for each in ids))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        vc.read_posts(tmp_path / "a.csv", progress=False)
+    assert any("a spreadsheet has rounded them" in str(each.message) for each in caught) is rounded
+
+
+def test_ten_thousand_true_ids_are_not_called_rounded():
+    ids = _RoundedIds()
+    generator = random.Random(0)
+    for _ in range(10_000):
+        ids.see(str(generator.randrange(10**18, 2 * 10**18)))
+    assert not ids.are_rounded()

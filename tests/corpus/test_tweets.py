@@ -214,3 +214,27 @@ def test_one_bad_tweet_does_not_cost_its_page(read):
 
 def test_an_empty_page_is_no_error(read):
     assert len(read(FLAT, {"meta": {"result_count": 0}}).malformed) == 0
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        {"id": 4250000000000001, "idstr": "4250000000000001", "text": "x", "user": {"screen_name": "ann"},
+         "pic_urls": [], "created_at": "Thu Jun 14 20:00:00 +0800 2018", "reposts_count": 3},
+        {"id": 7, "type": "message", "date": "2018-06-14T12:00:00", "from": "ann", "text": "x"},
+        {"id": "1", "text": "x", "timestamp": "2018-06-14T12:00:00Z", "username": "ann", "media_url": "u"},
+        {"id": 1, "text": "x", "date": 1528977600, "owner_id": -1, "attachments": [], "likes": {"count": 3}},
+        {"id": "1", "text": "x", "author": "ann"},
+        {"id": "1", "text": "x", "user": {"name": "ann"}, "image_url": "u"},
+    ],
+    ids=["weibo", "telegram", "threads", "vk", "comments", "other"],
+)  # fmt: skip
+def test_posts_of_other_platforms_are_no_tweets(read, post):
+    with pytest.raises(ValueError, match=r"a post of another platform: it has .*columns="):
+        read(post)
+
+
+def test_a_tweet_with_fields_of_ones_own_is_a_tweet(read):
+    assert len(read({**FLAT, "my_label": 1, "__twarc": {}}).posts) == 1
+    old = {"id": 1, "text": "x", "user": {"screen_name": "ann"}, "favorited": False, "source": "web"}
+    assert read(old).posts["author"].tolist() == ["ann"]

@@ -6,7 +6,7 @@ from PIL import Image
 from survey_runs import ADDRESS
 
 import visclust as vc
-from visclust.survey.cells import read_rows_of_cells
+from visclust.base.cells import read_cells
 
 
 @pytest.mark.parametrize("to", ["qualtrics", "csv", "html"])
@@ -18,7 +18,7 @@ def test_no_exported_table_holds_a_formula(assignment, images, tmp_path, to):
     )
     tables = [path for path in made.files if path.suffix == ".csv"]
     assert tables
-    cells = [cell for path in tables for row in read_rows_of_cells(path) for cell in row]
+    cells = [cell for path in tables for row in read_cells(path) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
     assert any("R1()" in cell for cell in cells)
 

@@ -8,7 +8,7 @@ import pytest
 from survey_runs import ADDRESS, ITEMS, as_rows, look_up, run_qualtrics
 
 import visclust as vc
-from visclust.survey.cells import read_rows_of_cells
+from visclust.base.cells import read_cells
 
 
 @pytest.mark.parametrize("choice_text", [False, True])
@@ -31,12 +31,12 @@ def test_the_qualtrics_files_fit_together(assignment, images, tmp_path):
     made = vc.export_survey(assignment, images, save_to=tmp_path, image_address=ADDRESS)
     questions = (tmp_path / "survey.txt").read_text()
     assert questions.startswith("[[AdvancedFormat]]\n")
-    contacts = read_rows_of_cells(tmp_path / "contacts.csv")
+    contacts = read_cells(tmp_path / "contacts.csv")
     assert contacts[0][1:] == re.findall(r"\[\[ED:(.*)\]\]", questions)
     assert "[[Answer:1]]\n1\n" in questions
     assert "[[Answer:10]]\n10\n" in questions
-    assert [len(row) for row in read_rows_of_cells(tmp_path / "loop_and_merge.csv")] == [2, 2, 2]
-    links = read_rows_of_cells(tmp_path / "links.csv")
+    assert [len(row) for row in read_cells(tmp_path / "loop_and_merge.csv")] == [2, 2, 2]
+    links = read_cells(tmp_path / "links.csv")
     assert "respondent=%3DR1%28%29&group=D&image_1=b" in links[1][2]
     assert json.loads((tmp_path / "survey.json").read_text())["function"] == "export_survey"
     assert {path.name for path in made.files} >= {"INSTRUCTIONS.txt", "contacts.csv", "survey.json"}
@@ -72,7 +72,7 @@ def test_statements_of_another_questionnaire_are_refused(assignment, images, tru
 def test_an_export_with_tabs_in_utf_16_is_read(assignment, images, truth, tmp_path):
     vc.export_survey(assignment, images, save_to=tmp_path, items=ITEMS, image_address=ADDRESS)
     run_qualtrics(tmp_path, truth, tmp_path / "back.csv", rows_of=as_rows)
-    rows = read_rows_of_cells(tmp_path / "back.csv")
+    rows = read_cells(tmp_path / "back.csv")
     with (tmp_path / "back.tsv").open("w", newline="", encoding="utf-16") as file:
         csv.writer(file, delimiter="\t").writerows(rows)
     assert look_up(vc.read_ratings(tmp_path / "back.tsv", assignment, items=ITEMS).ratings) == truth

@@ -11,14 +11,14 @@ from survey_runs import ITEMS, NAMES, look_up
 import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
 from visclust.annotation.ratings import write_rating_answer
+from visclust.base.cells import read_cells
 from visclust.base.files import restore_cell
-from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.raw_answers import read_rating
 
 
 def test_ratings_come_back_from_a_plain_table_as_they_were_given(assignment, images, truth, tmp_path):
     vc.export_survey(assignment, images, to="csv", save_to=tmp_path, items=ITEMS)
-    rows = read_rows_of_cells(tmp_path / "survey.csv")
+    rows = read_cells(tmp_path / "survey.csv")
     header = rows[0]
     for row in rows[1:]:
         for item in ITEMS:
@@ -41,7 +41,7 @@ def test_ratings_come_back_from_pages_as_they_were_given(assignment, images, tru
     )
     pages = [path for path in made.files if path.suffix == ".html"]
     assert len(pages) == 3
-    listed = read_rows_of_cells(tmp_path / "out" / "respondents.csv")[1:]
+    listed = read_cells(tmp_path / "out" / "respondents.csv")[1:]
     assert [restore_cell(row[0]) for row in listed] == sorted(NAMES)
     for row in assignment.itertuples():
         given = {item: truth[row.respondent, row.image_id, item] for item in ITEMS}

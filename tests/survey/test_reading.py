@@ -99,3 +99,22 @@ print([name for name in ("PIL", "anywidget", "visclust.images", "visclust.widget
 def test_reading_a_survey_imports_no_page_and_no_widget():
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["sep=;\r\nrespondent;image_id;proud;seconds\r\nr3;b;7;4,5\r\n",
+                                  "respondent;image_id;proud;seconds\rr3;b;7,0;4,5\r"])  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_are_read_as_spreadsheets_of_other_languages_write_them(assignment, tmp_path, text, encoding):
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    row = (
+        vc.read_ratings(tmp_path / "a.csv", assignment, items=["proud"])
+        .ratings.dropna(subset="rating")
+        .iloc[0]
+    )
+    assert (row["rating"], row["seconds"]) == (7, 4.5)
+
+
+def test_a_file_that_is_no_table_is_refused(assignment, tmp_path):
+    (tmp_path / "a.csv").write_text('respondent,image_id,proud\nr3,b,"' + "x" * 200_000)
+    with pytest.raises(ValueError, match=r"[Qq]uotation mark may be open"):
+        vc.read_ratings(tmp_path / "a.csv", assignment, items=["proud"])

@@ -10,6 +10,21 @@ _START = 100
 _SHAPE_ERRORS = (AttributeError, KeyError, TypeError)
 
 
+# What a tweet of version 2 holds at its top, as the API, twarc2 and 4CAT write it.
+_FIELD_NAMES_2 = (
+    "id text article attachments author author_id author_user card_uri community_id context_annotations "
+    "conversation_id created_at display_text_range edit_controls edit_history_tweet_ids entities errors geo "
+    "in_reply_to_user in_reply_to_user_id lang matching_rules media_metadata non_public_metrics note_tweet "
+    "organic_metrics possibly_sensitive promoted_metrics public_metrics referenced_tweets reply_settings "
+    "scopes source suggested_source_links withheld"
+)
+_FIELDS_2 = frozenset(_FIELD_NAMES_2.split())
+# One of these is enough: no other platform has them.
+_MARKS_2 = frozenset(("edit_history_tweet_ids", "conversation_id", "public_metrics", "referenced_tweets"))
+# Of version 1.1 before ids came as text; Weibo has a user with a screen_name too.
+_MARKS_1 = frozenset(("favorite_count", "in_reply_to_screen_name", "favorited", "is_quote_status"))
+
+
 class _Includes(NamedTuple):
     """What a page of results carries beside its tweets, by id."""
 
@@ -56,9 +71,18 @@ def _index_includes(includes: dict[str, Any]) -> _Includes:
 
 def _read_one(tweet: Any, includes: _Includes, line: int) -> PostRow | Malformed:
     try:
-        if "id_str" in tweet or "full_text" in tweet:
+        if "id_str" in tweet or "full_text" in tweet or ("user" in tweet and _MARKS_1 & set(tweet)):
             return check_texts(_read_version_1(tweet))
         if "text" in tweet and "id" in tweet:
+            foreign = [key for key in tweet if key not in _FIELDS_2 and not key.startswith("__")]
+            if (foreign and not _MARKS_2 & set(tweet)) or not isinstance(tweet.get("author") or {}, dict):
+                shown = ", ".join(foreign[:5]) or "an author as text"
+                return Malformed(
+                    line,
+                    f"a post of another platform: it has {shown}, which no tweet has. Make a table of the "
+                    "file (pandas.json_normalize) and name its columns with columns=",
+                    _begin(tweet),
+                )
             return check_texts(_read_version_2(tweet, includes))
         if "errors" in tweet:
             return Malformed(line, "an error report of the API, without tweets", _begin(tweet))

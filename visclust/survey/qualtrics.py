@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
+from visclust.base.cells import read_cells
 from visclust.base.files import restore_cell, write_cells, write_text
-from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.raw_answers import (
     CELL_COLUMNS,
     SUBMISSION_COLUMNS,
@@ -165,7 +165,7 @@ def read_qualtrics_answers(
     Images are those that the response says were shown, and where it does not, those of the assignment.
     Columns are matched by the statement in the second header row, or, where none is an item, by its number.
     """
-    rows = read_rows_of_cells(path)
+    rows = read_cells(path)
     name = Path(path).name
     if not looks_like_qualtrics(rows):
         raise ValueError(

@@ -13,10 +13,10 @@ import pandas as pd
 from visclust.annotation.answer_files import SKIP, import_answers
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.ratings import read_rating_answer
+from visclust.base.cells import read_cells
 from visclust.base.files import restore_cell
 from visclust.base.provenance import digest_files, note_run
 from visclust.base.tables import check_columns
-from visclust.survey.cells import read_rows_of_cells
 
 CELL_COLUMNS = ["submission", "image_id", "item", "value", "reason", "seconds"]
 SUBMISSION_COLUMNS = ["submission", "respondent", "finished", "seconds", "submitted_at", "status"]
@@ -46,7 +46,7 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
     ``submission``, ``seconds`` (of the image) and ``simulated``, where there are any. Without ``submission``,
     a respondent's second row about an image counts as a second submission.
     """
-    rows = read_rows_of_cells(path)
+    rows = read_cells(path)
     header = [restore_cell(cell.strip()) for cell in rows[0]] if rows else []
     width = len(header)
     table = pd.DataFrame(

@@ -11,9 +11,9 @@ import pandas as pd
 from visclust.annotation.answer_files import clean_name
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
+from visclust.base.cells import read_cells
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
-from visclust.survey.cells import read_rows_of_cells
 from visclust.survey.qualtrics import looks_like_qualtrics, read_qualtrics_answers
 from visclust.survey.raw_answers import (
     PROBLEM_COLUMNS,
@@ -156,7 +156,7 @@ def _find_format(path: Path, wanted: str) -> str:
         return wanted
     if path.is_dir() or path.suffix.lower() == ".jsonl":
         return "html"
-    rows = read_rows_of_cells(path)
+    rows = read_cells(path)
     if looks_like_qualtrics(rows):
         return "qualtrics"
     return "html" if rows and {"event_id", "annotator"} <= set(rows[0]) else "csv"
