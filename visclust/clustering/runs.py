@@ -10,8 +10,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score
 
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED
 
 
 class RunLabels(NamedTuple):
@@ -245,8 +246,9 @@ def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
         )
     if len(set(map(str, runs))) < len(runs):
         raise ValueError(f"Expected runs of different names, got {list(runs)!r}.")
-    for table in runs.values():
-        check_table(table, "clusters")
+    runs = {
+        name: check_clusters(table, f"the clusters table of run {name!r}") for name, table in runs.items()
+    }
     first_name, first = next(iter(runs.items()))
     image_ids = first["image_id"].reset_index(drop=True)
     columns = []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.provenance import recorded
-from visclust.base.tables import check_columns, check_posts, check_table
+from visclust.base.tables import check_columns, check_posts, check_table, check_used
 from visclust.images.addresses import is_address, match_addresses
 
 
@@ -54,7 +54,7 @@ def link_posts(
     0       p        a
     1       q        a
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     check_columns(posts, ("post_id", "media"), "the posts", hint="read_posts makes such a table.")
     if posts["post_id"].duplicated().any():
         twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
@@ -71,6 +71,8 @@ def link_posts(
     )
     start = Path(folder) if folder is not None else Path()
     known = images.assign(path=[os.path.normpath(path) for path in images["path"]])
+    if "reason" not in known.columns:  # of another tool's table: what is not readable has no reason then
+        known["reason"] = ""
     found = match_addresses(filter(is_address, uses["media"]), known).set_index("media")
     paths, reasons = found["path"].to_dict(), found["reason"].to_dict()
     uses["path"] = [

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.columns import check_clusters, check_frames
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
@@ -38,7 +39,7 @@ def label_posts(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     frames : DataFrame
         The frames table.
     posts : DataFrame
@@ -86,8 +87,8 @@ def label_posts(
     >>> labelled.counts["posts"].tolist()
     [3, 3, 2, 2]
     """
-    check_table(clusters, "clusters")
-    check_table(frames, "frames")
+    clusters = check_clusters(clusters)
+    frames = check_frames(frames)
     check_table(links, "posts_images")
     check_posts(posts, ["author"])
     kept, silent = list(keep), set(noise)

@@ -15,8 +15,9 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_columns, check_table
+from visclust.base.tables import UNASSIGNED, check_columns
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
 
@@ -124,7 +125,7 @@ def describe_map(
     places : DataFrame
         ``image_id, x, y``, as `project_map` gives them with ids.
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     images : DataFrame, optional
         The images table; then each image's thumbnail is in the table, about 2 kB each, and so in the chart
         and in a notebook that is saved with it. For tens of thousands of images leave it out, and look at
@@ -161,7 +162,7 @@ def describe_map(
     >>> describe_map(places, clusters)["shown_as"].tolist()
     ['Cluster 4', 'Unassigned']
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     hint = "Give project_map the ids: image_ids=clusters['image_id']."
     check_columns(places, ("image_id", "x", "y"), "the places on the map", hint=hint)
     if places["image_id"].duplicated().any():

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers
 from visclust.base.provenance import digest_file, note_run, recorded
-from visclust.base.tables import PROVENANCE_KEY, check_table
+from visclust.base.tables import PROVENANCE_KEY, check_used
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
@@ -82,7 +82,7 @@ def hash_images(
     >>> hashes["status"].tolist(), hashes["hash"].dropna().tolist()
     (['ok', 'flat'], ['8000800080008000'])
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     usable = images.loc[images["status"].eq("ok"), ["image_id"]].drop_duplicates()
     known = _read_cache(cache)
     todo = usable.loc[~usable["image_id"].isin(known["image_id"]), "image_id"]

@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from visclust.base.provenance import digest_file, digest_ids, note_run, recorded
-from visclust.base.tables import check_table
+from visclust.base.tables import check_table, check_used
 from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
 
 
@@ -132,7 +132,7 @@ def select_usable(images: pd.DataFrame) -> pd.DataFrame:
     >>> select_usable(images)["path"].tolist()
     ['1.jpg']
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     usable = images.loc[images["status"].eq("ok")].reset_index(drop=True)
     if usable.empty:
         counts = images["status"].value_counts().to_dict()

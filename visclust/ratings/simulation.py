@@ -14,6 +14,7 @@ from visclust.annotation.constructs import EMOTIONS
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.ratings.group_contrasts import GroupComparison, compare_groups
+from visclust.sampling.samples import check_sample
 
 _MEANS = {
     "hopeful": 3.9, "enthusiastic": 3.3, "proud": 3.5, "angry": 3.6, "resentful": 2.9, "bitter": 2.8,
@@ -268,7 +269,7 @@ def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.Da
     >>> expect_contrasts(simulate_ratings(assignment), sample)["weighting"].unique().tolist()
     ['clusters', 'images', 'corpus']
     """
-    check_table(sample, "sample")
+    sample = check_sample(sample)
     images = sample.groupby("cluster")["weight"].agg(images="size", corpus="sum")
     shares = {
         "clusters": pd.Series(1.0, index=images.index[images.index >= 0]),

@@ -9,8 +9,9 @@ from scipy.stats import t
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED
 from visclust.corpus.summary import count_image_uses
 from visclust.ratings.cluster_contrasts import estimate_cluster_errors, summarize_cells
 from visclust.ratings.designs import find_simulated, list_designs, spread_ratings
@@ -160,7 +161,7 @@ def tabulate_emotion_heatmap(
     >>> table.lines["rank"].tolist()
     [1]
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     find_simulated(summary)
     if not all(0 < share < 1 for share in shares):
         raise ValueError(f"Expected shares between 0 and 1, such as 0.5, got {list(shares)}.")
