@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, note_run, recorded
 from visclust.base.tables import check_table
 from visclust.corpus.post_files import ENDINGS, FORMATS, Source, find_source, read_rows
@@ -206,7 +206,7 @@ class _Reader:
 
     def read(self) -> Iterator[list[PostRow]]:
         rows: list[PostRow] = []
-        with tqdm(desc="Reading", unit="post", disable=not self.progress) as bar:
+        with WorkBar(desc="Reading", unit="post", progress=self.progress) as bar:
             for source in self.sources:
                 for row in read_rows(source, time_format=self.time_format):
                     if self._keep(row, source.path):

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
 from visclust.base.machine import choose_workers
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, note_run, recorded
 from visclust.base.tables import PROVENANCE_KEY, check_used
 from visclust.images.index import locate_images
@@ -89,12 +89,13 @@ def hash_images(
     paths = locate_images(images, todo, folder=images_folder) if len(todo) else {}
     with ThreadPoolExecutor(choose_workers()) as pool:
         made = list(
-            tqdm(
+            WorkBar(
                 pool.map(_hash_file, paths.keys(), paths.values()),
                 total=len(todo),
                 desc="Hashing",
                 unit="image",
-                disable=not progress or todo.empty,
+                work=f"Hashing {len(todo):,} images",
+                progress=progress,
             )
         )
     fresh = pd.DataFrame(made, columns=["image_id", "hash", "status", "reason"])

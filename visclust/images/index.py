@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, digest_ids, note_run, recorded
 from visclust.base.tables import check_table, check_used
 from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
@@ -73,12 +73,13 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     # Decoding releases the interpreter's lock, so threads are enough to keep all cores busy.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = list(
-            tqdm(
+            WorkBar(
                 pool.map(_describe_file, paths),
                 total=len(paths),
                 desc="Reading",
                 unit="image",
-                disable=not progress,
+                work=f"Reading {len(paths):,} images",
+                progress=progress,
             )
         )
     images = pd.DataFrame(rows, columns=["image_id", "path", "status", "reason", "width", "height"])

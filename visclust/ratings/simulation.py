@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.ratings.group_contrasts import GroupComparison, compare_groups
@@ -336,6 +337,7 @@ def measure_coverage(
     n_bootstrap: int = 200,
     level: float = 0.95,
     seed: int = 0,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Measure how often the intervals of `compare_groups` hold the truth, over surveys simulated anew.
 
@@ -355,6 +357,8 @@ def measure_coverage(
         Confidence level.
     seed : int, default 0
         Seed of everything.
+    progress : bool, default True
+        Show a bar over the surveys.
 
     Returns
     -------
@@ -385,7 +389,10 @@ def measure_coverage(
     seeds = np.random.default_rng(seed).integers(2**31, size=n_surveys + 1)
     effects = draw_cluster_effects(model, assignment["cluster"], seed=int(seeds[-1]))
     found = []
-    for number, own_seed in enumerate(seeds[:-1]):
+    work = f"Analysing {n_surveys} simulated surveys"
+    for number, own_seed in enumerate(
+        WorkBar(seeds[:-1], desc="Surveys", unit="survey", work=work, progress=progress)
+    ):
         simulated = simulate_ratings(assignment, model=model, cluster_effects=effects, seed=int(own_seed))
         compared = compare_groups(
             simulated.ratings,
