@@ -1,5 +1,7 @@
 """Bars that end full, and long work that is announced."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from visclust.base import progress
@@ -26,6 +28,14 @@ def test_work_that_ends_before_its_total_ends_full_and_one_that_fails_stays():
         failed.update(7)
         raise RuntimeError
     assert (failed.n, failed.total) == (7, 10)
+
+
+def test_the_bar_of_a_notebook_ends_full_too():
+    drawn = [SimpleNamespace(), SimpleNamespace(max=10), SimpleNamespace()]
+    with WorkBar(total=10) as bar:
+        bar.container = SimpleNamespace(children=drawn)
+        bar.update(7)
+    assert drawn[1].max == 7
 
 
 def test_long_work_is_announced_once_from_its_first_part(clock, capsys):

@@ -46,6 +46,8 @@ class WorkBar(tqdm):
         """Set the total to what was done, since nothing more comes."""
         if not self.disable and self.total is not None and self.n < self.total:
             self.total = self.n
+            if (box := getattr(self, "container", None)) is not None:  # a notebook's, drawn by a slider
+                box.children[1].max = self.n
             self.refresh()
 
     def __exit__(

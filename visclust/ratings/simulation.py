@@ -401,6 +401,7 @@ def measure_coverage(
             n_bootstrap=n_bootstrap,
             level=level,
             seed=int(own_seed),
+            progress=False,
         )
         found.append(compare_with_truth(compared, simulated, sample).assign(survey=number))
     table = pd.concat(found, ignore_index=True)
