@@ -152,6 +152,22 @@ _TYPE_WORDS = {
 PROVENANCE_KEY = b"visclust"
 
 
+class Aside(pd.DataFrame):
+    """A table kept in the ``attrs`` of another one: compared as a whole, and shared instead of copied.
+
+    pandas compares the attrs of tables that it joins, and copies them at every step; a plain table in them
+    stops the one with an error and makes the other slow.
+    """
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+        return isinstance(other, pd.DataFrame) and self.equals(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: Any = None) -> "Aside":
+        return self
+
+
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Check that a table has the columns and types of its kind, and return it unchanged.
 

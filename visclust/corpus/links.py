@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.provenance import recorded
-from visclust.base.tables import check_columns, check_posts, check_table, check_used
+from visclust.base.tables import Aside, check_columns, check_posts, check_table, check_used
 from visclust.images.addresses import is_address, match_addresses
 
 
@@ -92,7 +92,7 @@ def link_posts(
         for name, reason in zip(unmatched["media"], unmatched["reason"], strict=True)
     ]
     links = uses.loc[readable, ["post_id", "image_id"]].drop_duplicates().reset_index(drop=True)
-    links.attrs["unmatched"] = unmatched.reset_index(drop=True)
+    links.attrs["unmatched"] = Aside(unmatched.reset_index(drop=True))
     return check_table(links, "posts_images")
 
 
@@ -129,6 +129,9 @@ class ImagePosts:
         self._posts = posts
         self._text = posts["text"].astype(object).where(posts["text"].notna(), "")
         self._folded: pd.Series | None = None
+        self._days: np.ndarray | None = None
+        self.has_authors = "author" in posts.columns and bool(posts["author"].notna().any())
+        self.has_times = "posted_at" in posts.columns and bool(posts["posted_at"].notna().any())
         images = pd.Index(image_ids).get_indexer(pd.Index(links["image_id"]))
         rows = pd.Index(posts["post_id"]).get_indexer(pd.Index(links["post_id"]))
         known = (images >= 0) & (rows >= 0)
@@ -161,9 +164,41 @@ class ImagePosts:
             "text": str(self._text.iloc[row]),
         }
 
-    def find_images(self, words: str) -> frozenset[int]:
-        """Find the images of which some post has these words, side by side, in capitals or not."""
-        if self._folded is None:
-            self._folded = self._text.map(str).str.casefold()
-        has = self._folded.str.contains(words.casefold(), regex=False).to_numpy(dtype=bool)
+    def find_images(
+        self, words: str = "", *, author: str = "", since: str = "", until: str = ""
+    ) -> frozenset[int]:
+        """Find the images of which one post has these words, by this author, on these days, all at once.
+
+        Words stand side by side, in capitals or not; of the author a part of the name is enough; days are
+        YYYY-MM-DD in the zone of the posts' times, the last included. What is empty does not matter.
+        """
+        has = np.ones(len(self._text), dtype=bool)
+        if words:
+            if self._folded is None:
+                self._folded = self._text.map(str).str.casefold()
+            has &= self._folded.str.contains(words.casefold(), regex=False).to_numpy(dtype=bool)
+        if author:
+            names = self._posts["author"] if self.has_authors else pd.Series("", index=self._posts.index)
+            folded = names.astype(object).where(names.notna(), "").map(str).str.casefold()
+            has &= folded.str.contains(author.casefold(), regex=False).to_numpy(dtype=bool)
+        if since or until:
+            has &= self._list_days() >= since
+            has &= self._list_days() <= (until or "9999-12-31")
+            has &= self._list_days() != ""
         return frozenset(self._images[has[self._of_image]].tolist()) if len(has) else frozenset()
+
+    def _list_days(self) -> np.ndarray:
+        """Give the day of each post as text, empty where it is not known."""
+        if self._days is None:
+            if self.has_times:
+                days = self._posts["posted_at"].dt.strftime("%Y-%m-%d").astype(object)
+                self._days = days.where(days.notna(), "").to_numpy(dtype=str)
+            else:
+                self._days = np.full(len(self._posts), "", dtype="U10")
+        return self._days
+
+    def count_by(self, labels: np.ndarray) -> dict[int, int]:
+        """Count the posts that show an image of each cluster, a post once; `labels` (n,) are the images'."""
+        shown = np.unique(np.column_stack([labels[self._images], self._of_image]), axis=0)
+        clusters, counts = np.unique(shown[:, 0], return_counts=True)
+        return dict(zip(clusters.tolist(), counts.tolist(), strict=True))
