@@ -1,5 +1,6 @@
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,14 @@ def test_the_page_documents_every_table_and_column():
     for kind, (columns, _) in TABLES.items():
         documented = re.findall(r"^\| `(\w+)` \|", sections[kind], flags=re.MULTILINE)
         assert documented == list(columns), kind
+
+
+def test_tables_kept_beside_a_table_neither_warn_nor_get_lost_when_it_is_saved(tmp_path, make_images):
+    posts = pd.DataFrame({"post_id": ["p"], "media": [["a.jpg", "gone.jpg"]]})
+    found = vc.link_posts(posts, make_images("a"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read = read_table(save_table(found, tmp_path / "links.parquet", "posts_images"), "posts_images")
+        vc.save_csv(found, tmp_path / "links.csv")
+    assert found.attrs["unmatched"]["media"].tolist() == ["gone.jpg"]
+    assert read["image_id"].tolist() == ["a"]

@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 import visclust as vc
+from visclust.base.progress import WorkBar
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.iterative import cluster_workspace
 from visclust.clustering.settings import IterativeSettings
@@ -203,3 +204,15 @@ def test_the_provenance_names_settings_seed_input_and_device(blobs):
 def test_a_wrong_embedding_is_an_error_before_any_work(x, error, message):
     with pytest.raises(error, match=message):
         vc.cluster_iteratively(x)
+
+
+def test_the_bar_ends_full_though_images_stay_unassigned(blobs, monkeypatch):
+    bars = []
+    finish = WorkBar.finish
+    monkeypatch.setattr(WorkBar, "finish", lambda bar: (finish(bar), bars.append((bar.n, bar.total))))
+    noise = np.random.default_rng(0).normal(size=(30, 8), scale=9).astype("float32")
+    with pytest.warns(UserWarning, match="threshold"):
+        result = cluster(np.concatenate([blobs([20, 20])[0], noise]), similarity_threshold=0.5)
+    assigned = int((result.labels >= 0).sum())
+    assert 0 < assigned < 70
+    assert bars == [(assigned, assigned)]

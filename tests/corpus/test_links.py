@@ -33,6 +33,17 @@ def test_media_that_cannot_be_linked_are_listed(make_images):
     ]
 
 
+def test_links_of_two_waves_are_joined_whatever_could_not_be_linked(make_images):
+    waves = [
+        vc.link_posts(pd.DataFrame({"post_id": [post], "media": [["a.jpg", lost]]}), make_images("a"))
+        for post, lost in (("p", "1.jpg"), ("q", "2.jpg"))
+    ]
+    assert pd.concat(waves)["post_id"].tolist() == ["p", "q"]
+    assert waves[0].merge(waves[1], on="image_id").shape == (1, 3)
+    assert pd.concat([waves[0], waves[0]]).attrs["unmatched"]["media"].tolist() == ["1.jpg"]
+    assert waves[0].assign(more=1).attrs["unmatched"] is waves[0].attrs["unmatched"]
+
+
 def test_posts_without_any_media_give_no_links(make_images):
     assert vc.link_posts(pd.DataFrame({"post_id": ["p"], "media": [[]]}), make_images("a")).empty
 

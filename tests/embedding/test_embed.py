@@ -258,7 +258,8 @@ def test_features_that_are_not_finite_are_an_error_that_names_the_image(corpus):
         embed(corpus, encoder)
 
 
-def test_the_bar_shows_images_per_second_and_starts_at_what_is_done(corpus, tmp_path, capsys):
+def test_the_bar_shows_images_per_second_and_starts_at_what_is_done(corpus, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("visclust.base.progress.DELAY", 0)  # or so short a run shows none
     embed(corpus, chunk_size=4, cache=tmp_path / "cache", progress=True)
     assert "image/s" in capsys.readouterr().err
     embed(corpus, chunk_size=4, cache=tmp_path / "cache", progress=True)

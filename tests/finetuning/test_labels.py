@@ -7,15 +7,53 @@ from small_encoders import paint
 from trainings import train
 
 import visclust as vc
-from visclust.finetuning.labels import group_copies, match_groups, match_labels, split_labelled
+from visclust.finetuning.labels import (
+    drop_unlearnable,
+    group_copies,
+    match_groups,
+    match_labels,
+    split_labelled,
+)
 from visclust.images.batches import list_files
 
 
-@pytest.mark.parametrize(("value", "word"), [(0.0, "positive"), (1.0, "negative"), (np.nan, "positive")])
-def test_a_feature_with_one_answer_only_is_an_error_that_names_it(labelled, tmp_path, value, word):
-    labels = labelled[1]
-    with pytest.raises(ValueError, match=rf"at least one {word} label .* 'anger'"):
-        train(labelled, tmp_path / "a.safetensors", labels=labels.assign(anger=value))
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(0.0, "no image with a yes"), (1.0, "no image with a no"), (np.nan, "no image with a yes or a no")],
+)
+def test_a_feature_with_one_answer_only_is_left_out_and_said_so(labelled, tmp_path, capsys, value, reason):
+    labels = labelled[1].assign(anger=value)
+    found = train(labelled, tmp_path / "a.safetensors", labels=labels, epochs=1)
+    assert f"Left out: 'anger' has {reason}." in capsys.readouterr().out
+    assert "anger" not in found.predictions.columns
+    assert found.provenance["parameters"]["features_left_out"] == {"anger": reason}
+
+
+def test_a_feature_that_one_picture_shows_is_left_out_with_its_copies(labelled, tmp_path, capsys):
+    labels = labelled[1].assign(anger=[1.0, 1.0] + [0.0] * 28)
+    images = labelled[0]
+    groups = pd.Series(["twins", "twins", *images["image_id"][2:]], index=images["image_id"])
+    found = train(labelled, tmp_path / "a.safetensors", labels=labels, groups=groups, epochs=1)
+    assert "'anger' has a yes in one group of near copies only" in capsys.readouterr().out
+    assert "anger" not in found.predictions.columns
+
+
+def test_images_with_no_other_label_go_with_a_feature_that_is_left_out(labelled):
+    images, labels = labelled
+    only = labels[["image_id"]].assign(anger=[1.0] + [0.0] * 29, red=[np.nan] * 10 + [1.0, 0.0] * 10)
+    matched = match_labels(images, only)
+    left, groups = drop_unlearnable(matched, np.arange(30))
+    assert left.features == ["red"]
+    assert (len(left.files), left.targets.shape, left.unlabelled) == (20, (20, 1), 10)
+    assert groups.tolist() == list(range(20))
+
+
+def test_where_no_feature_is_left_it_says_what_to_label(labelled, tmp_path):
+    labels = labelled[1][["image_id"]].assign(anger=0.0, joy=1.0)
+    with pytest.raises(
+        ValueError, match=r"'anger' has no image with a yes; 'joy' has no image with a no\. Label"
+    ):
+        train(labelled, tmp_path / "a.safetensors", labels=labels)
 
 
 @pytest.mark.parametrize("value", [2.0, "yes"])
@@ -97,14 +135,6 @@ def test_the_split_depends_on_the_seed():
     )
     assert one.tolist() == same.tolist()
     assert one.tolist() != other.tolist()
-
-
-def test_a_feature_whose_positives_are_all_copies_of_one_is_an_error(labelled, tmp_path):
-    labels = labelled[1]
-    rare = labels.assign(rare=[1.0, 1.0, *[0.0] * 28])
-    groups = pd.Series(["same", "same"], index=labels["image_id"][:2])
-    with pytest.raises(ValueError, match=r"'rare' on both sides .* in 1 group\(s\) of copies"):
-        train(labelled, tmp_path / "a.safetensors", labels=rare, groups=groups)
 
 
 @pytest.mark.parametrize("kind", ["saved anew", "cropped", "captioned"])

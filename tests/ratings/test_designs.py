@@ -68,5 +68,5 @@ def test_one_simulated_row_marks_a_table_of_results():
 
 def test_an_image_has_one_cluster():
     events = pd.DataFrame({"image_id": ["a"]})
-    with pytest.raises(ValueError, match="some images have two"):
+    with pytest.raises(ValueError, match="come twice or more"):
         _join_clusters(events, pd.DataFrame({"image_id": ["a", "a"], "cluster": [0, 1]}))

@@ -154,6 +154,22 @@ _TYPE_WORDS = {
 }
 
 
+class Aside(pd.DataFrame):
+    """A table kept in the ``attrs`` of another one: compared as a whole, and shared instead of copied.
+
+    pandas compares the attrs of tables that it joins, and copies them at every step; a plain table in them
+    stops the one with an error and makes the other slow.
+    """
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+        return isinstance(other, pd.DataFrame) and self.equals(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: Any = None) -> "Aside":
+        return self
+
+
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Check that a table has the columns and types of its kind, and return it unchanged.
 
@@ -185,12 +201,22 @@ def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """
     if kind not in TABLES:
         raise ValueError(f"Expected one of {', '.join(TABLES)} as the kind of table, got {kind!r}.")
+    return check_used(table, kind, TABLES[kind].columns)
+
+
+def check_used(table: pd.DataFrame, kind: str, names: Iterable[str]) -> pd.DataFrame:
+    """Check the columns of a kind of table that a function uses, as `check_table` checks all; gives it back.
+
+    Tables come from other tools too, and need not hold what a function does not look at. The rows' key is
+    checked where it is among the columns used.
+    """
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"Expected the {kind} table as a pandas DataFrame, got {type(table).__name__}.")
-    columns, key = TABLES[kind]
+    columns = {name: TABLES[kind].columns[name] for name in names}
+    key = TABLES[kind].key if set(TABLES[kind].key) <= set(columns) else ()
     check_columns(table, columns, f"the {kind} table")
     for name, wanted in columns.items():
-        if len(table) and not _has_type(table[name], wanted):
+        if len(table) and not has_type(table[name], wanted):
             raise ValueError(
                 f"Column {name!r} of the {kind} table should hold {_TYPE_WORDS[wanted]}, "
                 f"got dtype {table[name].dtype} (first value {table[name].iloc[0]!r})."
@@ -227,7 +253,8 @@ def check_columns(
     return table
 
 
-def _has_type(column: pd.Series, wanted: str) -> bool:
+def has_type(column: pd.Series, wanted: str) -> bool:
+    """Tell whether a column is of a type of `TableKind`."""
     if wanted != "list" and column.isna().all():
         return True  # a column with no value yet has whatever dtype the reader gave it
     if wanted == "text":  # an object column of text with gaps is text too

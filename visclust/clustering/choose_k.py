@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
 from visclust.clustering.kmeans import fit_kmeans
@@ -131,7 +131,9 @@ def scan_k(
     workspace = open_workspace(x, memory_budget=memory_budget)
     everyone = np.arange(len(x))
     rows = []
-    for k in tqdm(ks, desc="Scanning K", unit="fit", disable=not progress):
+    for k in WorkBar(
+        ks, desc="Scanning K", unit="fit", work=f"Scanning {len(ks)} values of K", progress=progress
+    ):
         started = time.perf_counter()
         fit = fit_kmeans(
             workspace.rows, k, seed=seed, n_init=n_init, measure=measure_squares(workspace, everyone)

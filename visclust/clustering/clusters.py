@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.columns import check_clusters
 from visclust.base.origins import find_row_ids
 from visclust.base.provenance import add_inputs, carry_record, recorded
 from visclust.base.tables import UNASSIGNED, check_table
@@ -247,7 +248,7 @@ def summarize_clusters(clusters: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
 
     Returns
     -------
@@ -262,7 +263,7 @@ def summarize_clusters(clusters: pd.DataFrame) -> pd.DataFrame:
     >>> summarize_clusters(clusters)["size"].tolist()
     [2, 1]
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters, fill=True)
     summary = (
         clusters.groupby("cluster")
         .agg(size=("image_id", "size"), silhouette=("silhouette", "mean"), iteration=("iteration", "first"))
@@ -286,7 +287,7 @@ def pick_cluster_rows(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     n_clusters : int, default 20
         Clusters at most; the unassigned are never among them.
     n_images : int, default 10
@@ -310,7 +311,7 @@ def pick_cluster_rows(
     >>> pick_cluster_rows(clusters, n_clusters=2, n_images=1)["cluster"].tolist()
     [1, 0]
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     rng = np.random.default_rng(seed)
     assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED)]
     sizes = assigned["cluster"].value_counts().sort_index()

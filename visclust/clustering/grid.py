@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
 from visclust.base.files import write_atomically
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import describe_run, digest_input, digest_text, recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import ClusteringResult, cluster_once
@@ -124,8 +124,13 @@ def grid_search(
     _check_grid(embeddings, grid, seeds, baselines)
     per_run = len(grid) * (2 if matched_baselines else 1) + len(step_sizes) + len(baselines)
     finished: list[tuple[_Configuration, ClusteringResult]] = []
-    with tqdm(
-        total=len(embeddings) * len(seeds) * per_run, unit="configuration", disable=not progress
+    n_runs = len(embeddings) * len(seeds) * per_run
+    with WorkBar(
+        total=n_runs,
+        unit="configuration",
+        work=f"Trying {n_runs} configurations",
+        bound="at most about",  # they share work, and the first ones do most of it
+        progress=progress,
     ) as bar:
         for name, x in embeddings.items():
             runner = _Runner(x, memory_budget=memory_budget, cache=cache)
@@ -133,8 +138,8 @@ def grid_search(
                 iterative = list(_run_iterative(runner, name, grid, seed, bar))
                 ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
                 finished += iterative
-                finished += _run_single(runner, name, ks, seed)
-                bar.update(per_run - len(grid))
+                finished += _run_single(runner, name, ks, seed, bar)
+                bar.update(per_run - len(grid) - len(ks))
     rows = [_describe(configuration, result) for configuration, result in finished]
     results = {configuration.name: result for configuration, result in finished}
     return GridResult(pd.DataFrame(rows), results)
@@ -241,13 +246,14 @@ def _list_single_ks(
 
 
 def _run_single(
-    runner: _Runner, embedding: str, ks: dict[int, str], seed: int
+    runner: _Runner, embedding: str, ks: dict[int, str], seed: int, bar: Any
 ) -> list[tuple[_Configuration, ClusteringResult]]:
     found = []
     for k, why in ks.items():
         name = f"K = {k} ({why}), {embedding}, seed {seed}"
         configuration = _Configuration(name, embedding, "single", {"n_clusters": k}, seed, baseline=why)
         found.append((configuration, runner.run(configuration)))
+        bar.update()
     return found
 
 

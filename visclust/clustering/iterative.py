@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.choose_k import KCurve, climb_k
@@ -74,7 +74,7 @@ def cluster_iteratively(
     silhouette: str = "exact",
     seed: int = 0,
     memory_budget: int | None = None,
-    progress: bool = False,
+    progress: bool = True,
 ) -> ClusteringResult:
     """Cluster images iteratively: k-means, pull out the cohesive clusters, repeat on the images that remain.
 
@@ -109,8 +109,8 @@ def cluster_iteratively(
     memory_budget : int, bytes, optional
         All n x n distances are kept where they fit in it (by default a third of the memory at hand), and
         computed again and again where not. Never changes a result by more than the rounding of a distance.
-    progress : bool, default False
-        Show how many images are assigned.
+    progress : bool, default True
+        Show how many images are assigned, and say what takes minutes.
 
     Returns
     -------
@@ -168,7 +168,14 @@ def cluster_workspace(
     remaining = np.arange(n)
     log: list[dict[str, Any]] = []
     stalled = 0
-    with tqdm(total=n, desc="Clustering", unit="image", disable=not progress) as bar:
+    with WorkBar(
+        total=n,
+        desc="Clustering",
+        unit="image",
+        # After an iteration: the next ones take out about the same share of fewer images.
+        work=f"Clustering {n:,} images",
+        progress=progress,
+    ) as bar:
         while len(remaining) > settings.stop_size:
             started = time.perf_counter()
             found = _find_clusters(workspace, remaining, settings=settings, seed=seed, number=len(log))

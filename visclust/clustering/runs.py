@@ -10,8 +10,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score
 
+from visclust.base.columns import check_clusters
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED
 
 
 class RunLabels(NamedTuple):
@@ -32,7 +34,11 @@ class RunComparison(NamedTuple):
 
 @recorded
 def compare_runs(
-    runs: Mapping[str, pd.DataFrame], *, unassigned: str = "alone", min_jaccard: float = 0.5
+    runs: Mapping[str, pd.DataFrame],
+    *,
+    unassigned: str = "alone",
+    min_jaccard: float = 0.5,
+    progress: bool = True,
 ) -> RunComparison:
     """Compare clusterings of the same images, so that a theme found once is told from one found always.
 
@@ -47,6 +53,8 @@ def compare_runs(
     min_jaccard : float, default 0.5
         A cluster is found again in another run if their Jaccard overlap is above this. Above 0.5 there can
         be only one such cluster; at or below it Hennig calls a cluster dissolved.
+    progress : bool, default True
+        Show a bar over the pairs of runs.
 
     Returns
     -------
@@ -96,7 +104,9 @@ def compare_runs(
     place = {key: i for i, key in enumerate(zip(clusters["run_number"], clusters["cluster"], strict=True))}
     best = np.full((len(clusters), len(stacked.names)), np.nan)
     pairs, matches = [], []
-    for i, j in combinations(range(len(stacked.names)), 2):
+    both_ways = list(combinations(range(len(stacked.names)), 2))
+    work = f"Comparing {len(both_ways):,} pairs of runs"
+    for i, j in WorkBar(both_ways, desc="Comparing runs", unit="pair", work=work, progress=progress):
         a, b = stacked.labels[:, i], stacked.labels[:, j]
         both = (a != UNASSIGNED) & (b != UNASSIGNED)
         kept = both if unassigned == "drop" else np.ones(len(a), dtype=bool)
@@ -245,8 +255,9 @@ def stack_runs(runs: Mapping[str, pd.DataFrame]) -> RunLabels:
         )
     if len(set(map(str, runs))) < len(runs):
         raise ValueError(f"Expected runs of different names, got {list(runs)!r}.")
-    for table in runs.values():
-        check_table(table, "clusters")
+    runs = {
+        name: check_clusters(table, f"the clusters table of run {name!r}") for name, table in runs.items()
+    }
     first_name, first = next(iter(runs.items()))
     image_ids = first["image_id"].reset_index(drop=True)
     columns = []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.provenance import recorded
-from visclust.base.tables import check_columns, check_posts, check_table
+from visclust.base.tables import Aside, check_columns, check_posts, check_table, check_used
 from visclust.images.addresses import is_address, match_addresses
 
 
@@ -55,7 +55,7 @@ def link_posts(
     0       p        a
     1       q        a
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     check_columns(posts, ("post_id", "media"), "the posts", hint="read_posts makes such a table.")
     if posts["post_id"].duplicated().any():
         twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
@@ -72,6 +72,8 @@ def link_posts(
     )
     start = Path(folder) if folder is not None else Path()
     known = images.assign(path=[os.path.normpath(path) for path in images["path"]])
+    if "reason" not in known.columns:  # of another tool's table: what is not readable has no reason then
+        known["reason"] = ""
     found = match_addresses(filter(is_address, uses["media"]), known).set_index("media")
     paths, reasons = found["path"].to_dict(), found["reason"].to_dict()
     uses["path"] = [
@@ -93,7 +95,7 @@ def link_posts(
         for name, reason in zip(unmatched["media"], unmatched["reason"], strict=True)
     ]
     links = uses.loc[readable, ["post_id", "image_id"]].drop_duplicates().reset_index(drop=True)
-    links.attrs["unmatched"] = unmatched.reset_index(drop=True)
+    links.attrs["unmatched"] = Aside(unmatched.reset_index(drop=True))
     return check_table(links, "posts_images")
 
 
@@ -130,6 +132,9 @@ class ImagePosts:
         self._posts = posts
         self._text = posts["text"].astype(object).where(posts["text"].notna(), "")
         self._folded: pd.Series | None = None
+        self._days: np.ndarray | None = None
+        self.has_authors = "author" in posts.columns and bool(posts["author"].notna().any())
+        self.has_times = "posted_at" in posts.columns and bool(posts["posted_at"].notna().any())
         images = pd.Index(image_ids).get_indexer(pd.Index(links["image_id"]))
         rows = pd.Index(posts["post_id"]).get_indexer(pd.Index(links["post_id"]))
         known = (images >= 0) & (rows >= 0)
@@ -162,9 +167,41 @@ class ImagePosts:
             "text": str(self._text.iloc[row]),
         }
 
-    def find_images(self, words: str) -> frozenset[int]:
-        """Find the images of which some post has these words, side by side, in capitals or not."""
-        if self._folded is None:
-            self._folded = self._text.map(str).str.casefold()
-        has = self._folded.str.contains(words.casefold(), regex=False).to_numpy(dtype=bool)
+    def find_images(
+        self, words: str = "", *, author: str = "", since: str = "", until: str = ""
+    ) -> frozenset[int]:
+        """Find the images of which one post has these words, by this author, on these days, all at once.
+
+        Words stand side by side, in capitals or not; of the author a part of the name is enough; days are
+        YYYY-MM-DD in the zone of the posts' times, the last included. What is empty does not matter.
+        """
+        has = np.ones(len(self._text), dtype=bool)
+        if words:
+            if self._folded is None:
+                self._folded = self._text.map(str).str.casefold()
+            has &= self._folded.str.contains(words.casefold(), regex=False).to_numpy(dtype=bool)
+        if author:
+            names = self._posts["author"] if self.has_authors else pd.Series("", index=self._posts.index)
+            folded = names.astype(object).where(names.notna(), "").map(str).str.casefold()
+            has &= folded.str.contains(author.casefold(), regex=False).to_numpy(dtype=bool)
+        if since or until:
+            has &= self._list_days() >= since
+            has &= self._list_days() <= (until or "9999-12-31")
+            has &= self._list_days() != ""
         return frozenset(self._images[has[self._of_image]].tolist()) if len(has) else frozenset()
+
+    def _list_days(self) -> np.ndarray:
+        """Give the day of each post as text, empty where it is not known."""
+        if self._days is None:
+            if self.has_times:
+                days = self._posts["posted_at"].dt.strftime("%Y-%m-%d").astype(object)
+                self._days = days.where(days.notna(), "").to_numpy(dtype=str)
+            else:
+                self._days = np.full(len(self._posts), "", dtype="U10")
+        return self._days
+
+    def count_by(self, labels: np.ndarray) -> dict[int, int]:
+        """Count the posts that show an image of each cluster, a post once; `labels` (n,) are the images'."""
+        shown = np.unique(np.column_stack([labels[self._images], self._of_image]), axis=0)
+        clusters, counts = np.unique(shown[:, 0], return_counts=True)
+        return dict(zip(clusters.tolist(), counts.tolist(), strict=True))

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, note_run, recorded
 from visclust.base.tables import check_table
 from visclust.corpus.post_cells import Notes
@@ -314,7 +314,7 @@ class _Reader:
 
     def read(self) -> Iterator[list[PostRow]]:
         rows: list[PostRow] = []
-        with tqdm(desc="Reading", unit="post", disable=not self.progress) as bar:
+        with WorkBar(desc="Reading", unit="post", progress=self.progress) as bar:
             for source in self.sources:
                 notes, line = self.notes[source.path], 0
                 for line, row in enumerate(

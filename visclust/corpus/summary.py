@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.types import is_list_like
 
 from visclust.base.provenance import recorded
-from visclust.base.tables import check_posts, check_table
+from visclust.base.tables import check_posts, check_table, check_used
 
 _PAPER = {"posts": 174_172, "images": 88_075, "unique images": 18_096}
 _SHARES = (0.01, 0.1)
@@ -104,7 +104,7 @@ def describe_corpus(
 def _number_links(posts: pd.DataFrame, images: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
     """Check the tables, and give the links as row of the post and number of the image: faster than text."""
     check_posts(posts, ["posted_at", "media"])
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "status"])
     check_table(links, "posts_images")
     numbers = {}
     for name, known in (("post_id", posts["post_id"]), ("image_id", images["image_id"].unique())):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically, write_text
 from visclust.base.machine import choose_workers, describe_torch_device
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_ids, digest_text, list_versions, note_run, recorded
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.images.batches import ImageFile, iterate_batches, list_files
@@ -131,8 +131,13 @@ def embed_images(
         overlap=target.type != "cpu",
     )
     done = sum(len(files[start : start + chunk_size]) for start in finished)
-    with tqdm(
-        total=len(files), initial=done, desc=f"Embedding ({loaded.name})", unit="image", disable=not progress
+    with WorkBar(
+        total=len(files),
+        initial=done,
+        desc=f"Embedding ({loaded.name})",
+        unit="image",
+        work=f"Embedding {len(files) - done:,} images",
+        progress=progress,
     ) as bar:
         for start in todo:
             stop = min(start + chunk_size, len(files))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.columns import check_clusters
 from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
 from visclust.base.rows import match_rows
@@ -54,7 +55,8 @@ def describe_clusters(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table; its rows are the rows of `x`, in their order. The unassigned are left out.
+        The clusters table (``image_id, cluster`` are enough); its rows are the rows of `x`, in
+        their order. The unassigned are left out.
     x : Embedding, or ndarray, shape (n, d), float32 or float64
         The embedding, whose images must be those of the table, in its order; or its matrix, NumPy, or CuPy
         for a GPU.
@@ -109,7 +111,7 @@ def describe_clusters(
        images  posts  uses  authors  effective_authors medoid
     0       3      3     4        2                1.8      b
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters, fill=True)
     check_table(links, "posts_images")
     check_posts(posts, ["author", "posted_at", "text"])
     typical = list_typical_images(clusters, x, n_images=n_typical)
@@ -213,7 +215,8 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table; its rows are the rows of `x`, in their order. The unassigned are left out.
+        The clusters table (``image_id, cluster`` are enough); its rows are the rows of `x`, in
+        their order. The unassigned are left out.
     x : ndarray, shape (n, d), float32 or float64
         The embedding; NumPy, or CuPy for a GPU.
     n_images : int, default 5
@@ -244,7 +247,7 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     0        0     1        b            2.5
     1        0     2        c            3.0
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     x = match_rows(x, clusters)
     check_embedding(x)
     if len(clusters) != len(x):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.columns import check_clusters, check_frames
 from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK, mark_simulated
@@ -40,7 +41,7 @@ def label_posts(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     frames : DataFrame
         The frames table. Where a column ``simulated`` marks it as made up, it goes on to all tables of the
         result.
@@ -90,8 +91,8 @@ def label_posts(
     >>> labelled.counts["posts"].tolist()
     [3, 3, 2, 2]
     """
-    check_table(clusters, "clusters")
-    check_table(frames, "frames")
+    clusters = check_clusters(clusters)
+    frames = check_frames(frames)
     check_table(links, "posts_images")
     check_posts(posts, ["author"])
     check_origin(frames, clusters, what="the frames", made_from="the clusters")

@@ -15,10 +15,12 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
+from visclust.base.columns import check_clusters
 from visclust.base.origins import check_origin
+from visclust.base.progress import DELAY, WorkBar
 from visclust.base.provenance import is_embedding, recorded
 from visclust.base.rows import match_rows
-from visclust.base.tables import UNASSIGNED, check_columns, check_table
+from visclust.base.tables import UNASSIGNED, check_columns
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
 
@@ -42,6 +44,7 @@ def project_map(
     n_neighbors: int = 15,
     min_dist: float = 0.1,
     seed: int = 0,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Lay the images out on a map by UMAP: the array decides whether umap-learn or cuML makes it.
 
@@ -60,6 +63,8 @@ def project_map(
         How close images may come on the map, from 0 (tight heaps) to 1.
     seed : int, default 0
         Seed; umap-learn then works on one core, so that the same seed gives the same map.
+    progress : bool, default True
+        Show a bar while umap-learn lays the images out; cuML has none.
 
     Returns
     -------
@@ -104,7 +109,7 @@ def project_map(
     if is_on_gpu(x):
         places = to_host(project_by_cuml(x, **settings, seed=seed))
     else:
-        places = _project_by_umap_learn(x, **settings, seed=seed)
+        places = _project_by_umap_learn(x, **settings, seed=seed, progress=progress)
     table = pd.DataFrame({"x": places[:, 0].astype("float64"), "y": places[:, 1].astype("float64")})
     if image_ids is not None:
         table.insert(0, "image_id", list(image_ids))
@@ -121,6 +126,7 @@ def describe_map(
     highlight: list[int] | None = None,
     thumbnail_side: int = 72,
     images_folder: str | os.PathLike | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Make the table that `plot_map` draws: places on the map joined to clusters, names and thumbnails.
 
@@ -129,7 +135,7 @@ def describe_map(
     places : DataFrame
         ``image_id, x, y``, as `project_map` gives them with ids.
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     images : DataFrame, optional
         The images table; then each image's thumbnail is in the table, about 2 kB each, and so in the chart
         and in a notebook that is saved with it. For tens of thousands of images leave it out, and look at
@@ -142,6 +148,8 @@ def describe_map(
         Longest side of the thumbnails.
     images_folder : str or path, optional
         Where relative paths in `images` start; the working directory by default.
+    progress : bool, default True
+        Show a bar while thumbnails are made.
 
     Returns
     -------
@@ -166,7 +174,7 @@ def describe_map(
     >>> describe_map(places, clusters)["shown_as"].tolist()
     ['Cluster 4', 'Unassigned']
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     check_origin(names, clusters, what="the names", made_from="the clusters")
     hint = "Give project_map the ids: image_ids=clusters['image_id']."
     check_columns(places, ("image_id", "x", "y"), "the places on the map", hint=hint)
@@ -201,7 +209,9 @@ def describe_map(
     labels = {one: f"{called[one]} ({one})" if called[one] in twice else called[one] for one in coloured}
     table["shown_as"] = table["cluster"].map(labels).fillna(other)
     if images is not None:
-        table["image"] = _encode_thumbnails(table["image_id"], images, thumbnail_side, images_folder)
+        table["image"] = _encode_thumbnails(
+            table["image_id"], images, thumbnail_side, images_folder, progress=progress
+        )
     return table
 
 
@@ -297,7 +307,12 @@ def _read_names(names: pd.DataFrame | None) -> dict[int, str]:
 
 
 def _encode_thumbnails(
-    image_ids: pd.Series, images: pd.DataFrame, side: int, folder: str | os.PathLike | None
+    image_ids: pd.Series,
+    images: pd.DataFrame,
+    side: int,
+    folder: str | os.PathLike | None,
+    *,
+    progress: bool,
 ) -> list[str | None]:
     """Encode the thumbnail of each image; None where it cannot be read."""
     paths = locate_images(images, image_ids, folder=folder)
@@ -306,10 +321,22 @@ def _encode_thumbnails(
         return thumbnail_or_none(encode_data_url, paths[image_id], max_side=side, quality=70)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
-        return list(pool.map(encode, image_ids))
+        encoded = pool.map(encode, image_ids)
+        return list(
+            WorkBar(
+                encoded,
+                total=len(image_ids),
+                desc="Thumbnails",
+                unit="image",
+                work=f"Making {len(image_ids):,} thumbnails",
+                progress=progress,
+            )
+        )
 
 
-def _project_by_umap_learn(x: np.ndarray, *, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
+def _project_by_umap_learn(
+    x: np.ndarray, *, n_neighbors: int, min_dist: float, seed: int, progress: bool
+) -> np.ndarray:
     """Lay rows out by umap-learn, with exact neighbours where that is quick."""
     try:
         from umap import UMAP
@@ -331,5 +358,6 @@ def _project_by_umap_learn(x: np.ndarray, *, n_neighbors: int, min_dist: float, 
             random_state=seed,
             n_jobs=1,
             precomputed_knn=known,
+            tqdm_kwds={"desc": "Laying out the map", "delay": DELAY, "disable": not progress},
         )
         return model.fit_transform(x)

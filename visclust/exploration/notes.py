@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from visclust.annotation.answers import current_answers, read_answers
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import digest_ids, note_run, recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
@@ -118,7 +119,7 @@ def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:
     clustering with the same images, under whatever number, has the same key; one image more or less makes
     another key, so that no note is carried to images that the researcher did not see.
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     members: dict[int, list[str]] = {}
     for cluster, image_id in zip(clusters["cluster"].tolist(), clusters["image_id"].tolist(), strict=True):
         if cluster != UNASSIGNED:

@@ -15,6 +15,7 @@ import regex
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
@@ -70,7 +71,7 @@ def list_overrepresented_words(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     posts : DataFrame
         The posts table; ``post_id, author, text`` are needed.
     links : DataFrame
@@ -118,7 +119,7 @@ def list_overrepresented_words(
     >>> list_overrepresented_words(clusters, posts, links=links)["word"].tolist()
     ['march', 'senator']
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     check_table(links, "posts_images")
     check_posts(posts, ["author", "text"])
     if count_by not in ("posts", "authors"):

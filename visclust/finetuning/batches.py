@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from visclust.base.machine import choose_workers, memory_at_hand
+from visclust.base.progress import WorkBar
 from visclust.embedding.encoders import Encoder
 from visclust.embedding.networks import PixelScaling
 from visclust.images.batches import ImageFile, map_ahead, read_unchanged
@@ -215,7 +215,13 @@ def cache_activations(
     device = next((each.device for each in frozen.parameters()), torch.device("cpu"))
     batches = [np.arange(start, min(start + batch_size, n)) for start in range(0, n, batch_size)]
     result: Any = torch.empty((1 + views, n))
-    bar = tqdm(total=n * (1 + views), desc="What the frozen layers give", unit="image", disable=not progress)
+    bar = WorkBar(
+        total=n * (1 + views),
+        desc="What the frozen layers give",
+        unit="image",
+        work=f"Computing once what the frozen layers give for {n * (1 + views):,} images",
+        progress=progress,
+    )
     with torch.no_grad(), bar:
         for view in range(1 + views):
             # Views are numbered as epochs are, from 1.

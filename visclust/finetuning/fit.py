@@ -21,6 +21,7 @@ from visclust.finetuning.batches import (
 )
 from visclust.finetuning.labels import (
     LabelledImages,
+    drop_unlearnable,
     group_copies,
     match_groups,
     match_labels,
@@ -101,7 +102,8 @@ def finetune(
     encoder : str, EncoderChoice or Encoder, default "resnet18"
         Where to start, as in `embed_images`.
     features : sequence of str, optional
-        Columns of `labels` to learn; by default all but ``image_id`` and ``simulated``.
+        Columns of `labels` to learn; by default all but ``image_id`` and ``simulated``. A feature that no
+        image, or every image, or one picture only shows is left out: a line and the record say so and why.
     layers : {"all", "last_block", "head"}, default "all"
         What is trained. "all": every layer, on crops and flips drawn anew each epoch. "last_block": the last
         block of layers and the last layer; what comes before is frozen and computed once per image, without
@@ -177,8 +179,8 @@ def finetune(
     Raises
     ------
     ValueError
-        Before any training: if a setting or a table is wrong, a feature has no positive or no negative label
-        (names it), or the split leaves it none on a side.
+        Before any training: if a setting or a table is wrong, no feature is left that some images
+        show and others do not, or the split leaves a feature none on a side.
     FileNotFoundError
         If image files are missing; says how many.
     WeightsUnreachableError
@@ -215,8 +217,12 @@ def finetune(
     )
     labelled = match_labels(images, labels, features=features, folder=images_folder)
     ids = [file.image_id for file in labelled.files]
-    codes = group_copies(labelled.files, workers=workers) if groups is None else match_groups(groups, ids)
-    codes = codes.astype(np.int64)
+    if groups is None:
+        codes = group_copies(labelled.files, workers=workers, progress=progress)
+    else:
+        codes = match_groups(groups, ids)
+    labelled, codes = drop_unlearnable(labelled, codes)
+    ids, codes = [file.image_id for file in labelled.files], codes.astype(np.int64)
     held = split_labelled(labelled.targets, codes, features=labelled.features, held_out=held_out, seed=seed)
     loaded, reason = load_for_use(encoder, weights=None, device=device)
     _check_source(loaded)
@@ -248,6 +254,8 @@ def finetune(
         "copies": "by perceptual hashes" if groups is None else "as given",
         "n_bootstrap": n_bootstrap,
     }
+    if labelled.left_out:
+        parameters["features_left_out"] = dict(labelled.left_out)
     inputs = {
         "images": digest_ids(ids),
         "labels": digest_input(labelled.targets),

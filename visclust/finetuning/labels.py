@@ -1,8 +1,9 @@
 """Labelled images to train on: matched with their files, near copies grouped, some images held out."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from visclust.base.components import connect_pairs
 from visclust.base.machine import choose_workers
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import check_columns, check_table
@@ -23,13 +25,17 @@ _SMALL_SIDE = 128  # pixels; four times what the hash looks at
 
 
 class LabelledImages(NamedTuple):
-    """Files, their labels (n, features; 1, 0, NaN where missing), features, how many had none, if made up."""
+    """Files, their labels (n, features; 1, 0, NaN where missing), features, how many had none, if made up.
+
+    `left_out` holds the features that were asked for and cannot be learnt, with the reason.
+    """
 
     files: list[ImageFile]
     targets: np.ndarray
     features: list[str]
     unlabelled: int
     simulated: bool = False
+    left_out: Mapping[str, str] = MappingProxyType({})
 
 
 def match_labels(
@@ -59,6 +65,10 @@ def match_labels(
     if absent or len(set(names)) < len(names):
         raise ValueError(f"Expected features that are columns of the labels, once each; got {names!r}.")
     values = np.column_stack([_read_feature(labels[name]) for name in names])
+    left_out = _find_one_sided(values, names)
+    learnt = [name not in left_out for name in names]
+    names, values = [name for name in names if name not in left_out], values[:, learnt]
+    _check_any_left(names, left_out)
     known = ~np.isnan(values).all(axis=1)
     ids = labels.loc[known, "image_id"]
     files = list_files(images, folder=folder)
@@ -68,12 +78,13 @@ def match_labels(
             f"Expected labels of usable images, but {len(unknown)} of the {len(ids)} labelled are not in the "
             f"images table with status 'ok'; the first is {unknown[0]!r}. Give the table that was labelled."
         )
-    _check_both_answers(values, names)
     row = pd.Series(np.flatnonzero(known), index=ids)
     chosen = [file for file in files if file.image_id in row.index]
     targets = values[row[[file.image_id for file in chosen]].to_numpy()]
     simulated = "simulated" in labels.columns and labels["simulated"].eq(True).any()  # noqa: FBT003
-    return LabelledImages(chosen, targets.astype(np.float32), names, int((~known).sum()), bool(simulated))
+    return LabelledImages(
+        chosen, targets.astype(np.float32), names, int((~known).sum()), bool(simulated), left_out
+    )
 
 
 def _read_feature(column: pd.Series) -> np.ndarray:
@@ -91,15 +102,58 @@ def _read_feature(column: pd.Series) -> np.ndarray:
     return values
 
 
-def _check_both_answers(values: np.ndarray, names: list[str]) -> None:
-    for word, answer in (("positive", 1.0), ("negative", 0.0)):
-        lacking = [name for name, column in zip(names, values.T, strict=True) if not (column == answer).any()]
+def _find_one_sided(values: np.ndarray, names: list[str]) -> dict[str, str]:
+    """Say of the features that have only one of the two answers which one they lack."""
+    reasons = {}
+    for name, column in zip(names, values.T, strict=True):
+        lacking = [word for word, answer in (("yes", 1.0), ("no", 0.0)) if not (column == answer).any()]
         if lacking:
-            raise ValueError(
-                f"Expected at least one {word} label of each feature, but there is none of "
-                f"{', '.join(map(repr, lacking))}: nothing can be learnt of it. Label images that "
-                f"{'show' if answer else 'do not show'} it, or leave it out with features=[…]."
-            )
+            reasons[name] = f"no image with a {' or a '.join(lacking)}"
+    return reasons
+
+
+def _check_any_left(names: list[str], left_out: Mapping[str, str]) -> None:
+    if not names:
+        raise ValueError(
+            "Expected at least one feature that some images show and others do not, in two groups of near "
+            f"copies or more each, got none: {_word_reasons(left_out)}. Label more images: some that show "
+            "each feature, and some that do not."
+        )
+
+
+def _word_reasons(left_out: Mapping[str, str]) -> str:
+    return "; ".join(f"{name!r} has {reason}" for name, reason in left_out.items())
+
+
+def drop_unlearnable(labelled: LabelledImages, groups: np.ndarray) -> tuple[LabelledImages, np.ndarray]:
+    """Leave out features whose yes or no lies in one group of copies, and say in a line what is left out.
+
+    Such a feature cannot be on both sides of a split. Images without any other label go with it. Gives what
+    is left, with the groups (n,) of its images; a ValueError says what to do where nothing is.
+    """
+    left_out = dict(labelled.left_out)
+    for name, column in zip(labelled.features, labelled.targets.T, strict=True):
+        for word, answer in (("yes", 1.0), ("no", 0.0)):
+            if len(np.unique(groups[column == answer])) < 2:
+                left_out.setdefault(name, f"a {word} in one group of near copies only")
+    names = [name for name in labelled.features if name not in left_out]
+    _check_any_left(names, left_out)
+    if left_out:
+        print(
+            f"Left out: {_word_reasons(left_out)}. Nothing can be learnt and tested of "
+            f"{'it' if len(left_out) == 1 else 'them'} before more images are labelled; the others are: "
+            f"{', '.join(names)}."
+        )
+    if names == labelled.features:
+        return labelled._replace(left_out=left_out), groups
+    targets = labelled.targets[:, [name in names for name in labelled.features]]
+    known = ~np.isnan(targets).all(axis=1)
+    files = [file for file, has_label in zip(labelled.files, known, strict=True) if has_label]
+    unlabelled = labelled.unlabelled + int((~known).sum())
+    left = labelled._replace(
+        files=files, targets=targets[known], features=names, unlabelled=unlabelled, left_out=left_out
+    )
+    return left, pd.factorize(groups[known])[0]
 
 
 def match_groups(groups: Any, image_ids: list[str]) -> np.ndarray:
@@ -257,7 +311,9 @@ def _check_sides(targets: np.ndarray, groups: np.ndarray, *, held: np.ndarray, f
                 )
 
 
-def group_copies(files: Sequence[ImageFile], *, threshold: int = 8, workers: int | None = None) -> np.ndarray:
+def group_copies(
+    files: Sequence[ImageFile], *, threshold: int = 8, workers: int | None = None, progress: bool = False
+) -> np.ndarray:
     """Group images that may be copies of one another: saved anew, cropped, or with a caption added.
 
     The perceptual hash of each whole image (pHash, of the package imagehash) is compared with those of all
@@ -270,7 +326,16 @@ def group_copies(files: Sequence[ImageFile], *, threshold: int = 8, workers: int
     if not files:
         return np.zeros(0, dtype=np.int64)
     with ThreadPoolExecutor(choose_workers() if workers is None else max(1, workers)) as pool:
-        hashes = np.stack(list(map_ahead(pool, _hash_parts, files, ahead=os.cpu_count() or 1)))
+        made = map_ahead(pool, _hash_parts, files, ahead=os.cpu_count() or 1)
+        bar = WorkBar(
+            made,
+            total=len(files),
+            desc="Looking for near copies",
+            unit="image",
+            work=f"Looking for near copies among {len(files):,} images",
+            progress=progress,
+        )
+        hashes = np.stack(list(bar))
     return connect_pairs(_iterate_pairs(hashes, threshold), len(files))
 
 

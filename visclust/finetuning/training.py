@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from visclust.base.progress import WorkBar
 from visclust.embedding.weights import write_tensors
 from visclust.finetuning.batches import BatchSource, order_batches
 from visclust.finetuning.network import (
@@ -83,7 +83,14 @@ def train_network(
     # The same input must take the same algorithm each time, or a resumed run would differ.
     repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
     forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    bar = tqdm(total=settings.epochs, initial=len(curve), desc="Training", unit="epoch", disable=not progress)
+    bar = WorkBar(
+        total=settings.epochs,
+        initial=len(curve),
+        desc="Training",
+        unit="epoch",
+        work=f"Training for {settings.epochs} epochs",
+        progress=progress,
+    )
     with repeatable, forked, bar:
         for epoch in range(len(curve) + 1, settings.epochs + 1):
             torch.manual_seed(int(np.random.SeedSequence([settings.seed, epoch, 3]).generate_state(1)[0]))

@@ -10,7 +10,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, describe_device
 from visclust.base.components import connect_pairs
 from visclust.base.provenance import note_run, recorded
-from visclust.base.tables import check_columns, check_table
+from visclust.base.tables import check_columns, check_table, check_used
 from visclust.images.close_pairs import (
     iterate_close_hashes,
     iterate_close_rows,
@@ -119,7 +119,7 @@ def find_duplicates(
     1  2.jpg      0              False     2
     2  3.jpg      1               True     1
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     threshold = _check_settings(method, threshold, metric=metric, grouping=grouping)
     nodes = _list_nodes(images)
     device = "cpu"
@@ -176,7 +176,7 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     >>> combine_duplicates(images, one, other).groups["group"].tolist()
     [0, 0, 0]
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     if not found:
         raise ValueError("Expected at least one result of find_duplicates, got none.")
     nodes = _list_nodes(images)
@@ -341,7 +341,9 @@ def _check_rows(x: Any, nodes: pd.DataFrame) -> Any:
 
 def _list_nodes(images: pd.DataFrame) -> pd.DataFrame:
     """List the images that can be compared, a row each; the one of the lowest rank stands for the others."""
-    usable = images.loc[images["status"].eq("ok"), ["image_id", "path", "status", "width", "height"]]
+    usable = images.loc[images["status"].eq("ok")].reindex(
+        columns=["image_id", "path", "status", "width", "height"]
+    )  # without sizes the first path stands for the others
     nodes = usable.drop_duplicates("image_id", ignore_index=True)
     pixels = (nodes["width"] * nodes["height"]).fillna(0).astype("int64")
     return nodes.assign(rank=np.argsort(np.lexsort((nodes["path"], -pixels))))

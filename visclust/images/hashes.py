@@ -13,13 +13,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
 from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.machine import choose_workers
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, note_run, recorded
-from visclust.base.tables import check_table
+from visclust.base.tables import check_used
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
@@ -83,19 +83,20 @@ def hash_images(
     >>> hashes["status"].tolist(), hashes["hash"].dropna().tolist()
     (['ok', 'flat'], ['8000800080008000'])
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     usable = images.loc[images["status"].eq("ok"), ["image_id"]].drop_duplicates()
     known = _read_cache(cache)
     todo = usable.loc[~usable["image_id"].isin(known["image_id"]), "image_id"]
     paths = locate_images(images, todo, folder=images_folder) if len(todo) else {}
     with ThreadPoolExecutor(choose_workers()) as pool:
         made = list(
-            tqdm(
+            WorkBar(
                 pool.map(_hash_file, paths.keys(), paths.values()),
                 total=len(todo),
                 desc="Hashing",
                 unit="image",
-                disable=not progress or todo.empty,
+                work=f"Hashing {len(todo):,} images",
+                progress=progress,
             )
         )
     fresh = pd.DataFrame(made, columns=["image_id", "hash", "status", "reason"])

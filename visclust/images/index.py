@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from visclust.base.places import SAME_BYTES
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, digest_ids, note_run, recorded
-from visclust.base.tables import check_table
+from visclust.base.tables import check_table, check_used
 from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
 
 
@@ -74,12 +74,13 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     # Decoding releases the interpreter's lock, so threads are enough to keep all cores busy.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = list(
-            tqdm(
+            WorkBar(
                 pool.map(_describe_file, paths),
                 total=len(paths),
                 desc="Reading",
                 unit="image",
-                disable=not progress,
+                work=f"Reading {len(paths):,} images",
+                progress=progress,
             )
         )
     images = pd.DataFrame(rows, columns=["image_id", "path", "status", "reason", "width", "height"])
@@ -133,7 +134,7 @@ def select_usable(images: pd.DataFrame) -> pd.DataFrame:
     >>> select_usable(images)["path"].tolist()
     ['1.jpg']
     """
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     usable = images.loc[images["status"].eq("ok")].reset_index(drop=True)
     if usable.empty:
         counts = images["status"].value_counts().to_dict()

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from visclust.base.columns import check_clusters
 from visclust.base.origins import check_origin
 from visclust.base.tables import check_columns
 from visclust.images.index import locate_images
@@ -181,7 +182,8 @@ def encode_cluster_thumbnails(
     chosen : DataFrame
         The ``chosen`` of `tabulate_emotion_heatmap`: ``cluster, letter``.
     clusters : DataFrame
-        The clusters table; the images of highest silhouette are taken.
+        The clusters table (``image_id, cluster`` are enough); the images of highest
+        ``silhouette`` are taken, or where there is none the first.
     images : DataFrame
         The images table, which says where the files are.
     n_images : int, default 3
@@ -221,12 +223,14 @@ def encode_cluster_thumbnails(
        cluster letter  place
     0        7      A      0
     """
+    clusters = check_clusters(clusters, fill=True)
     check_origin(chosen, clusters, what="the choice", made_from="the clusters")
     of_chosen = clusters.loc[clusters["cluster"].isin(chosen["cluster"]), "image_id"]
     paths = locate_images(images, of_chosen, folder=images_folder)
     rows = []
     for block, (cluster, letter) in enumerate(zip(chosen["cluster"], chosen["letter"], strict=True)):
-        members = clusters[clusters["cluster"].eq(cluster)].sort_values("silhouette", ascending=False)
+        members = clusters[clusters["cluster"].eq(cluster)]
+        members = members.sort_values("silhouette", ascending=False, kind="stable")
         place = 0
         for image_id in members["image_id"]:
             if place == n_images:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.columns import check_clusters
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 
 # Which images count how much in a mean: the paper's first.
@@ -169,10 +170,10 @@ def _check_ratings(ratings: pd.DataFrame) -> bool:
 
 def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
     """Look up the cluster of each rated image."""
-    check_columns(clusters, ("image_id", "cluster"), "the sample, assignment or clusters table")
-    known = clusters[["image_id", "cluster"]].drop_duplicates()
-    if known["image_id"].duplicated().any():
-        raise ValueError("Expected one cluster per image; some images have two: mix no two clusterings.")
+    what = "the sample, assignment or clusters table"
+    check_columns(clusters, ("image_id", "cluster"), what)
+    # An assignment names an image once for each of its respondents.
+    known = check_clusters(clusters[["image_id", "cluster"]].drop_duplicates(), what)
     found = events["image_id"].map(known.set_index("image_id")["cluster"])
     if found.isna().any():
         raise ValueError(

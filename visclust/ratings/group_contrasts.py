@@ -1,6 +1,7 @@
 """What groups of respondents feel about a corpus, and by how much they differ."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
 from visclust.base.checks import check_level, check_whole_number
 from visclust.base.origins import check_origin
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.ratings.crossed_bootstrap import (
     CrossedParts,
@@ -43,6 +45,7 @@ def compare_groups(
     n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    progress: bool = True,
 ) -> GroupComparison:
     """Compare what groups feel, per emotion and per dimension, with intervals for new respondents and images.
 
@@ -78,6 +81,8 @@ def compare_groups(
         Confidence level.
     seed : int, default 0
         Seed of the resampling.
+    progress : bool, default True
+        Show a bar over the weightings.
 
     Returns
     -------
@@ -135,8 +140,10 @@ def compare_groups(
     names = sorted(spread.events["group"].unique())
     reference = choose_reference(names, reference)
     means, differences = [], []
-    for design in list_designs(spread, sample):
-        for weighting in wanted:
+    each = list(product(list_designs(spread, sample), wanted))
+    work = f"Resampling {n_bootstrap:,} times"
+    with WorkBar(each, desc="Comparing groups", unit="weighting", work=work, progress=progress) as bar:
+        for design, weighting in bar:
             weights = weigh_images(design, sample, weighting)
             options: dict[str, Any] = {**design.codes, "seed": seed}
             parts = split_crossed(design.values, weights, strata=design.clusters, **options)

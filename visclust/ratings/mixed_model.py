@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.ratings.designs import CrossedDesign, add_up, list_designs, spread_ratings
 from visclust.ratings.group_contrasts import choose_reference
@@ -36,6 +37,7 @@ def fit_mixed_contrast(
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
     groups: str = "group",
     level: float = 0.95,
+    progress: bool = True,
 ) -> MixedContrast:
     """Compare groups by a mixed model with random effects of respondents, images, and images within a group.
 
@@ -56,6 +58,8 @@ def fit_mixed_contrast(
         Column of the ratings table with the groups.
     level : float, default 0.95
         Confidence level.
+    progress : bool, default True
+        Show a bar over the outcomes.
 
     Returns
     -------
@@ -99,7 +103,9 @@ def fit_mixed_contrast(
                 "Expected respondents who rated several images: with one rating each, what a respondent adds "
                 "cannot be told from chance."
             )
-        for number, column in enumerate(design.columns):
+        work = f"Fitting {len(design.columns)} mixed models"
+        bar = WorkBar(design.columns, desc="Mixed models", unit="outcome", work=work, progress=progress)
+        for number, column in enumerate(bar):
             ratios, fit = crossed.fit(design.values[:, number])
             outcome = spread.outcomes.iloc[column].to_dict()
             counts = {"ratings": len(design.values), "images": len(design.image_ids)}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.ratings.designs import RatingEvents, add_up, spread_ratings
 
@@ -21,6 +22,7 @@ def measure_reliability(
     n_bootstrap: int = 200,
     level: float = 0.95,
     seed: int = 0,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Measure how reliably the items of each dimension measure it: Cronbach's alpha and McDonald's omega.
 
@@ -41,6 +43,8 @@ def measure_reliability(
         Confidence level.
     seed : int, default 0
         Seed of the resampling.
+    progress : bool, default True
+        Show a bar over the dimensions.
 
     Returns
     -------
@@ -73,7 +77,9 @@ def measure_reliability(
     spread = spread_ratings(ratings, dimensions=dimensions)
     rng = np.random.default_rng(seed)
     rows = []
-    for name, items in list_scales(spread, least=2).items():
+    scales = list_scales(spread, least=2).items()
+    work = f"Resampling {n_bootstrap:,} times"
+    for name, items in WorkBar(scales, desc="Reliability", unit="dimension", work=work, progress=progress):
         values, people = take_items(spread, items)
         n_people = int(people.max()) + 1
         counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=n_bootstrap)

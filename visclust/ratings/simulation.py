@@ -12,9 +12,11 @@ from scipy.special import ndtr
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.origins import check_origin
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.ratings.group_contrasts import GroupComparison, compare_groups
+from visclust.sampling.samples import check_sample
 
 _MEANS = {
     "hopeful": 3.9, "enthusiastic": 3.3, "proud": 3.5, "angry": 3.6, "resentful": 2.9, "bitter": 2.8,
@@ -333,7 +335,7 @@ def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.Da
     >>> expect_contrasts(simulate_ratings(assignment), sample)["weighting"].unique().tolist()
     ['clusters', 'images', 'corpus']
     """
-    check_table(sample, "sample")
+    sample = check_sample(sample)
     images = sample.groupby("cluster")["weight"].agg(images="size", corpus="sum")
     shares = {
         "clusters": pd.Series(1.0, index=images.index[images.index >= 0]),
@@ -400,6 +402,7 @@ def measure_coverage(
     n_bootstrap: int = 200,
     level: float = 0.95,
     seed: int = 0,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Measure how often the intervals of `compare_groups` hold the truth, over surveys simulated anew.
 
@@ -419,6 +422,8 @@ def measure_coverage(
         Confidence level.
     seed : int, default 0
         Seed of everything.
+    progress : bool, default True
+        Show a bar over the surveys.
 
     Returns
     -------
@@ -450,7 +455,10 @@ def measure_coverage(
     seeds = np.random.default_rng(seed).integers(2**31, size=n_surveys + 1)
     effects = draw_cluster_effects(model, assignment["cluster"], seed=int(seeds[-1]))
     found = []
-    for number, own_seed in enumerate(seeds[:-1]):
+    work = f"Analysing {n_surveys} simulated surveys"
+    for number, own_seed in enumerate(
+        WorkBar(seeds[:-1], desc="Surveys", unit="survey", work=work, progress=progress)
+    ):
         simulated = simulate_ratings(assignment, model=model, cluster_effects=effects, seed=int(own_seed))
         compared = compare_groups(
             simulated.ratings,
@@ -459,6 +467,7 @@ def measure_coverage(
             n_bootstrap=n_bootstrap,
             level=level,
             seed=int(own_seed),
+            progress=False,
         )
         found.append(compare_with_truth(compared, simulated, sample).assign(survey=number))
     table = pd.concat(found, ignore_index=True)

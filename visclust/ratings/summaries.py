@@ -9,9 +9,10 @@ from scipy.stats import t
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.columns import check_clusters
 from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED
 from visclust.corpus.summary import count_image_uses
 from visclust.ratings.cluster_contrasts import estimate_cluster_errors, summarize_cells
 from visclust.ratings.designs import find_simulated, list_designs, spread_ratings
@@ -164,7 +165,7 @@ def tabulate_emotion_heatmap(
     >>> table.lines["rank"].tolist()
     [1]
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     check_origin(summary, clusters, what="the summary", made_from="the clusters")
     find_simulated(summary)
     if not all(0 < share < 1 for share in shares):

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.stats import binom, hypergeom
 
 from visclust.base.checks import check_whole_number
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED
 
 _POINTS = 60
 
@@ -44,7 +45,7 @@ def plan_annotation(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     budget : int, optional
         Images that can be annotated. Without it, the images needed are computed.
     coverage : float, default 1.0 where there is no budget
@@ -176,7 +177,7 @@ def plan_annotation(
 
 def _find_themes(clusters: pd.DataFrame, theme_size: int) -> tuple[np.ndarray, int]:
     """List the sizes of the themes, the largest first, and count all images."""
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     check_whole_number("theme_size", theme_size, least=1)
     counts = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"].value_counts().to_numpy()
     sizes = np.sort(counts[counts >= theme_size])[::-1]

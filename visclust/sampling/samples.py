@@ -7,9 +7,10 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from visclust.base.checks import check_whole_number
+from visclust.base.columns import check_clusters
 from visclust.base.origins import check_origin, check_same_clusters
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED, check_table, check_used
 
 # Probabilities are quotients of whole numbers, so that only rounding in float64 separates equal ones.
 _SAME = 1e-9
@@ -62,7 +63,7 @@ def draw_stratified_sample(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     max_per_cluster : int, default 5
         Images from a cluster at most. Smaller clusters give all but one, so clusters of one give none.
     keep_singletons : bool, default False
@@ -95,7 +96,7 @@ def draw_stratified_sample(
     >>> draw_stratified_sample(clusters)["inclusion_probability"].round(3).tolist()
     [0.714, 0.714, 0.714, 0.714, 0.714]
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     check_whole_number("max_per_cluster", max_per_cluster, least=1)
     check_whole_number("n_unassigned", n_unassigned, least=0)
     check_whole_number("seed", seed, least=0)
@@ -132,7 +133,7 @@ def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> p
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     size : int
         Images to draw.
     seed : int, default 0
@@ -155,7 +156,7 @@ def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> p
     >>> draw_random_sample(clusters, size=2)["weight"].tolist()
     [2.0, 2.0]
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     check_whole_number("size", size, least=0)
     if not 1 <= size <= len(clusters):
         raise ValueError(f"Expected a sample of 1 to {len(clusters)} images, got size={size}.")
@@ -204,7 +205,7 @@ def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int =
     0     4           3       0.000000
     1     2           1       0.066667
     """
-    _check_drawn_from(sample, clusters)
+    sample, clusters = _check_drawn_from(sample, clusters)
     random = draw_random_sample(clusters, size=len(sample), seed=seed)
     assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"]
     sizes = assigned.value_counts().rename_axis("cluster").rename("size").reset_index()
@@ -263,7 +264,7 @@ def summarize_samples(
     0       6               2.0
     1       6               2.0
     """
-    _check_drawn_from(sample, clusters)
+    sample, clusters = _check_drawn_from(sample, clusters)
     check_whole_number("draws", draws, least=1)
     assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"]
     sizes = assigned.value_counts(sort=False)
@@ -297,8 +298,7 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
 
     Where they fit both, "auto" takes stratified. A simple random sample is one stratum.
     """
-    check_sample(sample)
-    check_table(clusters, "clusters")
+    sample, clusters = check_sample(sample), check_clusters(clusters)
     cluster_of = clusters.set_index("image_id")["cluster"]
     known = sample["image_id"].map(cluster_of)
     if known.isna().any() or (known.to_numpy() != sample["cluster"].to_numpy()).any():
@@ -328,14 +328,43 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
     )
 
 
-def check_sample(sample: pd.DataFrame) -> None:
-    """Check that a table is a sample with at least one image."""
-    check_table(sample, "sample")
+def check_sample(sample: pd.DataFrame, *, weighted: bool = True) -> pd.DataFrame:
+    """Check that a table is a sample with at least one image, and give it with its weights.
+
+    ``image_id, cluster`` are enough where nothing is weighed; otherwise ``inclusion_probability`` is needed
+    too, whose inverse is the ``weight`` where there is none.
+    """
+    sample = check_clusters(sample, "the sample table")
     if sample.empty:
         raise ValueError("Expected a sample with at least one image, got an empty table. Draw it again.")
+    if not weighted:
+        return sample
+    check_used(sample, "sample", ["inclusion_probability"])
+    chances = sample["inclusion_probability"].to_numpy(dtype=float, na_value=np.nan)
+    if not ((chances > 0) & (chances <= 1)).all():
+        wrong = sample.loc[~((chances > 0) & (chances <= 1))].iloc[0]
+        raise ValueError(
+            f"Expected inclusion probabilities above 0 and up to 1 in the sample table, got "
+            f"{wrong['inclusion_probability']!r} of image {wrong['image_id']!r}. "
+            "Give the sample as it was drawn."
+        )
+    if "weight" in sample.columns:
+        return check_used(sample, "sample", ["weight"])
+    return sample.assign(weight=1 / chances)
+
+
+def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Check a sample and the clusters that it was drawn from, and give both."""
+    sample, clusters = check_sample(sample), check_clusters(clusters)
+    unknown = ~sample["image_id"].isin(clusters["image_id"])
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
+            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
+        )
+    return sample, clusters
 
 
 def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
-    check_table(clusters, "clusters")
     check_sample(sample)
     check_same_clusters(sample, clusters, what="the sample")

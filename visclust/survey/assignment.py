@@ -82,7 +82,7 @@ def assign_respondents(
     >>> assigned["position"].tolist()
     [1, 2, 1, 2]
     """
-    check_sample(sample)
+    sample = check_sample(sample, weighted=False)
     check_whole_number("per_respondent", per_respondent, least=1)
     by_group = _list_groups(respondents, groups)
     strata = number_strata(sample)

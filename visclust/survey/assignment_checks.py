@@ -6,6 +6,7 @@ from scipy.sparse import csr_array, triu
 
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
+from visclust.sampling.samples import check_sample
 from visclust.survey.assignment import even_out_ratings, number_strata
 
 _EVENNESS = "most less fewest ratings of an image, at most"
@@ -43,7 +44,7 @@ def check_assignment(assignment: pd.DataFrame, sample: pd.DataFrame) -> pd.DataF
     True
     """
     check_table(assignment, "assignment")
-    check_table(sample, "sample")
+    sample = check_sample(sample, weighted=False)
     rows = []
     cluster_of = sample.set_index("image_id")["cluster"]
     for group, part in assignment.groupby("group", sort=False):

@@ -13,7 +13,7 @@ from visclust.annotation.ratings import check_scale, list_items
 from visclust.base.files import write_cells, write_json, write_text
 from visclust.base.provenance import note_run, recorded
 from visclust.base.simulated import is_simulated
-from visclust.base.tables import check_table
+from visclust.base.tables import check_table, check_used
 from visclust.survey.qualtrics import write_qualtrics
 
 _CSV_INSTRUCTIONS = """How to use survey.csv
@@ -115,7 +115,7 @@ def export_survey(
     if to not in ("qualtrics", "csv", "html"):
         raise ValueError(f"Expected to='qualtrics', 'csv' or 'html', got {to!r}.")
     check_table(assignment, "assignment")
-    check_table(images, "images")
+    check_used(images, "images", ["image_id", "path", "status"])
     names, (low, high) = list_items(items), check_scale(scale)
     if not len(assignment):
         raise ValueError("Expected an assignment with at least one row, got an empty table.")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.columns import check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_table
@@ -371,7 +372,7 @@ def count_grid(
     grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, weights: Any, unassigned: str
 ) -> CountedGrid:
     """Check a grid of clusterings and count the gold pairs under each of them, as `score_pairs` would."""
-    check_table(gold, "gold")
+    gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
     if not isinstance(grid, Mapping) or not len(grid):
         raise ValueError(
             f"Expected a grid that names at least one clusters table, such as {{'k = 80': clusters}}, got "

@@ -5,8 +5,9 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED, check_columns, check_table
+from visclust.base.tables import UNASSIGNED, check_columns
 
 
 @recorded
@@ -18,7 +19,7 @@ def score_against_groups(clusters: pd.DataFrame, groups: pd.DataFrame) -> pd.Dat
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     groups : DataFrame
         ``image_id, group``: the known group of every image in `clusters`.
 
@@ -47,7 +48,7 @@ def score_against_groups(clusters: pd.DataFrame, groups: pd.DataFrame) -> pd.Dat
     >>> score_against_groups(clusters, groups)[["pair_precision", "pair_recall"]].iloc[0].tolist()
     [1.0, 0.5]
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     check_columns(groups, ["image_id", "group"], "the groups")
     if groups["image_id"].duplicated().any():
         raise ValueError("Expected one known group per image; some image_id comes twice in the groups.")

@@ -9,9 +9,10 @@ import pandas as pd
 from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.backend import to_host
+from visclust.base.columns import check_clusters
 from visclust.base.provenance import digest_text, recorded
 from visclust.base.rows import match_rows
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED, check_table, check_used
 
 _PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
 """Share of the pairs that each stratum gets unless others are asked for."""
@@ -115,8 +116,10 @@ def sample_pairs(
     >>> pairs.loc[pairs["stratum"] == "within", "inclusion_probability"].round(3).tolist()
     [0.333, 0.333]
     """
+    clusters = check_clusters(clusters)
     x = match_rows(x, clusters)
-    labels = _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
+    _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
+    labels = clusters["cluster"].to_numpy(dtype=np.int64)
     shares = _check_strata(strata)
     rng = np.random.default_rng(seed)
     members = _group_rows(labels)
@@ -174,11 +177,11 @@ def blind_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     >>> blind_pairs(pairs).columns.tolist()
     ['pair_id', 'image_a', 'image_b']
     """
-    return check_table(pairs, "pairs")[["pair_id", "image_a", "image_b"]].reset_index(drop=True)
+    shown = ["pair_id", "image_a", "image_b"]
+    return check_used(pairs, "pairs", shown)[shown].reset_index(drop=True)
 
 
-def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: int) -> np.ndarray:
-    check_table(clusters, "clusters")
+def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: int) -> None:
     if getattr(x, "ndim", 0) != 2 or x.shape[0] != len(clusters):
         raise ValueError(
             f"Expected x of shape (n, d) with one row for each of the {len(clusters)} rows of the clusters "
@@ -188,10 +191,6 @@ def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: 
         raise ValueError("Expected finite numbers in x, got NaN or infinity. Embed those images again.")
     if n_pairs < 1 or n_neighbours < 1:
         raise ValueError(f"Expected n_pairs and n_neighbours of 1 or more, got {n_pairs} and {n_neighbours}.")
-    labels = clusters["cluster"].to_numpy(dtype=np.int64)
-    if labels.size and labels.min() < UNASSIGNED:
-        raise ValueError(f"Expected clusters from 0, and -1 for unassigned images, got {labels.min()}.")
-    return labels
 
 
 def _check_strata(strata: Mapping[str, float]) -> np.ndarray:

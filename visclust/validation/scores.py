@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.columns import check_clusters, check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
-from visclust.base.tables import check_table
+from visclust.base.tables import check_used
 
 SCORES = ("precision", "recall", "f1", "mean_precision_recall", "coverage")
 """The measures, in the order of the last axis of what `compute_scores` returns."""
@@ -106,7 +107,7 @@ def score_pairs(
     1     recall     0.500
     2         f1     0.667
     """
-    check_table(gold, "gold")
+    gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
     if not len(gold):
         raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
     prediction = predict_same(clusters, gold)
@@ -192,7 +193,7 @@ def predict_same(clusters: pd.DataFrame, pairs: pd.DataFrame) -> PairPrediction:
     A pair with an unassigned image is not the same, two unassigned images neither. Raises ValueError where an
     image of the pairs is not in the clusters table.
     """
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters)
     index = pd.Index(clusters["image_id"])
     rows = [index.get_indexer(pd.Index(pairs[side])) for side in ("image_a", "image_b")]
     absent = (rows[0] < 0) | (rows[1] < 0)
@@ -245,7 +246,7 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
     `weights` is as `score_pairs` describes it. Raises ValueError where a pair has none above 0.
     """
     if isinstance(weights, pd.DataFrame):
-        check_table(weights, "pairs")
+        check_used(weights, "pairs", ["pair_id", "inclusion_probability"])
         found = weights.set_index("pair_id")["inclusion_probability"].reindex(gold["pair_id"])
         return _invert(found.to_numpy(dtype=np.float64), gold)
     if isinstance(weights, str):

@@ -18,6 +18,7 @@ import traitlets
 
 import visclust
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.columns import check_clusters
 from visclust.base.distances import center_rows, measure_block, square_lengths
 from visclust.base.provenance import digest_text
 from visclust.base.rows import match_rows
@@ -351,7 +352,7 @@ def browse_clusters(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     images : DataFrame
         The images table.
     x : Embedding, or ndarray, shape (n, d), optional
@@ -416,6 +417,7 @@ def browse_clusters(
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"Expected {name} as a whole number, {least} or more, got {value!r}.")
     frames = _check_frames(frames)
+    clusters = check_clusters(clusters)
     catalogue = catalogue_clusters(clusters)
     x = None if x is None else match_rows(x, clusters)
     if x is not None and (getattr(x, "ndim", 0) != 2 or len(x) != len(clusters)):

@@ -11,17 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.columns import check_clusters
+from visclust.base.tables import UNASSIGNED
 from visclust.exploration.notes import ClusterNote
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster: its number, its mean silhouette, its iteration and its images, the most typical first."""
+    """One cluster: its number, its mean silhouette, its iteration and its images, the most typical first.
+
+    Clusters of other tools may have neither silhouettes nor iterations.
+    """
 
     cluster: int
     silhouette: float | None
-    iteration: int
+    iteration: int | None
     images: tuple[int, ...]
 
 
@@ -110,11 +114,11 @@ def select_images(state: Browsing, images: Iterable[int], *, on: bool) -> Browsi
 
 def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
     """List the clusters of a table with their images, known by their position in it."""
-    check_table(clusters, "clusters")
+    clusters = check_clusters(clusters, fill=True)
     if clusters.empty:
         raise ValueError("Expected at least one image in the clusters table, got none.")
     numbers = clusters["cluster"].to_numpy(dtype="int64")
-    iterations = clusters["iteration"].to_numpy(dtype="int64")
+    iterations = clusters["iteration"].to_numpy(dtype="float64", na_value=np.nan)
     silhouettes = clusters["silhouette"].to_numpy(dtype="float64", na_value=np.nan)
     # The last key sorts first; where it is missing, NaN goes to the end of its cluster.
     order = np.lexsort((-silhouettes, numbers))
@@ -125,7 +129,7 @@ def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
         found[int(numbers[members[0]])] = Cluster(
             int(numbers[members[0]]),
             float(known.mean()) if len(known) else None,
-            int(iterations[members[0]]),
+            None if np.isnan(iterations[members[0]]) else int(iterations[members[0]]),
             tuple(members.tolist()),
         )
     return MappingProxyType(found)
@@ -187,7 +191,7 @@ def _make_sort_key(state: Browsing, cluster: int) -> tuple:
     wished = {
         "size": (),
         "silhouette": (one.silhouette is None, -(one.silhouette or 0.0)),
-        "iteration": (one.iteration,),
+        "iteration": (one.iteration is None, one.iteration or 0),
         "name": (not name, name.casefold()),
     }[state.sort]
     return (cluster == UNASSIGNED, *wished, -len(one.images), cluster)

@@ -10,11 +10,12 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from visclust.base.checks import check_whole_number
+from visclust.base.columns import check_clusters, check_frames
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
 from visclust.base.origins import check_origin
 from visclust.base.provenance import note_run, recorded
-from visclust.base.tables import check_columns, check_table
+from visclust.base.tables import check_columns
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters
 from visclust.images.index import locate_images
@@ -59,7 +60,7 @@ def export_cluster_page(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table.
+        The clusters table (``image_id, cluster`` are enough).
     images : DataFrame
         The images table. Paths stay out of the page.
     save_to : str or path
@@ -124,6 +125,7 @@ def export_cluster_page(
         ("max_side", max_side),
     ):
         check_whole_number(name, value, least=1)
+    clusters = check_clusters(clusters)
     for table, what in ((names, "the names"), (frames, "the frames")):
         check_origin(table, clusters, what=what, made_from="the clusters")
     state = Browsing(catalogue_clusters(clusters), notes=_gather_notes(names, frames))
@@ -190,7 +192,7 @@ def _gather_notes(names: pd.DataFrame | None, frames: pd.DataFrame | None) -> di
             texts = [str(row[c]) if isinstance(row[c], str) else "" for c in ("name", "note")]
             notes[int(row["cluster"])] = ClusterNote(texts[0], (), bool(row["noise"]), texts[1])
     if frames is not None:
-        for cluster, ticked in check_table(frames, "frames").groupby("cluster")["frame"]:
+        for cluster, ticked in check_frames(frames).groupby("cluster")["frame"]:
             number = int(str(cluster))
             note = notes.get(number, ClusterNote())
             notes[number] = ClusterNote(note.name, tuple(map(str, ticked)), note.noise, note.note)

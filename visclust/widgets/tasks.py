@@ -17,7 +17,7 @@ from visclust.annotation.judgements import PAIR_ANSWERS
 from visclust.annotation.ratings import check_scale, order_items, read_rating_answer, write_rating_answer
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import digest_text
-from visclust.base.tables import check_table
+from visclust.base.tables import check_used
 from visclust.images.index import locate_images
 
 PAIR_QUESTION = "Do these two images belong together?"
@@ -108,7 +108,7 @@ def pair_task(
     images_folder: str | os.PathLike | None = None,
 ) -> Task:
     """Ask whether the two images of each pair belong together, blind to strata and probabilities."""
-    check_table(pairs, "pairs")
+    check_used(pairs, "pairs", ["pair_id", "image_a", "image_b"])
     if pairs.empty:
         raise ValueError("Expected at least one pair to label, got an empty pairs table. Draw some first.")
     sides = zip(pairs["image_a"], pairs["image_b"], strict=True)
@@ -201,7 +201,7 @@ def rating_task(
 
 def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
     """List the images that a respondent rates, in the order in which the respondent sees them."""
-    check_table(assignment, "assignment")
+    check_used(assignment, "assignment", ["respondent", "position", "image_id"])
     name = clean_name(respondent)
     own = assignment[assignment["respondent"].map(clean_name) == name]
     if own.empty:

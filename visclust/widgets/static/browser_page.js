@@ -7,7 +7,7 @@ function sortRows(rows, clusters, by) {
     const wished = {
       size: [],
       silhouette: [one.silhouette === null ? 1 : 0, -(one.silhouette ?? 0)],
-      iteration: [one.iteration],
+      iteration: [one.iteration === null ? 1 : 0, one.iteration ?? 0],
       name: [one.name ? 0 : 1, one.name.toLowerCase()],
     }[by];
     return [number < 0 ? 1 : 0, ...wished, -one.size, number];
