@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import visclust as vc
+from visclust.base import provenance
 from visclust.base.provenance import (
     describe_saved,
     digest_file,
@@ -223,13 +224,18 @@ def test_a_result_read_from_a_cache_keeps_the_record_it_brings():
     assert record_of(recall().table)["made_at"] == "2020-01-01"
 
 
-def test_nested_functions_have_records_of_their_own():
+def test_what_a_call_within_a_recorded_call_notes_is_not_said_of_the_outer_one():
+    @recorded
+    def inner(table):
+        assert note_run(parameters={"inside": 1})["parameters"] == {"inside": 1}
+        return double(table, by=3)
+
     @recorded
     def outer(table):
         note_run(parameters={"before": 1})
-        inner = double(table, by=3)
-        note_run(parameters={"after": record_of(inner)["parameters"]["by"]})
-        return inner
+        made = inner(table)
+        note_run(parameters={"after": 3})
+        return made
 
     record = record_of(outer(numbers()))
     assert record["function"] == "outer"
@@ -393,3 +399,25 @@ def test_digests_of_ids_depend_on_their_order_and_those_of_texts_are_short():
     assert digest_ids(["a", "b"]) != digest_ids(["b", "a"])
     assert digest_text("answers/ana.jsonl") == "ad5e98aafbbf518a"
     assert len(digest_text("\ud83d", digits=8)) == 8
+
+
+def test_a_call_within_a_recorded_call_makes_no_record_but_where_a_result_keeps_one(monkeypatch):
+    made = []
+    begin = provenance._begin
+    monkeypatch.setattr(
+        provenance, "_begin", lambda *arguments: made.append(arguments[0]) or begin(*arguments)
+    )
+
+    @recorded
+    def inner(x):
+        return pd.DataFrame({"sum": [x.sum()]})
+
+    @recorded
+    def outer(x):
+        assert inner(x).attrs == {}
+        assert vc.cluster_once(x, n_clusters=2).provenance["function"] == "cluster_once"
+        return inner(x)
+
+    x = np.arange(8, dtype="float32").reshape(4, 2)
+    assert outer(x).attrs["provenance"]["function"] == "outer"
+    assert made == ["outer", "cluster_once"]

@@ -58,7 +58,7 @@ class Record(dict):
 
 
 # The record of the recorded function that is running, innermost.
-_running: ContextVar[dict[str, Any] | None] = ContextVar("visclust_running", default=None)
+_running: ContextVar["_Run | None"] = ContextVar("visclust_running", default=None)
 
 
 def describe_run(
@@ -138,15 +138,35 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
                 arguments |= arguments.pop(name)
-        record = _begin(function.__name__, arguments, paths)
-        token = _running.set(record)
+        begin = functools.partial(_begin, function.__name__, arguments, paths)
+        nested = _running.get() is not None
+        current = _Run(begin) if nested else _Run(begin, begin())
+        token = _running.set(current)
         try:
             result = function(*args, **kwargs)
         finally:
             _running.reset(token)
-        return _stamp(result, {**record, "made_at": _now()})
+        # The outer call marks what an inner one returns: only a result that keeps its record in a field needs
+        # one of its own, and digests inside loops cost more than the work.
+        if nested and "provenance" not in getattr(result, "_fields", ()):
+            return result
+        return _stamp(result, {**current.open(), "made_at": _now()})
 
     return run
+
+
+class _Run:
+    """The record of a call that is running, made when it is first asked for."""
+
+    def __init__(self, begin: Callable[[], dict[str, Any]], record: dict[str, Any] | None = None) -> None:
+        self._begin = begin
+        self._record = record
+
+    def open(self) -> dict[str, Any]:
+        """Give the record, to be added to."""
+        if self._record is None:
+            self._record = self._begin()
+        return self._record
 
 
 def note_run(
@@ -160,9 +180,10 @@ def note_run(
     Gives the record as it is then, for files that the function writes itself; outside any recorded function
     an empty one. What is added stands in the place of what the arguments said under the same name.
     """
-    record = _running.get()
-    if record is None:
+    run = _running.get()
+    if run is None:
         return {}
+    record = run.open()
     record["parameters"] |= {name: _describe(value) for name, value in (parameters or {}).items()}
     record["inputs"] |= _digest_all(inputs)
     if device is not None:
