@@ -159,10 +159,12 @@ def test_a_damaged_file_does_not_hide_the_others(folder):
 
 def test_the_lines_for_a_terminal_say_what_is_stale_why_and_what_comes_next(folder):
     save_clusters(folder, k=6)
-    said = tell_study(folder)
-    assert "stale             sample.parquet\n" in said
+    said = tell_study(vc.check_study(folder))
+    assert re.search(
+        r"^stale +sample.parquet +draw_stratified_sample, [-\d]+ [:\d]+ UTC$", said, re.MULTILINE
+    )
     assert "from clusters.parquet with the digest" in said
-    assert said.endswith("Next: 01_build_corpus.")  # posts are missing
+    assert said.endswith("Next: 08_sample_and_survey.")
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
