@@ -116,7 +116,7 @@ def time_assignment():
             "weight": 2.0,
         }
     )
-    people = pd.DataFrame({"respondent": [f"r{i:03d}" for i in range(720)], "party": ["D", "R"] * 360})
+    people = pd.DataFrame({"respondent": [f"r{i:03d}" for i in range(720)], "group": ["D", "R"] * 360})
     start = time.perf_counter()
     assigned = vc.assign_respondents(sample, people)
     print(f"720 x 8 images of {len(sample)} in {N_CLUSTERS} clusters: {time.perf_counter() - start:.2f} s")

@@ -48,7 +48,7 @@ def make_design(*, clusters, people, largest=120):
     respondents = pd.DataFrame(
         {
             "respondent": [f"r{number:04d}" for number in range(2 * people)],
-            "party": np.repeat(["Democrat", "Republican"], people),
+            "group": np.repeat(["Democrat", "Republican"], people),
         }
     )
     return sample, assign_respondents(sample, respondents, per_respondent=8, seed=0)

@@ -28,8 +28,8 @@ def make_sample(sizes, *, loose=0):
 
 
 def make_respondents(**counts):
-    rows = [(f"{party}{i}", party) for party, count in counts.items() for i in range(count)]
-    return pd.DataFrame(rows, columns=["respondent", "party"])
+    rows = [(f"{group}{i}", group) for group, count in counts.items() for i in range(count)]
+    return pd.DataFrame(rows, columns=["respondent", "group"])
 
 
 def look_up(ratings):

@@ -30,6 +30,20 @@ from visclust.launch import (
 )
 from visclust.ratings import *
 from visclust.sampling import *
+from visclust.stages import (
+    check_needs as check_needs,
+    choose_rating_model as choose_rating_model,
+    gather_accounts as gather_accounts,
+    gather_answers as gather_answers,
+    gather_feature_answers as gather_feature_answers,
+    gather_frames as gather_frames,
+    gather_ideology as gather_ideology,
+    gather_ratings as gather_ratings,
+    gather_respondents as gather_respondents,
+    list_known_groups as list_known_groups,
+    read_results as read_results,
+    try_analysis as try_analysis,
+)
 from visclust.study import open_study as open_study
 from visclust.survey import *
 from visclust.validation import *

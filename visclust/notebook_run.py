@@ -4,15 +4,16 @@ Run ``python -m visclust.notebook_run notebooks --to results``.
 """
 
 import argparse
+import ast
 import base64
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nbformat
 import pandas as pd
@@ -78,6 +79,7 @@ def run_notebooks(
     work: str | os.PathLike | None = None,
     only: Sequence[str] = (),
     study: str | os.PathLike | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
     timeout: float = 900,
 ) -> pd.DataFrame:
     """Execute every notebook of a folder in order, until one fails, and print one line for each.
@@ -85,15 +87,19 @@ def run_notebooks(
     The notebooks are read only; executed copies go to the folder ``notebooks`` below `to`, with their outputs
     so far where one failed. What they write themselves goes to `work`, which they get as the environment
     variable VISCLUST_RESULTS: by default `to`, so that JupyterLab finds it afterwards. `study`, the folder
-    of a study, they get as VISCLUST_STUDY. `only` names some by their numbers. A cell may take `timeout`
-    seconds. Returns one row per notebook: ``notebook`` (its name), ``seconds``, ``status`` ("ok",
-    "failed" or "not run") and ``error`` (source of the failing cell and what went wrong; empty otherwise).
+    of a study, they get as VISCLUST_STUDY. `only` names some by their numbers. `parameters` gives values of
+    parameters by the name of a notebook or how it begins, ``{"07": {"n_runs": 2}}``: they stand in a cell of
+    the copy, after the one tagged "parameters". A cell may take `timeout` seconds. Returns one row per
+    notebook: ``notebook`` (its name), ``seconds``, ``status`` ("ok", "failed" or "not run") and ``error``
+    (source of the failing cell and what went wrong; empty otherwise).
     """
     notebooks = choose_notebooks(list_notebooks(folder), only)
     to = Path(to).resolve()
     environment = {**os.environ, "VISCLUST_RESULTS": str(Path(work).resolve() if work else to)}
     if study is not None:
         environment["VISCLUST_STUDY"] = str(Path(study).resolve())
+    for name in parameters or {}:
+        choose_notebooks(notebooks, [name])  # refuses a name that is not there
     rows, failed = [], False
     for path in notebooks:
         if failed:
@@ -101,16 +107,25 @@ def run_notebooks(
             continue
         print(f"{path.stem:<28}", end="", flush=True)
         start = time.perf_counter()
-        error = _execute(path, to / "notebooks" / path.name, environment, timeout)
+        given = [values for name, values in (parameters or {}).items() if path.stem.startswith(name)]
+        error = _execute(path, to / "notebooks" / path.name, environment, timeout, given)
         seconds, failed = time.perf_counter() - start, bool(error)
         print(f"{seconds:7.1f} s  {'failed' if failed else 'ok'}", flush=True)
         rows.append((path.stem, seconds, "failed" if failed else "ok", error))
     return pd.DataFrame(rows, columns=["notebook", "seconds", "status", "error"])
 
 
-def _execute(path: Path, copy: Path, environment: dict[str, str], timeout: float) -> str:
+def _execute(
+    path: Path,
+    copy: Path,
+    environment: dict[str, str],
+    timeout: float,
+    given: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Execute one notebook in its own folder, save the copy, and return the error, empty where none."""
     notebook = nbformat.read(path, as_version=4)
+    for values in given:
+        _write_parameters(notebook, values, path.stem)
     started: list[int] = []
     client = NotebookClient(
         notebook,
@@ -132,6 +147,27 @@ def _execute(path: Path, copy: Path, environment: dict[str, str], timeout: float
         copy, lambda file: file.write(nbformat.writes(notebook).encode("utf-8", "backslashreplace"))
     )
     return error
+
+
+def _write_parameters(notebook: nbformat.NotebookNode, values: Mapping[str, Any], name: str) -> None:
+    """Put a cell with values of parameters after the one tagged so; each must be a parameter there."""
+    places = [i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    known: set[str] = set()
+    if places:
+        tree = ast.parse(notebook.cells[places[0]].source)
+        known = {
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+    if unknown := [each for each in values if each not in known]:
+        raise ValueError(
+            f"Expected parameters of {name} ({', '.join(sorted(known)) or 'it has none'}), "
+            f"got {unknown[0]!r}."
+        )
+    lines = [f"{each} = {value!r}" for each, value in values.items()]
+    cell = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["injected-parameters"]})
+    notebook.cells.insert(places[0] + 1, cell)
 
 
 def _describe_failure(cell: nbformat.NotebookNode, index: int, reason: Exception) -> str:

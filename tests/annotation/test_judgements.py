@@ -267,3 +267,35 @@ def test_gold_keeps_the_design_of_its_pairs():
 def test_bad_input_to_resolve_says_what_was_expected(options, message):
     with pytest.raises(ValueError, match=message):
         vc.resolve(make_answers(THREE), **{"pairs": make_pairs(5), **options})
+
+
+def test_the_pairs_to_decide_are_those_that_some_call_same_and_others_different():
+    answers = pd.DataFrame(
+        {
+            "item_id": ["p", "q", "r", "p", "q", "r"],
+            "annotator": ["ana"] * 3 + ["ben"] * 3,
+            "answer": ["same", "same", "unsure", "different", "same", "same"],
+            "answered_at": "2026-01-05T10:00:00Z",
+            "seconds": 1.0,
+            "retracts": None,
+        }
+    )
+    pairs = pd.DataFrame(
+        {"pair_id": list("rqp"), "image_a": list("abc"), "image_b": list("def"), "stratum": "random"}
+    )
+    chosen = vc.select_disagreements(answers, pairs)
+    assert chosen.to_dict("list") == {
+        "pair_id": ["p"],
+        "image_a": ["c"],
+        "image_b": ["f"],
+        "stratum": ["random"],
+    }
+    one = answers[answers["annotator"].eq("ana")]
+    assert vc.select_disagreements(one, pairs).empty
+    assert vc.select_disagreements(answers.head(0), pairs).empty
+
+
+def test_agreement_of_simulated_annotators_is_marked():
+    pairs = pd.DataFrame({"pair_id": ["p", "q"], "image_a": ["a", "a"], "image_b": ["b", "c"]})
+    answers = vc.simulate_answers(pairs, {"a": 1, "b": 1, "c": 2}, error_rate=0.0)
+    assert all(table["simulated"].all() for table in vc.agreement(answers, n_bootstrap=10) if len(table))

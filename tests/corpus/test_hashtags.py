@@ -358,3 +358,13 @@ def test_the_replay_agrees_with_one_that_goes_day_by_day(groups):
 )
 def test_a_capital_counts_after_the_first_character(form, expected):
     assert _has_capital(form) is expected
+
+
+def test_what_simulated_accounts_bring_in_is_marked_and_its_figure_says_so():
+    posts = make(post(0, "ACLU", TAG, times=3), post(5, "somebody"))
+    for accounts, marked in ((ACCOUNTS, False), (ACCOUNTS.assign(simulated=True), True)):
+        tracked = vc.track_hashtags(posts, accounts)
+        assert ["simulated" in table for table in tracked] == [marked, marked]
+        assert ("SIMULATED" in vc.plot_hashtag_spans(tracked.spans).to_json()) == marked
+        table = vc.describe_accounts(posts.assign(followers=1), accounts, spans=tracked.spans)
+        assert ("simulated" in table) == marked

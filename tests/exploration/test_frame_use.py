@@ -174,3 +174,17 @@ def test_the_former_name_warns_gives_the_same_and_is_no_test_to_pytest():
     for table, expected in zip(found, vc.model_frame_use(posts, ideology, min_users=5), strict=True):
         pd.testing.assert_frame_equal(table, expected)
     assert vc.test_frame_use.__test__ is False
+
+
+def test_simulated_scores_or_frames_mark_every_table_and_figure():
+    posts, ideology = simulate_frame_use(60)
+    made_up = [(posts, ideology.assign(simulated=True)), (posts.assign(simulated=True), ideology)]
+    for arguments in made_up:
+        use = vc.model_frame_use(*arguments)
+        assert all(table["simulated"].all() for table in use)
+        assert "simulated" not in use.effects["frame"].tolist()
+        assert "SIMULATED" in vc.plot_frame_effects(use.effects).to_json()
+        assert "SIMULATED" in vc.plot_frame_use(use.curves).to_json()
+    use = vc.model_frame_use(posts, ideology)
+    assert not any("simulated" in table for table in use)
+    assert "SIMULATED" not in vc.plot_frame_effects(use.effects).to_json()

@@ -90,3 +90,15 @@ def test_frames_that_were_given_to_other_clusters_are_refused(make_clusters, tmp
     assert len(vc.label_posts(clusters, frames, POSTS, links=LINKS).posts)
     with pytest.raises(ValueError, match="the clusters that the frames were made from, got another"):
         vc.label_posts(others, frames, POSTS, links=LINKS)
+
+
+def test_posts_labelled_by_simulated_frames_are_marked():
+    clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": 1, "silhouette": 0.1})
+    frames = pd.DataFrame({"cluster": [0], "frame": ["calm"], "simulated": [True]})
+    posts = pd.DataFrame({"post_id": ["p"], "author": ["ann"]})
+    links = pd.DataFrame({"post_id": ["p"], "image_id": ["a"]})
+    labelled = vc.label_posts(clusters, frames, posts, links=links)
+    assert all(table["simulated"].all() for table in labelled)
+    assert not any(
+        "simulated" in table for table in vc.label_posts(clusters, frames.iloc[:, :2], posts, links=links)
+    )

@@ -138,3 +138,32 @@ def test_different_pictures_are_not_all_taken_for_copies(labelled):
 
 def test_no_images_have_no_groups():
     assert group_copies([]).tolist() == []
+
+
+def test_features_with_too_few_answers_of_a_kind_are_listed_with_the_reason(labelled):
+    images, labels = labelled
+    rare = np.where(np.arange(30) < 3, 1.0, 0.0)
+    table = vc.list_trainable_features(images, labels.assign(never=0.0, rare=rare)).set_index("feature")
+    assert table.loc[["red", "other"], "reason"].tolist() == ["", ""]
+    assert table.loc["red", ["positives", "negatives"]].tolist() == [10, 20]
+    assert "positives are 0" in table.loc["never", "reason"]
+    assert "positives are 3" in table.loc["rare", "reason"]
+
+
+def test_a_feature_whose_yes_is_all_copies_of_one_picture_cannot_be_learned(tmp_path):
+    rng = np.random.default_rng(0)
+    one = paint(rng, red=True).resize((128, 128))
+    for number in range(6):
+        one.save(tmp_path / f"a{number}.jpg", quality=90 - number)
+    for number in range(20):
+        paint(rng, red=False).resize((128, 128)).save(tmp_path / f"b{number}.png")
+    images = vc.index_images(tmp_path, progress=False)
+    copy = images["path"].str.contains("/a").to_numpy()
+    labels = pd.DataFrame({"image_id": images["image_id"], "copy": copy.astype(float)})
+    (row,) = vc.list_trainable_features(images, labels).itertuples()
+    assert "near copies" in row.reason
+
+
+def test_labels_without_rows_have_no_trainable_feature():
+    images = pd.DataFrame(columns=["image_id", "path", "status", "reason", "width", "height"])
+    assert vc.list_trainable_features(images, pd.DataFrame({"image_id": []})).empty

@@ -101,7 +101,7 @@ def find_floor(module):
 
 
 def test_a_folder_imports_only_the_folders_before_it():
-    # The doors above them (commands, study and so on) may import any folder; no folder imports a door.
+    # The doors above them (commands, study, stages, example, …) may import any folder; no folder imports one.
     wrong = []
     for module, imported in read_imports_of_ours().items():
         floor = find_floor(module)

@@ -221,3 +221,28 @@ def test_the_report_is_a_table(series):
     _, runs = series
     assert isinstance(runs, pd.DataFrame)
     assert list(runs.columns) == ["notebook", "seconds", "status", "error"]
+
+
+def save_with_parameters(folder):
+    save_notebook(folder, "00_count", ("code", "low, high = 1, 2"), ("code", "print(low + high)"))
+    notebook = nbformat.read(folder / "00_count.ipynb", as_version=4)
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, folder / "00_count.ipynb")
+
+
+@pytest.mark.slow
+def test_values_of_parameters_stand_in_a_cell_of_their_own_and_count(tmp_path):
+    save_with_parameters(tmp_path / "notebooks")
+    run_notebooks(tmp_path / "notebooks", to=tmp_path, parameters={"00": {"high": 40}})
+    executed = nbformat.read(tmp_path / "notebooks" / "00_count.ipynb", as_version=4)
+    assert [cell.source for cell in executed.cells[:2]] == ["low, high = 1, 2", "high = 40"]
+    assert executed.cells[2].outputs[0].text == "41\n"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"), [({"00": {"hihg": 3}}, "high, low.*'hihg'"), ({"07": {"high": 3}}, "'07'")]
+)
+def test_a_parameter_that_is_not_there_is_refused(tmp_path, parameters, message):
+    save_with_parameters(tmp_path / "notebooks")
+    with pytest.raises(ValueError, match=message):
+        run_notebooks(tmp_path / "notebooks", to=tmp_path / "results", parameters=parameters)

@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
+from small_studies import answer_features, answer_pairs, write_study
 
 import visclust as vc
 from visclust.notebook_run import run_notebooks, write_index
@@ -188,3 +190,95 @@ def list_faults(record):
         "changed_after": "changed_after" not in record,
     }
     return [name for name, holds in lacking.items() if not holds]
+
+
+# Settings with which sixty images take seconds.
+QUICK = {
+    "03": {"epochs": 2, "learning_rates": (0.01,), "n_images": 60},
+    "05": {"n_pairs": 150},
+    "06": {"step_sizes": (5,), "similarity_thresholds": (0.0, 0.03)},
+    "07": {"n_runs": 2},
+    "08": {"respondents_per_group": 12},
+    "09": {"n_bootstrap": 50, "n_surveys": 2},
+}
+NUMBERS = tuple(path.stem[:2] for path in NOTEBOOKS)
+
+
+def run_study(study, *numbers):
+    """Run notebooks on a study, and give what all their cells printed and showed as text."""
+    quick = {number: values for number, values in QUICK.items() if number in numbers}
+    runs = run_notebooks(FOLDER, to=study / "run", only=numbers, study=study, parameters=quick)
+    assert runs.status.tolist() == ["ok"] * len(numbers), "\n".join(runs.error)
+    paths = [study / "run" / "notebooks" / f"{name}.ipynb" for name in runs.notebook]
+    outputs = [output for path in paths for cell in list_code_cells(path) for output in cell.outputs]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    html = [output.get("data", {}).get("text/html", "") for output in outputs]
+    return " ".join(" ".join([*texts, *html]).split())
+
+
+@pytest.mark.slow
+def test_images_alone_are_enough(tmp_path):
+    write_study(tmp_path)
+    said = run_study(tmp_path, *NUMBERS)
+    assert "This study has no posts: name their file in study.toml" in said
+    assert "No pair is judged yet: label pairs in 05_label_pairs" in said
+    assert "There are no ratings yet" in said
+    assert "SIMULATED" not in said
+    assert (tmp_path / "results" / "clusters.html").exists()
+
+
+@pytest.mark.slow
+def test_posts_add_to_it(tmp_path):
+    write_study(tmp_path, posts=True)
+    said = run_study(tmp_path, *NUMBERS)
+    assert "180 images in posts; 0 media could not be linked." in said
+    assert "This study names no accounts" in said
+    assert "No cluster has a frame yet" in said
+    assert "SIMULATED" not in said
+    posts = vc.read_table(tmp_path / "results" / "posts.parquet", "posts")
+    assert posts["author"].str.startswith("person").all()
+
+
+@pytest.mark.slow
+def test_labels_of_one_person_add_to_it(tmp_path):
+    kinds = write_study(tmp_path, posts=True, labels=True)
+    results = tmp_path / "results"
+    run_study(tmp_path, "01", "02")
+    images = vc.read_table(results / "images.parquet", "images")
+    answer_features(results, images, kinds)
+    said = run_study(tmp_path, "03", "04", "05")
+    assert "Answers of ana, to 60 of 60." in said
+    answer_pairs(results, vc.read_table(results / "pairs.parquet", "pairs"), images, kinds)
+    said += run_study(tmp_path, "05", "06", "07", "08", "09")
+    assert "Agreement needs two people, and one has answered" in said
+    assert "These are one person's answers" in said
+    assert "SIMULATED" not in said
+    gold = vc.read_table(results / "gold.parquet", "gold")
+    assert (len(gold), gold["simulated"].any()) == (150, False)
+    assert (results / "configuration_scores.parquet").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_handful_of_images_is_a_study_too(tmp_path, n):
+    write_study(tmp_path, n=n)
+    said = run_study(tmp_path, *NUMBERS)
+    assert "There are too few images" in said
+
+
+@pytest.mark.slow
+def test_near_copies_of_one_picture_are_a_study_too(tmp_path):
+    write_study(tmp_path, n=1)
+    with Image.open(tmp_path / "photos" / "000.png") as picture:
+        for quality in range(36, 96):
+            picture.convert("RGB").save(tmp_path / "photos" / f"copy_{quality}.jpg", quality=quality)
+    said = run_study(tmp_path, *NUMBERS)
+    assert "files have a copy" in said
+
+
+@pytest.mark.slow
+def test_the_example_says_in_every_notebook_what_is_simulated(series):
+    to, _ = series
+    for number in ("01", "03", "05", "06", "07", "08", "09"):
+        (path,) = (to / "notebooks").glob(f"{number}*.ipynb")
+        assert "SIMULATED" in path.read_text(), path.stem

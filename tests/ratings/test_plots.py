@@ -67,7 +67,7 @@ def test_figure_9_holds_the_pictures_of_the_chosen_clusters_itself(heatmap, tmp_
 
 def test_figure_10_names_both_groups_and_the_weighting(survey):
     means = vc.compare_groups(survey[2].ratings, survey[0], n_bootstrap=10).means
-    drawn = render(vc.plot_party_means(means, weighting="corpus"))
+    drawn = render(vc.plot_group_means(means, weighting="corpus"))
     for word in ("Democrat", "Republican", "Weighted to the corpus", "hateful", "aversion"):
         assert word in drawn
 
@@ -75,7 +75,7 @@ def test_figure_10_names_both_groups_and_the_weighting(survey):
 def test_figure_10_refuses_a_weighting_that_is_not_there(survey):
     means = vc.compare_groups(survey[2].ratings, survey[0], weightings=["images"], n_bootstrap=5).means
     with pytest.raises(ValueError, match="weightings images, got 'corpus'"):
-        vc.plot_party_means(means, weighting="corpus")
+        vc.plot_group_means(means, weighting="corpus")
 
 
 def test_differences_by_cluster_are_drawn_one_panel_per_item(survey):
@@ -97,7 +97,7 @@ def test_every_figure_says_that_ratings_were_simulated_and_only_then(survey, hea
         contrasts = vc.contrast_clusters(ratings, sample, dimensions={})
         charts = [
             vc.plot_emotion_heatmap(heatmap.cells.assign(simulated=not real), lines=heatmap.lines),
-            vc.plot_party_means(means),
+            vc.plot_group_means(means),
             vc.plot_cluster_contrasts(contrasts, items=["proud"]),
         ]
         assert [_SIMULATED_NOTE in json.dumps(chart.to_dict()) for chart in charts] == [not real] * 3
@@ -106,3 +106,18 @@ def test_every_figure_says_that_ratings_were_simulated_and_only_then(survey, hea
 def test_a_table_that_does_not_say_so_is_not_drawn(heatmap):
     with pytest.raises(ValueError, match="column simulated"):
         vc.plot_emotion_heatmap(heatmap.cells.drop(columns="simulated"), lines=heatmap.lines)
+
+
+def test_figure_10_takes_the_study_s_colours_in_their_order_and_has_some_for_other_groups(survey):
+    means = vc.compare_groups(survey[2].ratings, survey[0], n_bootstrap=5).means
+    means["group"] = means["group"].map({"Democrat": "men", "Republican": "women"})
+    scale = vc.plot_group_means(means, colours={"women": "#123456", "men": ""}).to_dict()
+    drawn = json.dumps(scale)
+    assert '"domain": ["women", "men"]' in drawn
+    assert '"range": ["#123456", "#0072b2"]' in drawn
+
+
+def test_the_former_name_warns(survey):
+    means = vc.compare_groups(survey[2].ratings, survey[0], n_bootstrap=5).means
+    with pytest.warns(DeprecationWarning, match="plot_group_means"):
+        vc.plot_party_means(means)

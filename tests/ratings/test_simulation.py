@@ -97,3 +97,28 @@ def test_coverage_counts_the_intervals_of_all_surveys():
     assert table["intervals"].tolist() == [120, 36] * 3
     # Twelve surveys, in each of which most items succeed or fail together: far below would be a mistake.
     assert table["coverage"].between(0.8, 1).all()
+
+
+def test_a_model_for_a_study_s_own_groups_items_and_scale_gives_such_ratings():
+    model = vc.make_rating_model(["men", "women"], dimensions={"trust": ["honest", "fair"]}, scale=(1, 5))
+    assignment = pd.DataFrame(
+        {"respondent": [f"r{i}" for i in range(40)], "group": ["men", "women"] * 20, "position": 1,
+         "image_id": "a", "cluster": 0}
+    )  # fmt: skip
+    ratings = vc.simulate_ratings(assignment, model=model).ratings
+    assert set(ratings["item"]) == {"honest", "fair"}
+    assert ratings["rating"].between(1, 5).all()
+    assert ratings["rating"].nunique() > 2
+
+
+def test_without_a_model_the_groups_are_those_of_the_assignment():
+    assignment = pd.DataFrame(
+        {"respondent": ["r"], "group": ["teachers"], "position": 1, "image_id": "a", "cluster": 0}
+    )
+    assert vc.simulate_ratings(assignment).model.effects.keys() == {"teachers"}
+
+
+@pytest.mark.parametrize("options", [{"groups": []}, {"dimensions": {}}, {"scale": (5, 5)}])
+def test_a_model_needs_groups_items_and_a_scale(options):
+    with pytest.raises(ValueError, match="Expected groups, items and a scale"):
+        vc.make_rating_model(**{"groups": ["men"], **options})

@@ -162,10 +162,10 @@ def test_an_impossible_design_is_refused_with_the_reason_and_the_smallest_change
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (pd.DataFrame({"respondent": ["a"]}), "party is missing"),
-        (pd.DataFrame({"respondent": ["a", "a"], "party": "D"}), "'a' comes twice"),
-        (pd.DataFrame({"respondent": ["a"], "party": [None]}), "some are missing"),
-        (pd.DataFrame({"respondent": [], "party": []}), "at least one respondent"),
+        (pd.DataFrame({"respondent": ["a"]}), "group is missing"),
+        (pd.DataFrame({"respondent": ["a", "a"], "group": "D"}), "'a' comes twice"),
+        (pd.DataFrame({"respondent": ["a"], "group": [None]}), "some are missing"),
+        (pd.DataFrame({"respondent": [], "group": []}), "at least one respondent"),
     ],
 )
 def test_a_table_of_respondents_that_cannot_be_used_is_refused(table, message):

@@ -1,5 +1,6 @@
 """What an exported survey holds, and which one is refused before anything is written."""
 
+import pandas as pd
 import pytest
 from PIL import Image
 from survey_runs import ADDRESS
@@ -49,3 +50,16 @@ def test_an_assigned_image_that_is_not_usable_is_refused_before_anything_is_writ
         vc.export_survey(assignment, images.head(1), to="csv", save_to=tmp_path)
     with pytest.raises(ValueError, match="as many images for every respondent"):
         vc.export_survey(assignment.head(5), images, save_to=tmp_path, image_address=ADDRESS)
+
+
+def test_a_survey_for_simulated_respondents_says_so_in_its_instructions(tmp_path):
+    images = pd.DataFrame(
+        {"image_id": ["a"], "path": "a.jpg", "status": "ok", "reason": "", "width": 8, "height": 8}
+    )
+    assignment = pd.DataFrame(
+        {"respondent": ["r1"], "group": "D", "position": 1, "image_id": "a", "cluster": 0}
+    )
+    for name, table in {"real": assignment, "made_up": assignment.assign(simulated=True)}.items():
+        made = vc.export_survey(table, images, to="csv", save_to=tmp_path / name)
+        text = (made.folder / "INSTRUCTIONS.txt").read_text(encoding="utf-8")
+        assert text.startswith("SIMULATED") == (name == "made_up")

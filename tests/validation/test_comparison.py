@@ -148,3 +148,11 @@ def test_one_embedding_has_a_single_line_of_summary():
 def test_bad_input_says_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_only_configurations_whose_scores_are_defined_are_comparable():
+    apart = make_clusters(np.arange(N_IMAGES))
+    assert vc.list_comparable({**GRID, "apart": apart}, GOLD) == list(GRID)
+    assert vc.list_comparable(GRID, GOLD.assign(same=False)) == []
+    assert vc.list_comparable(GRID, GOLD, least=len(GOLD)) == []
+    assert vc.list_comparable({}, GOLD.head(0)) == []

@@ -188,3 +188,9 @@ def test_the_same_seed_gives_the_same_result_and_the_input_stays_as_it_was():
 def test_bad_input_says_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_every_table_says_where_the_pairs_were_simulated():
+    for gold, marked in ((GOLD, False), (GOLD.assign(simulated=True), True)):
+        found = vc.cross_validate(GRID, gold, n_bootstrap=20)
+        assert ["simulated" in table for table in found[:5]] == [marked] * 5

@@ -125,3 +125,18 @@ def test_an_unknown_measure_is_refused():
     found = compare()
     with pytest.raises(ValueError, match="got 'accuracy'"):
         vc.plot_iterative_against_single(found.points, summary=found.summary, measure="accuracy")
+
+
+def test_scores_against_simulated_pairs_are_marked_and_their_figures_say_so():
+    for gold, marked in ((GOLD, False), (GOLD.assign(simulated=True), True)):
+        options = {"settings": SETTINGS, "n_bootstrap": 20}
+        compared = vc.compare_configurations(GRID, gold, **options)
+        against = vc.compare_iterative_with_single(GRID, gold, **options)
+        tables = [compared, *against]
+        tables.append(vc.score_pairs(next(iter(GRID.values())), gold, n_bootstrap=20))
+        assert ["simulated" in table for table in tables] == [marked] * len(tables)
+        charts = [
+            vc.plot_precision_recall(compared),
+            vc.plot_iterative_against_single(against.points, summary=against.summary),
+        ]
+        assert ["SIMULATED" in chart.to_json() for chart in charts] == [marked, marked]

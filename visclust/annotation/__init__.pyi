@@ -12,6 +12,7 @@ from visclust.annotation.features import aggregate_labels as aggregate_labels
 from visclust.annotation.judgements import (
     agreement as agreement,
     resolve as resolve,
+    select_disagreements as select_disagreements,
 )
 from visclust.annotation.ratings import read_rating_answers as read_rating_answers
 from visclust.annotation.simulated import (

@@ -16,6 +16,7 @@ from visclust.annotation.answer_files import SKIP
 from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.provenance import note_run, recorded
+from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_columns, check_table
 
 # The answers that an annotator can give to a pair.
@@ -76,7 +77,7 @@ def agreement(
         ``disagreements``: ``item_id`` and a column per annotator with the answer given (missing where there
         is none), for pairs that some call same and others different.
         ``prevalence``: per ``annotator`` the number of each answer and ``prevalence``, the share of "same"
-        among "same" and "different".
+        among "same" and "different". All three have a column ``simulated`` where the answers are simulated.
 
     Raises
     ------
@@ -123,8 +124,55 @@ def agreement(
         kinds = "unsure or skipped" if unsure == "missing" else "skipped"
         notes = measures["note"].where(measures["note"] == "", measures["note"] + "; ")
         measures["note"] = notes + f"{left_out} answers {kinds} count as missing"
-    conflicting = (wide == "same").any(axis=1) & (wide == "different").any(axis=1)
-    return Agreement(measures, wide[conflicting].reset_index(), _count_answers(wide))
+    tables = (measures, wide[_find_conflicts(wide)].reset_index(), _count_answers(wide))
+    return Agreement(*(mark_simulated(table, answers) for table in tables))
+
+
+@recorded
+def select_disagreements(answers: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Select the pairs that some annotators call same and others different, for a third one to decide.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        An answers table, raw.
+    pairs : DataFrame
+        The pairs table that was labelled.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `pairs` on which the annotators disagree, in their order and with all their columns, and
+        without the answers: whoever decides should not know them. It is a pairs table, to be given to
+        `label_pairs`; then `resolve` with the rule "third" decides by what the third annotator said.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, an answer is no answer to a pair, or simulated answers stand among people's.
+
+    Source
+    ------
+    Krippendorff (2018), Content Analysis, 4th edition, chapter 11, on what to do with disagreements.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({"item_id": ["p", "q"] * 2, "annotator": ["ana"] * 2 + ["ben"] * 2,
+    ...     "answer": ["same", "same", "same", "different"],
+    ...     "answered_at": "2026-01-05T10:00:00Z", "seconds": 1.0, "retracts": None})
+    >>> pairs = pd.DataFrame({"pair_id": ["p", "q"], "image_a": ["a", "b"], "image_b": ["c", "d"]})
+    >>> select_disagreements(answers, pairs)["pair_id"].tolist()
+    ['q']
+    """
+    check_columns(pairs, _PAIR, "the pairs", hint="sample_pairs makes such a table.")
+    wide = _spread_answers(answers)
+    disputed = wide.index[_find_conflicts(wide)]
+    return pairs[pairs["pair_id"].isin(disputed)].reset_index(drop=True)
+
+
+def _find_conflicts(wide: pd.DataFrame) -> pd.Series:
+    """Say of each pair whether some call it same and others different."""
+    return (wide == "same").any(axis=1) & (wide == "different").any(axis=1)
 
 
 def _spread_answers(answers: pd.DataFrame) -> pd.DataFrame:

@@ -1,16 +1,21 @@
 """Show charts live in JupyterLab and as a picture wherever a notebook is read later; the one palette."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import altair as alt
 import vl_convert
 
+from visclust.base.simulated import is_simulated
+
 # The one palette: gray for what is compared with, pale gray for the mass behind, orange for the subject;
 # the others are Okabe and Ito's, which people tell apart who see colours differently.
 GRAY, PALE_GRAY, ORANGE = "#757575", "#9e9e9e", "#e6780a"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+
+# What stands below the title of every figure whose table rests on something that was made up.
+SIMULATED_NOTE = "SIMULATED: rests on what a computer made up, and says nothing about people"
 
 _LIVE = "application/vnd.vegalite.v5+json"
 _PIXELS_PER_POINT = 2
@@ -60,6 +65,14 @@ def colour_by(
         scale=alt.Scale(domain=list(colours), range=list(colours.values())),
         legend=alt.Legend(orient=orient),
     )
+
+
+def title_chart(
+    text: str, *tables: Any, subtitle: Sequence[str] = (), note: str = SIMULATED_NOTE
+) -> alt.TitleParams:
+    """Title a figure, with `note` as the first line below wherever one of its tables is simulated."""
+    lines = [note, *subtitle] if is_simulated(*tables) else list(subtitle)
+    return alt.TitleParams(text, subtitle=lines, anchor="start")
 
 
 def _render(spec: dict[str, Any], **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from visclust.base.provenance import recorded
+from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_columns, check_posts
 from visclust.corpus.post_rows import strip_hash_sign
 
@@ -65,7 +66,8 @@ def describe_accounts(
         ``kind`` (in order of their names, then "all"), ``accounts``, ``active`` (those with a post among
         `posts`), ``posts``, ``posts_median`` (per active account), ``hashtags`` (different ones used, upper
         and lower case alike), ``entered`` (entries of hashtags through an account of the kind; missing
-        without `spans`), ``followers_median`` (over the active accounts, each by its latest known number).
+        without `spans`), ``followers_median`` (over the active accounts, each by its latest known number);
+        ``simulated`` where the accounts are.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def describe_accounts(
     1  organization         1       1      1
     2           all         2       1      1
     """
-    accounts = check_accounts(accounts)
+    given, accounts = accounts, check_accounts(accounts)
     check_posts(posts, _NEEDED)
     row = match_authors(posts["author"], accounts)
     theirs = posts.loc[row.notna(), _NEEDED]
@@ -115,4 +117,4 @@ def describe_accounts(
             }
         )
     numbers = {"posts_median": "float64", "followers_median": "Float64", "entered": "Int64"}
-    return pd.DataFrame(rows).astype(numbers)
+    return mark_simulated(pd.DataFrame(rows).astype(numbers), given, spans)

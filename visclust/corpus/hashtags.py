@@ -11,6 +11,7 @@ from pandas.api.types import is_list_like
 
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import recorded
+from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_posts
 from visclust.corpus.accounts import check_accounts, match_authors
 from visclust.corpus.post_rows import strip_hash_sign
@@ -47,7 +48,8 @@ def track_hashtags(
         The posts table: those of the accounts, and those of everybody else, among which the tracked
         hashtags collect.
     accounts : DataFrame
-        ``account`` (name, with or without '@'), ``kind`` ("organization", "politician", "media", …).
+        ``account`` (name, with or without '@'), ``kind`` ("organization", "politician", "media", …). Where
+        a column ``simulated`` marks them as made up, it goes on to both tables of the result.
     min_uses : int, default 2
         A hashtag must be used in more posts than this.
     min_length : int, default 12
@@ -118,7 +120,7 @@ def track_hashtags(
     >>> tracked.posts["post_id"].tolist()
     ['4']
     """
-    accounts = check_accounts(accounts)
+    given, accounts = accounts, check_accounts(accounts)
     _check(posts, accounts, min_uses, min_length, days, renewed_by)
     uses, forms, last_day = _list_uses(posts, timezone=timezone)
     account = match_authors(posts["author"], accounts).to_numpy(dtype="float64", na_value=np.nan)
@@ -147,7 +149,10 @@ def track_hashtags(
             "posts": counts,
         }
     )
-    return TrackedHashtags(spans, collected[["hashtag", "post_id", "span"]].reset_index(drop=True))
+    return TrackedHashtags(
+        mark_simulated(spans, given),
+        mark_simulated(collected[["hashtag", "post_id", "span"]].reset_index(drop=True), given),
+    )
 
 
 def _check(

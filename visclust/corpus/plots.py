@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY, colour_by
+from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY, colour_by, title_chart
 
 
 def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.Chart:
@@ -162,7 +162,7 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     altair.Chart
         A row per hashtag in the order of their first entry, a bar per span, and how many posts all of its
         spans collected. A tick marks where a bar ends only because the posts do. Days are drawn as in the
-        timezone of the spans.
+        timezone of the spans. Where they rest on simulated accounts, the figure says so.
 
     Raises
     ------
@@ -221,9 +221,9 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
         .mark_tick(color="black", thickness=2, height=row_height - 3)
         .encode(x="left:T")
     )
-    title = alt.TitleParams(
+    title = title_chart(
         "When each hashtag was tracked",
-        subtitle="At the right: posts collected. Black end: the posts end there",
-        anchor="start",
+        spans,
+        subtitle=["At the right: posts collected. Black end: the posts end there"],
     )
     return (bars + cut + counts).properties(width=width, height=alt.Step(row_height), title=title)

@@ -10,6 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from visclust.base.provenance import recorded
+from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import check_columns
 from visclust.exploration.frame_models import FrameFit, average_effect, fit_frame, predict_shares
 
@@ -116,7 +117,8 @@ def model_frame_use(
     counts : DataFrame
         One row: ``posts, posts_with_score, posts_analysed, users, users_without_score, users_analysed``,
         ``effective_users`` (that many users, posting equally often, would be as concentrated),
-        ``scores_without_posts, ideology_mean, ideology_sd`` (over users).
+        ``scores_without_posts, ideology_mean, ideology_sd`` (over users). All three tables have a column
+        ``simulated`` where the scores or the frames are marked as simulated.
 
     Raises
     ------
@@ -184,7 +186,8 @@ def model_frame_use(
     effects[estimates] = effects[estimates].astype(float)
     effects.insert(list(effects).index("p_value") + 1, "p_adjusted", _adjust(effects["p_value"]))
     empty = pd.DataFrame({"frame": [], "ideology": [], "probability": [], "low": [], "high": []})
-    return FrameUse(effects, pd.concat(curves, ignore_index=True) if curves else empty, design.counts)
+    tables = (effects, pd.concat(curves, ignore_index=True) if curves else empty, design.counts)
+    return FrameUse(*(mark_simulated(table, posts, ideology) for table in tables))
 
 
 def test_frame_use(*args: Any, **options: Any) -> FrameUse:
@@ -228,7 +231,7 @@ def _name_frames(posts: pd.DataFrame, frames: Iterable[str] | None, controls: li
     """Give the columns to test."""
     check_columns(posts, ["author"], "the posts", hint="Take the posts of label_posts.")
     truth = [name for name in posts.columns if pd.api.types.is_bool_dtype(posts[name])]
-    names = [name for name in truth if name not in controls] if frames is None else list(frames)
+    names = [name for name in truth if name not in (*controls, MARK)] if frames is None else list(frames)
     if not names or (wrong := [name for name in names if name not in truth]):
         got = "none" if not names else f"{', '.join(wrong)}, which is not such a column"
         raise ValueError(f"Expected frames as True-or-False columns of the posts, got {got}.")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
+from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 
 
@@ -41,7 +42,8 @@ def label_posts(
     clusters : DataFrame
         The clusters table.
     frames : DataFrame
-        The frames table.
+        The frames table. Where a column ``simulated`` marks it as made up, it goes on to all tables of the
+        result.
     posts : DataFrame
         The posts table; ``post_id, author`` are needed.
     links : DataFrame
@@ -99,7 +101,9 @@ def label_posts(
     columns = ["post_id", "author", *kept]
     if missing := [name for name in kept if name not in posts.columns]:
         raise ValueError(f"Expected columns of the posts in keep=, got {', '.join(missing)}.")
-    if taken := [name for name in names if name in {*columns, "frame", "posts", "uses", "share", "used"}]:
+    if taken := [
+        name for name in names if name in {*columns, "frame", "posts", "uses", "share", "used", MARK}
+    ]:
         raise ValueError(f"{taken[0]!r} is a frame and a column too: give the frame another name.")
 
     telling = clusters.loc[clusters["cluster"].ne(UNASSIGNED) & ~clusters["cluster"].isin(silent)]
@@ -125,7 +129,8 @@ def label_posts(
             "authors": [part["author"].nunique() for part in steps.values()],
         }
     )
-    return LabelledPosts(labelled, _count_by_user(labelled, names), counts)
+    tables = (labelled, _count_by_user(labelled, names), counts)
+    return LabelledPosts(*(mark_simulated(table, frames) for table in tables))
 
 
 def _check_frames(clusters: pd.DataFrame, frames: pd.DataFrame, noise: set[int]) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, colour_by
+from visclust.base.charts import GRAY, ORANGE, colour_by, title_chart
 
 _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
     "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
@@ -105,7 +105,7 @@ def plot_frame_effects(
     subtitle = [f"{table['posts'].max():,} posts by {table['users'].max():,} users; lines are intervals"]
     if left_out:
         subtitle.append("Not tested: " + ", ".join(map(str, left_out)))
-    heading = alt.TitleParams("Ideology and the use of frames", subtitle=subtitle, anchor="start")
+    heading = title_chart("Ideology and the use of frames", effects, subtitle=subtitle)
     return alt.layer(line.encode(x="none:Q"), intervals, discs).properties(
         width=width, height=alt.Step(row_height), title=heading
     )
@@ -174,7 +174,7 @@ def plot_frame_use(
             facet=alt.Facet("frame:N", title=None, sort=list(dict.fromkeys(curves["frame"]))), columns=columns
         )
         .resolve_scale(y="independent" if own_scales else "shared")
-        .properties(title=alt.TitleParams("Use of frames by ideology, with intervals", anchor="start"))
+        .properties(title=title_chart("Use of frames by ideology, with intervals", curves))
     )
 
 

@@ -166,7 +166,8 @@ def finetune(
     split : DataFrame
         ``image_id, group`` (of near copies) and ``part`` ("train" or "held out").
     predictions : DataFrame
-        ``image_id`` and the probability of each feature, for the held-out images.
+        ``image_id`` and the probability of each feature, for the held-out images. This table, the curve and
+        the scores have a column ``simulated`` where the labels are.
     stop_reason : str
         "all … epochs were trained", or in which epoch and how training diverged; the weights are then those
         of the epoch before.

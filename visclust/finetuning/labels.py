@@ -10,12 +10,15 @@ import pandas as pd
 
 from visclust.base.components import connect_pairs
 from visclust.base.machine import choose_workers
+from visclust.base.provenance import recorded
+from visclust.base.simulated import MARK
 from visclust.base.tables import check_columns, check_table
 from visclust.images.batches import ImageFile, list_files, map_ahead, read_unchanged
 
 _CROPPED = (0.7, 0.8, 0.9)  # shares of each side that are left of a copy without its margins
 _SHORTENED = (0.8, 0.85, 0.9)  # shares of the height that are left of one without its caption
 _BLOCK = 512  # images
+_LEAST_LABELS = 5  # of either answer; intervals of scores need as many held out
 _SMALL_SIDE = 128  # pixels; four times what the hash looks at
 
 
@@ -119,6 +122,72 @@ def match_groups(groups: Any, image_ids: list[str]) -> np.ndarray:
     alone = [("alone", number) for number in range(len(found))]
     names = [alone[at] if pd.isna(name) else ("group", name) for at, name in enumerate(found)]
     return pd.factorize(pd.Series(names, dtype=object))[0]
+
+
+@recorded
+def list_trainable_features(
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    *,
+    held_out: float = 0.2,
+    seed: int = 0,
+    images_folder: str | os.PathLike | None = None,
+) -> pd.DataFrame:
+    """List for which features the labels are enough to train a network, and why not for the others.
+
+    Parameters
+    ----------
+    images, labels : DataFrame
+        As for `finetune`; the labels may have no row.
+    held_out : float, default .2
+        Share of the images held out.
+    seed : int, default 0
+        Seed of that split.
+    images_folder : str or path, optional
+        Where relative paths in `images` start; the working directory by default.
+
+    Returns
+    -------
+    DataFrame
+        A row per feature: ``feature, positives, negatives`` (labels) and ``reason``, empty where the feature
+        can be learned. `finetune` takes those features together, with the same `held_out` and `seed`.
+
+    Raises
+    ------
+    ValueError
+        If a labelled image is not among the images, or a label is none of 1, 0 and missing.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame(columns=["image_id", "path", "status", "reason", "width", "height"])
+    >>> list_trainable_features(images, pd.DataFrame({"image_id": []})).columns.tolist()
+    ['feature', 'positives', 'negatives', 'reason']
+    """
+    rows = []
+    for name in [name for name in labels.columns if name not in ("image_id", MARK)]:
+        values = _read_feature(labels[name])
+        counts = {"positives": int((values == 1).sum()), "negatives": int((values == 0).sum())}
+        few = [f"{word} are {n}" for word, n in counts.items() if n < _LEAST_LABELS]
+        reason = f"its {' and its '.join(few)}; {_LEAST_LABELS} are needed at least" if few else ""
+        rows.append({"feature": name, **counts, "reason": reason})
+    table = pd.DataFrame(rows, columns=["feature", "positives", "negatives", "reason"])
+    while kept := table.loc[table["reason"].eq(""), "feature"].tolist():
+        labelled = match_labels(images, labels, features=kept, folder=images_folder)
+        codes = group_copies(labelled.files).astype(np.int64)
+        try:
+            split_labelled(labelled.targets, codes, features=kept, held_out=held_out, seed=seed)
+        except ValueError:
+            groups = [
+                min(len(np.unique(codes[column == answer])) for answer in (0.0, 1.0))
+                for column in labelled.targets.T
+            ]
+            worst = kept[int(np.argmin(groups))]
+            table.loc[table["feature"].eq(worst), "reason"] = (
+                f"one of its answers is in {min(groups)} group(s) of near copies only, which stay on one side"
+            )
+            continue
+        break
+    return table
 
 
 def split_labelled(

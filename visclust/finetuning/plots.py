@@ -3,7 +3,8 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE
+from visclust.base.charts import GRAY, ORANGE, title_chart
+from visclust.base.simulated import is_simulated
 
 _PANELS = {
     "average_precision": ("Average precision", "base rate"),
@@ -74,7 +75,7 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
         )
         .properties(width=width, height=height, title="Average precision, held out")
     )
-    return alt.hconcat(loss, precision, spacing=30)
+    return _mark(alt.hconcat(loss, precision, spacing=30), "The training", curve)
 
 
 def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22) -> alt.HConcatChart:
@@ -140,4 +141,9 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
                 title=alt.Title(title, subtitle=f"dot: score with 95% interval; tick: {guess}"),
             )
         )
-    return alt.hconcat(*panels, spacing=16)
+    return _mark(alt.hconcat(*panels, spacing=16), "How well features are found", scores)
+
+
+def _mark(chart: alt.HConcatChart, text: str, table: pd.DataFrame) -> alt.HConcatChart:
+    """Put a title with the mark over a figure whose labels were made up."""
+    return chart.properties(title=title_chart(text, table)) if is_simulated(table) else chart

@@ -10,6 +10,7 @@ import pandas as pd
 from visclust.base.files import write_text
 from visclust.base.origins import list_sources
 from visclust.base.provenance import digest_file, digest_text
+from visclust.base.simulated import MARK
 from visclust.embedding.weights import write_tensors
 from visclust.finetuning.labels import LabelledImages
 from visclust.finetuning.network import TrainedNetwork, TrainingSettings
@@ -92,6 +93,8 @@ def make_result(
     predictions = pd.DataFrame(probabilities, columns=labelled.features)
     predictions.insert(0, "image_id", ids[held])
     curve = pd.DataFrame(run.curve, columns=_CURVE)
+    if labelled.simulated:  # the split is of images alone
+        curve, scores, predictions = (table.assign(**{MARK: True}) for table in (curve, scores, predictions))
     return FineTuning(path, curve, scores, split, predictions, run.stop_reason, provenance)
 
 

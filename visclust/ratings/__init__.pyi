@@ -5,6 +5,7 @@ from visclust.ratings.mixed_model import fit_mixed_contrast as fit_mixed_contras
 from visclust.ratings.plots import (
     plot_cluster_contrasts as plot_cluster_contrasts,
     plot_emotion_heatmap as plot_emotion_heatmap,
+    plot_group_means as plot_group_means,
     plot_party_means as plot_party_means,
 )
 from visclust.ratings.power import power_for_contrast as power_for_contrast
@@ -14,6 +15,7 @@ from visclust.ratings.simulation import (
     compare_with_truth as compare_with_truth,
     draw_cluster_effects as draw_cluster_effects,
     expect_contrasts as expect_contrasts,
+    make_rating_model as make_rating_model,
     measure_coverage as measure_coverage,
     simulate_ratings as simulate_ratings,
 )

@@ -1,19 +1,20 @@
 """Figures of what people felt, by group and by cluster; they say so where the ratings were simulated."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, GRAY, colour_by
+from visclust.base.charts import COLOURS, GRAY, colour_by, title_chart
 from visclust.ratings.designs import find_simulated
 
 _SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
 
 _BLUE, _AMBER, _GREEN, _PURPLE, _VERMILION, _SKY = COLOURS
 
-# A blue and a red that differ in lightness too; groups differ in shape besides.
-_PARTIES = {"Democrat": "#2166ac", "Republican": "#d6402b"}
+# Groups differ in shape besides.
 _OTHERS = [_BLUE, _VERMILION, _GREEN, _PURPLE, _AMBER]
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
 _WEIGHTINGS = {
@@ -31,8 +32,13 @@ _MARKS = [_BLUE, _AMBER, _GREEN, _PURPLE, _SKY, "#b5a800"]
 _ROW = 18  # pixels
 
 
-def plot_party_means(
-    means: pd.DataFrame, *, weighting: str = "clusters", width: int = 420, row: int = 26
+def plot_group_means(
+    means: pd.DataFrame,
+    *,
+    weighting: str = "clusters",
+    colours: Mapping[str, str] | None = None,
+    width: int = 420,
+    row: int = 26,
 ) -> alt.VConcatChart:
     """Draw each group's mean of every emotion with its interval; the dimensions are gray bands.
 
@@ -42,6 +48,8 @@ def plot_party_means(
         The ``means`` of `compare_groups`.
     weighting : str, default "clusters"
         Which of its weightings to draw.
+    colours : mapping of str to str, optional
+        Colours by group, and their order; groups without one get one of the palette, after the others.
     width : int, pixels, default 420
         Of a band.
     row : int, pixels, default 26
@@ -66,7 +74,7 @@ def plot_party_means(
     >>> means = pd.DataFrame({"weighting": "clusters", "level": "emotion", "dimension": "enthusiasm",
     ...     "item": "proud", "group": ["Democrat", "Republican"], "estimate": [3.0, 2.0], "low": [2.5, 1.5],
     ...     "high": [3.5, 2.5], "ratings": 9, "images": 4, "simulated": True})
-    >>> len(plot_party_means(means).vconcat)
+    >>> len(plot_group_means(means).vconcat)
     1
     """
     table = means[means["weighting"].eq(weighting)]
@@ -75,9 +83,11 @@ def plot_party_means(
             f"Expected one of the weightings {', '.join(map(str, means['weighting'].unique()))}, "
             f"got {weighting!r}."
         )
-    groups = sorted(table["group"].unique())
-    others = iter(_OTHERS * len(groups))
-    colours = {group: _PARTIES.get(group) or next(others) for group in groups}
+    own = {str(group): colour for group, colour in (colours or {}).items()}
+    present = set(table["group"])
+    groups = [*(group for group in own if group in present), *sorted(present - own.keys())]
+    others = iter([colour for colour in _OTHERS if colour not in own.values()] * len(groups) or _OTHERS)
+    shown = {group: own.get(group) or next(others) for group in groups}
     shape = alt.Scale(domain=groups, range=[_SHAPES[n % len(_SHAPES)] for n in range(len(groups))])
     ends = [float(table["low"].min()), float(table["high"].max())]
     dimensions = list(dict.fromkeys(table["dimension"]))
@@ -102,7 +112,7 @@ def plot_party_means(
                 ),
             ),
             yOffset=alt.YOffset("group:N", sort=groups),
-            color=colour_by("group", colours, orient="top"),
+            color=colour_by("group", shown, orient="top"),
             opacity=alt.value(1),
         )  # fmt: skip
         x = alt.X("low:Q", scale=alt.Scale(domain=ends, zero=False), axis=axis)
@@ -127,6 +137,39 @@ def plot_party_means(
     return (
         alt.vconcat(*panels, spacing=8).properties(title=title).resolve_legend(color="shared", shape="shared")
     )
+
+
+def plot_party_means(means: pd.DataFrame, **options: Any) -> alt.VConcatChart:
+    """Call `plot_group_means` by its former name, which goes in version 0.2.
+
+    Parameters
+    ----------
+    means, **options
+        Those of `plot_group_means`.
+
+    Returns
+    -------
+    altair.VConcatChart
+        What `plot_group_means` gives.
+
+    Warns
+    -----
+    DeprecationWarning
+        Always.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(action="error"):
+    ...     plot_party_means(pd.DataFrame())
+    Traceback (most recent call last):
+    DeprecationWarning: plot_party_means is called plot_group_means now; the old name goes in version 0.2.
+    """
+    warnings.warn(
+        "plot_party_means is called plot_group_means now; the old name goes in version 0.2.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return plot_group_means(means, **options)
 
 
 def plot_cluster_contrasts(
@@ -400,5 +443,7 @@ def _list_numbers(*names: str) -> list[alt.Tooltip]:
 
 def _title_ratings(text: str, table: pd.DataFrame, *, subtitle: Sequence[str] = ()) -> alt.TitleParams:
     """Title a figure, with a note below wherever its table rests on simulated ratings."""
-    lines = [_SIMULATED_NOTE, *subtitle] if find_simulated(table) else list(subtitle)
-    return alt.TitleParams(text, subtitle=lines, anchor="start", subtitleColor="#444", offset=8)
+    find_simulated(table)  # refuses a table that does not say
+    title = title_chart(text, table, subtitle=subtitle, note=_SIMULATED_NOTE)
+    title.subtitleColor, title.offset = "#444", 8
+    return title

@@ -20,7 +20,7 @@ _MEANS = {
     "hopeful": 3.9, "enthusiastic": 3.3, "proud": 3.5, "angry": 3.6, "resentful": 2.9, "bitter": 2.8,
     "hateful": 2.4, "worried": 3.6, "scared": 3.0, "afraid": 3.0,
 }  # fmt: skip
-_DEMOCRATS = {"hopeful": 1.0, "proud": 0.9, "worried": 0.7, "scared": 0.6, "afraid": 0.6}
+_FIRST_GROUP = {"hopeful": 1.0, "proud": 0.9, "worried": 0.7, "scared": 0.6, "afraid": 0.6}
 _LOADINGS = {
     "hopeful": 1.0, "enthusiastic": 0.95, "proud": 0.95, "angry": 1.0, "resentful": 0.95, "bitter": 0.95,
     "hateful": 0.85, "worried": 0.95, "scared": 1.0, "afraid": 1.0,
@@ -78,7 +78,7 @@ class RatingModel(NamedTuple):
 
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS
     means: Mapping[str, float] = _MEANS
-    effects: Mapping[str, Mapping[str, float]] = {"Democrat": _DEMOCRATS, "Republican": {}}
+    effects: Mapping[str, Mapping[str, float]] = {"Democrat": _FIRST_GROUP, "Republican": {}}
     loadings: Mapping[str, float] = _LOADINGS
     correlations: Sequence[Sequence[float]] = ((1.0, -0.3, -0.2), (-0.3, 1.0, 0.6), (-0.2, 0.6, 1.0))
     tendency_sd: float = 1.0
@@ -90,6 +90,70 @@ class RatingModel(NamedTuple):
     rating_sd: float = 1.3
     residual_sd: float = 1.0
     scale: tuple[int, int] = (1, 10)
+
+
+def make_rating_model(
+    groups: Sequence[str],
+    *,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    scale: Sequence[int] = (1, 10),
+) -> RatingModel:
+    """Make a model of how ratings come about for the groups, items and scale of a study.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        The groups. The first differs from the others: as the first of the paper's does on its emotions, and
+        by a point on the first item of every other dimension.
+    dimensions : mapping of str to sequence of str, default `visclust.EMOTIONS`
+        Items by dimension.
+    scale : sequence of two int, default (1, 10)
+        Its lowest and highest number. Means and standard deviations are stretched to it.
+
+    Returns
+    -------
+    RatingModel
+        The model. Items that the paper does not have get a mean a third up the scale and a loading of 0.95,
+        and dimensions other than the paper's three are correlated by 0.3.
+
+    Raises
+    ------
+    ValueError
+        If there is no group or no item, or the scale has no two numbers.
+
+    Examples
+    --------
+    >>> model = make_rating_model(["men", "women"], dimensions={"trust": ["honest", "fair"]}, scale=(1, 5))
+    >>> model.scale, model.effects["women"], sorted(model.means)
+    ((1, 5), {}, ['fair', 'honest'])
+    """
+    low, high = (int(end) for end in scale)
+    items = [item for members in dimensions.values() for item in members]
+    if not groups or not items or low >= high:
+        raise ValueError(
+            f"Expected groups, items and a scale of two numbers, got {list(groups)}, {items} and {scale}."
+        )
+    unit = (high - low) / 9  # the paper's scale has ten numbers
+    firsts = [members[0] for members in dimensions.values() if members[0] not in _MEANS]
+    effects = {item: by * unit for item, by in _FIRST_GROUP.items() if item in items} | dict.fromkeys(
+        firsts, unit
+    )
+    sizes = {
+        name: value * unit for name, value in RatingModel._field_defaults.items() if name.endswith("_sd")
+    }
+    n = len(dimensions)
+    plain = np.where(np.eye(n, dtype=bool), 1.0, 0.3).tolist()
+    return RatingModel(
+        dimensions=dict(dimensions),
+        means={item: low + (_MEANS.get(item, 4.0) - 1) * unit for item in items},
+        effects={str(group): effects if place == 0 else {} for place, group in enumerate(groups)},
+        loadings={item: _LOADINGS.get(item, 0.95) for item in items},
+        correlations=RatingModel._field_defaults["correlations"]
+        if dict(dimensions) == dict(EMOTIONS)
+        else plain,
+        scale=(low, high),
+        **sizes,
+    )
 
 
 class SimulatedRatings(NamedTuple):
@@ -115,7 +179,7 @@ def simulate_ratings(
     assignment : DataFrame, n rows
         The assignment table.
     model : RatingModel, optional
-        The model; by default groups "Democrat" and "Republican" that differ in the paper's directions.
+        The model; by default `make_rating_model` of the assignment's groups, in the order of their names.
     cluster_effects : DataFrame, optional
         From `draw_cluster_effects`, to hold the clusters fixed while respondents, images and chance are drawn
         anew; by default drawn too.
@@ -150,7 +214,7 @@ def simulate_ratings(
     check_table(assignment, "assignment")
     if assignment.empty:
         raise ValueError("Expected an assignment with at least one image, got an empty table.")
-    model = RatingModel() if model is None else model
+    model = make_rating_model(sorted(assignment["group"].unique())) if model is None else model
     strangers = sorted(set(assignment["group"]) - set(model.effects))
     if strangers:
         raise ValueError(
@@ -382,7 +446,7 @@ def measure_coverage(
     check_origin(assignment, sample, what="the assignment", made_from="the sample")
     if n_surveys < 2:
         raise ValueError(f"Expected two surveys or more, got n_surveys={n_surveys}.")
-    model = RatingModel() if model is None else model
+    model = make_rating_model(sorted(assignment["group"].unique())) if model is None else model
     seeds = np.random.default_rng(seed).integers(2**31, size=n_surveys + 1)
     effects = draw_cluster_effects(model, assignment["cluster"], seed=int(seeds[-1]))
     found = []

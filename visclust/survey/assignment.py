@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import maximum_flow
 
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import recorded
+from visclust.base.simulated import mark_simulated
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.sampling.samples import check_sample
 
@@ -25,7 +26,7 @@ def assign_respondents(
     respondents: pd.DataFrame,
     *,
     per_respondent: int = 8,
-    groups: str | None = "party",
+    groups: str | None = "group",
     seed: int = 0,
 ) -> pd.DataFrame:
     """Assign images to respondents so that every group of respondents rates every image.
@@ -46,7 +47,7 @@ def assign_respondents(
         ``respondent``, a row each, and the column that `groups` names.
     per_respondent : int, default 8
         Images for each respondent.
-    groups : str or None, default "party"
+    groups : str or None, default "group"
         Column that holds each respondent's group; with None all are one group, "all".
     seed : int, default 0
         Seed of everything that is drawn.
@@ -55,7 +56,8 @@ def assign_respondents(
     -------
     DataFrame
         The assignment table, by respondent (in the order given) and position:
-        ``respondent, group, position`` (from 1), ``image_id, cluster``.
+        ``respondent, group, position`` (from 1), ``image_id, cluster``; ``simulated`` where a column of the
+        respondents marks them so.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def assign_respondents(
     --------
     >>> sample = pd.DataFrame({"image_id": list("abcd"), "cluster": [0, 0, 1, 2],
     ...                        "inclusion_probability": 0.5, "weight": 2.0})
-    >>> respondents = pd.DataFrame({"respondent": ["r1", "r2"], "party": "D"})
+    >>> respondents = pd.DataFrame({"respondent": ["r1", "r2"], "group": "D"})
     >>> assigned = assign_respondents(sample, respondents, per_respondent=2)
     >>> sorted(assigned["image_id"])
     ['a', 'b', 'c', 'd']
@@ -114,7 +116,7 @@ def assign_respondents(
     table = pd.concat(parts, ignore_index=True)
     order = pd.Series(np.arange(len(respondents)), index=respondents["respondent"].astype(str))
     table = table.iloc[np.lexsort((table["position"], table["respondent"].map(order)))]
-    return check_table(table.reset_index(drop=True), "assignment")
+    return mark_simulated(check_table(table.reset_index(drop=True), "assignment"), respondents)
 
 
 def _list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
 from visclust.base.files import write_cells, write_json, write_text
 from visclust.base.provenance import note_run, recorded
+from visclust.base.simulated import is_simulated
 from visclust.base.tables import check_table
 from visclust.survey.qualtrics import write_qualtrics
 
@@ -143,6 +144,12 @@ def export_survey(
         options = {"items": names, "scale": (low, high), "seed": seed, "images_folder": images_folder}
         files = _write_pages(ordered, images, folder=folder, **options)
         files = [write_text(folder / "INSTRUCTIONS.txt", _PAGE_INSTRUCTIONS.format(**words)), *files]
+    if is_simulated(assignment):
+        instructions = folder / "INSTRUCTIONS.txt"
+        text = instructions.read_text(encoding="utf-8")
+        write_text(
+            instructions, "SIMULATED respondents: nobody has these names. A trial of the survey.\n\n" + text
+        )
     return SurveyFiles(folder, (*files, write_json(folder / "survey.json", note_run())))
 
 

@@ -1,6 +1,7 @@
 from visclust.validation.comparison import (
     compare_configurations as compare_configurations,
     compare_iterative_with_single as compare_iterative_with_single,
+    list_comparable as list_comparable,
 )
 from visclust.validation.cross_validation import cross_validate as cross_validate
 from visclust.validation.known_groups import score_against_groups as score_against_groups

@@ -8,6 +8,7 @@ import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.provenance import recorded
+from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_table
 from visclust.validation.scores import (
     HEAVY,
@@ -89,7 +90,7 @@ def compare_configurations(
         (precision, recall, f1, mean_precision_recall, coverage) with ``…_low`` and ``…_high``, ``winner``
         (bool: the highest on `measure`, the first of equals), ``reference`` (name), ``difference`` (own minus
         the reference's), ``difference_low, difference_high``, ``cannot_be_told_apart`` (bool: the interval of
-        the difference holds 0) and ``reason``.
+        the difference holds 0) and ``reason``; ``simulated`` where the gold pairs are.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def compare_configurations(
     table = compare_counted(
         counted, reference=reference, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
     )
-    return join_settings(table, settings)
+    return mark_simulated(join_settings(table, settings), gold)
 
 
 @recorded
@@ -223,7 +224,47 @@ def compare_iterative_with_single(
         baseline, top = (_name_best(known[known["method"] == method]) for method in ("single", "iterative"))
         shares = {"n_iterative": len(above), "n_above": int(above.sum()), "share_above": float(above.mean())}
         summary.append({by: "all", **_summarise(compare_with(baseline, [top])), **shares})
-    return IterativeComparison(pd.concat(points, ignore_index=True), pd.DataFrame(summary))
+    return IterativeComparison(
+        mark_simulated(pd.concat(points, ignore_index=True), gold),
+        mark_simulated(pd.DataFrame(summary), gold),
+    )
+
+
+@recorded
+def list_comparable(grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, least: int = 1) -> list[str]:
+    """List the clusterings whose precision, recall and F1 are defined on the judged pairs.
+
+    Parameters
+    ----------
+    grid : mapping of str to DataFrame
+        A clusters table for each configuration, by name; it may be empty.
+    gold : DataFrame
+        A gold table; it may be empty.
+    least : int, default 1
+        Judged pairs that must be in one cluster, and as many that people call the same.
+
+    Returns
+    -------
+    list of str
+        The names. `compare_configurations` and its like refuse a grid in which there is none.
+
+    Raises
+    ------
+    ValueError
+        If the tables do not match.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1]})
+    >>> gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
+    >>> grid = {"two": table.assign(iteration=0, silhouette=0.5)}
+    >>> list_comparable(grid, gold), list_comparable(grid, gold.head(0))
+    (['two'], [])
+    """
+    check_table(gold, "gold")
+    if gold["same"].sum() < least:
+        return []
+    return [name for name, clusters in grid.items() if predict_same(clusters, gold).same.sum() >= least]
 
 
 def compare_counted(

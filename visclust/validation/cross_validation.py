@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from visclust.base.provenance import recorded
+from visclust.base.simulated import mark_simulated
 from visclust.validation.comparison import (
     CountedGrid,
     check_measure,
@@ -161,15 +162,15 @@ def cross_validate(
     comparison = compare_counted(
         counted, reference=names[best], measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
     )
-    return CrossValidation(
+    tables = (
         join_settings(_average_folds(scores, names, place).iloc[order].reset_index(drop=True), settings),
         pd.DataFrame(by_fold),
         selections,
         pd.DataFrame([winner]),
         # The winner of the folds, so that all tables speak of the same one.
         join_settings(comparison.assign(winner=comparison["configuration"] == names[best]), settings),
-        note,
     )
+    return CrossValidation(*(mark_simulated(table, gold) for table in tables), note)
 
 
 def _select(

@@ -3,7 +3,8 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, colour_by
+from visclust.base.charts import GRAY, ORANGE, colour_by, title_chart
+from visclust.base.simulated import is_simulated
 from visclust.base.tables import check_columns
 
 _HINT = "Draw the table that the analysis function named in the documentation returns, made with settings."
@@ -101,7 +102,7 @@ def plot_precision_recall(
         )
         .add_params(pointed)
     )
-    title = alt.TitleParams("Configurations against people", subtitle="The winner is circled", anchor="start")
+    title = title_chart("Configurations against people", table, subtitle=["The winner is circled"])
     return alt.layer(across, along, ring, points).properties(width=width, height=height, title=title)
 
 
@@ -191,7 +192,10 @@ def plot_iterative_against_single(
             limit=width + 30,
         )
         panels.append((intervals + discs + line).properties(width=width, height=height, title=heading))
-    return alt.hconcat(*panels, spacing=25)
+    chart = alt.hconcat(*panels, spacing=25)
+    if is_simulated(points, summary):
+        return chart.properties(title=title_chart("Iterative against single k-means", points, summary))
+    return chart
 
 
 def _word_setting(table: pd.DataFrame, name: str) -> list[str]:

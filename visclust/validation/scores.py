@@ -7,6 +7,7 @@ import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.provenance import recorded
+from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_table
 
 SCORES = ("precision", "recall", "f1", "mean_precision_recall", "coverage")
@@ -70,7 +71,7 @@ def score_pairs(
         measure rests on: those predicted same for precision, called same by people for recall, else all
         that count), ``n_effective`` (Kish's effective number: how many of equal weight would tell as much; of
         the mean the smaller of its two) and ``reason`` (why a number is missing, or is less sure than its
-        interval looks).
+        interval looks); ``simulated`` where the gold pairs are.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def score_pairs(
                     ),
                 }
             )
-    return pd.DataFrame(rows)
+    return mark_simulated(pd.DataFrame(rows), gold)
 
 
 def _explain_missing(support: np.ndarray) -> str:

@@ -1,0 +1,189 @@
+"""What a study has at its stage: a sentence where something is missing, people before simulation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_studies import answer_features, answer_pairs
+
+import visclust as vc
+from visclust.study import Study
+
+
+@pytest.fixture
+def make_study(tmp_path):
+    """Make a study of anybody's in an empty folder."""
+
+    def make(**entries):
+        return Study(folder=tmp_path, results=tmp_path, name="mine", images=tmp_path, **entries)
+
+    return make
+
+
+@pytest.fixture
+def kinds():
+    return {"0.png": "discs", "1.png": "discs", "2.png": "squares", "3.png": "squares"}
+
+
+@pytest.fixture
+def images(kinds):
+    return pd.DataFrame({"image_id": list("abcd"), "path": list(kinds)})
+
+
+@pytest.fixture
+def pairs():
+    return pd.DataFrame({"pair_id": ["p", "q"], "image_a": ["a", "a"], "image_b": ["b", "c"]})
+
+
+@pytest.fixture
+def clusters():
+    return pd.DataFrame(
+        {"image_id": list("abcd"), "cluster": [0, 0, 1, -1], "iteration": 1, "silhouette": 0.1}
+    )
+
+
+def test_a_cell_runs_where_all_it_needs_is_there(capsys):
+    assert vc.check_needs("the days", posts=pd.DataFrame({"post_id": ["p"]}), several_images=3, runs=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_otherwise_one_sentence_says_what_is_missing_what_to_do_and_what_it_will_show(capsys):
+    assert not vc.check_needs("the days", posts=[], links=[])
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("This study has no posts: name their file in study.toml (posts = …)")
+    assert said.endswith("to see here the days.")
+    assert said.count(".") == 2  # the one in study.toml, and that at the end
+
+
+@pytest.mark.parametrize("nothing", [None, False, 0, [], (), {}, np.empty(0), pd.DataFrame({"a": []})])
+def test_nothing_of_any_kind_is_missing(nothing):
+    assert vc.check_needs("the days", posts=nothing) is False
+
+
+def test_a_need_without_a_sentence_is_refused():
+    with pytest.raises(TypeError, match="'tweets'"):
+        vc.check_needs("the days", tweets=[])
+
+
+def test_results_that_are_not_made_yet_are_empty_tables_that_pass_as_their_kind(make_study):
+    for kind in ("posts", "posts_images", "gold", "frames", "sample", "assignment", "ratings", "answers"):
+        table = vc.read_results(make_study(), kind)
+        assert len(table) == 0
+        assert vc.check_table(table, kind) is table
+
+
+def test_results_that_are_made_are_read(make_study, tmp_path):
+    links = pd.DataFrame({"post_id": ["p"], "image_id": ["a"]})
+    vc.save_table(links, tmp_path / "posts_images.parquet", "posts_images")
+    assert vc.read_results(make_study(), "posts_images")["post_id"].tolist() == ["p"]
+
+
+def test_empty_posts_are_saved_and_read_again(make_study, tmp_path):
+    vc.save_table(vc.read_results(make_study(), "posts"), tmp_path / "posts.parquet", "posts")
+    assert vc.read_results(make_study(), "posts").empty
+
+
+def test_one_person_s_answers_are_enough(make_study, pairs, images, kinds, clusters, capsys):
+    study = make_study()
+    answer_pairs(study.results, pairs, images, kinds)
+    answers = vc.gather_answers(study, pairs, clusters)
+    assert not answers["simulated"].any()
+    assert "Answers of ana, to 2 of 2." in capsys.readouterr().out
+    assert vc.resolve(answers, pairs=pairs).gold["same"].tolist() == [True, False]
+
+
+def test_nothing_is_made_up_where_the_study_does_not_simulate(make_study, pairs, images, clusters):
+    study = make_study(features=("round",), frames=("calm",), groups={"men": "", "women": ""})
+    posts = pd.DataFrame({"author": ["ann"]})
+    users = pd.DataFrame({"author": ["ann"], "frame": "calm", "share": [0.5]})
+    frames = pd.DataFrame({"cluster": pd.Series(dtype="int64"), "frame": pd.Series(dtype="str")})
+    assignment = pd.DataFrame(
+        {"respondent": ["r"], "group": "men", "position": 1, "image_id": "a", "cluster": 0}
+    )
+    gathered = [
+        vc.gather_answers(study, pairs, clusters),
+        vc.gather_feature_answers(study, images),
+        vc.gather_accounts(study, posts),
+        vc.gather_frames(study, clusters, frames),
+        vc.gather_ideology(study, users),
+        vc.gather_respondents(study),
+        vc.gather_ratings(study, assignment),
+    ]
+    assert [len(table) for table in gathered] == [0] * 7
+
+
+def test_what_a_study_simulates_is_marked_in_every_row_and_said(make_study, pairs, images, clusters, capsys):
+    study = make_study(simulate=True, features=("round",), frames=("calm",), groups={"men": "", "women": ""})
+    posts = pd.DataFrame({"author": ["ann", "ben"]})
+    users = pd.DataFrame({"author": ["ann", "ben"], "frame": "calm", "share": [0.5, 0.1]})
+    frames = pd.DataFrame({"cluster": pd.Series(dtype="int64"), "frame": pd.Series(dtype="str")})
+    people = vc.gather_respondents(study, per_group=2)
+    assignment = people.assign(position=1, image_id="a", cluster=0)
+    gathered = [
+        people,
+        vc.gather_answers(study, pairs, clusters),
+        vc.gather_feature_answers(study, images),
+        vc.gather_accounts(study, posts),
+        vc.gather_frames(study, clusters, frames),
+        vc.gather_ideology(study, users),
+        vc.gather_ratings(study, assignment),
+    ]
+    assert all(len(table) and table["simulated"].all() for table in gathered)
+    assert capsys.readouterr().out.count("SIMULATED") == 7
+
+
+def test_a_few_answers_to_try_the_labeller_do_not_end_the_example_s_simulation(
+    make_study, images, kinds, clusters, capsys
+):
+    study = make_study(simulate=True)
+    many = pd.DataFrame({"pair_id": list("pqr"), "image_a": list("aab"), "image_b": list("bcc")})
+    answer_pairs(study.results, many.head(1), images, kinds)
+    assert vc.gather_answers(study, many, clusters)["simulated"].all()
+    assert "1 of 3 are answered by people" in capsys.readouterr().out
+    answer_pairs(study.results, many.head(2), images, kinds)
+    assert not vc.gather_answers(study, many, clusters)["simulated"].any()
+
+
+def test_people_s_own_files_are_read(make_study, tmp_path, images, kinds):
+    (tmp_path / "accounts.csv").write_text("account,kind\naclu,organization\n")
+    (tmp_path / "ideology.csv").write_text("author,ideology\n0123,0.5\n")
+    (tmp_path / "people.csv").write_text("respondent,gender\nr1,woman\nr2,man\n")
+    study = make_study(
+        accounts=tmp_path / "accounts.csv", ideology=tmp_path / "ideology.csv", group_column="gender",
+        simulate=True,
+    )  # fmt: skip
+    assert vc.gather_accounts(study, pd.DataFrame()).to_dict("list") == {
+        "account": ["aclu"],
+        "kind": ["organization"],
+    }
+    assert vc.gather_ideology(study, pd.DataFrame())["author"].tolist() == ["0123"]
+    respondents = vc.gather_respondents(study, tmp_path / "people.csv")
+    assert respondents.to_dict("list") == {"respondent": ["r1", "r2"], "group": ["woman", "man"]}
+    answer_features(study.results, images, kinds)
+    assert not vc.gather_feature_answers(make_study(features=("round", "straight")), images)[
+        "simulated"
+    ].any()
+
+
+def test_ticked_frames_stay_as_they_are(make_study, clusters):
+    ticked = pd.DataFrame({"cluster": [0], "frame": ["calm"]})
+    assert vc.gather_frames(make_study(simulate=True), clusters, ticked).equals(ticked)
+
+
+def test_a_refused_analysis_says_why_and_gives_nothing(capsys):
+    sample = pd.DataFrame(
+        {"image_id": ["a"], "cluster": [0], "inclusion_probability": [0.5], "weight": [2.0]}
+    )
+    people = pd.DataFrame({"respondent": ["r"], "group": ["all"]})
+    assert vc.try_analysis("The assignment", vc.assign_respondents, sample, people, per_respondent=3) is None
+    assert capsys.readouterr().out.startswith("The assignment: No such assignment exists")
+    assert (
+        len(vc.try_analysis("The assignment", vc.assign_respondents, sample, people, per_respondent=1)) == 1
+    )
+
+
+def test_the_model_of_simulated_ratings_has_the_study_s_items_scale_and_groups(make_study):
+    study = make_study(items={"trust": ("honest", "fair")}, scale=(1, 5), groups={"men": "", "women": ""})
+    assignment = pd.DataFrame({"group": ["women", "men", "other"]})
+    model = vc.choose_rating_model(study, assignment)
+    assert (list(model.effects), model.scale) == (["men", "women", "other"], (1, 5))
+    assert set(model.means) == {"honest", "fair"}
