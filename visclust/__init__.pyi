@@ -15,6 +15,7 @@ from visclust import (
 )
 from visclust.annotation import *
 from visclust.base import *
+from visclust.check import check_study as check_study
 from visclust.clustering import *
 from visclust.corpus import *
 from visclust.embedding import *

@@ -8,15 +8,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import pandas as pd
-
 from visclust.base.files import write_text
 from visclust.base.places import STUDY_FILE
-from visclust.base.tables import read_provenance
+from visclust.base.provenance import digest_file
+from visclust.base.withdrawals import WITHDRAWN_FILE
 from visclust.study import VARIABLE, Study, open_study, read_study
 from visclust.study_notebooks import upgrade_notebooks, write_notebooks
 
@@ -40,7 +39,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, do, words):
+    def add(name: str, do: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
         command.set_defaults(do=do)
         if name == "start":
@@ -67,6 +66,12 @@ def _make_parser() -> argparse.ArgumentParser:
     )
 
     add("check", _check, "say what is in a study, and how and when each file was made")
+    take = add("withdraw", _withdraw, "take an image, or an author with their posts, out of a study")
+    what = take.add_mutually_exclusive_group(required=True)
+    what.add_argument("--image", nargs="+", metavar="ID", help="ids of images, or their files")
+    what.add_argument("--author", metavar="NAME", help="their posts, and the images that only these show")
+    take.add_argument("--dry-run", action="store_true", help="say where it is, and change nothing")
+
     add("upgrade", _upgrade, "bring the notebooks of a study to the installed version, your changes kept")
     return parser
 
@@ -137,7 +142,7 @@ def _find(path: str | os.PathLike | None, what: str) -> Path | None:
     return found
 
 
-def _holds(place: Path, wanted) -> bool:
+def _holds(place: Path, wanted: Iterable[Path | None]) -> bool:
     """Tell whether something in a folder is one of the paths given, or what they lie in."""
     return any(path is not None and path.is_relative_to(place.resolve()) for path in wanted)
 
@@ -235,31 +240,37 @@ def list_annotate_arguments(study: Study, options: argparse.Namespace) -> list[s
 
 
 def _check(options: argparse.Namespace) -> int:
+    from visclust.check import check_study, tell_study
+
     study = read_study(options.study)
     print(study)
-    print()
-    state = describe_state(study)
-    print(state.to_string(index=False) if len(state) else "No results yet.")
+    study.results.mkdir(parents=True, exist_ok=True)
+    state = check_study(study.results)
+    print(f"\n{tell_study(state)}")
     missing = [path for path in (study.images, study.posts) if path is not None and not path.exists()]
     for path in missing:
-        print(f"\nNot there: {path}. Put it back, or correct {study.file}.")
-    return int(bool(missing))
+        print(f"Not there: {path}. Put it back, or correct {study.file}.")
+    return int(bool(missing) or bool(state["status"].eq("stale").any()))
 
 
-def describe_state(study: Study) -> pd.DataFrame:
-    """List the files of a study's results: ``file``, the function that made it, and when."""
-    rows = []
-    for path in sorted(study.results.rglob("*")):
-        if path.suffix in (".parquet", ".csv", ".npy") and not path.name.startswith("."):
-            try:
-                record = read_provenance(path)
-            except (OSError, ValueError):
-                record = {}
-            made = str(record.get("made_at") or "").replace("T", " ").removesuffix("+00:00")
-            rows.append(
-                (path.relative_to(study.results).as_posix(), record.get("function") or "not known", made)
-            )
-    return pd.DataFrame(rows, columns=["file", "made_by", "made_at_utc"])
+def _withdraw(options: argparse.Namespace) -> int:
+    from visclust.withdraw import list_unreachable, withdraw
+
+    study = read_study(options.study)
+    given = options.image or []
+    images = [digest_file(each)[:32] if Path(each).is_file() else each for each in given]
+    done = withdraw(study, images=images, author=options.author or "", dry_run=options.dry_run)
+    print("Nothing was changed. This would be done:" if options.dry_run else "Done:")
+    for row in done.itertuples():
+        print(f"  {row.file}: {row.done}")
+    if not len(done):
+        print("  (nothing in the results and notebooks)")
+    print("Not reached:")
+    for sentence in list_unreachable(study, done.attrs["paths"]):
+        print(f"  {sentence}")
+    if not options.dry_run:
+        print(f"Kept out from now on by {study.folder / WITHDRAWN_FILE}, which holds digests and no names.")
+    return 0
 
 
 def _upgrade(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from visclust.annotation.answer_files import (
     name_answer_file,
     read_rows,
     repair_answers,
+    rewrite_rows,
 )
 
 
@@ -310,3 +312,47 @@ def test_a_full_disk_is_an_error(tmp_path):
     path.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         append_answer(path, make_row())
+
+
+def test_rows_are_taken_out_or_changed_and_torn_lines_stay(tmp_path):
+    path = name_answer_file(tmp_path, "ana")
+    for event in ("e1", "e2", "e3"):
+        append_answer(path, make_row(annotator="ana", event_id=event))
+    with path.open("ab") as file:
+        file.write(b'{"torn')
+    before = path.read_bytes().split(b"\n")
+
+    def change(row):
+        return {"e1": None, "e2": row | {"note": "less"}}.get(row["event_id"], row)
+
+    assert [row["event_id"] for row in rewrite_rows(path, change)] == ["e1"]
+    after = path.read_bytes().split(b"\n")
+    assert json.loads(after[0])["note"] == "less"
+    assert after[1:] == before[2:]
+
+
+def test_a_file_without_anything_to_take_out_is_not_touched(tmp_path):
+    path = name_answer_file(tmp_path, "ana")
+    append_answer(path, make_row(annotator="ana"))
+    number = path.stat().st_ino
+    assert rewrite_rows(path, lambda row: row) == []
+    assert path.stat().st_ino == number
+
+
+def test_an_answer_given_while_others_are_taken_out_is_not_lost(tmp_path):
+    path = name_answer_file(tmp_path, "ana")
+    for event in ("e1", "e2"):
+        append_answer(path, make_row(annotator="ana", event_id=event))
+    late = make_row(annotator="ana", event_id="late")
+    writers = []
+
+    def change(row):
+        if not writers:  # waits for the lock, and holds the file that is about to be replaced
+            writers.append(threading.Thread(target=append_answer, args=(path, late)))
+            writers[0].start()
+            time.sleep(0.2)
+        return None if row["event_id"] == "e1" else row
+
+    rewrite_rows(path, change)
+    writers[0].join()
+    assert [row["event_id"] for row in read_rows(path)] == ["e2", "late"]

@@ -23,7 +23,7 @@ def test_an_embedding_comes_back_as_it_was(folder):
     assert loaded.x.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert loaded.x.dtype == np.float32
     assert loaded.image_ids == IDS
-    assert loaded.provenance == {"parameters": {"encoder": "toy"}}
+    assert loaded.provenance == {"parameters": {"encoder": "toy"}, "sources": {}}
 
 
 def test_a_matrix_changed_after_it_was_made_is_saved_with_a_record_that_says_so(tmp_path):

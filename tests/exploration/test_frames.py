@@ -83,6 +83,15 @@ def test_without_frames_posts_are_labelled_with_none(make_clusters):
     assert labelled.users.empty
 
 
+def test_frames_that_were_given_to_other_clusters_are_refused(make_clusters, tmp_path):
+    clusters, others = make_clusters([0, 1, 2, -1]), make_clusters([1, 0, 2, -1])
+    path = vc.save_table(FRAMES, tmp_path / "frames.parquet", "frames", made_from=[clusters])
+    frames = vc.read_table(path, "frames")
+    assert len(vc.label_posts(clusters, frames, POSTS, links=LINKS).posts)
+    with pytest.raises(ValueError, match="the clusters that the frames were made from, got another"):
+        vc.label_posts(others, frames, POSTS, links=LINKS)
+
+
 def test_posts_labelled_by_simulated_frames_are_marked():
     clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": 1, "silhouette": 0.1})
     frames = pd.DataFrame({"cluster": [0], "frame": ["calm"], "simulated": [True]})

@@ -1,9 +1,14 @@
 """A study is a folder: its file is read and checked, and its paths lead to the same files from anywhere."""
 
+import pandas as pd
 import pytest
+from made_up_answers import make_row
+from PIL import Image
 
 import visclust as vc
+from visclust.annotation.answer_files import append_answer, name_answer_file
 from visclust.study import _ENTRIES
+from visclust.widgets.labelling import list_upcoming
 
 
 @pytest.fixture(autouse=True)
@@ -163,3 +168,28 @@ def test_a_study_says_what_it_names_and_what_is_not_there(write_study, tmp_path)
     assert "photos (not there)" in said
     assert "posts         none named" in said
     assert "flags" in said
+
+
+def test_a_second_wave_of_images_keeps_labels_and_answers(write_study):
+    study = vc.open_study(write_study())
+    for name, colour in (("m.png", "red"), ("n.png", "blue")):
+        Image.new("RGB", (8, 6), colour).save(study.images / name)
+    first = vc.index_images(study.images, progress=False)
+    ids = first["image_id"].tolist()
+    labels = pd.DataFrame({"image_id": ids, "flags": [1, 0]})
+    vc.save_table(labels, study.results / "labels.parquet", "labels")
+    pairs = pd.DataFrame({"pair_id": ["p1"], "image_a": ids[:1], "image_b": ids[1:]})
+    pairs = pairs.assign(stratum="random", inclusion_probability=1.0)
+    append_answer(name_answer_file(study.results / "answers", "Ana"), make_row("e1", "p1"))
+
+    Image.new("RGB", (8, 6), "green").save(study.images / "a.png")  # comes before the others by name
+    (study.images / "m.png").rename(study.images / "z.png")
+    second = vc.index_images(study.images, progress=False)
+    assert set(ids) < set(second["image_id"])
+    kept = vc.read_table(study.results / "labels.parquet", "labels")
+    assert second.merge(kept, on="image_id", how="left").set_index("image_id")["flags"][ids].tolist() == [
+        1,
+        0,
+    ]
+    widget = vc.label_pairs(pairs, second, annotator="Ana", save_to=study.results / "answers")
+    assert list_upcoming(widget.labelling, 5) == []

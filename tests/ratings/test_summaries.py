@@ -54,3 +54,30 @@ def test_clusters_go_by_posts_where_links_are_given(make_clusters):
 def test_a_cluster_that_was_not_rated_cannot_be_chosen(make_clusters):
     with pytest.raises(ValueError, match="Cluster 9 was chosen but not rated"):
         vc.tabulate_emotion_heatmap(make_summary(1), make_clusters([0]), chosen=[9])
+
+
+def test_figure_9_is_not_drawn_from_clusters_that_the_ratings_know_nothing_of(make_clusters):
+    clusters = make_clusters([0] * 6 + [1] * 5 + [2] * 4)
+    anew = make_clusters([0] * 4 + [1] * 5 + [2] * 6)
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=2)
+    people = pd.DataFrame({"respondent": list("abcdef"), "party": ["Democrat", "Republican"] * 3})
+    assignment = vc.assign_respondents(sample, people, per_respondent=3)
+    ratings = vc.simulate_ratings(assignment).ratings
+    summary = vc.summarize_emotions(ratings, sample)
+    chosen = vc.tabulate_emotion_heatmap(summary, clusters, chosen=[1]).chosen
+    with pytest.raises(ValueError, match="the clusters that the summary was made from, got another"):
+        vc.tabulate_emotion_heatmap(summary, anew)
+    with pytest.raises(ValueError, match="the clusters that the choice was made from"):
+        vc.encode_cluster_thumbnails(chosen, anew, pd.DataFrame())
+    others = vc.draw_stratified_sample(anew, max_per_cluster=2)
+    for call in (vc.summarize_emotions, vc.compare_groups, vc.contrast_clusters):
+        with pytest.raises(ValueError, match=r"that the ratings were made from, got another"):
+            call(ratings, others)
+    with pytest.raises(ValueError, match="the sample that the assignment was made from"):
+        vc.measure_coverage(assignment, others)
+
+
+def test_ratings_without_some_respondents_still_belong_to_their_sample(survey):
+    sample, ratings = survey
+    some = ratings[ratings["respondent"].ne(ratings["respondent"].iloc[0])]
+    assert len(vc.summarize_emotions(some, sample))

@@ -117,3 +117,20 @@ def test_where_no_cluster_is_missed_the_largest_missed_has_no_images(make_cluste
     clusters = make_clusters([0] * 200 + [-1] * 4)
     sample = vc.draw_stratified_sample(clusters, max_per_cluster=1)
     assert vc.summarize_samples(clusters, sample)["largest_missed"].iloc[0] == 0
+
+
+def test_a_sample_of_other_clusters_cannot_be_compared(make_clusters):
+    sample = vc.draw_stratified_sample(make_clusters([0, 0, 0, 1, 1, 1]))
+    for table in (sample, pd.DataFrame(sample.to_dict("list"))):  # with its record, and without
+        for compare in (vc.compare_samples, vc.summarize_samples):
+            with pytest.raises(ValueError, match="name another cluster than the clusters table"):
+                compare(make_clusters([1, 1, 1, 0, 0, 0]), table)
+
+
+def test_the_record_tells_other_clusters_where_those_of_the_sampled_images_are_alike(make_clusters):
+    clusters = make_clusters([0, 0, 0, 0])
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=2)
+    not_drawn = ~clusters["image_id"].isin(sample["image_id"])
+    others = make_clusters(not_drawn.cumsum().where(not_drawn, 0).tolist())
+    with pytest.raises(ValueError, match="the clusters that the sample was made from, got another"):
+        vc.compare_samples(others, sample)

@@ -11,6 +11,7 @@ from PIL import Image
 
 import visclust as vc
 from visclust.corpus.links import ImagePosts
+from visclust.embedding.embed import Embedding
 from visclust.exploration.notes import key_clusters
 from visclust.widgets import logs
 
@@ -335,3 +336,13 @@ def test_posts_of_images_that_are_not_browsed_do_not_count():
     found = ImagePosts(["a", "b"], posts, links)
     assert (found.count_posts(0), found.count_posts(1), found.find_images("x")) == (1, 0, frozenset({0}))
     assert ImagePosts(["a"]).find_images("x") == frozenset()
+
+
+def test_an_embedding_of_other_images_is_refused(open_browser, corpus):
+    x = corpus[2]
+    ids = corpus[0]["image_id"].tolist()
+    open_browser(x=Embedding(x, ids, {}))
+    with pytest.raises(ValueError, match="its rows are other images"):
+        open_browser(x=Embedding(x, [f"other{name}" for name in ids], {}))
+    with pytest.raises(ValueError, match="in another order"):
+        open_browser(x=Embedding(x, ids[::-1], {}))

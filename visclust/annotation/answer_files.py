@@ -8,13 +8,13 @@ import os
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from visclust.base.files import flush_folder
+from visclust.base.files import flush_folder, write_atomically
 from visclust.base.provenance import digest_text
 
 try:
@@ -184,14 +184,60 @@ def repair_answers(path: str | os.PathLike) -> str:
 @contextmanager
 def _open_to_append(path: Path) -> Iterator[tuple[int, bool]]:
     """Open a file for appending under a lock, where there are locks; say whether it holds."""
-    is_new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    while True:
+        is_new = not path.exists()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+        try:
+            if is_new:
+                flush_folder(path.parent)
+            locked = _lock(descriptor)
+            if locked and not _is_at(descriptor, path):
+                continue  # while this waited, `rewrite_rows` put another file in its place
+            yield descriptor, locked
+            return
+        finally:
+            os.close(descriptor)  # this gives the lock back too
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Tell whether an open file is still the one that a path names."""
     try:
-        if is_new:
-            flush_folder(path.parent)
-        yield descriptor, _lock(descriptor)
-    finally:
-        os.close(descriptor)  # this gives the lock back too
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def rewrite_rows(
+    path: str | os.PathLike, change: Callable[[dict[str, Any]], dict[str, Any] | None]
+) -> list[dict[str, Any]]:
+    """Take rows out of a file of answers, or change them, for a person who withdrew; give those taken out.
+
+    `change` gets each row and gives it back, changed or not, or None for one to take out. The file is
+    replaced in one step and only where something changed; lines that are no answers stay as they are. Answers
+    that are given at the same time wait, and go into the new file.
+    """
+    path = Path(path)
+    taken, lines, changed = [], [], False
+    with _open_to_append(path):
+        for line in path.read_bytes().split(b"\n"):
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if not isinstance(row, dict):
+                lines.append(line)
+                continue
+            new = change(dict(row))
+            if new is None:
+                taken.append(row)
+            else:
+                lines.append(line if new == row else json.dumps(new, allow_nan=False).encode())
+            changed |= new != row
+        if changed and fcntl is not None:
+            write_atomically(path, lambda file: file.write(b"\n".join(lines)))
+    if changed and fcntl is None:  # Windows replaces no file that is open
+        write_atomically(path, lambda file: file.write(b"\n".join(lines)))
+    return taken
 
 
 def _lock(descriptor: int) -> bool:

@@ -59,7 +59,7 @@ def read_answers(
     """
     sources = [source] if isinstance(source, str | os.PathLike) else list(source)
     files = _list_files(sources)
-    note_run(inputs={"source": digest_files(files)})
+    note_run(inputs={"source": digest_files(files)}, answer_files=files)
     rows = [row for path in files for row in read_rows(path)]
     if simulated is not None:
         rows = [row for row in rows if row["simulated"] == simulated]
@@ -104,7 +104,7 @@ def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataF
             ]
         else:
             files = _list_files([part])
-            note_run(inputs={f"paths.{place}": digest_files(files)})
+            note_run(inputs={f"paths.{place}": digest_files(files)}, answer_files=files)
             rows += [row for path in files for row in read_rows(path)]
     order = sorted(range(len(rows)), key=lambda at: datetime.fromisoformat(rows[at]["answered_at"]))
     return _make_table([rows[at] for at in order])

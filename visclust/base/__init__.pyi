@@ -5,6 +5,7 @@ from visclust.base.backend import (
 )
 from visclust.base.charts import show_charts as show_charts
 from visclust.base.files import write_atomically as write_atomically
+from visclust.base.freshness import StaleError as StaleError
 from visclust.base.provenance import describe_run as describe_run
 from visclust.base.tables import (
     check_table as check_table,
@@ -13,3 +14,4 @@ from visclust.base.tables import (
     save_csv as save_csv,
     save_table as save_table,
 )
+from visclust.base.withdrawals import leave_out_withdrawn as leave_out_withdrawn

@@ -53,7 +53,9 @@ def drop_common_folder(table: pd.DataFrame) -> pd.DataFrame:
     """
     if not _has_places(table):
         return table
-    start = _find_common_folder(table["path"])
+    start = _find_common_folder(table["path"].to_numpy(dtype=object))
+    if os.sep == "/":
+        return _change_places(table, lambda path: path.removeprefix(start))
     return _change_places(table, lambda path: path.removeprefix(start).replace(os.sep, "/"))
 
 
@@ -75,8 +77,10 @@ def _change_places(table: pd.DataFrame, change: Callable[[str], str]) -> pd.Data
 
 
 def _map_texts(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
-    changed = [change(each) if isinstance(each, str) else each for each in column]
-    return pd.Series(changed, index=column.index, dtype=column.dtype, name=column.name)
+    changed = [change(each) if isinstance(each, str) else each for each in column.to_numpy(dtype=object)]
+    # Categories would have no place for the new texts.
+    dtype = object if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    return pd.Series(changed, index=column.index, dtype=dtype, name=column.name)
 
 
 def _find_common_folder(paths: Iterable[str]) -> str:

@@ -18,6 +18,18 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import describe_device, is_on_gpu, to_host
+from visclust.base.origins import (
+    ANSWERS,
+    describe_answer_file,
+    describe_origins,
+    find_core,
+    find_record,
+    join_origins,
+    keep_origins,
+    recall_origins,
+    register_file,
+    register_rows,
+)
 from visclust.base.places import drop_common_folder
 
 P = ParamSpec("P")
@@ -174,11 +186,13 @@ def note_run(
     parameters: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Any] | None = None,
     device: str | None = None,
+    answer_files: Iterable[str | os.PathLike] = (),
 ) -> dict[str, Any]:
     """Add to the record of the recorded function that is running what its arguments do not show.
 
     Gives the record as it is then, for files that the function writes itself; outside any recorded function
     an empty one. What is added stands in the place of what the arguments said under the same name.
+    `answer_files` were read, and only ever grow: more answers later make the result no worse.
     """
     run = _running.get()
     if run is None:
@@ -188,6 +202,11 @@ def note_run(
     record["inputs"] |= _digest_all(inputs)
     if device is not None:
         record["device"] = device
+    for path in answer_files:
+        read = describe_answer_file(path)
+        register_file(path, [read])
+        record["origins"] = join_origins(record["origins"], {ANSWERS: [read]})
+        record["direct"] = [*record["direct"], read]
     return {**record, "parameters": dict(record["parameters"]), "inputs": dict(record["inputs"])}
 
 
@@ -195,8 +214,27 @@ def carry_record(table: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame
     """Give a table with the record of the run that made it, and the table's own digest in the record."""
     # A copy, as the table may be an argument of the function that returns it; its columns are shared.
     table = table.copy(deep=False)
-    table.attrs["provenance"] = Record({**record, "result": digest_input(table)})
+    table.attrs["provenance"] = Record({**record, **_digest_result(table)})
     return table
+
+
+def _digest_result(table: pd.DataFrame) -> dict[str, Any]:
+    """Digest a table for its record: all of it, and what others build on, where it is of a known kind."""
+    core = find_core(table)
+    digests = {"result": digest_input(table), "kind_of_core": None, "core": None}
+    return digests if core is None else digests | {"kind_of_core": core.kind, "core": core.digest}
+
+
+def add_inputs(record: Mapping[str, Any], **inputs: Any) -> dict[str, Any]:
+    """Add inputs to a record that was made without them, as where two calls make one table."""
+    digests = _digest_all(inputs)
+    added = describe_origins((value, digests[name]) for name, value in inputs.items())
+    return {
+        **record,
+        "inputs": {**record.get("inputs", {}), **digests},
+        "origins": join_origins(record.get("origins"), added["origins"]),
+        "direct": [*record.get("direct", []), *added["direct"]],
+    }
 
 
 def describe_saved(
@@ -210,39 +248,39 @@ def describe_saved(
     `provenance` with a function is the record itself; otherwise it is added to what is known. `made_from`
     are tables and results that the table was put together from outside any recorded function.
     """
+    unknown: dict[str, Any] = {"origins": {}, "direct": []}
     if provenance is not None and "function" in provenance:
-        return {**provenance, "result": digest_input(table)}
-    nobody = {**describe_run(""), "function": None, "device": None}
+        return {**unknown, **provenance, **_digest_result(table)}
+    nobody = {**describe_run(""), "function": None, "device": None, **unknown}
+    made_from = list(made_from)
     sources = [_recall(each) for each in made_from]
     if sources:
-        record = {**nobody, "made_from": sources, "result": digest_input(table)}
-    elif _find_record(table):
-        record = _recall(table)
+        tables = [
+            (each, source["result"])
+            for each, source in zip(made_from, sources, strict=True)
+            if isinstance(each, pd.DataFrame)
+        ]
+        known = describe_origins(tables)
+        known["origins"] = join_origins(known["origins"], *map(recall_origins, made_from))
+        record = {**nobody, "made_from": sources, **known, **_digest_result(table)}
+    elif find_record(table):
+        record = {**unknown, **_recall(table)}
     else:
         note = "How the table was made is not known: it came without a record."
-        record = {**nobody, "note": note, "result": digest_input(table)}
+        record = {**nobody, "note": note, **_digest_result(table)}
     return record | dict(provenance or {})
-
-
-def _find_record(made: Any) -> dict[str, Any]:
-    """Give the record that a table or a result carries; what people keep under its name is none."""
-    carrier = (
-        made.attrs if isinstance(made, pd.DataFrame) else {"provenance": getattr(made, "provenance", None)}
-    )
-    record = carrier.get("provenance")
-    return dict(record) if isinstance(record, Mapping) else {}
 
 
 def _recall(made: Any) -> dict[str, Any]:
     """Give the record that a table or a result carries, with the digest of a table as it is now."""
-    record = _find_record(made)
+    record = find_record(made)
     if not isinstance(made, pd.DataFrame):
         return record
-    returned, now = record.get("result"), digest_input(made)
-    if record and returned != now:
+    returned, now = record.get("result"), _digest_result(made)
+    if record and returned != now["result"]:
         # Files written before records held digests leave it open.
         record["changed_after"] = None if returned is None else True
-    return {**record, "result": now}
+    return {**record, **now}
 
 
 def _begin(function: str, arguments: dict[str, Any], paths: Collection[str]) -> dict[str, Any]:
@@ -254,18 +292,24 @@ def _begin(function: str, arguments: dict[str, Any], paths: Collection[str]) -> 
             parameters[name] = plain
     seed = parameters.pop("seed", None)
     inputs = {name: digest_input(value) for name, value in found.items()}
+    known = describe_origins((value, inputs[name]) for name, value in found.items())
     for name in paths:
-        inputs |= _digest_paths(name, arguments[name])
+        named = _digest_paths(name, arguments[name])
+        known["direct"] += named.values()
+        known["origins"] = join_origins(known["origins"], {"file": named.values()})
+        inputs |= named
+    known["origins"] = join_origins(known["origins"], *map(recall_origins, arguments.values()))
     devices = [describe_device(value) for value in found.values() if is_on_gpu(value)]
     device = devices[0] if devices else "cpu"
     record = describe_run(function, parameters=parameters, seed=seed, inputs=inputs, device=device)
+    record |= {**known, "origins": keep_origins(function, known["origins"])}
     made_by = {}
     for name, value in found.items():
-        known = _find_record(value)
-        if known:
-            made_by[name] = {key: known.get(key) for key in ("function", "parameters", "seed")}
-            if known.get("result") != inputs[name]:
-                made_by[name]["changed_after"] = None if known.get("result") is None else True
+        own = find_record(value)
+        if own:
+            made_by[name] = {key: own.get(key) for key in ("function", "parameters", "seed")}
+            if own.get("result") != inputs[name]:
+                made_by[name]["changed_after"] = None if own.get("result") is None else True
     return {**record, "inputs_made_by": made_by} if made_by else record
 
 
@@ -274,6 +318,8 @@ def _describe(value: Any, name: str = "", found: dict[str, Any] | None = None) -
 
     Where `found` is given, tables and arrays go there by name; what is nothing but such gives _DATA.
     """
+    if is_embedding(value):
+        value = value.x  # its ids are held against the tables beside it, and its record is in the origins
     if _is_data(value):
         if found is None:
             return digest_input(value)
@@ -314,6 +360,11 @@ def _is_data(value: Any) -> bool:
     return isinstance(value, pd.DataFrame | np.ndarray) or is_on_gpu(value)
 
 
+def is_embedding(value: Any) -> bool:
+    """Tell an embedding, a matrix with the ids of its rows, without knowing its class."""
+    return _is_named_tuple(value) and {"x", "image_ids"} <= set(value._fields)
+
+
 def _is_named_tuple(value: Any) -> bool:
     return isinstance(value, tuple) and hasattr(value, "_fields")
 
@@ -330,7 +381,11 @@ def _digest_paths(name: str, value: Any) -> dict[str, str]:
     """Digest the files that a path or a list of paths names; of a folder, the function says what it read."""
     if isinstance(value, str | os.PathLike):
         path = Path(value)
-        return {name: digest_files([path])} if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        digest = digest_files([path])
+        register_file(path, [digest])
+        return {name: digest}
     if isinstance(value, list | tuple) and not _is_named_tuple(value):
         found: dict[str, str] = {}
         for place, each in enumerate(value):
@@ -350,6 +405,8 @@ def _stamp(result: Any, record: dict[str, Any]) -> Any:
     if "provenance" in fields and not brought:
         record["result"] = {name: digest_input(value) for name, value in fields.items() if _is_data(value)}
         fields["provenance"] = Record(record)
+        if is_embedding(result):
+            register_rows(record["result"]["x"], result.image_ids)
     known = own if brought else record
     for name, value in fields.items():
         if isinstance(value, pd.DataFrame):

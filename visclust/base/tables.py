@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.base.files import guard_cell, write_atomically, write_json, write_text
+from visclust.base.freshness import PROVENANCE_KEY, read_record, require_fresh
+from visclust.base.origins import list_sources, register_file
 from visclust.base.places import find_places, keep_places
 from visclust.base.provenance import Record, describe_saved, digest_input
+from visclust.base.withdrawals import refuse_withdrawn
 
 UNASSIGNED = -1
 
@@ -150,8 +153,6 @@ _TYPE_WORDS = {
     "list": "lists",
 }
 
-PROVENANCE_KEY = b"visclust"
-
 
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Check that a table has the columns and types of its kind, and return it unchanged.
@@ -271,7 +272,7 @@ def save_table(
     Raises
     ------
     ValueError
-        If the table is not of its kind.
+        If the table is not of its kind, or holds what was withdrawn from the study that the file lies in.
 
     Examples
     --------
@@ -284,16 +285,22 @@ def save_table(
     """
     if kind is not None:
         check_table(table, kind)
+    _refuse_withdrawn(table, path)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
     bare = keep_places(table, path).copy(deep=False)
     bare.attrs = {}  # pandas would write it into the file as well, and cannot write every value
     arrow = pa.Table.from_pandas(bare, preserve_index=False)
     if any(table[name].dtype == object for name in table.columns):
         # Lists come back as arrays, None as a missing value: the digest is that of the table as it is read.
+        record["result_before_saving"] = record["result"]
         record["result"] = digest_input(arrow.to_pandas())
+    record["sources"] = list_sources(path, record["origins"])
     text = json.dumps({"kind": kind, **record}).encode()
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), PROVENANCE_KEY: text})
-    return write_atomically(path, lambda file: pq.write_table(arrow, file))
+    saved = write_atomically(path, lambda file: pq.write_table(arrow, file))
+    names = ("result", "result_before_saving", "core")
+    register_file(saved, [record[name] for name in names if record.get(name)])
+    return saved
 
 
 def save_csv(
@@ -333,7 +340,9 @@ def save_csv(
     'How the table was made is not known: it came without a record.'
     """
     path = Path(path)
+    _refuse_withdrawn(table, path)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
+    record["sources"] = list_sources(path, record["origins"])
     guarded = table.set_axis([_guard(name) for name in table.columns], axis=1)
     for place, dtype in enumerate(guarded.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_datetime64_any_dtype(dtype):
@@ -342,6 +351,13 @@ def save_csv(
     text = guarded.to_csv(index=False, lineterminator="\n")
     write_json(_name_sidecar(path), record)
     return write_text(path, text, encoding="utf-8-sig")
+
+
+def _refuse_withdrawn(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    images, authors = (
+        table[name].dropna() if name in table.columns else () for name in ("image_id", "author")
+    )
+    refuse_withdrawn(path, images=images, authors=authors)
 
 
 def _guard(value: Any) -> Any:
@@ -353,8 +369,13 @@ def _name_sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
-    """Read a table saved by `save_table` and check that it is of its kind.
+def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> pd.DataFrame:
+    """Read a table saved by `save_table`, check that it is of its kind, and that it is not stale.
+
+    The record in the file says which files of its folder the table was made from. If one of them has been
+    made anew since, the table is stale: it does not belong to what lies beside it. More answers in files of
+    answers make it no worse, and are said. A file without such a record, from another tool or an older
+    version, is taken with a line that says so.
 
     Parameters
     ----------
@@ -362,6 +383,8 @@ def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
         A Parquet file.
     kind : str
         One of the keys of `TABLES`.
+    stale : {"refuse", "warn"}, default "refuse"
+        What to do with a stale table; "warn" says that it is and gives it, to look at old results.
 
     Returns
     -------
@@ -373,6 +396,8 @@ def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
     ------
     FileNotFoundError
         If there is no such file.
+    StaleError
+        If it was made from a file that has been made anew since; names both, and the notebooks to run.
     ValueError
         If the table is not of its kind.
 
@@ -386,6 +411,7 @@ def read_table(path: str | os.PathLike, kind: str) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
     table = check_table(find_places(pd.read_parquet(path), path), kind)
+    require_fresh(path, stale=stale)
     record = read_provenance(path)
     record.pop("kind", None)
     if record:
@@ -420,17 +446,9 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     >>> read_provenance(save_table(links, path, "posts_images", provenance={"seed": 3}))["seed"]
     3
     """
-    path = Path(path)
-    if path.suffix in (".npy", ".safetensors"):
-        return _read_json(path.with_suffix(".json")).get("provenance", {})
-    if path.suffix == ".csv":
-        return _read_json(_name_sidecar(path))
-    metadata = pq.read_schema(path).metadata or {}
-    return json.loads(metadata.get(PROVENANCE_KEY, b"{}"))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    record = read_record(Path(path))
+    record.pop("digest", None)  # of a matrix, from its sidecar
+    return record
 
 
 def check_posts(posts: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
-from visclust.base.provenance import carry_record, digest_input, recorded
+from visclust.base.origins import find_row_ids
+from visclust.base.provenance import add_inputs, carry_record, recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
@@ -116,7 +117,7 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
     Raises
     ------
     ValueError
-        If there are not as many usable images as labels.
+        If there are not as many usable images as labels, or other images are known to have been clustered.
 
     Examples
     --------
@@ -133,6 +134,13 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
             f"Expected a label for each of the {len(usable)} usable images, got {len(result.labels)}: "
             "the embedding was made from another images table. Run the embedding step again."
         )
+    clustered = find_row_ids(result.provenance.get("inputs", {}).get("x", ""))
+    if clustered is not None and clustered != usable["image_id"].tolist():
+        raise ValueError(
+            "Expected the usable images in the order of the rows that were clustered; these are others, "
+            "or in another order. Load the embedding with image_ids=select_usable(images)['image_id'], and "
+            "cluster it again."
+        )
     table = check_table(
         pd.DataFrame(
             {
@@ -147,8 +155,7 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
     if not result.provenance:
         return table
     # The record is that of the clustering: it holds the settings, and this is its result with ids beside it.
-    inputs = {**result.provenance.get("inputs", {}), "images": digest_input(images)}
-    return carry_record(table, {**result.provenance, "inputs": inputs})
+    return carry_record(table, add_inputs(result.provenance, images=images))
 
 
 def assign_nearest(x: Any, labels: Any) -> np.ndarray:

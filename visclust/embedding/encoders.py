@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from visclust.base.freshness import require_fresh
 from visclust.base.machine import pick_torch_device
 from visclust.embedding.networks import (
     TORCHVISION_ENCODERS,
@@ -84,6 +85,8 @@ def load_encoder(name: str, *, weights: str | os.PathLike | None = None, device:
         instead.
     FileNotFoundError
         If `weights` names no file.
+    StaleError
+        If `weights` is an encoder of `finetune` whose labels have been made anew since.
     ValueError
         If there is no such encoder, or the weights do not fit it; the error lists what differs.
 
@@ -101,6 +104,9 @@ def load_encoder(name: str, *, weights: str | os.PathLike | None = None, device:
     import torch
 
     target = pick_torch_device(device)
+    file = Path(weights) if weights is not None else None
+    if file is not None and file.suffix == ".safetensors" and file.with_suffix(".json").exists():
+        require_fresh(weights)
     network = _build_network(name, weights)
     said = network.weights.training.get("encoder", name)
     if said != name:

@@ -12,7 +12,10 @@ import pandas as pd
 
 from visclust.base.backend import to_host
 from visclust.base.files import write_atomically, write_text
+from visclust.base.freshness import require_fresh
+from visclust.base.origins import list_sources, register_file, register_rows
 from visclust.base.provenance import digest_ids, digest_input
+from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
 
 
@@ -56,24 +59,28 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     if x.ndim != 2 or len(ids) != len(x):
         raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
     _check_rows(x, ids)
+    refuse_withdrawn(matrix, images=ids)
+    digest = digest_input(x)
+    record = _describe_saved(embedding.provenance, digest)
     sidecar = {
         "name": name,
         "shape": list(x.shape),
         "dtype": str(x.dtype),
-        "digest": digest_input(x),
+        "digest": digest,
         "ids_digest": digest_ids(ids),
-        "provenance": _describe_saved(embedding.provenance, x),
+        "provenance": {**record, "sources": list_sources(matrix, record.get("origins", {}))},
         "image_ids": ids,
     }
     write_atomically(matrix, lambda file: np.save(file, x, allow_pickle=False))
     write_text(matrix.with_suffix(".json"), json.dumps(sidecar, indent=1))
+    register_file(matrix, [digest])
+    register_rows(digest, ids)
     return matrix
 
 
-def _describe_saved(record: dict[str, Any], x: np.ndarray) -> dict[str, Any]:
+def _describe_saved(record: dict[str, Any], now: str) -> dict[str, Any]:
     """Give the record of an embedding, which says so where the matrix is not the one that was made."""
     made = record.get("result", {}).get("x")
-    now = digest_input(x)
     if made in (None, now):  # files written before records held digests leave it open
         return record
     return {**record, "changed_after": True, "result": {"x": now}}
@@ -96,8 +103,9 @@ def load_embedding(
     name: str,
     image_ids: Sequence[str] | pd.Series | None = None,
     mmap: bool = False,
+    stale: str = "refuse",
 ) -> Embedding:
-    """Load an embedding, and refuse one whose rows are not the images asked for.
+    """Load an embedding, and refuse one whose rows are not the images asked for, or that is stale.
 
     Parameters
     ----------
@@ -110,6 +118,8 @@ def load_embedding(
     mmap : bool, default False
         Leave the matrix on disk and read the rows that are used, for matrices larger than memory; they
         cannot be written to. Checking the digest reads the file once all the same.
+    stale : {"refuse", "warn"}, default "refuse"
+        What to do if the images, or the encoder, have been made anew since, as in `read_table`.
 
     Returns
     -------
@@ -120,6 +130,8 @@ def load_embedding(
     ------
     FileNotFoundError
         If there is no such embedding.
+    StaleError
+        If it was made from a file that has been made anew since; names both, and the notebooks to run.
     ValueError
         If ids differ, or matrix and sidecar do not belong together.
 
@@ -150,6 +162,8 @@ def load_embedding(
         raise ValueError(f"The ids in {name}.json have changed since it was written: embed the images again.")
     if image_ids is not None:
         _check_ids(ids, list(image_ids), name)
+    require_fresh(matrix, stale=stale)
+    register_rows(sidecar["digest"], ids)
     return Embedding(x, ids, sidecar["provenance"])
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
+from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
@@ -54,8 +55,9 @@ def describe_clusters(
     ----------
     clusters : DataFrame
         The clusters table; its rows are the rows of `x`, in their order. The unassigned are left out.
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding; NumPy, or CuPy for a GPU.
+    x : Embedding, or ndarray, shape (n, d), float32 or float64
+        The embedding, whose images must be those of the table, in its order; or its matrix, NumPy, or CuPy
+        for a GPU.
     posts : DataFrame
         The posts table; ``post_id, author, posted_at, text`` are needed.
     links : DataFrame
@@ -227,7 +229,8 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     Raises
     ------
     ValueError
-        If `x` has not as many rows as `clusters`, or `n_images` is not positive.
+        If `x` has not as many rows as `clusters`, or is known to have others or another order, or `n_images`
+        is not positive.
 
     Source
     ------
@@ -242,6 +245,7 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     1        0     2        c            3.0
     """
     check_table(clusters, "clusters")
+    x = match_rows(x, clusters)
     check_embedding(x)
     if len(clusters) != len(x):
         raise ValueError(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
@@ -66,7 +67,8 @@ def label_posts(
     Raises
     ------
     ValueError
-        If a table is not of its kind, a frame is given to a cluster that is not in `clusters`, to the
+        If a table is not of its kind, the record of the frames says that they were given to other clusters, a
+        frame is given to a cluster that is not in `clusters`, to the
         unassigned or to noise, or a frame has the name of another column.
 
     Source
@@ -92,6 +94,7 @@ def label_posts(
     check_table(frames, "frames")
     check_table(links, "posts_images")
     check_posts(posts, ["author"])
+    check_origin(frames, clusters, what="the frames", made_from="the clusters")
     kept, silent = list(keep), set(noise)
     names = list(dict.fromkeys(frames["frame"]))
     _check_frames(clusters, frames, silent)

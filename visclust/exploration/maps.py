@@ -15,7 +15,9 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
-from visclust.base.provenance import recorded
+from visclust.base.origins import check_origin
+from visclust.base.provenance import is_embedding, recorded
+from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
@@ -48,10 +50,10 @@ def project_map(
 
     Parameters
     ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding; NumPy for umap-learn, CuPy for cuML.
+    x : Embedding, or ndarray, shape (n, d), float32 or float64
+        The embedding, or its matrix; NumPy for umap-learn, CuPy for cuML.
     image_ids : sequence of str, length n, optional
-        Ids of its rows; then the table says which image each row is.
+        Ids of its rows; then the table says which image each row is. An embedding brings them.
     n_neighbors : int, default 15
         Neighbours of each image that the map tries to keep together: more show the whole, fewer the detail.
     min_dist : float, default 0.1
@@ -83,6 +85,9 @@ def project_map(
     Traceback (most recent call last):
     ValueError: Expected n_neighbors from 2 to 4 (n - 1), got 5.
     """
+    if is_embedding(x):
+        image_ids = x.image_ids if image_ids is None else image_ids
+        x = match_rows(x, pd.DataFrame({"image_id": list(image_ids)}), what="image_ids")
     check_embedding(x)
     n = len(x)
     if (
@@ -162,6 +167,7 @@ def describe_map(
     ['Cluster 4', 'Unassigned']
     """
     check_table(clusters, "clusters")
+    check_origin(names, clusters, what="the names", made_from="the clusters")
     hint = "Give project_map the ids: image_ids=clusters['image_id']."
     check_columns(places, ("image_id", "x", "y"), "the places on the map", hint=hint)
     if places["image_id"].duplicated().any():

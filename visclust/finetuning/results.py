@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.files import write_text
+from visclust.base.origins import list_sources
 from visclust.base.provenance import digest_file, digest_text
 from visclust.base.simulated import MARK
 from visclust.embedding.weights import write_tensors
@@ -129,7 +130,10 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, digest: str) ->
         "weights_digest": digest_file(result.weights),
         "tables": {name: _to_lists(getattr(result, name)) for name in _TABLES},
         "stop_reason": result.stop_reason,
-        "provenance": result.provenance,
+        "provenance": {
+            **result.provenance,
+            "sources": list_sources(result.weights, result.provenance.get("origins", {})),
+        },
     }
     text = json.dumps(content, indent=1, allow_nan=False, default=_to_plain)
     write_text(result.weights.with_suffix(".json"), text)

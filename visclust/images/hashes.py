@@ -16,9 +16,10 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from visclust.base.files import write_atomically
+from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.machine import choose_workers
 from visclust.base.provenance import digest_file, note_run, recorded
-from visclust.base.tables import PROVENANCE_KEY, check_table
+from visclust.base.tables import check_table
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from visclust.base.origins import check_origin
 from visclust.base.tables import check_columns
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
@@ -199,7 +200,8 @@ def encode_cluster_thumbnails(
     Raises
     ------
     ValueError
-        If an image of a chosen cluster is not in the images table with status "ok".
+        If an image of a chosen cluster is not in the images table with status "ok", or the record of `chosen`
+        says that it was made from other clusters.
     FileNotFoundError
         If none of the files is there.
 
@@ -219,6 +221,7 @@ def encode_cluster_thumbnails(
        cluster letter  place
     0        7      A      0
     """
+    check_origin(chosen, clusters, what="the choice", made_from="the clusters")
     of_chosen = clusters.loc[clusters["cluster"].isin(chosen["cluster"]), "image_id"]
     paths = locate_images(images, of_chosen, folder=images_folder)
     rows = []

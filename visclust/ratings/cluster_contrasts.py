@@ -14,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.ratings.crossed_bootstrap import split_crossed
@@ -96,6 +97,7 @@ def contrast_clusters(
     [1.0, 1.0, 1.0, 1.0]
     """
     check_level(level)
+    check_origin(ratings, sample, what="the ratings", made_from="the sample")
     spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
     names = sorted(spread.events["group"].unique())
     against = names.index(choose_reference(names, reference))

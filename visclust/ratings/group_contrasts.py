@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.bootstrap import find_interval
 from visclust.base.checks import check_level, check_whole_number
+from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.ratings.crossed_bootstrap import (
     CrossedParts,
@@ -129,6 +130,7 @@ def compare_groups(
             f"Expected weightings among {', '.join(possible)}, got {', '.join(wanted)}. The weighting "
             f'"corpus" needs the sample table with its weights.'
         )
+    check_origin(ratings, sample, what="the ratings", made_from="the sample")
     spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
     names = sorted(spread.events["group"].unique())
     reference = choose_reference(names, reference)

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.ratings.group_contrasts import GroupComparison, compare_groups
@@ -442,6 +443,7 @@ def measure_coverage(
     >>> measure_coverage(pd.DataFrame(rows, columns=names), sample, n_surveys=2)["intervals"].tolist()
     [20, 6, 20, 6, 20, 6]
     """
+    check_origin(assignment, sample, what="the assignment", made_from="the sample")
     if n_surveys < 2:
         raise ValueError(f"Expected two surveys or more, got n_surveys={n_surveys}.")
     model = make_rating_model(sorted(assignment["group"].unique())) if model is None else model

@@ -9,6 +9,7 @@ from scipy.stats import t
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
+from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.corpus.summary import count_image_uses
@@ -59,7 +60,8 @@ def summarize_emotions(
     Raises
     ------
     ValueError
-        If simulated ratings are mixed with real ones, or no image was rated twice.
+        If simulated ratings are mixed with real ones, no image was rated twice, or the record of the ratings
+        says that they were made from another sample.
 
     Examples
     --------
@@ -73,6 +75,7 @@ def summarize_emotions(
     if by not in ("cluster", "image"):
         raise ValueError(f'Expected by="cluster" or by="image", got {by!r}.')
     check_level(level)
+    check_origin(ratings, sample, what="the ratings", made_from="the sample, assignment or clusters")
     spread = spread_ratings(ratings, dimensions=dimensions)
     alike = spread._replace(events=spread.events.assign(group="all"))
     parts = []
@@ -139,7 +142,8 @@ def tabulate_emotion_heatmap(
     Raises
     ------
     ValueError
-        If a cluster was chosen or rated that is not in the tables, or a share is not between 0 and 1.
+        If a cluster was chosen or rated that is not in the tables, the record of the summary says that it was
+        made from other clusters, or a share is not between 0 and 1.
 
     Source
     ------
@@ -161,6 +165,7 @@ def tabulate_emotion_heatmap(
     [1]
     """
     check_table(clusters, "clusters")
+    check_origin(summary, clusters, what="the summary", made_from="the clusters")
     find_simulated(summary)
     if not all(0 < share < 1 for share in shares):
         raise ValueError(f"Expected shares between 0 and 1, such as 0.5, got {list(shares)}.")

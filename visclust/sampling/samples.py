@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from visclust.base.checks import check_whole_number
+from visclust.base.origins import check_origin, check_same_clusters
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 
@@ -187,7 +188,8 @@ def compare_samples(clusters: pd.DataFrame, sample: pd.DataFrame, *, seed: int =
     Raises
     ------
     ValueError
-        If a sampled image is not in the clusters table.
+        If a sampled image is not in the clusters table, or in another cluster there, or the record of the
+        sample says that it was drawn from other clusters.
 
     Source
     ------
@@ -246,7 +248,7 @@ def summarize_samples(
     Raises
     ------
     ValueError
-        If the sample was drawn from other images.
+        If the sample was drawn from other images or clusters.
 
     Source
     ------
@@ -304,6 +306,7 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
             f"{int((known.to_numpy() != sample['cluster'].to_numpy()).sum())} sampled images are not in the "
             "clusters table, or in another cluster there. Give the clusters that the sample was drawn from."
         )
+    check_origin(sample, clusters, what="the sample", made_from="the clusters")
     probability = sample["inclusion_probability"].to_numpy(float)
     labels, strata = np.unique(sample["cluster"], return_inverse=True)
     sizes = clusters["cluster"].value_counts().reindex(labels).to_numpy()
@@ -335,9 +338,4 @@ def check_sample(sample: pd.DataFrame) -> None:
 def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> None:
     check_table(clusters, "clusters")
     check_sample(sample)
-    unknown = ~sample["image_id"].isin(clusters["image_id"])
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum()} sampled images are not in the clusters table (the first is "
-            f"{sample.loc[unknown, 'image_id'].iloc[0]}): it was drawn from other images. Draw it again."
-        )
+    check_same_clusters(sample, clusters, what="the sample")

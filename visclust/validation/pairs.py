@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.backend import to_host
 from visclust.base.provenance import digest_text, recorded
+from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_table
 
 _PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
@@ -64,8 +65,8 @@ def sample_pairs(
     ----------
     clusters : DataFrame, n rows
         A clusters table. The paper's design is a single k-means with 80 clusters on the pretrained embedding.
-    x : array_like, shape (n, d)
-        The embedding, one row per row of `clusters`, in the same order.
+    x : Embedding or array_like, shape (n, d)
+        The embedding, one row per row of `clusters`, in the same order; its ids, where known, are checked.
     n_pairs : int, default 554
         Pairs to draw; the paper's number.
     strata : mapping of str to float
@@ -114,6 +115,7 @@ def sample_pairs(
     >>> pairs.loc[pairs["stratum"] == "within", "inclusion_probability"].round(3).tolist()
     [0.333, 0.333]
     """
+    x = match_rows(x, clusters)
     labels = _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
     shares = _check_strata(strata)
     rng = np.random.default_rng(seed)

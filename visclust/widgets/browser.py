@@ -20,6 +20,7 @@ import visclust
 from visclust.base.backend import check_embedding, to_host
 from visclust.base.distances import center_rows, measure_block, square_lengths
 from visclust.base.provenance import digest_text
+from visclust.base.rows import match_rows
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters, tabulate_notes
 from visclust.images.index import locate_images
@@ -353,9 +354,9 @@ def browse_clusters(
         The clusters table.
     images : DataFrame
         The images table.
-    x : ndarray, shape (n, d), optional
-        The embedding, a row per row of `clusters` (the order in which `assign_clusters` makes them); needed
-        for "more like this".
+    x : Embedding, or ndarray, shape (n, d), optional
+        The embedding or its matrix, a row per row of `clusters` (the order in which `assign_clusters` makes
+        them); needed for "more like this".
     save_to : str or path
         Folder of the study's answers.
     posts : DataFrame, optional
@@ -383,7 +384,8 @@ def browse_clusters(
     Raises
     ------
     ValueError
-        If a table or an option is not usable, or `x` has not as many rows as `clusters`.
+        If a table or an option is not usable, or `x` has not as many rows as `clusters`, or is known to have
+        others or another order.
     FileNotFoundError
         If none of the image files is there; a warning counts them where some are gone.
     OSError
@@ -415,6 +417,7 @@ def browse_clusters(
             raise ValueError(f"Expected {name} as a whole number, {least} or more, got {value!r}.")
     frames = _check_frames(frames)
     catalogue = catalogue_clusters(clusters)
+    x = None if x is None else match_rows(x, clusters)
     if x is not None and (getattr(x, "ndim", 0) != 2 or len(x) != len(clusters)):
         raise ValueError(
             f"Expected an embedding with a row for each of the {len(clusters)} rows of the clusters table, "

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from visclust.base.checks import check_whole_number
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
+from visclust.base.origins import check_origin
 from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_columns, check_table
 from visclust.corpus.links import ImagePosts
@@ -123,6 +124,8 @@ def export_cluster_page(
         ("max_side", max_side),
     ):
         check_whole_number(name, value, least=1)
+    for table, what in ((names, "the names"), (frames, "the frames")):
+        check_origin(table, clusters, what=what, made_from="the clusters")
     state = Browsing(catalogue_clusters(clusters), notes=_gather_notes(names, frames))
     paths = list(locate_images(images, clusters["image_id"], folder=images_folder).values())
     image_posts = ImagePosts(clusters["image_id"], posts, links)

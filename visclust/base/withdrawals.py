@@ -1,0 +1,152 @@
+"""What was withdrawn from a study, kept as digests, so that it is left out when the corpus is read anew."""
+
+import csv
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from visclust.base.files import write_cells
+from visclust.base.places import find_study_folder
+from visclust.base.provenance import note_run, recorded
+
+WITHDRAWN_FILE = "withdrawn.csv"
+
+_COLUMNS = ("kind", "digest", "salt", "withdrawn_at_utc")
+# The columns of a table that name what a row is about, by the kind of what can be withdrawn.
+_NAMES = {"image": "image_id", "author": "author"}
+
+
+@recorded
+def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.DataFrame:
+    """Leave out what participants have withdrawn from a study: their images, and posts of theirs.
+
+    ``visclust withdraw`` takes them out of the files that there are, and writes their digests down; this
+    takes them out of what is read anew.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table with the column ``image_id`` or ``author``, such as `index_images` and `read_posts` give.
+    folder : str or path
+        The study's folder, which may hold ``withdrawn.csv``.
+
+    Returns
+    -------
+    DataFrame
+        Its other rows, numbered from 0; the table itself where nothing was withdrawn. A line is printed
+        where rows were left out.
+
+    Raises
+    ------
+    ValueError
+        If the table has neither column, or ``withdrawn.csv`` was changed by hand.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = note_withdrawn(folder, [("author", "ana")])
+    >>> posts = pd.DataFrame({"post_id": ["1", "2"], "author": ["ana", "ben"]})
+    >>> leave_out_withdrawn(posts, folder)["author"].tolist()
+    1 of 2 rows left out: their author has withdrawn.
+    ['ben']
+    """
+    if not set(_NAMES.values()) & set(table.columns):
+        raise ValueError(
+            f"Expected the column {' or '.join(_NAMES.values())} in the table, got "
+            f"{', '.join(map(str, table.columns)) or 'none'}. Give the images or the posts."
+        )
+    withdrawn = read_withdrawn(folder)
+    note_run(inputs={"withdrawn": pd.DataFrame(withdrawn, columns=["kind", "digest", "salt"])})
+    kept = table
+    for kind, column in _NAMES.items():
+        if column not in kept.columns or not any(each[0] == kind for each in withdrawn):
+            continue
+        lost = find_withdrawn(kind, kept[column].dropna().unique(), withdrawn)
+        if lost:
+            rows = kept[column].isin(lost)
+            who = "their author has" if kind == "author" else "they were"
+            print(f"{rows.sum()} of {len(kept)} rows left out: {who} withdrawn.")
+            kept = kept[~rows]
+    return kept if kept is table else kept.reset_index(drop=True)
+
+
+def refuse_withdrawn(
+    path: str | os.PathLike, *, images: Iterable[str] = (), authors: Iterable[str] = ()
+) -> None:
+    """Refuse to write into a study what was withdrawn from it."""
+    study = find_study_folder(Path(path).parent)
+    withdrawn = read_withdrawn(study) if study else []
+    if not withdrawn:
+        return
+    for kind, names in (("image", images), ("author", authors)):
+        lost = find_withdrawn(kind, names, withdrawn)
+        if lost:
+            # Without their names, which would stand in the notebook.
+            raise ValueError(
+                f"{Path(path).name} would hold {len(lost)} {kind}{'s' if len(lost) > 1 else ''} withdrawn "
+                "from the study. Leave them out when images and posts are read, with "
+                "leave_out_withdrawn(table, study.folder), and run what follows again."
+            )
+
+
+def read_withdrawn(folder: str | os.PathLike) -> list[tuple[str, str, str]]:
+    """Read what was withdrawn from a study: kind ("image" or "author"), digest and salt of each."""
+    path = Path(folder) / WITHDRAWN_FILE
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows, start=2):
+        if row.get("kind") not in _NAMES or len(row.get("digest") or "") != 64 or not row.get("salt"):
+            raise ValueError(
+                f"Expected {', '.join(_COLUMNS)} in line {number} of {path}, as `visclust withdraw` wrote "
+                f"them, got {row}. Put the file back as it was: it keeps what was withdrawn out of the study."
+            )
+    return [(row["kind"], row["digest"], row["salt"]) for row in rows]
+
+
+def note_withdrawn(folder: str | os.PathLike, names: Iterable[tuple[str, str]]) -> Path:
+    """Add images and authors to those withdrawn from a study, as digests and in one step.
+
+    The salt keeps the digests of two studies from being compared. It does not keep a person who has the
+    study and a list of names from trying them.
+    """
+    path = Path(folder) / WITHDRAWN_FILE
+    known = read_withdrawn(folder)
+    rows = []
+    if path.exists():
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [[row[name] or "" for name in _COLUMNS] for row in csv.DictReader(file)]
+    salt = known[0][2] if known else secrets.token_hex(16)
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    for kind, name in dict.fromkeys(names):
+        if not find_withdrawn(kind, [name], known):
+            rows.append([kind, _digest(kind, name, salt), salt, now])
+    return write_cells(path, _COLUMNS, rows)
+
+
+def find_withdrawn(kind: str, names: Iterable[str], withdrawn: Iterable[tuple[str, str, str]]) -> set[str]:
+    """Find which of some images or authors are among those withdrawn."""
+    digests: dict[str, set[str]] = {}
+    for each, digest, salt in withdrawn:
+        if each == kind:
+            digests.setdefault(salt, set()).add(digest)
+    return {
+        name
+        for name in names
+        if any(_digest(kind, str(name), salt) in known for salt, known in digests.items())
+    }
+
+
+def _digest(kind: str, name: str, salt: str) -> str:
+    # Authors are written with and without their @, and in either case.
+    plain = name.strip().removeprefix("@").casefold() if kind == "author" else name
+    text = f"{kind}:{plain}".encode("utf-8", "surrogatepass")
+    return hmac.new(bytes.fromhex(salt), text, hashlib.sha256).hexdigest()
