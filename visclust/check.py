@@ -11,9 +11,8 @@ from visclust.base.freshness import WRITERS, find_state, find_writer, list_files
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
 _FOLDER_KINDS = {"embeddings": "embedding", "encoders": "encoder"}
-# Not missed where they are not: ratings of people take the place of simulated ones, and files whose names are
-# chosen in a notebook may have any.
-_OPTIONAL = {"simulated_ratings.parquet", *(name for name in WRITERS if "*" in name)}
+# Written only where there are no answers of people, and not missed where there are.
+_OPTIONAL = "simulated_ratings.parquet"
 
 
 def check_study(folder: str | os.PathLike) -> pd.DataFrame:
@@ -64,7 +63,7 @@ def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     rows = [_describe_file(root, path) for path in files]
     names = [row["name"] for row in rows]
     for name, writer in WRITERS.items():
-        if name not in _OPTIONAL and name not in names:
+        if name != _OPTIONAL and not any(fnmatch(each, name) for each in names):
             rows.append(_describe_missing(name, writer))
     order = {name: place for place, name in enumerate(WRITERS)}
     rows.sort(
@@ -116,19 +115,32 @@ def _name_makers(record: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(str(maker) for maker in makers if maker))
 
 
-def tell_study(folder: str | os.PathLike) -> str:
-    """Tell the state of a study in lines for a terminal: what is there, what is stale, what comes next."""
-    table = check_study(folder)
+def tell_study(state: pd.DataFrame) -> str:
+    """Tell the state of a study, as `check_study` gives it, in lines for a terminal, and what comes next.
+
+    Next are the notebooks of what is stale; where nothing is, that of the first file that is missing.
+    """
+    width = max((len(name) for name in state["name"]), default=0)
     lines = []
-    for row in table.to_dict("records"):
-        lines.append(f"{row['status']:<17} {row['name']}")
-        if row["status"] in ("stale", "update available"):
+    for row in state.to_dict("records"):
+        made = (
+            f"{row['made_by'] or 'not known by what'}, {_spell_time(row['made_at'])}"
+            if row["made_at"]
+            else ""
+        )
+        lines.append(f"{row['status']:<17} {row['name']:<{width}}  {made}".rstrip())
+        if row["why"] and row["status"] != "missing":
             lines.append(f"{'':<17} {row['why']}")
-    # What is there and wrong comes before what is not there yet.
-    wanted = [
-        notebook
-        for status in ("stale", "missing", "update available")
-        for notebook in sorted(set(table.loc[table["status"].eq(status), "next"]) - {""})
-    ]
-    lines += ["", f"Next: {wanted[0]}." if wanted else "Nothing is stale, and nothing is missing."]
+    wanted = state[state["status"].eq("stale")]
+    if wanted.empty:
+        wanted = state[state["status"].eq("missing")].head(1)
+    notebooks = sorted(set(wanted["next"]) - {""})
+    if notebooks:
+        lines += ["", f"Next: {', '.join(notebooks)}."]
+    else:
+        lines += ["", "Nothing is stale, and nothing is missing."]
     return "\n".join(lines)
+
+
+def _spell_time(made_at: str) -> str:
+    return made_at.replace("T", " ").replace("+00:00", " UTC")

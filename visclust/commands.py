@@ -12,12 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import pandas as pd
-
 from visclust.base.files import write_text
 from visclust.base.places import STUDY_FILE
 from visclust.base.provenance import digest_file
-from visclust.base.tables import read_provenance
 from visclust.base.withdrawals import WITHDRAWN_FILE
 from visclust.study import VARIABLE, Study, open_study, read_study
 from visclust.study_notebooks import upgrade_notebooks, write_notebooks
@@ -243,31 +240,17 @@ def list_annotate_arguments(study: Study, options: argparse.Namespace) -> list[s
 
 
 def _check(options: argparse.Namespace) -> int:
+    from visclust.check import check_study, tell_study
+
     study = read_study(options.study)
     print(study)
-    print()
-    state = describe_state(study)
-    print(state.to_string(index=False) if len(state) else "No results yet.")
+    study.results.mkdir(parents=True, exist_ok=True)
+    state = check_study(study.results)
+    print(f"\n{tell_study(state)}")
     missing = [path for path in (study.images, study.posts) if path is not None and not path.exists()]
     for path in missing:
-        print(f"\nNot there: {path}. Put it back, or correct {study.file}.")
-    return int(bool(missing))
-
-
-def describe_state(study: Study) -> pd.DataFrame:
-    """List the files of a study's results: ``file``, the function that made it, and when."""
-    rows = []
-    for path in sorted(study.results.rglob("*")):
-        if path.suffix in (".parquet", ".csv", ".npy") and not path.name.startswith("."):
-            try:
-                record = read_provenance(path)
-            except (OSError, ValueError):
-                record = {}
-            made = str(record.get("made_at") or "").replace("T", " ").removesuffix("+00:00")
-            rows.append(
-                (path.relative_to(study.results).as_posix(), record.get("function") or "not known", made)
-            )
-    return pd.DataFrame(rows, columns=["file", "made_by", "made_at_utc"])
+        print(f"Not there: {path}. Put it back, or correct {study.file}.")
+    return int(bool(missing) or bool(state["status"].eq("stale").any()))
 
 
 def _withdraw(options: argparse.Namespace) -> int:

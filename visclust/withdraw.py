@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from visclust.annotation.answer_files import rewrite_rows
 from visclust.base.files import write_atomically, write_json, write_text
+from visclust.base.freshness import PROVENANCE_KEY
+from visclust.base.origins import find_core
 from visclust.base.places import find_places
 from visclust.base.provenance import digest_ids, digest_input
-from visclust.base.tables import PROVENANCE_KEY
 from visclust.base.withdrawals import find_withdrawn, note_withdrawn, read_withdrawn
 from visclust.exploration.notes import key_clusters
 from visclust.study import Study
@@ -267,11 +268,15 @@ def _change_parquet(search: _Search, path: Path) -> None:
     if search.dry_run:
         return
     record = json.loads((table.schema.metadata or {}).get(PROVENANCE_KEY, b"{}"))
-    old, new_digest = record.get("result"), digest_input(table.to_pandas())
-    if isinstance(old, str):
-        search.digests[old] = new_digest
     if record:
-        record |= {"result": new_digest, "withdrawn": [*record.get("withdrawn", []), _describe(lost.sum())]}
+        new = find_places(table.to_pandas(), path)
+        core, whole = find_core(new), digest_input(new)
+        now = {"result": whole, "result_before_saving": whole, "core": core.digest if core else None}
+        for name, digest in now.items():
+            if isinstance(record.get(name), str) and digest:
+                search.digests[record[name]] = digest
+                record[name] = digest
+        record["withdrawn"] = [*record.get("withdrawn", []), _describe(lost.sum())]
         metadata = {**(table.schema.metadata or {}), PROVENANCE_KEY: json.dumps(record).encode()}
         table = table.replace_schema_metadata(metadata)
     _write_parquet(path, table)

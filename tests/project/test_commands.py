@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -107,15 +108,30 @@ def test_the_defaults_in_the_study_file_are_those_in_force(place):
     assert study.items == {dimension: tuple(items) for dimension, items in shown["items"].items()}
 
 
-def test_check_lists_files_with_what_made_them_and_when(place, capsys):
+def test_check_lists_files_with_their_state_and_says_what_comes_next(place, capsys):
     main(["start", "march", "--images", "photos"])
     study = vc.open_study("march")
     vc.save_table(vc.index_images(study.images, progress=False), study.results / "images.parquet", "images")
-    (study.results / "foreign.csv").write_text("a\n1\n")
+    pd.DataFrame({"a": [1]}).to_parquet(study.results / "foreign.parquet")
     assert main(["check", "march"]) == 0
     said = capsys.readouterr().out
-    assert "index_images" in next(line for line in said.splitlines() if "images.parquet" in line)
-    assert "not known" in next(line for line in said.splitlines() if "foreign.csv" in line)
+    line = next(line for line in said.splitlines() if "images.parquet" in line)
+    assert re.search(r"^fresh +images.parquet +index_images, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", line)
+    assert "no record" in next(line for line in said.splitlines() if "foreign.parquet" in line)
+    assert said.rstrip().endswith("Next: 01_build_corpus.")  # posts and copies are missing
+
+
+def test_check_names_what_is_stale_and_the_notebook_to_run_again(place, capsys, make_clusters):
+    main(["start", "march", "--images", "photos"])
+    results = vc.open_study("march").results
+    path = vc.save_table(make_clusters([0, 0, 1, 1]), results / "clusters.parquet", "clusters")
+    sample = vc.draw_stratified_sample(vc.read_table(path, "clusters"))
+    vc.save_table(sample, results / "sample.parquet", "sample")
+    vc.save_table(make_clusters([0, 1, 1, 1]), path, "clusters")
+    assert main(["check", "march"]) == 1
+    said = capsys.readouterr().out
+    assert "stale" in next(line for line in said.splitlines() if "sample.parquet" in line)
+    assert said.rstrip().endswith("Next: 08_sample_and_survey.")
 
 
 def test_check_says_which_files_are_not_there(place, capsys):

@@ -174,6 +174,22 @@ def test_records_say_so_and_name_the_files_as_they_are_now(study):
     assert vc.describe_run("x", inputs={"images": table})["inputs"]["images"] == now["result"]
 
 
+def test_what_was_fresh_before_is_not_stale_after(study):
+    study, _ = study
+    results = study.results
+    clusters = vc.read_table(results / "clusters.parquet", "clusters")
+    sample = vc.draw_stratified_sample(clusters)
+    vc.save_table(sample, results / "sample.parquet", "sample")
+    vc.save_csv(vc.summarize_clusters(clusters), results / "cluster_descriptions.csv")
+    before = vc.check_study(study.folder).set_index("name")["status"]
+    assert before["sample.parquet"] == before["cluster_descriptions.csv"] == "fresh"
+    drawn, other = sample["image_id"]
+    main(["withdraw", "march", "--image", drawn])
+    after = vc.check_study(study.folder).set_index("name")["status"]
+    assert (before == after).all()
+    assert vc.read_table(results / "sample.parquet", "sample")["image_id"].tolist() == [other]
+
+
 def test_an_author_goes_with_their_posts_and_the_images_that_only_they_show(study):
     study, (a, b, *_) = study
     assert main(["withdraw", "march", "--author", "@Ana"]) == 0
