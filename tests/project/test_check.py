@@ -51,7 +51,7 @@ def save_sample(folder):
 def save_assignment(folder):
     sample = vc.read_table(folder / "sample.parquet", "sample")
     people = [f"r{number}" for number in range(8)]
-    respondents = pd.DataFrame({"respondent": people, "party": ["Democrat", "Republican"] * 4})
+    respondents = pd.DataFrame({"respondent": people, "group": ["one", "two"] * 4})
     assignment = vc.assign_respondents(sample, respondents, per_respondent=3)
     vc.save_table(assignment, folder / "assignment.parquet", "assignment")
 
