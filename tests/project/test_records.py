@@ -10,6 +10,7 @@ from visclust.base.provenance import digest_file, digest_ids
 WITHOUT_RECORD = {
     "assign_clusters",  # gives the record of the clustering on
     "assign_nearest",
+    "check_study",
     "check_table",
     "encode_cluster_thumbnails",
     "leave_out_withdrawn",  # gives the record of the table on
