@@ -71,7 +71,7 @@ def test_an_empty_assignment_is_refused(survey):
 
 def test_a_group_that_the_model_does_not_know_is_named(survey):
     with pytest.raises(ValueError, match="not 'Green'"):
-        vc.simulate_ratings(survey[1].assign(group="Green"))
+        vc.simulate_ratings(survey[1].assign(group="Green"), model=vc.RatingModel())
 
 
 def test_simulated_and_real_ratings_are_not_compared_together(survey):

@@ -170,7 +170,10 @@ def cross_validate(
         # The winner of the folds, so that all tables speak of the same one.
         join_settings(comparison.assign(winner=comparison["configuration"] == names[best]), settings),
     )
-    return CrossValidation(*(mark_simulated(table, gold) for table in tables), note)
+    configurations, by_fold_table, selected, of_winner, compared = (
+        mark_simulated(table, gold) for table in tables
+    )
+    return CrossValidation(configurations, by_fold_table, selected, of_winner, compared, note)
 
 
 def _select(
