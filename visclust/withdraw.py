@@ -250,7 +250,7 @@ def _change_parquet(search: _Search, path: Path) -> None:
     }
     lost = np.zeros(len(table), dtype=bool)
     for name in columns.keys() & _ABOUT:
-        lost |= [search.means(value, name) for value in columns[name]]
+        lost |= np.array([search.means(value, name) for value in columns[name]], dtype=bool)
     cleared = 0
     for name, values in columns.items():
         if name in _ABOUT or name == "representative":
@@ -269,8 +269,8 @@ def _change_parquet(search: _Search, path: Path) -> None:
         return
     record = json.loads((table.schema.metadata or {}).get(PROVENANCE_KEY, b"{}"))
     if record:
-        new = find_places(table.to_pandas(), path)
-        core, whole = find_core(new), digest_input(new)
+        left = find_places(table.to_pandas(), path)
+        core, whole = find_core(left), digest_input(left)
         now = {"result": whole, "result_before_saving": whole, "core": core.digest if core else None}
         for name, digest in now.items():
             if isinstance(record.get(name), str) and digest:

@@ -13,6 +13,7 @@ WITHOUT_RECORD = {
     "check_study",
     "check_table",
     "encode_cluster_thumbnails",
+    "leave_out_withdrawn",  # gives the record of the table on
     "list_embedding_values",
     "list_embeddings",
     "list_encoders",

@@ -72,6 +72,7 @@ def study(tmp_path, monkeypatch):
 
     described = pd.DataFrame({"cluster": [0, 1], "medoid": [ids[0], ids[2]], "top_author": ["ana", "ben"]})
     vc.save_csv(described, results / "cluster_descriptions.csv")
+    vc.save_table(pairs.iloc[:0], results / "gold.parquet")  # nobody has judged any pair so that it counts
     (results / "clusters.html").write_text(f"<p>{ids[0]}</p>")
     (results / "other.html").write_text(f"<p>{ids[3]}</p>")
     (results / "index.html").write_text("<p>pictures</p>")
