@@ -356,3 +356,86 @@ def test_an_answer_given_while_others_are_taken_out_is_not_lost(tmp_path):
     rewrite_rows(path, change)
     writers[0].join()
     assert [row["event_id"] for row in read_rows(path)] == ["e2", "late"]
+
+
+LINE = (
+    '{"event_id": "e0", "item_id": "p0", "annotator": "Zo\u00eb", "answer": "same", '
+    '"answered_at": "2026-01-05T10:00:00.000Z", "seconds": 4.0}'
+)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp850", "mac-roman"])
+def test_a_file_saved_in_another_encoding_is_refused_in_words_and_not_called_cut_off(tmp_path, encoding):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes("".join(f"{LINE.replace('e0', f'e{n}')}\n" for n in range(5)).encode(encoding))
+    for read in (vc.read_answers, lambda file: vc.import_answers(file, tmp_path / "answers")):
+        with pytest.raises(ValueError, match=r"a\.jsonl as UTF-8 text, got bytes that are none in line 1"):
+            read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_the_mark_of_a_file_tells_its_encoding(tmp_path, encoding):
+    (tmp_path / "a.jsonl").write_bytes(f"{LINE}\r\n".encode(encoding))
+    header = "event_id,item_id,annotator,answer,answered_at"
+    (tmp_path / "a.csv").write_bytes(f"{header}\ne1,p1,Zo\u00eb,same,2026-01-05T10:00:00Z\n".encode(encoding))
+    for name in ("a.jsonl", "a.csv"):
+        assert vc.import_answers(tmp_path / name, tmp_path / "answers").added == 1
+    assert vc.read_answers(tmp_path / "answers")["annotator"].tolist() == ["Zo\u00eb"] * 2
+
+
+@pytest.mark.parametrize("at", [1, 5, 30, 57, 60, 100, 120, -1, -2, -3])
+def test_a_line_that_breaks_off_anywhere_is_called_cut_off(tmp_path, at):
+    line = LINE.encode()[:at]
+    (tmp_path / "a.jsonl").write_bytes(LINE.replace("e0", "e9").encode() + b"\n" + line)
+    with pytest.warns(UserWarning, match=r"line 2 of a\.jsonl, which was cut off"):
+        assert len(vc.read_answers(tmp_path / "a.jsonl")) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\0" * 40, LINE.encode()[10:], LINE.encode().replace(b'"item_id":', b'"item_id"'), b"hello",
+     LINE.encode().replace(b"same", b"sa\0me"), LINE.encode() + LINE.encode()],
+)  # fmt: skip
+def test_a_damaged_line_is_called_damaged(tmp_path, line):
+    (tmp_path / "a.jsonl").write_bytes(line + b"\n" + LINE.encode() + b"\n")
+    with pytest.warns(UserWarning, match=r"line 1 of a\.jsonl, which is damaged and was not cut off"):
+        assert len(vc.read_answers(tmp_path / "a.jsonl")) == 1
+
+
+def write_csv(path, simulated, name="test-run"):
+    header = "event_id,item_id,annotator,answer,answered_at,seconds,simulated"
+    path.write_text(f"{header}\ne1,p1,{name},same,2026-01-05T10:00:00Z,2.5,{simulated}\n")
+    return path
+
+
+@pytest.mark.parametrize("word", ["WAHR", "VRAI", "VERDADERO", "ИСТИНА", "1", "True"])
+def test_a_mark_of_simulation_is_read_in_the_language_of_the_spreadsheet(tmp_path, word):
+    vc.import_answers(write_csv(tmp_path / "a.csv", word), tmp_path / "answers")
+    assert vc.read_answers(tmp_path / "answers")["simulated"].tolist() == [True]
+
+
+@pytest.mark.parametrize("word", ["FALSCH", "FAUX", "", "0", "NO", "NA"])
+def test_an_answer_that_is_not_simulated_is_a_persons(tmp_path, word):
+    vc.import_answers(write_csv(tmp_path / "a.csv", word), tmp_path / "answers")
+    assert vc.read_answers(tmp_path / "answers")["simulated"].tolist() == [False]
+
+
+@pytest.mark.parametrize("word", ["vielleicht", "2", "simulated"])
+def test_a_mark_of_simulation_that_is_no_word_for_it_is_refused(tmp_path, word):
+    with pytest.raises(ValueError, match="true or false in simulated in line 2 of a"):
+        vc.import_answers(write_csv(tmp_path / "a.csv", word), tmp_path / "answers")
+
+
+def test_a_text_for_false_in_a_line_of_json_is_false(tmp_path):
+    (tmp_path / "a.jsonl").write_text(LINE[:-1] + ', "simulated": "false"}\n')
+    assert vc.read_answers(tmp_path / "a.jsonl")["simulated"].tolist() == [False]
+
+
+def test_a_note_that_swallows_answers_is_an_error_that_names_the_line(tmp_path):
+    header = "event_id,item_id,annotator,answer,answered_at,note"
+    rows = "".join(
+        f"e{n},p{n},ana,same,2026-01-05T10:00:00Z,{note}\n" for n, note in enumerate(['"x', "", 'y"'])
+    )
+    (tmp_path / "a.csv").write_text(f"{header}\n{rows}")
+    with pytest.raises(ValueError, match="line 2 is none"):
+        vc.import_answers(tmp_path / "a.csv", tmp_path / "answers")

@@ -197,3 +197,30 @@ def test_an_answer_written_is_read_back_the_same():
     assert text == '{"asked":["anger","Größe „5“","men"],"present":["men"]}'
     with pytest.raises(ValueError, match="'women'"):
         write_feature_answer(asked, ["women"])
+
+
+def vote(*rows):
+    return pd.DataFrame(
+        [
+            {"item_id": "x", "annotator": who, "answered_at": f"2026-01-05T10:00:0{k}Z", "seconds": 1.0,
+             "answer": write_feature_answer([feature], [feature] * yes), "retracts": None}
+            for k, (who, feature, yes) in enumerate(rows)
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("other", ["Ana", " ana", "ANA", "ana "])
+def test_one_person_has_one_vote_however_the_name_is_written_and_that_is_said(other):
+    answers = vote(("ana", "men", 1), (other, "men", 1), ("ben", "men", 0))
+    with pytest.warns(UserWarning, match="taken for one person: '.*' for 'ana'"):
+        found = vc.aggregate_labels(answers, n_bootstrap=10)
+    assert found.labels["men"].isna().all()  # one vote each: a tie
+    assert set(found.votes["annotator"]) == {"ana", "ben"}
+
+
+@pytest.mark.parametrize("other", ["cafe\u0301", "CAF\u00c9", "Caf\u00e9"])
+def test_one_feature_has_one_column_however_it_is_written_and_that_is_said(other):
+    with pytest.warns(UserWarning, match="taken for one: '.*' for 'caf"):
+        found = vc.aggregate_labels(vote(("ana", "caf\u00e9", 1), ("ben", other, 1)), n_bootstrap=10)
+    assert found.labels.columns.tolist() == ["image_id", "caf\u00e9"]
+    assert found.labels["caf\u00e9"].tolist() == [1]

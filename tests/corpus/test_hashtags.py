@@ -31,7 +31,7 @@ def make(*groups):
 
 def track(*groups, **options):
     # One more post far behind, so that no span ends only because the posts do.
-    end = [] if options.pop("posts_end", False) else post(60, "somebody")
+    end = [] if options.pop("posts_end", False) else post(60, "somebody") + post(60, "CNN")
     return vc.track_hashtags(make(*groups, end), ACCOUNTS, **options)
 
 
@@ -347,7 +347,10 @@ def replay_slowly(posts, days=2, min_uses=2):
     )
 )
 def test_the_replay_agrees_with_one_that_goes_day_by_day(groups):
-    posts = make(*(post(day, author, tag, times=times) for day, author, tag, times in groups))
+    # One post on the first day, with too short a hashtag, by an account: with none of them it is an error.
+    posts = make(
+        post(1, "CNN", "short"), *(post(day, author, tag, times=times) for day, author, tag, times in groups)
+    )
     spans = vc.track_hashtags(posts, ACCOUNTS).spans
     found = zip(spans["hashtag"], list_days(spans, "entered"), list_days(spans, "left"), strict=True)
     assert sorted(found) == replay_slowly(posts)
@@ -368,3 +371,23 @@ def test_what_simulated_accounts_bring_in_is_marked_and_its_figure_says_so():
         assert ("SIMULATED" in vc.plot_hashtag_spans(tracked.spans).to_json()) == marked
         table = vc.describe_accounts(posts.assign(followers=1), accounts, spans=tracked.spans)
         assert ("simulated" in table) == marked
+
+
+@pytest.mark.parametrize("names", [["10000001"], ["aclu_"], ["Å B"]])
+def test_accounts_of_which_none_is_an_author_are_refused(names):
+    posts = make(*(post(1, name, TAG, times=3) for name in names))
+    with pytest.raises(ValueError, match=r"none of 4 is: the accounts are such as 'ACLU', the authors"):
+        vc.track_hashtags(posts, ACCOUNTS)
+
+
+@pytest.mark.parametrize("author", ["@aclu", "ACLU ", "aclu"])
+def test_accounts_are_matched_whatever_their_case_and_signs_and_so_are_the_columns(author):
+    accounts = ACCOUNTS.rename(columns={"account": "Account", "kind": " KIND"})
+    posts = make(post(1, author, TAG, times=3), post(60, "somebody"))
+    assert vc.track_hashtags(posts, accounts).spans["entered_by"].tolist() == ["ACLU"]
+
+
+def test_names_of_accounts_are_the_same_however_their_accents_are_typed():
+    accounts = pd.DataFrame({"account": ["Caf\u00e9"], "kind": ["organization"]})
+    posts = make(post(1, "cafe\u0301", TAG, times=3), post(60, "somebody"))
+    assert len(vc.track_hashtags(posts, accounts).spans) == 1

@@ -11,6 +11,7 @@ from visclust.corpus.post_cells import (
     find_hashtags,
     list_hashtags,
     list_media,
+    read_author,
     read_count,
     read_id,
     read_text,
@@ -275,3 +276,15 @@ def test_a_word_that_is_neither_yes_nor_no_is_refused():
     assert read_truth("WAHR") is True
     with pytest.raises(MalformedPostError, match="neither true nor false"):
         read_truth("perhaps")
+
+
+@pytest.mark.parametrize(
+    "value", ["ann", "{'username': 'ann', 'id': 5}", '{"screen_name": "ann"}', {"handle": "ann", "id": 5}]
+)
+def test_an_author_whom_a_dictionary_describes_is_read_by_name(value):
+    assert read_author(value) == "ann"
+
+
+@pytest.mark.parametrize("value", ["{ann}", "{}", "{'x': 1"])
+def test_a_name_in_braces_that_is_no_dictionary_is_a_name(value):
+    assert read_author(value) in (value, None)

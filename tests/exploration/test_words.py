@@ -135,3 +135,21 @@ def test_posts_without_two_different_words_give_an_empty_table(texts, make_clust
     )
     assert found.empty
     assert "z" in found.columns
+
+
+@pytest.mark.parametrize("words", [["March"], "march", ["MARCH "], ("ＭＡＲＣＨ",), iter(["March"])])
+def test_stop_words_leave_out_words_whatever_their_case(words):
+    posts = pd.DataFrame({"post_id": [str(i) for i in range(40)], "author": [str(i) for i in range(40)],
+                          "text": ["March now"] * 20 + ["rain"] * 20})  # fmt: skip
+    links = pd.DataFrame({"post_id": posts["post_id"], "image_id": ["a"] * 20 + ["b"] * 20})
+    clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "iteration": 1, "silhouette": 0.1})
+    found = vc.list_overrepresented_words(clusters, posts, links=links, stop_words=words)
+    assert found["word"].tolist() == ["now", "rain"]
+
+
+def test_a_stop_word_that_is_more_than_one_word_is_said_to_have_no_effect():
+    posts = pd.DataFrame({"post_id": ["1"], "author": ["a"], "text": ["x y"]})
+    links = pd.DataFrame({"post_id": ["1"], "image_id": ["a"]})
+    clusters = pd.DataFrame({"image_id": ["a"], "cluster": [0], "iteration": 1, "silhouette": 0.1})
+    with pytest.warns(UserWarning, match="more than one word and leave nothing out, such as 'white house'"):
+        vc.list_overrepresented_words(clusters, posts, links=links, stop_words=["white house", ":)"])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from survey_runs import ADDRESS, ITEMS, run_qualtrics
 
@@ -118,3 +119,77 @@ def test_a_file_that_is_no_table_is_refused(assignment, tmp_path):
     (tmp_path / "a.csv").write_text('respondent,image_id,proud\nr3,b,"' + "x" * 200_000)
     with pytest.raises(ValueError, match=r"[Qq]uotation mark may be open"):
         vc.read_ratings(tmp_path / "a.csv", assignment, items=["proud"])
+
+
+def read_simple(assignment, tmp_path, text, **options):
+    (tmp_path / "a.csv").write_text(text)
+    return vc.read_ratings(tmp_path / "a.csv", assignment, **{"items": ["proud", "angry"], **options})
+
+
+def assign(*names):
+    rows = {"respondent": list(names), "group": "D", "position": 1, "image_id": "a", "cluster": 0}
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "scale"),
+    [("9,2", (1, 7)), ("0,0", (1, 7)), ("4,10", (1, 7)), ("11,12", (1, 10)), ("70,30", (1, 7))],
+)
+def test_many_ratings_beyond_the_scale_are_said_once_for_the_file(assignment, tmp_path, ratings, scale):
+    rows = "".join(f"r3,{image},{ratings}\n" for image in "ab")
+    found = read_simple(assignment, tmp_path, f"respondent,image_id,proud,angry\n{rows}", scale=scale)
+    assert found.problems["problem"].eq("ratings may be codes of choices").sum() == 1
+
+
+def test_a_single_slip_is_no_sign_of_codes(tmp_path):
+    names = [f"r{n}" for n in range(9)]
+    rows = "r0,a,11,1\n" + "".join(f"{name},a,5,5\n" for name in names[1:])
+    found = read_simple(assign(*names), tmp_path, f"respondent,image_id,proud,angry\n{rows}")
+    assert "ratings may be codes of choices" not in found.problems["problem"].tolist()
+
+
+@pytest.mark.parametrize("header", ["Respondent,Image ID,PROUD,Angry", "RESPONDENT, image_id ,proud ,ANGRY"])
+def test_columns_are_known_whatever_their_case_and_spaces(assignment, tmp_path, header):
+    found = read_simple(assignment, tmp_path, f"{header}\nr3,b,7,3\n")
+    assert found.ratings["rating"].dropna().tolist() == [7, 3]
+
+
+@pytest.mark.parametrize("items", ["proud,angry,proud", "Proud,angry,PROUD", "Pr oud,angry,PROUD"])
+def test_a_column_that_comes_twice_is_refused(assignment, tmp_path, items):
+    with pytest.raises(ValueError, match=r"'proud' comes twice in a\.csv"):
+        read_simple(assignment, tmp_path, f"respondent,image_id,{items}\nr3,b,7,3,1\n")
+
+
+def test_numbers_of_respondents_that_lost_their_zeros_are_found_and_listed(tmp_path):
+    assignment = assign("007", "012")
+    found = read_simple(assignment, tmp_path, "respondent,image_id,proud,angry\n7,a,7,3\n12.0,a,1,1\n")
+    assert found.ratings["rating"].tolist() == [7, 3, 1, 1]
+    assert found.problems["done"].tolist() == ["taken for 007", "taken for 012"]
+
+
+def test_a_number_that_may_be_two_respondents_is_set_aside(tmp_path):
+    assignment = assign("007", "07")
+    found = read_simple(assignment, tmp_path, "respondent,image_id,proud,angry\n7,a,7,3\n")
+    assert found.problems["problem"].tolist() == ["unknown respondent"]
+    assert len(found.set_aside) == 2
+
+
+@pytest.mark.parametrize("said", ["ana", "ANA", " Ana "])
+def test_respondents_are_the_same_in_any_case_but_where_two_differ_by_it(tmp_path, said):
+    assignment = assign("Ana")
+    found = read_simple(assignment, tmp_path, f"respondent,image_id,proud,angry\n{said},a,7,3\n")
+    assert found.ratings["rating"].tolist() == [7, 3]
+
+
+@pytest.mark.parametrize("word", ["NA", "NULL", "n/a", "#N/A", "nan"])
+def test_words_for_missing_are_no_ratings_and_no_problem(assignment, tmp_path, word):
+    found = read_simple(assignment, tmp_path, f"respondent,image_id,proud,angry\nr3,b,{word},3\n")
+    assert found.ratings["rating"].dropna().tolist() == [3]
+    assert found.problems.empty
+
+
+def test_a_row_that_a_quotation_mark_swallows_is_an_error_that_names_the_line(assignment, tmp_path):
+    for end in ('"', ""):
+        rows = f'r1,a,7,3,"nice\nr2,b,6,2,ok\nr3,b,6,2,ok{end}\n'
+        with pytest.raises(ValueError, match=r"line 2 is none: .* quotation mark"):
+            read_simple(assignment, tmp_path, f"respondent,image_id,proud,angry,comment\n{rows}")

@@ -1,6 +1,5 @@
 """One answer as a row, and the file of each annotator: rows that are on disk before the call returns."""
 
-import csv
 import errno
 import json
 import math
@@ -14,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from visclust.base.cells import decode_text, find_encoding, fold_header, read_rows_of_cells, read_truth
 from visclust.base.files import flush_folder, write_atomically
 from visclust.base.provenance import digest_text
 
@@ -24,6 +24,11 @@ except ImportError:  # Windows has no fcntl; one annotator's file has one writer
 
 # The answer to an item that is left without a judgement, whatever the question.
 SKIP = "skip"
+
+# What may stand at the end of a line of JSON that breaks off: a word, a number or an escape that began.
+_UNENDED = re.compile(
+    r"t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|\.?\d*[eE][+-]?|\\(u[0-9a-fA-F]{0,3})?|u[0-9a-fA-F]{0,3}"
+)
 
 # How the names of made-up annotators and of their files begin.
 SIMULATED = "simulated"
@@ -271,24 +276,36 @@ def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]
     """Read the rows of one file in the order in which they were appended, repeated events included.
 
     `start` is a byte where a line begins, for reading what was added since. A last line that is whole but for
-    its newline counts; one that was cut off is left out with a warning; one that is whole but no answer is an
-    error.
+    its newline counts; one that was cut off is left out with a warning, and so is a damaged one with another;
+    one that is whole but no answer, and another encoding, are errors.
     """
     path = Path(path)
     rows = []
-    with path.open("rb") as file:
-        file.seek(start)
-        lines = file.read().split(b"\n")
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_split_lines(path, start), start=1):
         if not line.strip():
             continue
         where = f"line {number} of {path.name}" + (f" after byte {start}" if start else "")
         try:
             row = json.loads(line)
-        except ValueError:
+        except ValueError as error:
+            if _is_cut_off(line) or (start and number == 1):
+                warnings.warn(
+                    f"Skipped {where}, which was cut off while being written. It had not been acknowledged, "
+                    "so the labelling page asked for that answer again or sent it again.",
+                    stacklevel=2,
+                )
+                continue
+            if isinstance(error, UnicodeDecodeError) and b"\0" not in line:
+                raise ValueError(
+                    f"Expected {path.name} as UTF-8 text, got bytes that are none in {where} "
+                    f"({line[max(0, error.start - 20) : error.start + 20].decode('ascii', 'replace')!r}). A "
+                    "program saved it in another encoding, such as Windows-1252: use the file as the page or "
+                    "widget gave it, or save it as UTF-8."
+                ) from None
             warnings.warn(
-                f"Skipped {where}, which was cut off while being written. It had not been acknowledged, "
-                "so the labelling page asked for that answer again or sent it again.",
+                f"Skipped {where}, which is damaged and was not cut off ({error}; it begins "
+                f"{line[:60].decode('utf-8', 'replace')!r}). If it was an answer, it is lost here: take it "
+                "from a copy of the file, or ask for it again.",
                 stacklevel=2,
             )
             continue
@@ -298,24 +315,56 @@ def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]
     return rows
 
 
+def _split_lines(path: Path, start: int) -> list[bytes]:
+    """Split a file, from a byte on, into lines in UTF-8; another encoding is known by its mark."""
+    with path.open("rb") as file:
+        file.seek(start)
+        content = file.read()
+    encoding = "utf-8-sig" if start else find_encoding(content[:4])
+    if encoding != "utf-8-sig":
+        content = decode_text(content, path.name).encode()
+    return content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+
+
+def _is_cut_off(line: bytes) -> bool:
+    """Tell a line that breaks off, as a write that was cut off leaves it, from one that is damaged inside."""
+    if not line.startswith(b"{") or b"\0" in line:
+        return False
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data" or error.end < len(line):
+            return False
+        text = line[: error.start].decode()
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        # At the very end something is expected; or a text, a word or an escape that began does not end.
+        rest = text[error.pos :]
+        return not rest.strip() or error.msg.startswith("Unterminated") or bool(_UNENDED.fullmatch(rest))
+    return len(text) < len(line)
+
+
 def _read_csv(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a CSV download, where nothing is an empty cell."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = []
-        for row in reader:
-            where = f"line {reader.line_num} of {path.name}"
-            if None in row:
-                raise ValueError(f"Expected {len(reader.fieldnames or ())} cells in {where}, got more.")
-            values: dict[str, Any] = {name: value or None for name, value in row.items()}
-            try:
-                values["seconds"] = None if values.get("seconds") is None else float(values["seconds"])
-            except ValueError:
-                raise ValueError(
-                    f"Expected seconds as a number in {where}, got {row['seconds']!r}."
-                ) from None
-            values["simulated"] = str(values.get("simulated")).lower() == "true"
-            rows.append(check_row(values, where))
+    table = read_rows_of_cells(path)
+    known = {fold_header(name): name for name in ANSWER_COLUMNS}
+    header = [known.get(fold_header(cell), cell) for cell in table[0].cells] if table else []
+    if twice := [name for name in known.values() if header.count(name) > 1]:
+        raise ValueError(f"The column {twice[0]!r} comes twice in {path.name}: use the file as it was given.")
+    rows = []
+    for line, cells, *_ in table[1:]:
+        where = f"line {line} of {path.name}"
+        if len(cells) > len(header):
+            raise ValueError(f"Expected {len(header)} cells in {where}, got more.")
+        values: dict[str, Any] = dict.fromkeys(header)
+        values |= {name: cell or None for name, cell in zip(header, cells, strict=False)}
+        try:
+            said = values.get("seconds")
+            values["seconds"] = None if said is None else float(str(said).replace(",", "."))
+        except ValueError:
+            raise ValueError(f"Expected seconds as a number in {where}, got {said!r}.") from None
+        rows.append(check_row(values, where))
     return rows
 
 
@@ -343,7 +392,13 @@ def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
         complete["answer"] = None
     complete["annotator"] = clean_name(complete["annotator"])
     complete["seconds"] = _check_seconds(complete["seconds"], where)
-    complete["simulated"] = bool(complete["simulated"])
+    try:
+        complete["simulated"] = bool(read_truth(complete["simulated"]))
+    except ValueError as error:
+        raise ValueError(
+            f"Expected true or false in simulated in {where}, got {error}. Correct it: made-up answers must "
+            "not pass for people's."
+        ) from None
     _check_time(complete["answered_at"], where)
     return complete
 

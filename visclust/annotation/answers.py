@@ -1,6 +1,7 @@
 """Read, merge and reduce the answers that annotators gave."""
 
 import os
+import warnings
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from visclust.annotation.answer_files import ANSWER_COLUMNS, SIMULATED, check_row, read_rows
+from visclust.base.cells import fold_identity, read_truth
 from visclust.base.provenance import digest_files, note_run, recorded
 from visclust.base.tables import check_table
 
@@ -44,7 +46,8 @@ def read_answers(
     Warns
     -----
     UserWarning
-        Naming each line that was cut off while being written. No acknowledged answer is such a line.
+        Naming each line that was cut off while being written (no acknowledged answer is such a line), and
+        each that is damaged.
 
     Examples
     --------
@@ -124,6 +127,8 @@ def current_answers(answers: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The columns of `answers`; at most one row per annotator and item: the latest of those not taken back,
         in the order in which they were given. Where an undo takes back a second thought, the first stands.
+        Names that differ in case, spaces or the way of typing accents are one annotator's, which a warning
+        says; the first way of writing stays.
 
     Raises
     ------
@@ -141,6 +146,7 @@ def current_answers(answers: pd.DataFrame) -> pd.DataFrame:
     0      p2  different
     """
     check_table(answers, "answers")
+    answers = _unite_annotators(answers)
     is_retraction = answers["retracts"].notna() & (answers["retracts"] != "")
     kept = answers[~is_retraction]
     if is_retraction.any():
@@ -160,6 +166,22 @@ def current_answers(answers: pd.DataFrame) -> pd.DataFrame:
     times = pd.to_datetime(kept["answered_at"], utc=True, format="ISO8601")
     kept = kept.loc[times.sort_values(kind="stable").index]
     return kept.drop_duplicates(["annotator", "item_id"], keep="last").reset_index(drop=True)
+
+
+def _unite_annotators(answers: pd.DataFrame) -> pd.DataFrame:
+    """Write the names of one annotator alike, as the first is written."""
+    first: dict[str, str] = {}
+    written = {
+        name: first.setdefault(fold_identity(name), name) for name in answers["annotator"].dropna().unique()
+    }
+    if others := [f"{name!r} for {kept!r}" for name, kept in written.items() if name != kept]:
+        warnings.warn(
+            f"Names of annotators that differ only in the way of writing are taken for one person: "
+            f"{', '.join(others[:5])}. Give two people names that differ in more.",
+            stacklevel=4,
+        )
+        return answers.assign(annotator=answers["annotator"].map(written))
+    return answers
 
 
 def _list_files(sources: Iterable[str | os.PathLike]) -> list[Path]:
@@ -182,9 +204,9 @@ def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     events: dict[str, dict[str, Any]] = {}
     for row in rows:
         first = events.setdefault(row["event_id"], row)
-        differing = [
-            name for name in ("item_id", "annotator", "answer", "retracts") if first[name] != row[name]
-        ]
+        differing = [name for name in ("item_id", "answer", "retracts") if first[name] != row[name]]
+        if fold_identity(first["annotator"]) != fold_identity(row["annotator"]):
+            differing.append("annotator")
         if differing:
             name = differing[0]
             raise ValueError(
@@ -202,7 +224,7 @@ def refuse_mixture(answers: pd.DataFrame) -> bool:
     """
     simulated = answers["annotator"].astype(str).str.startswith(SIMULATED)
     if "simulated" in answers.columns:
-        simulated = simulated | answers["simulated"].isin([True])
+        simulated = simulated | answers["simulated"].map(lambda mark: bool(read_truth(mark)))
     if simulated.nunique() > 1:
         people = answers.loc[~simulated, "annotator"].iloc[0]
         made_up = answers.loc[simulated, "annotator"].iloc[0]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from visclust.base.cells import fold_identity
+
 # The features of the paper's fine-tuning, in its order.
 FEATURES = (
     "enthusiasm",
@@ -29,7 +31,8 @@ EMOTIONS = {
 def check_names(names: Sequence[object], what: str) -> tuple[str, ...]:
     """Check the names of what people are asked about: each is text on one line, and comes once.
 
-    Names that differ by upper case alone are the same one, since nobody could tell them apart. `what` says
+    Names that differ only by upper case, or by how accents are typed, are the same one, since nobody could
+    tell them apart. `what` says
     in the error what they name ("feature", "item").
     """
     seen: dict[str, str] = {}
@@ -38,10 +41,10 @@ def check_names(names: Sequence[object], what: str) -> tuple[str, ...]:
             raise ValueError(
                 f"Expected each {what}'s name as text on one line without spaces at its ends, got {name!r}."
             )
-        if name.casefold() in seen:
+        if fold_identity(name) in seen:
             raise ValueError(
                 f"Expected each {what} once, got {name!r} again: nobody could tell them apart. "
                 "Rename or drop one."
             )
-        seen[name.casefold()] = name
+        seen[fold_identity(name)] = name
     return tuple(seen.values())

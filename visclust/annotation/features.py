@@ -1,6 +1,7 @@
 """Answers about features, and one table of labels made of what several annotators said about each image."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from visclust.annotation.answer_files import SKIP
 from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.annotation.constructs import check_names
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.cells import fold_identity
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_table
@@ -178,7 +180,22 @@ def _list_votes(standing: pd.DataFrame) -> pd.DataFrame:
         if answer != SKIP
         for feature, value in read_feature_answer(answer).items()
     ]
-    return pd.DataFrame(rows, columns=["image_id", "annotator", "feature", "value"])
+    votes = pd.DataFrame(rows, columns=["image_id", "annotator", "feature", "value"])
+    return votes.assign(feature=_unite_features(votes["feature"]))
+
+
+def _unite_features(features: pd.Series) -> pd.Series:
+    """Write features that differ in case, spaces or the way of typing accents as the first is written."""
+    first: dict[str, str] = {}
+    written = {name: first.setdefault(fold_identity(name), name) for name in features.unique()}
+    if others := [f"{name!r} for {kept!r}" for name, kept in written.items() if name != kept]:
+        warnings.warn(
+            "Features that differ only in the way of writing are taken for one: "
+            + ", ".join(others[:5])
+            + ".",
+            stacklevel=4,
+        )
+    return features.map(written).astype(features.dtype)
 
 
 def _refuse_lost_votes(answers: pd.DataFrame, standing: pd.DataFrame) -> None:
@@ -192,12 +209,15 @@ def _refuse_lost_votes(answers: pd.DataFrame, standing: pd.DataFrame) -> None:
         if answer != SKIP
     }
     events = answers["event_id"] if "event_id" in answers.columns else [None] * len(answers)
-    names = zip(answers["annotator"], answers["item_id"], answers["answer"], events, strict=True)
+    written = {fold_identity(name): name for name in standing["annotator"].unique()}
+    annotators = [written.get(fold_identity(name), name) for name in answers["annotator"]]
+    names = zip(annotators, answers["item_id"], answers["answer"], events, strict=True)
     for annotator, image, answer, event in names:
         last = latest.get((annotator, image))
         if last is None or not isinstance(answer, str) or answer in (last, SKIP) or event in retracted:
             continue
-        lost = [name for name in read_feature_answer(answer) if name not in read_feature_answer(last)]
+        kept = {fold_identity(name) for name in read_feature_answer(last)}
+        lost = [name for name in read_feature_answer(answer) if fold_identity(name) not in kept]
         if lost:
             raise ValueError(
                 f"Expected one list of features per annotator and image, got an earlier answer of "

@@ -103,10 +103,11 @@ def find_encoding(start: bytes) -> str:
         return "utf-32"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    if start[:4:2] == b"\x00\x00" and start[1:4:2].isalnum():
-        return "utf-16-be"  # without a mark, but the zeros beside plain letters tell
-    if len(start) >= 4 and start[1:4:2] == b"\x00\x00" and start[:4:2].isascii():
-        return "utf-16-le"
+    # Without a mark, the zeros beside two plain letters tell.
+    low, high = start[:4:2], start[1:4:2]
+    for name, letters, zeros in (("utf-16-le", low, high), ("utf-16-be", high, low)):
+        if zeros == b"\0\0" and letters.isascii() and b"\0" not in letters:
+            return name
     return "utf-8-sig"
 
 
@@ -257,6 +258,11 @@ def _looks_like_row(text: str, delimiter: str, known: Sequence[set[str] | None])
 
 
 def read_cells(path: str | os.PathLike) -> list[list[str]]:
+    """Read the rows of a CSV or TSV file as `read_rows_of_cells` does, without their lines."""
+    return [row.cells for row in read_rows_of_cells(path)]
+
+
+def read_rows_of_cells(path: str | os.PathLike) -> list[Row]:
     """Read the rows of a CSV or TSV file in UTF-8, or UTF-16 by its mark; cells as they stand there.
 
     Rows without anything are left out. What is no table, and a quotation mark that swallows rows, raise
@@ -278,5 +284,5 @@ def read_cells(path: str | os.PathLike) -> list[list[str]]:
                 "file again."
             )
         if any(cell.strip() for cell in row.cells):
-            rows.append([unwrap_cell(cell) for cell in row.cells])
+            rows.append(row._replace(cells=[unwrap_cell(cell) for cell in row.cells]))
     return rows

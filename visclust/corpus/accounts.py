@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from visclust.base.cells import fold_header, fold_identity
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_columns, check_posts
@@ -12,6 +13,10 @@ _NEEDED = ["author", "posted_at", "hashtags", "followers"]
 
 def check_accounts(accounts: pd.DataFrame) -> pd.DataFrame:
     """Check the table of accounts; gives ``account, kind`` and the ``key`` by which authors are matched."""
+    if isinstance(accounts, pd.DataFrame):
+        folded = {fold_header(name): name for name in reversed(accounts.columns)}
+        absent = [name for name in ("account", "kind") if name not in accounts.columns and name in folded]
+        accounts = accounts.rename(columns={folded[name]: name for name in absent})
     check_columns(accounts, ("account", "kind"), "the accounts")
     table = accounts[["account", "kind"]].reset_index(drop=True)
     if table.empty:
@@ -42,7 +47,17 @@ def match_authors(authors: pd.Series, accounts: pd.DataFrame) -> pd.Series:
 
 def _make_key(name: str) -> str:
     """Write a name so that the same account is written alike."""
-    return str(name).strip().lstrip("@").casefold()
+    return fold_identity(str(name).strip().lstrip("@＠"))
+
+
+def refuse_strangers(authors: pd.Series, accounts: pd.DataFrame) -> None:
+    """Refuse accounts of which none is an author: names and ids, or two platforms, were taken together."""
+    if authors.notna().any() and match_authors(authors, accounts).isna().all():
+        raise ValueError(
+            f"Expected accounts that are authors of posts, but none of {len(accounts):,} is: the accounts "
+            f"are such as {accounts['account'].iloc[0]!r}, the authors such as {authors.dropna().iloc[0]!r}. "
+            "Give accounts as the posts name their authors, by name or by id."
+        )
 
 
 @recorded

@@ -13,7 +13,7 @@ from visclust.base.checks import check_whole_number
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_posts
-from visclust.corpus.accounts import check_accounts, match_authors
+from visclust.corpus.accounts import check_accounts, match_authors, refuse_strangers
 from visclust.corpus.post_rows import strip_hash_sign
 from visclust.corpus.summary import number_days, start_of_days
 
@@ -82,7 +82,7 @@ def track_hashtags(
     ------
     ValueError
         If a column is missing or of another type, a post comes twice, a setting is out of range, or no
-        account is of the kind `renewed_by`.
+        account is of the kind `renewed_by`, or no account is the author of a post.
 
     Notes
     -----
@@ -123,6 +123,7 @@ def track_hashtags(
     given, accounts = accounts, check_accounts(accounts)
     _check(posts, accounts, min_uses, min_length, days, renewed_by)
     uses, forms, last_day = _list_uses(posts, timezone=timezone)
+    refuse_strangers(posts["author"], accounts)
     account = match_authors(posts["author"], accounts).to_numpy(dtype="float64", na_value=np.nan)
     theirs = uses.assign(account=account[uses["row"].to_numpy()]).dropna(subset=["account"])
     theirs = theirs.astype({"account": "int64"})

@@ -43,6 +43,11 @@ _IN_TAG = (
 )
 _HASHTAG = regex.compile(rf"(?<![\p{{L}}\p{{N}}\p{{M}}_&/])[#＃]({_IN_TAG}*\p{{L}}{_IN_TAG}*)")
 _BETWEEN_MEDIA = re.compile(r"[|;\n]|,\s*(?=https?://)")
+# Under these an item of a list of media has its address: Twitter's API, scrapers, Telegram and others.
+_MEDIA_KEYS = (
+    "url", "preview_image_url", "media_url_https", "media_url", "fullUrl", "image_url", "display_url",
+    "thumbnailUrl", "thumbnail_url", "previewUrl", "src", "path", "file",
+)  # fmt: skip
 # Lists as JSON, Python, numpy, R, SQL and Spark write them: what stands before and behind the items.
 _WRAPPED = re.compile(
     r"(?:np\.|numpy\.)?(?:c|list|array|set|frozenset|tuple|WrappedArray)?\((.*?)(?:,\s*dtype=[^)]*)?\)"
@@ -233,6 +238,17 @@ def read_text(value: Any) -> str | None:
     return None if _is_missing(value) or value == "" else str(value)
 
 
+def read_author(value: Any) -> str | None:
+    """Read an author's name: text, or that of a user whom a dictionary describes, as scrapers write them."""
+    found = value
+    if isinstance(value, str) and value.startswith("{") and value.endswith("}"):
+        items = _read_list(value)
+        found = items[0] if items and isinstance(items[0], dict) else value
+    if isinstance(found, dict):
+        return _pick(found, ("username", "screen_name", "userName", "handle", "name", "id")) or None
+    return read_text(found)
+
+
 def read_truth(value: Any) -> bool | None:
     """Read yes or no in any common language; None where the cell is empty."""
     try:
@@ -282,8 +298,7 @@ def list_media(value: Any, *, commas: bool = False) -> list[str]:
     items = _read_list(value)
     if items is None:
         items = re.split(r"[|;,\n]", str(value)) if commas else _BETWEEN_MEDIA.split(str(value))
-    wanted = ("url", "preview_image_url", "media_url_https", "media_url", "src", "path", "file")
-    return unique(_pick(item, wanted).strip() for item in items)
+    return unique(_pick(item, _MEDIA_KEYS).strip() for item in items)
 
 
 def _read_list(value: Any, *, spaces: bool = False) -> list[Any] | None:

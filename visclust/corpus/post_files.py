@@ -23,6 +23,7 @@ from visclust.corpus.post_cells import (
     find_hashtags,
     list_hashtags,
     list_media,
+    read_author,
     read_count,
     read_id,
     read_text,
@@ -318,7 +319,7 @@ class _RowMaker:
         counts = {name: read_count(cells.get(name), name) for name in _COUNTS}
         return PostRow(
             post_id=read_id(cells["post_id"]),
-            author=read_text(cells.get("author")),
+            author=read_author(cells.get("author")),
             posted_at=read_time(cells.get("posted_at"), form=self.form, zone=self.zone, notes=self.notes),
             text=text,
             hashtags=list_hashtags(cells["hashtags"]) if "hashtags" in cells else find_hashtags(text),

@@ -6,6 +6,7 @@ Texts are split into words and hashtags in any script that puts spaces between i
 import html
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -92,7 +93,8 @@ def list_overrepresented_words(
         The z that a word needs; a cluster without such a word has no row. It is a cut-off for reading and
         not a test: very many words are compared, and posts repeat each other.
     stop_words : iterable of str, optional
-        Words to leave out, such as the hashtag by which the corpus was collected.
+        Words to leave out, such as the hashtag by which the corpus was collected; upper and lower case are
+        the same. One text is one word. A warning lists those that are no single word and leave nothing out.
 
     Returns
     -------
@@ -269,7 +271,7 @@ def split_words(text: str, *, min_length: int = 2) -> list[str]:
 
 def _mark_words(texts: pd.Series, stop_words: Iterable[str]) -> tuple[np.ndarray, sparse.csr_matrix]:
     """Give the words, and a 0/1 matrix of posts by words with a last column of ones."""
-    left_out = set(stop_words)
+    left_out = _fold_stop_words(stop_words)
     counter = CountVectorizer(
         analyzer=lambda text: [word for word in split_words(text) if word not in left_out],
         binary=True,
@@ -281,6 +283,25 @@ def _mark_words(texts: pd.Series, stop_words: Iterable[str]) -> tuple[np.ndarray
     except ValueError:  # scikit-learn's word for a corpus without words
         return np.array([], dtype=object), sparse.csr_matrix(ones)
     return counter.get_feature_names_out(), sparse.csr_matrix(sparse.hstack([matrix, ones]))
+
+
+def _fold_stop_words(stop_words: Iterable[str]) -> set[str]:
+    """Bring stop words to the form of words; a warning names one of those that have none."""
+    given = [stop_words] if isinstance(stop_words, str) else list(stop_words)
+    left_out, idle = set(), []
+    for word in given:
+        parts = split_words(str(word), min_length=1)
+        if len(parts) == 1:
+            left_out.add(parts[0])
+        elif parts:
+            idle.append(word)
+    if idle:
+        warnings.warn(
+            f"{len(idle)} stop words are more than one word and leave nothing out, such as {idle[0]!r}: give "
+            "their words one by one.",
+            stacklevel=4,
+        )
+    return left_out
 
 
 def _count_uses(

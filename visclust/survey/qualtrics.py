@@ -6,6 +6,7 @@ understanding a data set.
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from visclust.base.cells import read_cells
+from visclust.base.cells import read_cells, read_truth
 from visclust.base.files import restore_cell, write_cells, write_text
 from visclust.survey.raw_answers import (
     CELL_COLUMNS,
@@ -64,10 +65,23 @@ _LONGEST_VALUE = 1024
 
 _HEADER_ROWS = 3
 
-# Qualtrics' codes and words for responses that no respondent gave.
-_PREVIEWS = (
-    "1", "2", "9", "17", "survey preview", "survey test", "spam survey preview", "offline survey preview",
-)  # fmt: skip
+# Qualtrics' codes and words for responses that no respondent gave, for those marked as spam, and the others.
+_PREVIEW_CODES, _SPAM_CODES = ("1", "2", "9", "17"), ("8", "12", "40")
+_ANSWER_CODES = ("", "0", "4", "16", "32", "48")
+_PREVIEWS = ("survey preview", "survey test", "spam survey preview", "offline survey preview")
+_ANSWERS = ("ip address", "imported", "offline survey", "offline survey response", "ex", "offline ex")
+
+# By what Qualtrics knows its own columns, whatever else has their names.
+_IMPORT_IDS = {
+    "status": "status",
+    "finished": "finished",
+    "duration (in seconds)": "duration",
+    "recordeddate": "recordedDate",
+    "enddate": "endDate",
+    "responseid": "_recordId",
+    "externalreference": "externalDataReference",
+}
+_NAMED = ("respondent", "externaldatareference")
 
 
 def write_qualtrics(
@@ -163,7 +177,9 @@ def read_qualtrics_answers(
     """Read an export of the survey that `export_survey` describes; each response is a submission.
 
     Images are those that the response says were shown, and where it does not, those of the assignment.
-    Columns are matched by the statement in the second header row, or, where none is an item, by its number.
+    Columns are matched by the statement in the second header row, or, where none is an item, by its number,
+    which is listed. Of two columns of Qualtrics' own of one name the ImportId decides, or the first counts.
+    A status or a mark of completion in words that are not known is refused.
     """
     rows = read_cells(path)
     name = Path(path).name
@@ -173,7 +189,8 @@ def read_qualtrics_answers(
             "Export again as CSV and leave these rows in."
         )
     header = [cell.strip() for cell in rows[0]]
-    places = {column.casefold(): place for place, column in enumerate(header)}
+    problems: list[dict[str, str]] = []
+    places = _find_places(header, rows, problems, name)
     who = next(
         (places[c] for c in ("respondent", "externalreference", "externaldatareference") if c in places), None
     )
@@ -182,13 +199,13 @@ def read_qualtrics_answers(
             f"Expected a column respondent (embedded data) or ExternalReference in {name}, got none. Add the "
             "embedded data to the survey flow and export all fields."
         )
-    columns = _find_columns(header, rows[1], items, name)
+    columns = _find_columns(header, rows[1], items, name, problems)
     timing = _find_timing(header)
     shown = {
         (str(row["respondent"]), int(row["position"])): str(row["image_id"])
         for row in assignment.to_dict("records")
     }
-    cells, submissions, problems = [], [], []
+    cells, submissions = [], []
     taken: set[str] = set()
     for number, row in enumerate(rows[_HEADER_ROWS:], start=1):
         full = [cell.strip() for cell in row] + [""] * (len(header) - len(row))
@@ -205,10 +222,14 @@ def read_qualtrics_answers(
         where = {"submission": submission, "respondent": respondent}
         if beyond := ", ".join(cell for cell in full[len(header) :] if cell):
             problems.append(list_problem(*TOO_MANY_CELLS, where, value=beyond))
-        status = "preview" if find("Status").casefold() in _PREVIEWS else ""
-        if "spam" in find("Status").casefold() or find("Status") == "8":
-            status = "spam"
-        finished = find("Finished").casefold() in ("", "1", "true")
+        status = _read_status(find("Status"), name)
+        try:
+            finished = read_truth(find("Finished")) is not False
+        except ValueError as error:
+            raise ValueError(
+                f"Expected true or false in the column Finished of {name}, got {error}. Export the answers "
+                "again with numeric values."
+            ) from None
         seconds = _read_number(find("Duration (in seconds)"))
         at = find("RecordedDate") or find("EndDate")
         submissions.append([submission, respondent, finished, seconds, at, status])
@@ -231,8 +252,65 @@ def read_qualtrics_answers(
     )
 
 
+def _find_places(
+    header: Sequence[str], rows: Sequence[Sequence[str]], problems: list[dict[str, str]], name: str
+) -> dict[str, int]:
+    """Find the place of each column by its name in small letters; of Qualtrics' own, by their ImportId.
+
+    A name of our own that comes twice with different answers is refused.
+    """
+    imports = [
+        match[1] if (match := re.search(r'"ImportId"\s*:\s*"([^"]*)"', cell)) else "" for cell in rows[2]
+    ]
+    places: dict[str, int] = {}
+    for place, column in enumerate(header):
+        key = column.casefold()
+        if key not in places:
+            places[key] = place
+            continue
+        wanted = _IMPORT_IDS.get(key)
+        first = imports[places[key]] if places[key] < len(imports) else ""
+        if wanted and first != wanted and place < len(imports) and imports[place] == wanted:
+            places[key] = place
+        if wanted is None and (key in _NAMED or re.fullmatch(r"image_\d+", key)):
+            one, two = (
+                [row[at].strip() if at < len(row) else "" for row in rows[_HEADER_ROWS:]]
+                for at in (places[key], place)
+            )
+            if one != two:
+                raise ValueError(
+                    f"The column {column!r} comes twice in {name} with different answers: which is meant "
+                    "cannot be told. Remove one of them."
+                )
+        elif wanted:
+            what = f"column {column} comes twice"
+            problems.append(list_problem(what, f"column number {places[key] + 1} counts", {}))
+    return places
+
+
+def _read_status(said: str, name: str) -> str:
+    """Read the column Status: "" for a respondent's answer, "preview" or "spam"."""
+    word = " ".join(said.casefold().split())
+    number = word.removesuffix(".0")
+    if number in _PREVIEW_CODES or word in _PREVIEWS:
+        return "preview"
+    if number in _SPAM_CODES or "spam" in word:
+        return "spam"
+    if number in _ANSWER_CODES or word in _ANSWERS or re.search(r"\bip\b", word):
+        return ""
+    raise ValueError(
+        f"Expected a status of Qualtrics in {name}, such as 'IP Address' or 'Survey Preview', got {said!r}: "
+        "whether that is a respondent or a test of the survey cannot be told. Export the answers again with "
+        "numeric values, or in English."
+    )
+
+
 def _find_columns(
-    header: Sequence[str], texts: Sequence[str], items: Sequence[str], name: str
+    header: Sequence[str],
+    texts: Sequence[str],
+    items: Sequence[str],
+    name: str,
+    problems: list[dict[str, str]],
 ) -> dict[tuple[int, str], int]:
     """Find the column of each loop and item."""
     found: dict[str, list[tuple[int, int, int]]] = {}
@@ -248,24 +326,63 @@ def _find_columns(
             f"in {name}, got {seen or 'none like it'}. Give the items that were asked, or name the question "
             f"{_QUESTION_TAG!r} and export again."
         )
-    said = {place: unescape(texts[place]).strip().casefold() for *_, place in found[tag]}
+    said = {place: _clean_statement(texts[place]) for *_, place in found[tag]}
+    known = {_clean_statement(item): item for item in items}
+    # The longest last, so that it counts: an item may end as another does.
     matched = {
         place: item
         for place, text in said.items()
-        for item in items
-        if text == item.casefold() or text.endswith(f"- {item.casefold()}")
+        for key, item in sorted(known.items(), key=lambda pair: len(pair[0]))
+        if text == key or re.search(rf"(?:\s[-–—−]|[:|>/?.]) ?{re.escape(key)}$", text)
     }
-    numbers = sorted({number for _, number, _ in found[tag]})
-    columns = {}
-    for loop, number, place in found[tag]:
-        columns[loop, matched.get(place, items[numbers.index(number)])] = place
-    if (matched and len(matched) < len(said)) or len(columns) < len(found[tag]):
+    if not matched and (named := _match_by_word(said, known, found[tag])):
+        matched = named
+        pairs = "; ".join(f"{text} is {named[place]}" for place, text in list(said.items())[: len(items)])
+        problems.append(list_problem("items matched by a word", "check the items", {}, value=pairs))
+    if not matched:
+        order = [number for loop, number, _ in sorted(found[tag], key=lambda each: (each[0], each[2]))]
+        numbers = sorted(set(order))
+        shown = next(iter(said.values()))
+        if order != numbers * (len(order) // len(numbers)):
+            raise ValueError(
+                f"Expected the statements {', '.join(items)} in the second row of {name}, got {shown!r}. "
+                "They cannot be matched by their numbers either, since these do not ascend. Give the items "
+                "as they were asked."
+            )
+        matched = {place: items[numbers.index(number)] for _, number, place in found[tag]}
+        pairs = ", ".join(f"{number} is {item}" for number, item in zip(numbers, items, strict=True))
+        done = "check the order of the statements"
+        problems.append(list_problem("items matched by number", done, {}, value=f"{shown}: {pairs}"))
+    columns = {(loop, matched[place]): place for loop, _, place in found[tag] if place in matched}
+    if len(matched) < len(said) or len(columns) < len(found[tag]):
         strange = next((said[place] for place in said if place not in matched), "one twice")
         raise ValueError(
             f"Expected the statements {', '.join(items)} in the second row of {name}, got {strange!r} among "
             "them. Give the items as they were asked."
         )
     return columns
+
+
+def _clean_statement(text: str) -> str:
+    """Bring a statement to the form by which it is compared: without tags, entities, case and odd spaces."""
+    bare = re.sub(r"<[^<>]*>", " ", unescape(unescape(text)))
+    plain = unicodedata.normalize("NFKC", bare)
+    plain = "".join(character for character in plain if unicodedata.category(character) != "Cf")
+    return " ".join(re.sub(r"""[“”„«»"*_]""", "", plain).casefold().split())
+
+
+def _match_by_word(
+    said: Mapping[int, str], known: Mapping[str, str], places: Sequence[tuple[int, int, int]]
+) -> dict[int, str]:
+    """Match statements to the one item that stands in each as a word; nothing where that is not clear."""
+    named = {}
+    for place, text in said.items():
+        inside = [item for key, item in known.items() if re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text)]
+        if len(inside) != 1:
+            return {}
+        named[place] = inside[0]
+    pairs = {(loop, named[place]) for loop, _, place in places}
+    return named if len(pairs) == len(places) else {}
 
 
 def _find_timing(header: Sequence[str]) -> dict[int, int]:

@@ -13,7 +13,7 @@ import pandas as pd
 from visclust.annotation.answer_files import SKIP, import_answers
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.ratings import read_rating_answer
-from visclust.base.cells import read_cells
+from visclust.base.cells import fold_header, is_missing_word, read_cells, read_truth
 from visclust.base.files import restore_cell
 from visclust.base.provenance import digest_files, note_run
 from visclust.base.tables import check_columns
@@ -24,10 +24,6 @@ PROBLEM_COLUMNS = ["problem", "submission", "respondent", "image_id", "item", "v
 
 # The problem that either kind of table may have, and what is done about it.
 TOO_MANY_CELLS = ("more cells than columns", "the cells beyond set aside")
-
-# As people and spreadsheets write them; Excel translates its own into the language of the machine.
-_TRUE = ("true", "1", "1.0", "yes", "y", "x", "wahr", "vrai", "verdadero", "vero")
-_FALSE = ("", "false", "0", "0.0", "no", "n", "falsch", "faux", "falso")
 
 
 class RawAnswers(NamedTuple):
@@ -48,6 +44,7 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
     """
     rows = read_cells(path)
     header = [restore_cell(cell.strip()) for cell in rows[0]] if rows else []
+    header = _match_header(header, items, Path(path).name)
     width = len(header)
     table = pd.DataFrame(
         [[restore_cell(cell.strip()) for cell in (row + [""] * width)[:width]] for row in rows[1:]],
@@ -76,13 +73,15 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
         long = long.melt(id_vars=kept, value_vars=list(items), var_name="item", value_name="value")
     times = long.get("seconds", pd.Series("", index=long.index)).astype(str).str.replace(",", ".")
     seconds = pd.to_numeric(times, errors="coerce")
-    marks = long.get("simulated", pd.Series("", index=long.index)).astype(str).str.lower()
-    marked = marks.isin(_TRUE)
-    if len(unclear := marks[~marked & ~marks.isin(_FALSE)]):
+    marks = long.get("simulated", pd.Series("", index=long.index))
+    try:
+        truths = {mark: bool(read_truth(mark)) for mark in marks.unique()}
+    except ValueError as error:
         raise ValueError(
-            f"Expected true or false in the column simulated of {Path(path).name}, got {unclear.iloc[0]!r}. "
+            f"Expected true or false in the column simulated of {Path(path).name}, got {error}. "
             "Correct it: made-up ratings must not pass for people's."
-        )
+        ) from None
+    marked = marks.map(truths).astype(bool)
     simulated = bool(len(long)) and refuse_mixture(
         pd.DataFrame({"annotator": long["respondent"], "simulated": marked})
     )
@@ -91,6 +90,23 @@ def read_table_answers(path: str | os.PathLike, items: Sequence[str]) -> RawAnsw
         finished=True, seconds=float("nan"), submitted_at="", status=""
     )
     return RawAnswers(cells, submissions[SUBMISSION_COLUMNS].reset_index(drop=True), problems, simulated)
+
+
+def _match_header(header: list[str], items: Sequence[str], name: str) -> list[str]:
+    """Write the columns that are used as they are called here, whatever their case and spaces; each once."""
+    ours = ("respondent", "image_id", "item", "rating", "submission", "seconds", "simulated", *items)
+    wanted = {fold_header(each): each for each in ours}
+    exact = set(header) & set(ours)
+    found = []
+    for column in header:
+        meant = wanted.get(fold_header(column), column)
+        found.append(column if column in exact or meant in exact else meant)
+    if twice := [each for each in ours if found.count(each) > 1]:
+        raise ValueError(
+            f"The column {twice[0]!r} comes twice in {name}: which of them holds the answers cannot be told. "
+            "Give one of them another name."
+        )
+    return found
 
 
 def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequence[int]) -> RawAnswers:
@@ -147,7 +163,7 @@ def read_rating(text: object, scale: tuple[int, int]) -> tuple[float, str]:
     The rating is NaN where there is none, or one that is wrong.
     """
     said = str(text).strip()
-    if not said:
+    if is_missing_word(said):
         return math.nan, ""
     match = re.fullmatch(r"([+-]?\d+(?:[.,]\d+)?)(?![\d.,])(?:\W\D*)?", said, re.DOTALL)
     if not match:

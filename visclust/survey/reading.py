@@ -1,7 +1,7 @@
 """A survey's answers back in, whatever it was run with, and checked: all is listed, and nobody is dropped."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import pandas as pd
 from visclust.annotation.answer_files import clean_name
 from visclust.annotation.constructs import EMOTIONS
 from visclust.annotation.ratings import check_scale, list_items
-from visclust.base.cells import read_cells
+from visclust.base.cells import fold_identity, read_cells
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_table
 from visclust.survey.qualtrics import looks_like_qualtrics, read_qualtrics_answers
@@ -159,7 +159,7 @@ def _find_format(path: Path, wanted: str) -> str:
     rows = read_cells(path)
     if looks_like_qualtrics(rows):
         return "qualtrics"
-    return "html" if rows and {"event_id", "annotator"} <= set(rows[0]) else "csv"
+    return "html" if rows and {"event_id", "annotator"} <= {cell.strip() for cell in rows[0]} else "csv"
 
 
 def _check_answers(
@@ -173,7 +173,7 @@ def _check_answers(
 ) -> SurveyRatings:
     """Sort raw answers into ratings, problems, and answers set aside, and describe each respondent."""
     problems = list(raw.problems)
-    submissions = _name_respondents(raw.submissions, assignment)
+    submissions = _name_respondents(raw.submissions, assignment, problems)
     why = pd.Series(_choose_submissions(raw, submissions, problems), submissions.index, dtype=object)
     submissions = submissions.assign(why=why)
     # A table without rows has no types of its own.
@@ -187,6 +187,7 @@ def _check_answers(
         list_problem(row["wrong"], "rating set to missing", row)
         for row in counted[counted["wrong"].ne("")].to_dict("records")
     ]
+    problems += _suspect_codes(counted, scale)
     ratings = _fill_in(counted, assignment, items, simulated=raw.simulated)
     table = pd.DataFrame(problems, columns=PROBLEM_COLUMNS)
     respondents = describe_respondents(
@@ -201,16 +202,59 @@ def _check_answers(
     return SurveyRatings(ratings, respondents, table, aside[columns].reset_index(drop=True))
 
 
-def _name_respondents(submissions: pd.DataFrame, assignment: pd.DataFrame) -> pd.DataFrame:
-    """Write respondents' names as the assignment does, where only spaces or the way of typing differ."""
-    known = {_clean(name): name for name in assignment["respondent"].unique()}
-    names = [known.get(_clean(name), str(name)) for name in submissions["respondent"]]
-    found = submissions.assign(respondent=names, known=[_clean(name) in known for name in names])
+def _name_respondents(
+    submissions: pd.DataFrame, assignment: pd.DataFrame, problems: list[dict[str, str]]
+) -> pd.DataFrame:
+    """Write respondents' names as the assignment does, where only spaces, case or the way of typing differ.
+
+    A number whose zeros in front a spreadsheet dropped is found too, where it can be only one, and listed.
+    """
+    names = assignment["respondent"].drop_duplicates().tolist()
+    exact = {_clean(name): name for name in names}
+    folded = _index_unique(names, fold_identity)
+    numbers = _index_unique([name for name in names if name.isdecimal()], lambda name: name.lstrip("0"))
+    written, known = [], []
+    for row in submissions.to_dict("records"):
+        said = str(row["respondent"])
+        name = exact.get(_clean(said)) or folded.get(fold_identity(said))
+        number = said.strip().removesuffix(".0")
+        if name is None and number.isdecimal() and (name := numbers.get(number.lstrip("0"))) is not None:
+            done = f"taken for {name}"
+            problems.append(list_problem("zeros of a respondent's number lost", done, row, value=said))
+        written.append(said if name is None else name)
+        known.append(name is not None)
+    found = submissions.assign(respondent=written, known=known)
     return found.astype({"submission": object, "respondent": object, "known": bool, "finished": bool})
 
 
 def _clean(name: object) -> str:
     return clean_name(str(name)) if str(name).strip() else ""
+
+
+def _index_unique(names: Sequence[str], key: Callable[[str], str]) -> dict[str, str]:
+    """Index names by a key, without those that share one."""
+    keys = pd.Series([key(name) for name in names], dtype=object)
+    return {each: name for each, name, twice in zip(keys, names, keys.duplicated(keep=False), strict=True)
+            if not twice}  # fmt: skip
+
+
+def _suspect_codes(counted: pd.DataFrame, scale: tuple[int, int]) -> list[dict[str, str]]:
+    """Say once where ratings look like codes of choices: many beyond the scale, or its other end unused."""
+    beyond = counted["wrong"].eq("out of range")
+    said = pd.to_numeric(counted["value"].astype(str).str.replace(",", ".").str.extract(r"(-?\d+)")[0])
+    given = said.notna()
+    if not beyond.any():
+        return []
+    low, high = int(said.min()), int(said.max())
+    shifted = beyond.sum() > 2 and (low > scale[0] or high < scale[1])
+    if beyond.sum() < 0.1 * given.sum() and not shifted:
+        return []
+    value = (
+        f"{int(beyond.sum())} of {int(given.sum())} ratings are not within {scale[0]} to {scale[1]}: they "
+    )
+    value += f"go from {low} to {high}"
+    done = "those on the scale are kept: check scale=, and whether the export holds codes of choices"
+    return [list_problem("ratings may be codes of choices", done, {}, value=value)]
 
 
 def _choose_submissions(
