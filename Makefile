@@ -22,7 +22,7 @@ annotate: .venv/.lab
 quick: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -q -m "not gpu and not browser and not slow"
+	$(BIN)/pytest -q -n auto --dist loadfile -m "not gpu and not browser and not slow"
 
 test: .venv/.test chromium
 	$(BIN)/ruff check .

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from visclust.base import backend
-from visclust.base.machine import memory_at_hand
 
 
 @pytest.fixture(autouse=True)
 def forget():
     """What is said once per process is said once per test here."""
-    for cached in (backend.explain_gpu, backend._announce_fallback):
+    for cached in (backend.explain_gpu, backend._announce):
         cached.cache_clear()
     yield
-    for cached in (backend.explain_gpu, backend._announce_fallback):
+    for cached in (backend.explain_gpu, backend._announce):
         cached.cache_clear()
 
 
@@ -75,8 +74,3 @@ def test_an_array_goes_to_the_gpu_and_back():
     assert backend.is_on_gpu(x)
     assert backend.to_host(x).tolist() == [0, 1, 2]
     assert backend.describe_device(x).startswith("gpu: ")
-
-
-def test_the_limit_that_binder_announces_counts(monkeypatch):
-    monkeypatch.setenv("MEM_LIMIT", str(2**21))
-    assert memory_at_hand() == 2**21

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+from collections.abc import Sized
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import visclust as vc
+from visclust.base import provenance
 from visclust.base.provenance import (
     describe_saved,
     digest_file,
@@ -125,6 +127,51 @@ def test_an_iterator_is_not_used_up():
     given = iter([1, 2])
     explain(given)
     assert list(given) == [1, 2]
+    given = (each for each in "ab")
+    assert explained(given)["parameters"]["value"] == "builtins.generator"
+    assert list(given) == ["a", "b"]
+
+
+class Tensor(Sized):
+    """An array of another library, as PyTorch makes them: its elements are arrays again, without end."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros(2)
+
+    def __iter__(self):
+        raise TypeError("iteration over a 0-d tensor")
+
+    def __contains__(self, value):
+        return False
+
+    def __len__(self):
+        return 2
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Tensor(), f"{__name__}.Tensor"),
+        (np.datetime64("2018-06-14"), "2018-06-14"),
+        (np.timedelta64(2, "D"), "2 days"),
+        ([].append, "builtins.builtin_function_or_method"),
+    ],
+    ids=["tensor", "date", "span", "method"],
+)
+def test_no_argument_stops_a_call_by_what_the_record_says_of_it(value, expected):
+    assert json.loads(json.dumps(explained(value)["parameters"]["value"])) == expected
+
+
+def test_an_index_of_several_levels_is_told_by_its_digest():
+    index = pd.MultiIndex.from_product([["a", "b"], [1]])
+    assert explained(index)["parameters"]["value"] == {"length": 2, "digest": digest_input(index.to_frame())}
+
+
+def test_what_people_keep_under_the_name_of_the_record_is_none():
+    table = numbers()
+    table.attrs["provenance"] = "from the archive"
+    assert "inputs_made_by" not in explained(table)
+    assert describe_saved(table)["function"] is None
 
 
 def test_data_inside_mappings_lists_and_results_become_inputs_by_name():
@@ -177,13 +224,18 @@ def test_a_result_read_from_a_cache_keeps_the_record_it_brings():
     assert record_of(recall().table)["made_at"] == "2020-01-01"
 
 
-def test_nested_functions_have_records_of_their_own():
+def test_what_a_call_within_a_recorded_call_notes_is_not_said_of_the_outer_one():
+    @recorded
+    def inner(table):
+        assert note_run(parameters={"inside": 1})["parameters"] == {"inside": 1}
+        return double(table, by=3)
+
     @recorded
     def outer(table):
         note_run(parameters={"before": 1})
-        inner = double(table, by=3)
-        note_run(parameters={"after": record_of(inner)["parameters"]["by"]})
-        return inner
+        made = inner(table)
+        note_run(parameters={"after": 3})
+        return made
 
     record = record_of(outer(numbers()))
     assert record["function"] == "outer"
@@ -347,3 +399,25 @@ def test_digests_of_ids_depend_on_their_order_and_those_of_texts_are_short():
     assert digest_ids(["a", "b"]) != digest_ids(["b", "a"])
     assert digest_text("answers/ana.jsonl") == "ad5e98aafbbf518a"
     assert len(digest_text("\ud83d", digits=8)) == 8
+
+
+def test_a_call_within_a_recorded_call_makes_no_record_but_where_a_result_keeps_one(monkeypatch):
+    made = []
+    begin = provenance._begin
+    monkeypatch.setattr(
+        provenance, "_begin", lambda *arguments: made.append(arguments[0]) or begin(*arguments)
+    )
+
+    @recorded
+    def inner(x):
+        return pd.DataFrame({"sum": [x.sum()]})
+
+    @recorded
+    def outer(x):
+        assert inner(x).attrs == {}
+        assert vc.cluster_once(x, n_clusters=2).provenance["function"] == "cluster_once"
+        return inner(x)
+
+    x = np.arange(8, dtype="float32").reshape(4, 2)
+    assert outer(x).attrs["provenance"]["function"] == "outer"
+    assert made == ["outer", "cluster_once"]

@@ -160,7 +160,7 @@ def test_the_first_block_on_a_gpu_compiles_and_does_not_count_in_the_time(strict
 
 
 def test_k_means_without_cuml_says_so_once(strict, x, capsys):
-    backend._announce_own_lloyd.cache_clear()  # another test may have heard it
+    backend._announce.cache_clear()  # another test may have heard it
     for _ in range(2):
         fit_kmeans(strict(x), 3, seed=0)
     assert capsys.readouterr().out.count("k-means runs on CuPy alone") == 1

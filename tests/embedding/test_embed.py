@@ -12,7 +12,7 @@ from PIL import Image
 from small_encoders import MeanColours, colour_encoder, to_tensor
 
 import visclust as vc
-from visclust.base import machine
+from visclust.base import backend, machine
 from visclust.embedding.encoders import EncoderChoice
 from visclust.images.batches import iterate_batches, list_files
 from visclust.images.reading import read_image
@@ -313,7 +313,7 @@ def test_little_memory_means_one_worker(monkeypatch):
 
 def test_auto_says_once_that_there_is_no_gpu_and_gpu_is_an_error(corpus, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    machine._announce_fallback.cache_clear()
+    backend._announce.cache_clear()
     options = {"encoder": "efficientnet_lite0", "progress": False}
     for _ in range(2):
         assert vc.embed_images(corpus.head(1), **options).provenance["device"] == "cpu"

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import visclust as vc
+from visclust.base.provenance import digest_input
 from visclust.embedding.embed import Embedding
 
 IDS = ["a", "b", "c"]
@@ -23,6 +24,17 @@ def test_an_embedding_comes_back_as_it_was(folder):
     assert loaded.x.dtype == np.float32
     assert loaded.image_ids == IDS
     assert loaded.provenance == {"parameters": {"encoder": "toy"}}
+
+
+def test_a_matrix_changed_after_it_was_made_is_saved_with_a_record_that_says_so(tmp_path):
+    x = np.arange(6, dtype="float32").reshape(3, 2)
+    made = Embedding(x, IDS, {**vc.describe_run("embed_images"), "result": {"x": digest_input(x)}})
+    vc.save_embedding(made, tmp_path, name="same")
+    vc.save_embedding(made._replace(x=x * 2), tmp_path, name="doubled")
+    assert vc.read_provenance(tmp_path / "same.npy") == made.provenance
+    doubled = vc.read_provenance(tmp_path / "doubled.npy")
+    assert (doubled["function"], doubled["changed_after"]) == ("embed_images", True)
+    assert doubled["result"] == {"x": digest_input(x * 2)}
 
 
 @pytest.mark.parametrize(

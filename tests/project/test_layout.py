@@ -110,6 +110,48 @@ def test_a_folder_imports_only_the_folders_before_it():
     assert sorted(wrong) == []
 
 
+def list_names_taken_from_the_package(path):
+    """Give what a file takes from `visclust` itself, which offers the names of all floors."""
+    tree = ast.parse(path.read_text())
+    called, names = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            called |= {
+                alias.asname or "visclust"
+                for alias in node.names
+                if alias.name == "visclust" or (alias.name.startswith("visclust.") and not alias.asname)
+            }
+        elif isinstance(node, ast.ImportFrom) and node.module == "visclust":
+            names |= {alias.name for alias in node.names}
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return names | {
+        each.attr for each in attributes if isinstance(each.value, ast.Name) and each.value.id in called
+    }
+
+
+def test_a_folder_takes_nothing_but_the_version_from_the_package_itself():
+    # `visclust.compare_groups` would import a higher floor when it is used, and no import would show it.
+    wrong = {
+        str(path.relative_to(ROOT)): names
+        for path in MODULES
+        if path.parent.name in FLOORS and (names := list_names_taken_from_the_package(path) - {"__version__"})
+    }
+    assert wrong == {}
+
+
+def test_only_the_doors_import_by_text():
+    # Such imports would escape the order of floors.
+    found = {
+        str(path.relative_to(ROOT / "visclust"))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name | ast.Attribute | ast.alias)
+        and {"import_module", "__import__"}
+        & {getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", "")}
+    }
+    assert found == {"_lazy.py"}
+
+
 def test_every_folder_of_the_package_is_a_floor():
     folders = {path.parent.name for path in MODULES} - {"visclust"}
     assert folders == set(FLOORS)

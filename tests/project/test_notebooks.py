@@ -1,11 +1,15 @@
 """The notebook series: its form, and one headless run of all, since later ones read files of earlier ones."""
 
+import inspect
+import json
 import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
+import visclust as vc
 from visclust.notebook_run import run_notebooks, write_index
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -20,6 +24,11 @@ def series(tmp_path_factory):
         pytest.skip("there are no notebooks to run")  # test_there_are_notebooks fails
     to = tmp_path_factory.mktemp("series")
     return to, run_notebooks(FOLDER, to=to).set_index("notebook")
+
+
+# Notebooks and their pictures; and chunks of an embedding, a cache that says with what settings it was made.
+WITHOUT_RECORD = ("notebooks/", "pictures/", "index.html", "embedding_chunks/")
+RECORDS = (".json",)  # beside the file that they tell of; survey.json tells of its folder
 
 
 def read(path):
@@ -78,6 +87,7 @@ def test_code_cells_have_at_most_ten_lines_and_define_nothing(path):
         assert not re.search(r"^\s*(async\s+)?(def|class)\s", cell.source, re.MULTILINE), cell.source
 
 
+@pytest.mark.slow
 @each_notebook
 def test_a_notebook_runs_headless(series, path):
     to, runs = series
@@ -85,6 +95,7 @@ def test_a_notebook_runs_headless(series, path):
     nbformat.validate(read(to / "notebooks" / path.name))
 
 
+@pytest.mark.slow
 @each_notebook
 def test_every_chart_of_a_run_is_saved_with_its_picture(series, path):
     to, _ = series
@@ -93,8 +104,87 @@ def test_every_chart_of_a_run_is_saved_with_its_picture(series, path):
         assert not any("vega" in kind for kind in kinds) or "image/png" in kinds, cell.source
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_shows_pictures_of_the_series(series):
     to, runs = series
     page = write_index([to / "notebooks" / f"{name}.ipynb" for name in runs.index], to=to).read_text()
     assert page.count("<h2>") == len(NOTEBOOKS)
     assert "<img" in page
+
+
+def test_no_notebook_types_a_record():
+    assert [path.stem for path in NOTEBOOKS if "describe_run" in path.read_text()] == []
+
+
+@pytest.mark.slow
+def test_every_file_of_the_series_carries_the_whole_record_of_its_run(series):
+    to, _ = series
+    faults = {}
+    for path in sorted(path for path in to.rglob("*") if path.is_file()):
+        name = path.relative_to(to).as_posix()
+        if not name.startswith(WITHOUT_RECORD) and path.suffix not in RECORDS:
+            faults[name] = list_faults(read_record(path, to))
+    assert {name: found for name, found in faults.items() if found} == {}
+    assert {
+        "clusters.parquet",
+        "clustering_log.parquet",
+        "cluster_descriptions.csv",
+        "clusters.html",
+        "embeddings/pretrained.npy",
+        "frames.parquet",
+        "grid.parquet",
+        "group_contrasts.parquet",
+        "survey/respondents.csv",
+    } <= faults.keys()
+    assert any(name.endswith(".safetensors") for name in faults)
+
+
+@pytest.mark.slow
+def test_a_digest_in_one_record_is_found_in_the_record_of_the_file_that_was_read(series):
+    to, _ = series
+    made = {path.stem: vc.read_provenance(path) for path in to.glob("*.parquet")}
+    pairs = {
+        "sample": "clusters",
+        "group_contrasts": "sample",
+        "simulated_ratings": "assignment",
+        "configuration_scores": "gold",
+    }
+    for later, earlier in pairs.items():
+        [record] = made[later].get("made_from", [made[later]])[:1]
+        assert record["inputs"][earlier] == made[earlier]["result"], later
+        assert record["inputs_made_by"][earlier]["function"] == made[earlier]["function"]
+
+
+def read_record(path, to):
+    if path.suffix == ".npz":
+        with np.load(path) as saved:
+            return json.loads(saved["record"].tobytes())["provenance"]
+    if path.is_relative_to(to / "survey"):
+        return json.loads((to / "survey" / "survey.json").read_text())
+    if path.suffix == ".html":
+        data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', path.read_text(), re.DOTALL)
+        return json.loads(data[1])["provenance"]
+    return vc.read_provenance(path)
+
+
+def list_faults(record):
+    """List what a record lacks or says of no function of ours; of parts put together, what theirs lack."""
+    if record.get("made_from"):
+        return [fault for part in record["made_from"] for fault in list_faults(part)]
+    function = getattr(vc, record.get("function") or "", None)
+    if function is None:
+        return [f"function {record.get('function')!r}"]
+    told = {*record["parameters"], *(name.partition(".")[0] for name in record["inputs"])}
+    options = inspect.signature(function).parameters
+    several = {name for name, option in options.items() if option.kind is option.VAR_KEYWORD}
+    digest = re.compile("[0-9a-f]{32}")
+    lacking = {
+        **{name: name in told for name in options.keys() - several - {"seed"}},
+        "seed": ("seed" in options) == isinstance(record["seed"], int),
+        "inputs": bool(record["inputs"]) and all(map(digest.fullmatch, record["inputs"].values())),
+        "device": record["device"] == "cpu" or record["device"].startswith("gpu: "),
+        "versions": {"python", "visclust", "numpy", "pandas", "torch"} <= record["versions"].keys(),
+        "made_at": record["made_at"].startswith("20"),
+        "changed_after": "changed_after" not in record,
+    }
+    return [name for name, holds in lacking.items() if not holds]

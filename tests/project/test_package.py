@@ -1,9 +1,11 @@
 """The package as its users meet it: its names, their stubs and documentation, and what importing it costs."""
 
 import ast
+import inspect
 import os
 import subprocess
 import sys
+import textwrap
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +31,17 @@ def test_every_name_is_there_with_a_documented_example():
         documentation = getattr(vc, name).__doc__ if callable(getattr(vc, name)) else "".join(headings)
         missing += [f"{name}: {heading.strip()}" for heading in headings if heading not in documentation]
     assert missing == []
+
+
+def test_a_name_whose_own_lines_raise_says_so():
+    silent = []
+    for name in vc.__all__:
+        function = inspect.unwrap(getattr(vc, name))
+        if inspect.isfunction(function):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+            raises = any(isinstance(node, ast.Raise) for node in ast.walk(tree))
+            silent += [name] if raises and "Raises\n" not in function.__doc__ else []
+    assert silent == []
 
 
 def test_a_folder_shows_the_names_of_its_own_stage_and_the_package_shows_all():

@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import hashlib
 import json
 import math
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from visclust.base.files import flush_folder
+from visclust.base.provenance import digest_text
 
 try:
     import fcntl
@@ -115,7 +115,7 @@ def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bo
     of a name and the way its accents are typed do not count. Files of simulated answers are named so.
     """
     name = clean_name(annotator)
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = digest_text(name, digits=8)
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "annotator"
     if slug.startswith(SIMULATED):

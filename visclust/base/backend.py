@@ -1,6 +1,7 @@
 """The only file that imports CuPy or cuML: where arrays live, and what computes on them."""
 
 import importlib.util
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -22,10 +23,26 @@ def explain_gpu() -> str:
     return ""
 
 
-@cache
-def _announce_fallback(reason: str) -> None:
-    # Cached, so that it is said once per reason and process.
-    print(f"No GPU is used: {reason} Working on the CPU.")
+def decide_on_gpu(device: str, explain: Callable[[], str], *, announcement: str) -> bool:
+    """Decide by "auto", "cpu" or "gpu" whether a GPU is used, where `explain` says why none can be, or "".
+
+    Without one, "gpu" is a RuntimeError; "auto" prints the announcement, with the reason in it, once.
+    """
+    if device not in ("auto", "cpu", "gpu"):
+        raise ValueError(f'Expected device "auto", "cpu" or "gpu", got {device!r}.')
+    if device == "cpu":
+        return False
+    reason = explain()
+    if reason and device == "gpu":
+        raise RuntimeError(f'device="gpu" was asked for. {reason} Or use device="auto".')
+    if reason:
+        _announce(announcement.format(reason=reason))
+    return not reason
+
+
+@cache  # so that it is said once per process
+def _announce(text: str) -> None:
+    print(text)
 
 
 def to_device(x: Any, *, device: str = "auto") -> Any:
@@ -56,19 +73,12 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
     >>> to_device(np.zeros((2, 2), dtype="float32"), device="cpu").dtype
     dtype('float32')
     """
-    if device not in ("auto", "cpu", "gpu"):
-        raise ValueError(f'Expected device "auto", "cpu" or "gpu", got {device!r}.')
-    if device == "cpu":
+    announcement = "No GPU is used: {reason} Working on the CPU."
+    if not decide_on_gpu(device, explain_gpu, announcement=announcement):
         return to_host(x)
-    reason = explain_gpu()
-    if not reason:
-        import cupy
+    import cupy
 
-        return cupy.asarray(x)
-    if device == "gpu":
-        raise RuntimeError(f'device="gpu" was asked for. {reason} Or use device="auto".')
-    _announce_fallback(reason)
-    return to_host(x)
+    return cupy.asarray(x)
 
 
 def get_namespace(x: Any) -> ModuleType:
@@ -112,7 +122,7 @@ def run_gpu_lloyd(x: Any, centers: Any, *, max_iter: int) -> tuple[Any, Any, flo
     try:
         from cuml.cluster import KMeans
     except ImportError as error:
-        _announce_own_lloyd(str(error))
+        _announce(f"k-means runs on CuPy alone, by visclust's own code: cuML cannot be used ({error}).")
         return None
     import cupy
 
@@ -154,11 +164,6 @@ def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> 
 
     model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, output_type="cupy")
     return cupy.asarray(model.fit_transform(cupy.ascontiguousarray(x, dtype=cupy.float32)))
-
-
-@cache
-def _announce_own_lloyd(reason: str) -> None:
-    print(f"k-means runs on CuPy alone, by visclust's own code: cuML cannot be used ({reason}).")
 
 
 def is_on_gpu(x: Any) -> bool:

@@ -15,8 +15,11 @@ def resample_sums(
 ) -> np.ndarray:
     """Resample rows with replacement and add up each column, many times.
 
-    Rows with the same values are drawn together as one multinomial count, which has the same distribution
-    as drawing them singly and takes less time.
+    Of `values` (n, m), each row adds to each of m sums; what comes back is (n_bootstrap, m). All sums of a
+    resample rest on the same rows, so that their differences are paired. With `strata` (n,), every resample
+    has as many rows of each stratum as the data have. Rows with the same values are drawn together as one
+    multinomial count, which has the same distribution as drawing them singly and takes less time. See Efron
+    & Tibshirani (1993), An Introduction to the Bootstrap, chapters 6 and 13.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not len(values) or n_bootstrap < 1:
@@ -40,7 +43,10 @@ def resample_sums(
 
 
 def find_interval(replicates: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Read the percentile interval from bootstrap replicates, leaving out those that are undefined."""
+    """Read the percentile interval from replicates (n_bootstrap, …), leaving out those that are NaN.
+
+    An estimate without any defined replicate has NaN at both ends.
+    """
     check_level(level)
     tail = (1 - level) / 2
     with warnings.catch_warnings():

@@ -11,7 +11,11 @@ _PENDING = 2**21
 
 
 def connect_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
-    """Find the connected components of n items from blocks of pairs, without holding all pairs at once."""
+    """Find the connected components of n items from blocks of pairs, without holding all pairs at once.
+
+    A block is two arrays with the places of the first and the second of each pair; the components come as
+    whole numbers from 0, shape (n,).
+    """
     component = np.arange(n)
     pending: list[tuple[np.ndarray, np.ndarray]] = []
     waiting = 0

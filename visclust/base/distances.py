@@ -36,7 +36,11 @@ def square_lengths(rows: Any) -> Any:
 
 
 def measure_block(rows: Any, others: Any, norms: Any, other_norms: Any, *, same: bool) -> Any:
-    """Measure all distances between two sets of centred rows."""
+    """Measure all distances (m, p) in float32 between two sets of rows from `center_rows`.
+
+    `norms` and `other_norms` are their squared lengths; `same` says that both are the same rows. Identical
+    rows are at distance exactly 0.
+    """
     xp = get_namespace(rows)
     block = (rows * np.float32(-2)) @ others.T
     block += norms[:, None]

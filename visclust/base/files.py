@@ -28,6 +28,11 @@ def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object
         The final name. After a crash at any moment it holds either the old
         content or the new, never a part.
 
+    Raises
+    ------
+    OSError
+        If the folder cannot be written; what `write` raises is passed on. The old file stays.
+
     Examples
     --------
     >>> import tempfile

@@ -1,13 +1,13 @@
-"""How much memory this process may use: the limit of its container or Binder session counts too."""
+"""What this machine has for the process: memory (limits of containers and Binder count), threads, a GPU."""
 
 import os
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visclust.base.backend import decide_on_gpu
+
 if TYPE_CHECKING:
     import torch
-
 
 _LITTLE_MEMORY = 3 * 2**30
 
@@ -15,7 +15,10 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 
 def memory_at_hand() -> int:
-    """Find how much memory this process may use in all."""
+    """Find how many bytes of memory this process may use in all.
+
+    The least of what the machine has, what the container allows, and what JupyterHub and Binder announce.
+    """
     limits = [_read_available()]
     for path in _CGROUP_LIMITS:
         text = _read_text(path)
@@ -46,30 +49,22 @@ def _read_text(path: str) -> str:
 
 
 def pick_torch_device(device: str = "auto") -> "torch.device":
-    """Pick the device that torch computes on."""
+    """Pick the device that torch computes on: the CPU or the first GPU; "auto" says where there is none."""
     import torch
 
-    if device not in ("auto", "cpu", "gpu"):
-        raise ValueError(f'Expected device "auto", "cpu" or "gpu", got {device!r}.')
-    if device == "cpu":
-        return torch.device("cpu")
+    gpu = decide_on_gpu(device, _explain_torch, announcement="Encoders run on the CPU: {reason}")
+    return torch.device("cuda", 0) if gpu else torch.device("cpu")
+
+
+def _explain_torch() -> str:
+    """Say in one line why torch cannot use a GPU here; the empty string where it can."""
+    import torch
+
     if torch.cuda.is_available():
-        return torch.device("cuda", 0)
-    reason = (
-        "torch sees no NVIDIA GPU: check that `nvidia-smi` lists one."
-        if torch.backends.cuda.is_built()
-        else "this torch was built without CUDA: install one with CUDA on a machine with an NVIDIA GPU."
-    )
-    if device == "gpu":
-        raise RuntimeError(f'device="gpu" was asked for, but {reason} Or use device="auto".')
-    _announce_fallback(reason)
-    return torch.device("cpu")
-
-
-@cache
-def _announce_fallback(reason: str) -> None:
-    # Cached, so that it is said once per process.
-    print(f"Encoders run on the CPU: {reason}")
+        return ""
+    if torch.backends.cuda.is_built():
+        return "PyTorch sees no NVIDIA GPU: check that `nvidia-smi` lists one."
+    return "PyTorch was built without CUDA here: install one with CUDA on a machine with an NVIDIA GPU."
 
 
 def describe_torch_device(device: "torch.device") -> str:
@@ -80,6 +75,9 @@ def describe_torch_device(device: "torch.device") -> str:
 
 
 def choose_workers() -> int:
-    """Choose how many threads decode images: one per core, one only where memory is short."""
+    """Choose how many threads decode images: one per core, one only where memory is short, 16 at most.
+
+    Beyond 16, one process cannot hand more images on.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if memory_at_hand() < _LITTLE_MEMORY else min(cores, 16)

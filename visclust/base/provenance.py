@@ -57,7 +57,7 @@ class Record(dict):
 
 
 # The record of the recorded function that is running, innermost.
-_running: ContextVar[dict[str, Any] | None] = ContextVar("visclust_running", default=None)
+_running: ContextVar["_Run | None"] = ContextVar("visclust_running", default=None)
 
 
 def describe_run(
@@ -137,15 +137,35 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
                 arguments |= arguments.pop(name)
-        record = _begin(function.__name__, arguments, paths)
-        token = _running.set(record)
+        begin = functools.partial(_begin, function.__name__, arguments, paths)
+        nested = _running.get() is not None
+        current = _Run(begin) if nested else _Run(begin, begin())
+        token = _running.set(current)
         try:
             result = function(*args, **kwargs)
         finally:
             _running.reset(token)
-        return _stamp(result, {**record, "made_at": _now()})
+        # The outer call marks what an inner one returns: only a result that keeps its record in a field needs
+        # one of its own, and digests inside loops cost more than the work.
+        if nested and "provenance" not in getattr(result, "_fields", ()):
+            return result
+        return _stamp(result, {**current.open(), "made_at": _now()})
 
     return run
+
+
+class _Run:
+    """The record of a call that is running, made when it is first asked for."""
+
+    def __init__(self, begin: Callable[[], dict[str, Any]], record: dict[str, Any] | None = None) -> None:
+        self._begin = begin
+        self._record = record
+
+    def open(self) -> dict[str, Any]:
+        """Give the record, to be added to."""
+        if self._record is None:
+            self._record = self._begin()
+        return self._record
 
 
 def note_run(
@@ -159,9 +179,10 @@ def note_run(
     Gives the record as it is then, for files that the function writes itself; outside any recorded function
     an empty one. What is added stands in the place of what the arguments said under the same name.
     """
-    record = _running.get()
-    if record is None:
+    run = _running.get()
+    if run is None:
         return {}
+    record = run.open()
     record["parameters"] |= {name: _describe(value) for name, value in (parameters or {}).items()}
     record["inputs"] |= _digest_all(inputs)
     if device is not None:
@@ -194,7 +215,7 @@ def describe_saved(
     sources = [_recall(each) for each in made_from]
     if sources:
         record = {**nobody, "made_from": sources, "result": digest_input(table)}
-    elif "provenance" in table.attrs:
+    elif _find_record(table):
         record = _recall(table)
     else:
         note = "How the table was made is not known: it came without a record."
@@ -202,11 +223,20 @@ def describe_saved(
     return record | dict(provenance or {})
 
 
+def _find_record(made: Any) -> dict[str, Any]:
+    """Give the record that a table or a result carries; what people keep under its name is none."""
+    carrier = (
+        made.attrs if isinstance(made, pd.DataFrame) else {"provenance": getattr(made, "provenance", None)}
+    )
+    record = carrier.get("provenance")
+    return dict(record) if isinstance(record, Mapping) else {}
+
+
 def _recall(made: Any) -> dict[str, Any]:
     """Give the record that a table or a result carries, with the digest of a table as it is now."""
+    record = _find_record(made)
     if not isinstance(made, pd.DataFrame):
-        return dict(getattr(made, "provenance", {}))
-    record = dict(made.attrs.get("provenance", {}))
+        return record
     returned, now = record.get("result"), digest_input(made)
     if record and returned != now:
         # Files written before records held digests leave it open.
@@ -230,7 +260,7 @@ def _begin(function: str, arguments: dict[str, Any], paths: Collection[str]) -> 
     record = describe_run(function, parameters=parameters, seed=seed, inputs=inputs, device=device)
     made_by = {}
     for name, value in found.items():
-        known = value.attrs.get("provenance") if isinstance(value, pd.DataFrame) else None
+        known = _find_record(value)
         if known:
             made_by[name] = {key: known.get(key) for key in ("function", "parameters", "seed")}
             if known.get("result") != inputs[name]:
@@ -250,11 +280,11 @@ def _describe(value: Any, name: str = "", found: dict[str, Any] | None = None) -
         return _DATA
     if value is None or isinstance(value, bool | int | str):
         return value
+    if isinstance(value, os.PathLike | date | np.datetime64 | np.timedelta64):  # a datetime is a date
+        return str(value)
     if isinstance(value, float | np.generic):
         plain = value.item() if isinstance(value, np.generic) else value
         return plain if not isinstance(plain, float) or math.isfinite(plain) else str(plain)
-    if isinstance(value, os.PathLike | date):  # a datetime is a date
-        return str(value)
     if isinstance(value, pd.Series | pd.Index):
         return {"length": len(value), "digest": digest_input(_frame(value))}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -265,7 +295,8 @@ def _describe(value: Any, name: str = "", found: dict[str, Any] | None = None) -
         parts = {str(key): _describe(each, f"{name}.{key}", found) for key, each in value.items()}
         rest = {key: each for key, each in parts.items() if each is not _DATA}
         return rest if rest or not parts else _DATA
-    if isinstance(value, Collection) and not isinstance(value, bytes):
+    # Arrays of other libraries are not taken apart: the function says what it expected instead of them.
+    if isinstance(value, Collection) and not isinstance(value, bytes) and not hasattr(value, "__array__"):
         # A set has no order of its own.
         items = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
         listed = [_describe(each, f"{name}.{place}", found) for place, each in enumerate(items)]
@@ -273,7 +304,8 @@ def _describe(value: Any, name: str = "", found: dict[str, Any] | None = None) -
         if len(listed) > _LISTED:
             return {"length": len(listed), "digest": digest_ids(map(str, listed))}
         return listed if listed or not items else _DATA
-    kind = value if hasattr(value, "__qualname__") else type(value)
+    # A generator has a name but no module, and some built-in methods have none either.
+    kind = value if hasattr(value, "__qualname__") and getattr(value, "__module__", None) else type(value)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -286,6 +318,8 @@ def _is_named_tuple(value: Any) -> bool:
 
 
 def _frame(values: pd.Series | pd.Index) -> pd.DataFrame:
+    if isinstance(values, pd.MultiIndex):
+        return values.to_frame(index=False)
     if isinstance(values, pd.Index):
         return values.to_frame(index=False, name="values")
     return pd.DataFrame({"index": values.index, "values": values.array})

@@ -34,6 +34,11 @@ def measure_goodness(x: Any, codes: Any, *, sums: Any, name: str = "silhouette")
     float
         The fit.
 
+    Raises
+    ------
+    ValueError
+        If `name` is none of the four.
+
     Source
     ------
     Rousseeuw (1987) for silhouettes; Calinski and Harabasz (1974), A dendrite method for cluster analysis,

@@ -3,7 +3,6 @@
 Each finished configuration is saved, so that a search that was interrupted goes on where it stopped.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
 from visclust.base.files import write_atomically
 from visclust.base.progress import WorkBar
-from visclust.base.provenance import describe_run, digest_input, recorded
+from visclust.base.provenance import describe_run, digest_input, digest_text, recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import ClusteringResult, cluster_once
 from visclust.clustering.iterative import cluster_workspace
@@ -281,7 +280,7 @@ def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[s
 def _name_configuration(input_digest: str, method: str, settings: dict[str, Any], seed: int) -> str:
     """Name a configuration by everything that its result depends on."""
     parts = json.dumps([_ALGORITHM, input_digest, method, settings, seed], sort_keys=True)
-    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+    return digest_text(parts, digits=32)
 
 
 def _save_configuration(folder: Path | None, key: str, result: ClusteringResult) -> None:

@@ -59,6 +59,11 @@ def fit_kmeans(
     KMeansFit
         ``labels`` (int array, n), ``centers`` (k, d), ``inertia``.
 
+    Raises
+    ------
+    ValueError
+        If `n_clusters` is below 1 or above n, or `n_init` below 1.
+
     Source
     ------
     Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding, SODA '07; the greedy

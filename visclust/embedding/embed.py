@@ -1,6 +1,5 @@
 """Turn images into a matrix of features with a pretrained network, in chunks that survive a killed run."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 from visclust.base.files import write_atomically, write_text
 from visclust.base.machine import choose_workers, describe_torch_device
 from visclust.base.progress import WorkBar
-from visclust.base.provenance import digest_ids, list_versions, note_run, recorded
+from visclust.base.provenance import digest_ids, digest_text, list_versions, note_run, recorded
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
 from visclust.images.batches import ImageFile, iterate_batches, list_files
 
@@ -235,7 +234,7 @@ def _open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Pa
     in it says what they were.
     """
     text = json.dumps(settings, sort_keys=True, indent=2)
-    folder = Path(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = Path(cache) / digest_text(text)
     if not (folder / "settings.json").exists():
         write_text(folder / "settings.json", text)
     return folder

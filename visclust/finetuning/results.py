@@ -1,6 +1,5 @@
 """The result of a training: made, written beside the encoder's file, and read again where it is finished."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.files import write_text
-from visclust.base.provenance import digest_file
+from visclust.base.provenance import digest_file, digest_text
 from visclust.embedding.weights import write_tensors
 from visclust.finetuning.labels import LabelledImages
 from visclust.finetuning.network import TrainedNetwork, TrainingSettings
@@ -59,7 +58,7 @@ class FineTuning(NamedTuple):
 
 def digest_settings(settings: dict[str, Any]) -> str:
     """Digest everything that a training's result depends on, as 32 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=_to_plain).encode()).hexdigest()[:32]
+    return digest_text(json.dumps(settings, sort_keys=True, default=_to_plain), digits=32)
 
 
 def make_result(

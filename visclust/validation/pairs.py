@@ -1,6 +1,5 @@
 """Draw the pairs of images that people judge, each with the probability that it was drawn."""
 
-import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.backend import to_host
 from visclust.base.columns import check_clusters
-from visclust.base.provenance import recorded
+from visclust.base.provenance import digest_text, recorded
 from visclust.base.tables import UNASSIGNED, check_table, check_used
 
 _PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
@@ -223,7 +222,7 @@ def _split_quota(n_pairs: int, shares: np.ndarray, available: np.ndarray) -> np.
 
 def _name_pair(image_a: str, image_b: str) -> str:
     # Derived from the images alone: a second sample or a swapped side never gives a pair another name.
-    return hashlib.sha256("\n".join(sorted((image_a, image_b))).encode()).hexdigest()[:16]
+    return digest_text("\n".join(sorted((image_a, image_b))))
 
 
 def _group_rows(labels: np.ndarray) -> _Members:

@@ -133,6 +133,11 @@ def plot_iterative_against_single(
         One panel per value of `by`: configurations from best to worst with their intervals, the baseline as a
         line, and the share above it.
 
+    Raises
+    ------
+    ValueError
+        If a column is missing, or `measure` is none that the points could be of.
+
     Source
     ------
     Casas et al., "Automated Visual Clustering …", Figure 7.

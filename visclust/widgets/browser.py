@@ -3,7 +3,6 @@
 The widget does what its view in the browser asks for, and puts each note on disk before it is acknowledged.
 """
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ import visclust
 from visclust.base.backend import check_embedding, to_host
 from visclust.base.columns import check_clusters
 from visclust.base.distances import center_rows, measure_block, square_lengths
+from visclust.base.provenance import digest_text
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters, tabulate_notes
 from visclust.images.index import locate_images
@@ -427,9 +427,9 @@ def browse_clusters(
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     catalogue = catalogue_clusters(clusters, image_posts.count_by)
     keys = key_clusters(clusters)
-    version = f"browser {getattr(visclust, '__version__', '0.1.0')}"
+    version = f"browser {visclust.__version__}"
     log = NoteLog(keys, researcher=researcher, save_to=save_to, widget_version=version)
-    study = hashlib.sha256(str(log.path).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    study = digest_text(str(log.path))
     settings = {
         "researcher": log.researcher,
         "frames": list(frames),

@@ -93,7 +93,7 @@ class Task(NamedTuple):
             "max_unsaved": int(max_unsaved),
             "revisit_skipped": False,
             "autofocus": False,
-            "widget_version": f"{self.kind} {getattr(visclust, '__version__', '0.1.0')}",
+            "widget_version": f"{self.kind} {visclust.__version__}",
             "storage_key": digest_text(" ".join([study, *self.marks])),
         }
         return shared | self.controls
