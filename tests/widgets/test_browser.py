@@ -118,6 +118,27 @@ def test_words_are_found_in_posts_whatever_their_capitals(open_browser):
     assert [row[1] for row in state["parts"]["rows"]] == [6, 4, 2]
 
 
+def test_posts_are_filtered_by_author_and_days_and_counted_for_sorting(open_browser):
+    browser = open_browser()
+    assert browser.settings["has_authors"]
+    assert browser.settings["has_times"]
+    (state,) = tell(browser, "ready")
+    assert {one["cluster"]: one["posts"] for one in state["parts"]["clusters"]} == {0: 2, 1: 1, -1: 0}
+    for asked, expected in (
+        ({"author": "ANA"}, [[0, 1]]),
+        ({"author": "", "since": "2018-07-02"}, [[0, 1]]),
+        ({"since": "", "until": "2018-07-01"}, [[0, 1]]),
+        ({"since": "2018-07-03", "until": ""}, []),
+        ({"since": ""}, [[0, 6], [1, 4], [-1, 2]]),
+        ({"author": "ben", "words": "march"}, []),  # both of one post
+    ):
+        (state,) = tell(browser, "filter", **asked)
+        assert [row[:2] for row in state["parts"]["rows"]] == expected
+    assert state["parts"]["author"] == "ben"
+    (state,) = tell(browser, "filter", since="yesterday")
+    assert "Expected a day such as 2018-06-30" in state["error"]
+
+
 def test_a_list_under_another_filter_has_another_name(open_browser):
     browser = open_browser()
     names = [

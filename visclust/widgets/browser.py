@@ -46,6 +46,7 @@ _ZOOM_SIDE = 1600  # pixels; a large screen
 _POSTS = 50  # of one image; a viral one has thousands
 _LIKE = 120  # images shown as being most like one
 _MOST_AT_ONCE = 400  # thumbnails in one request; a screen has fewer
+_FILTERS = ("words", "author", "since", "until", "frame")
 _FRAME_LENGTH = 200  # letters
 _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
@@ -195,11 +196,9 @@ class ClusterBrowser(anywidget.AnyWidget):
         self._tell(part)
 
     def _filter(self, message: Mapping[str, Any]) -> None:
-        """Filter by words, by kind of cluster, or by both."""
-        words = message.get("words")
-        matches = self._posts.find_images(words.strip()) if words and words.strip() else ()
-        state = filter_clusters(self._state, shown=message.get("shown"), words=words, matches=matches)
-        self._state = state
+        """Filter by words, author, days, frame or kind of cluster, or by several of them."""
+        asked = {name: message.get(name) for name in ("shown", *_FILTERS)}
+        self._state = filter_clusters(self._state, **asked, find=self._posts.find_images)
         self._tell("rows", "sheet")
 
     def _open_like(self, image: int) -> None:
@@ -249,11 +248,11 @@ class ClusterBrowser(anywidget.AnyWidget):
         if changed:
             content["clusters"] = [describe_cluster(state, one, self._keys.get(one)) for one in changed]
         if "rows" in parts:
-            self._filters += bool(state.words)
+            self._filters += state.filters_images
             rows = list_rows(state)
             self._row_lists = {self._name_list(cluster): images for cluster, images in rows}
             content["rows"] = [[cluster, len(images), self._name_list(cluster)] for cluster, images in rows]
-            content |= {"sort": state.sort, "shown": state.shown, "words": state.words}
+            content |= {name: getattr(state, name) for name in ("sort", "shown", *_FILTERS)}
         if "sheet" in parts:
             content["sheet"] = self._describe_sheet(state)
         if "selected" in parts:
@@ -272,7 +271,7 @@ class ClusterBrowser(anywidget.AnyWidget):
 
     def _name_list(self, cluster: int) -> str:
         """Name the images of a cluster as filtered now: a view keeps thumbnails under this name."""
-        return f"c{cluster}.{self._filters}" if self._state.words else f"c{cluster}"
+        return f"c{cluster}.{self._filters}" if self._state.filters_images else f"c{cluster}"
 
     def _describe_sheet(self, state: Browsing) -> dict[str, Any] | None:
         """Describe the sheet that is open, and keep its images for being asked for."""
@@ -338,7 +337,8 @@ def browse_clusters(
 ) -> ClusterBrowser:
     """Show clusters as rows of thumbnails to open, name, tick frames for, mark as noise, and select from.
 
-    Rows can be sorted by size, silhouette, iteration or name, and filtered by words of the posts. An opened
+    Rows can be sorted by size, posts, silhouette, iteration or name, and filtered by words of the posts, by a
+    name or number ("cluster 31"), by frame, and by the author and the days of posts (UTC). An opened
     cluster shows all its images, the most typical first, with the posts of the image pointed at; from any
     image one gets to those most like it. Only what is seen is sent to the browser. Everything works by
     keyboard: arrows move, Enter opens and enlarges, Space selects, M shows more like this, Escape goes back,
@@ -418,7 +418,6 @@ def browse_clusters(
             raise ValueError(f"Expected {name} as a whole number, {least} or more, got {value!r}.")
     frames = _check_frames(frames)
     clusters = check_clusters(clusters)
-    catalogue = catalogue_clusters(clusters)
     x = None if x is None else match_rows(x, clusters)
     if x is not None and (getattr(x, "ndim", 0) != 2 or len(x) != len(clusters)):
         raise ValueError(
@@ -429,6 +428,7 @@ def browse_clusters(
         check_embedding(x)
     paths = locate_images(images, clusters["image_id"], folder=images_folder)
     image_posts = ImagePosts(clusters["image_id"], posts, links)
+    catalogue = catalogue_clusters(clusters, image_posts.count_by)
     keys = key_clusters(clusters)
     version = f"browser {visclust.__version__}"
     log = NoteLog(keys, researcher=researcher, save_to=save_to, widget_version=version)
@@ -437,6 +437,8 @@ def browse_clusters(
         "researcher": log.researcher,
         "frames": list(frames),
         "has_posts": image_posts.given,
+        "has_authors": image_posts.has_authors,
+        "has_times": image_posts.has_times,
         "has_neighbours": x is not None,
         "readonly": False,
         "height": height,

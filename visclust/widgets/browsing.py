@@ -3,7 +3,8 @@
 Images are known by their position in the clusters table, clusters by their number.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -27,9 +28,12 @@ class Cluster:
     silhouette: float | None
     iteration: int | None
     images: tuple[int, ...]
+    posts: int = 0
 
 
-_SORTS = ("size", "silhouette", "iteration", "name")
+_SORTS = ("size", "posts", "silhouette", "iteration", "name")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NUMBER = re.compile(r"(?:cluster )?\s*#?(\d{1,18})")  # as a person asks for one: 31, #31, cluster 31
 _SHOWN = ("all", "open", "named", "noise")  # "open": neither named nor noise, what is left to look at
 
 
@@ -46,8 +50,9 @@ class Sheet:
 class Browsing:
     """The clusters, how they are sorted and filtered, the sheets opened one from another, the selection.
 
-    `matches` holds the images whose posts have the words of the filter; None when there is no filter. The
-    last of `sheets` is the one that is open.
+    `within` holds the images with a post of the filter's author and days, `matches` those of them where the
+    same post has the filter's words; None when nothing of the kind is asked for. `frame` is one that clusters
+    must have. The last of `sheets` is the one that is open.
     """
 
     clusters: Mapping[int, Cluster]
@@ -55,9 +60,19 @@ class Browsing:
     sort: str = "size"
     shown: str = "all"
     words: str = ""
+    author: str = ""
+    since: str = ""
+    until: str = ""
+    frame: str = ""
     matches: frozenset[int] | None = None
+    within: frozenset[int] | None = None
     sheets: tuple[Sheet, ...] = ()
     selected: tuple[int, ...] = ()
+
+    @property
+    def filters_images(self) -> bool:
+        """Tell whether the filter leaves out images of a cluster, and not whole clusters only."""
+        return self.matches is not None or self.within is not None
 
 
 def sort_clusters(state: Browsing, by: str) -> Browsing:
@@ -72,17 +87,33 @@ def filter_clusters(
     *,
     shown: str | None = None,
     words: str | None = None,
-    matches: Iterable[int] = (),
+    author: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    frame: str | None = None,
+    find: Callable[..., Iterable[int]] | None = None,
 ) -> Browsing:
-    """Show only some clusters, and of them only some images."""
+    """Show only some clusters, and of them only some images; what is None stays as it was.
+
+    `find` gives the images with a post of these words, author and days (`ImagePosts.find_images`).
+    """
     if shown is not None:
         if shown not in _SHOWN:
             raise ValueError(f"Expected one of {', '.join(_SHOWN)} to be shown, got {shown!r}.")
         state = replace(state, shown=shown)
-    if words is not None:
-        words = words.strip()
-        state = replace(state, words=words, matches=frozenset(matches) if words else None)
-    return state
+    given = {"words": words, "author": author, "since": since, "until": until, "frame": frame}
+    asked = {name: value.strip() for name, value in given.items() if value is not None}
+    for name in ("since", "until"):
+        if asked.get(name) and not _DAY.fullmatch(asked[name]):
+            raise ValueError(f"Expected a day such as 2018-06-30, got {asked[name]!r}.")
+    if not asked:
+        return state
+    state = replace(state, **asked)  # type: ignore[arg-type]
+    where = {"author": state.author, "since": state.since, "until": state.until}
+    # Without posts nothing is found in them.
+    within = frozenset(find("", **where) if find else ()) if any(where.values()) else None
+    matches = frozenset(find(state.words, **where) if find else ()) if state.words else None
+    return replace(state, within=within, matches=matches)
 
 
 def open_cluster(state: Browsing, cluster: int) -> Browsing:
@@ -112,8 +143,13 @@ def select_images(state: Browsing, images: Iterable[int], *, on: bool) -> Browsi
     return replace(state, selected=tuple(image for image in state.selected if image not in changed))
 
 
-def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
-    """List the clusters of a table with their images, known by their position in it."""
+def catalogue_clusters(
+    clusters: pd.DataFrame, count_posts: Callable[[np.ndarray], Mapping[int, int]] | None = None
+) -> Mapping[int, Cluster]:
+    """List the clusters of a table with their images, known by their position in it.
+
+    `count_posts` counts the posts of each cluster from the clusters of the images (`ImagePosts.count_by`).
+    """
     clusters = check_clusters(clusters, fill=True)
     if clusters.empty:
         raise ValueError("Expected at least one image in the clusters table, got none.")
@@ -123,6 +159,7 @@ def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
     # The last key sorts first; where it is missing, NaN goes to the end of its cluster.
     order = np.lexsort((-silhouettes, numbers))
     starts = np.flatnonzero(np.diff(numbers[order], prepend=numbers[order[0]] - 1))
+    posts = {} if count_posts is None else count_posts(numbers)
     found = {}
     for members in np.split(order, starts[1:]):
         known = silhouettes[members][~np.isnan(silhouettes[members])]
@@ -131,6 +168,7 @@ def catalogue_clusters(clusters: pd.DataFrame) -> Mapping[int, Cluster]:
             float(known.mean()) if len(known) else None,
             None if np.isnan(iterations[members[0]]) else int(iterations[members[0]]),
             tuple(members.tolist()),
+            posts.get(int(numbers[members[0]]), 0),
         )
     return MappingProxyType(found)
 
@@ -158,6 +196,7 @@ def describe_cluster(state: Browsing, cluster: int, key: str | None) -> dict[str
         "cluster": cluster,
         "key": key,
         "size": len(one.images),
+        "posts": one.posts,
         "silhouette": None if one.silhouette is None else round(one.silhouette, 4),
         "iteration": one.iteration,
         "name": note.name,
@@ -172,16 +211,25 @@ def _is_shown(state: Browsing, cluster: int) -> bool:
     note = state.notes.get(cluster, ClusterNote())
     kinds = {"named": bool(note.name) and not note.noise, "noise": note.noise}
     kinds["open"] = not note.name and not note.noise and cluster != UNASSIGNED
-    return kinds.get(state.shown, True)
+    return kinds.get(state.shown, True) and (not state.frame or state.frame in note.frames)
+
+
+def _is_called(state: Browsing, cluster: int) -> bool:
+    """Tell whether the words of the filter are part of a cluster's name, or its number."""
+    words = state.words.casefold()
+    if words in state.notes.get(cluster, ClusterNote()).name.casefold():
+        return True
+    if cluster == UNASSIGNED:
+        return words in ("unassigned", "unassigned images")
+    number = _NUMBER.fullmatch(words)
+    return number is not None and int(number[1]) == cluster
 
 
 def _filter_images(state: Browsing, cluster: int) -> tuple[int, ...]:
     """Leave the images of a cluster that pass the filter."""
     images = state.clusters[cluster].images
-    name = state.notes.get(cluster, ClusterNote()).name
-    if state.matches is None or state.words.casefold() in name.casefold():
-        return images
-    return tuple(image for image in images if image in state.matches)
+    kept = state.within if state.matches is None or _is_called(state, cluster) else state.matches
+    return images if kept is None else tuple(image for image in images if image in kept)
 
 
 def _make_sort_key(state: Browsing, cluster: int) -> tuple:
@@ -190,6 +238,7 @@ def _make_sort_key(state: Browsing, cluster: int) -> tuple:
     name = state.notes.get(cluster, ClusterNote()).name
     wished = {
         "size": (),
+        "posts": (-one.posts,),
         "silhouette": (one.silhouette is None, -(one.silhouette or 0.0)),
         "iteration": (one.iteration is None, one.iteration or 0),
         "name": (not name, name.casefold()),

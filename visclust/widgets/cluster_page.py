@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from visclust.base.checks import check_whole_number
 from visclust.base.columns import check_clusters, check_frames
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
 from visclust.base.origins import check_origin
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_columns
 from visclust.corpus.links import ImagePosts
@@ -80,8 +80,8 @@ def export_cluster_page(
         Images of each cluster in the page, the most typical (of highest silhouette) first. The page says how
         many a cluster has.
     max_posts_per_image : int, default 3
-        Posts of each image in the page, the earliest first. The page says how many there are. Words are
-        sought in these posts only.
+        Posts of each image in the page, the earliest first. The page says how many there are. Words,
+        authors and days are sought in these posts only.
     max_side : int, pixels, default 160
         Longest side of the pictures: about 6 kB each for a photograph.
     images_folder : str or path, optional
@@ -128,15 +128,16 @@ def export_cluster_page(
     clusters = check_clusters(clusters)
     for table, what in ((names, "the names"), (frames, "the frames")):
         check_origin(table, clusters, what=what, made_from="the clusters")
-    state = Browsing(catalogue_clusters(clusters), notes=_gather_notes(names, frames))
     paths = list(locate_images(images, clusters["image_id"], folder=images_folder).values())
     image_posts = ImagePosts(clusters["image_id"], posts, links)
+    state = Browsing(catalogue_clusters(clusters, image_posts.count_by), notes=_gather_notes(names, frames))
     keys = key_clusters(clusters)
     shown = [row for one in state.clusters.values() for row in one.images[:max_images_per_cluster]]
     places = {row: place for place, row in enumerate(shown)}
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
         encoded = pool.map(lambda row: _encode(paths[row], max_side), shown)
-        sources = list(tqdm(encoded, total=len(shown), desc="Encoding", unit="image", disable=not progress))
+        bar = WorkBar(encoded, total=len(shown), desc="Encoding", unit="image", progress=progress)
+        sources = list(bar)
     described = [
         describe_cluster(state, cluster, keys.get(cluster))
         | {"images": [places[row] for row in one.images[:max_images_per_cluster]]}
@@ -147,6 +148,8 @@ def export_cluster_page(
             "researcher": "",
             "frames": [],
             "has_posts": image_posts.given,
+            "has_authors": image_posts.has_authors,
+            "has_times": image_posts.has_times,
             "has_neighbours": False,
             "readonly": True,
             "height": _HEIGHT,

@@ -205,6 +205,52 @@ def test_clusters_are_sorted_and_filtered_by_words_and_by_kind(page, open_study)
     assert page.faults == []
 
 
+def test_a_cluster_is_found_by_its_number_and_by_frame_author_and_days_of_its_posts(page, open_study):
+    browser, study = open_study()
+    clusters = pd.read_parquet(study / "clusters.parquet")
+    posts = pd.read_parquet(study / "posts.parquet")
+    words = browser.get_by_label("Words in posts or names")
+    words.fill("cluster 31")
+    wait_until(lambda: list_heads(browser) == ["Cluster 31"], what="the cluster of that number")
+    open_cluster(browser, "Cluster 31")
+    page.keyboard.press("n")
+    page.keyboard.type("birds")
+    page.keyboard.press("Enter")
+    browser.get_by_label(FRAMES[0]).check()
+    browser.get_by_text("All notes are saved").wait_for()
+    browser.locator(".visclust-back").click()
+    wait_until(lambda: list_heads(browser) == ["birds"], what="the cluster under its name")
+    number = browser.locator(".visclust-row-number")
+    assert number.all_inner_texts() == ["Cluster 31"]  # a name takes no number away
+    browser.get_by_label("Author").fill("user")
+    browser.locator(".visclust-row img").first.wait_for()
+    save_screenshot(page, "browse_clusters_named.png")
+    browser.get_by_label("Author").fill("")
+    assert "3 images · 3 posts" in browser.locator(".visclust-row-facts").first.inner_text()
+
+    words.fill("")
+    browser.get_by_label("Frame", exact=True).select_option(FRAMES[0])
+    wait_until(lambda: list_heads(browser) == ["birds"], what="the filter by frame")
+    browser.get_by_label("Frame", exact=True).select_option("")
+    browser.get_by_label("Author").fill("USER 3")
+    browser.get_by_label("Posted from").fill("2018-06-16")
+    browser.get_by_label("Posted until").fill("2018-06-18")
+    days = posts["posted_at"].dt.strftime("%Y-%m-%d")
+    n = int((posts["author"].eq("user 3") & days.between("2018-06-16", "2018-06-18")).sum())
+    assert 0 < n < len(clusters) / 7
+    wait_until(
+        lambda: browser.locator(".visclust-count").inner_text().endswith(f", {n} images"),
+        what="the filter by author and days",
+    )
+    save_screenshot(page, "browse_clusters_filtered_by_author_and_days.png")
+    browser.get_by_label("Sort by").select_option("posts")
+    browser.get_by_label("Author").fill("")
+    browser.get_by_label("Posted from").fill("")
+    browser.get_by_label("Posted until").fill("")
+    wait_until(lambda: list_heads(browser)[:3] == ["Cluster 0", "Cluster 2", "Cluster 1"], what="the order")
+    assert page.faults == []
+
+
 def test_scrolling_asks_for_no_row_that_is_not_seen(page, open_study):
     browser, study = open_study(SAVE_ASKED, browse=BROWSE.replace("\nbrowser", LISTEN + "\nbrowser"))
     box = browser.locator(".visclust-overview")

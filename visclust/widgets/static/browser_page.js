@@ -6,6 +6,7 @@ function sortRows(rows, clusters, by) {
     const one = clusters.get(number);
     const wished = {
       size: [],
+      posts: [-one.posts],
       silhouette: [one.silhouette === null ? 1 : 0, -(one.silhouette ?? 0)],
       iteration: [one.iteration === null ? 1 : 0, one.iteration ?? 0],
       name: [one.name ? 0 : 1, one.name.toLowerCase()],
@@ -23,10 +24,12 @@ function sortRows(rows, clusters, by) {
 function clusterPageTransport(page) {
   const clusters = new Map(page.clusters.map((cluster) => [cluster.cluster, cluster]));
   const lists = new Map(); // name -> places in page.images
-  let [sort, shown, words, opened] = ["size", "all", "", null];
+  let [sort, shown, opened] = ["size", "all", null];
+  const asked = { words: "", author: "", since: "", until: "", frame: "" };
   let receive = () => {};
 
   function isShown(cluster) {
+    if (asked.frame && !cluster.frames.includes(asked.frame)) return false;
     if (shown === "noise") return cluster.noise;
     if (shown === "named") return Boolean(cluster.name) && !cluster.noise;
     if (shown === "open") return !cluster.name && !cluster.noise && cluster.cluster >= 0;
@@ -34,13 +37,30 @@ function clusterPageTransport(page) {
   }
 
   function filterImages(cluster) {
-    const sought = words.toLowerCase();
-    if (!sought || cluster.name.toLowerCase().includes(sought)) return cluster.images;
-    return cluster.images.filter((at) => page.images[at].posts.some((post) => post.text.toLowerCase().includes(sought)));
+    const sought = isCalled(cluster) ? "" : asked.words.toLowerCase();
+    if (!sought && !asked.author && !asked.since && !asked.until) return cluster.images;
+    return cluster.images.filter((at) => page.images[at].posts.some((post) => passes(post, sought)));
+  }
+
+  // By its name or number: the words then filter none of its images.
+  function isCalled(cluster) {
+    const sought = asked.words.toLowerCase();
+    if (cluster.name.toLowerCase().includes(sought)) return true;
+    if (cluster.cluster < 0) return ["unassigned", "unassigned images"].includes(sought);
+    const number = /^(?:cluster )?\s*#?(\d+)$/.exec(sought);
+    return number !== null && Number(number[1]) === cluster.cluster;
+  }
+
+  function passes(post, sought) {
+    const day = post.posted_at.slice(0, 10);
+    const isInTime = (!asked.since && !asked.until)
+      || (day && day >= asked.since && day <= (asked.until || "9999-12-31"));
+    return isInTime && post.text.toLowerCase().includes(sought)
+      && post.author.toLowerCase().includes(asked.author.toLowerCase());
   }
 
   function listImages(cluster) {
-    const name = `c${cluster.cluster} ${words}`;
+    const name = `c${cluster.cluster} ${JSON.stringify(asked)}`;
     lists.set(name, filterImages(cluster));
     return [name, lists.get(name).length];
   }
@@ -61,7 +81,7 @@ function clusterPageTransport(page) {
       return [cluster.cluster, count, list];
     });
     const kept = rows.filter(([, count]) => count > 0);
-    tell({ rows: sortRows(kept, clusters, sort), sort, shown, words, sheet: describeSheet(), ...more });
+    tell({ rows: sortRows(kept, clusters, sort), sort, shown, ...asked, sheet: describeSheet(), ...more });
   }
 
   function sendImages({ list, start, stop }) {
@@ -77,7 +97,7 @@ function clusterPageTransport(page) {
     },
     filter(message) {
       shown = message.shown ?? shown;
-      words = (message.words ?? words).trim();
+      for (const name of Object.keys(asked)) asked[name] = (message[name] ?? asked[name]).trim();
       tellRows();
     },
     open({ cluster }) {

@@ -210,9 +210,9 @@ function makeSheet(settings, state, thumbnails, actions) {
       const cluster = state.clusters.get(state.sheet.cluster);
       title.textContent = cluster ? nameCluster(cluster) : state.sheet.title;
       const count = `${state.sheet.count} image${state.sheet.count === 1 ? "" : "s"}`;
-      const left = cluster ? describeLeft(cluster, state.sheet.count, settings.readonly && !state.words) : "";
-      const number = cluster?.name ? `Cluster ${cluster.cluster}` : "";
-      facts.textContent = [number, cluster ? describeCluster(cluster) : count, left].filter(Boolean).join(" · ");
+      const left = cluster ? describeLeft(cluster, state.sheet.count, settings.readonly && !isFiltered(state)) : "";
+      const number = cluster ? numberCluster(cluster) : "";
+      facts.textContent = [number, cluster ? describeCluster(cluster, settings) : count, left].filter(Boolean).join(" · ");
       drawForm();
       for (const cell of scroller.box.querySelectorAll(".visclust-cell")) drawSelected(cell);
     },

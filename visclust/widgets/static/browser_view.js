@@ -5,13 +5,13 @@ const TRY_AGAIN_AFTER = 3000; // ms without a word that a note is on disk, then 
 const ROW_HEIGHT = 112; // pixels, as the next two
 const ROW_PICTURE = 100;
 const ROW_HEAD = 190;
-const SORT_NAMES = { size: "size", silhouette: "silhouette", iteration: "iteration", name: "name" };
+const SORT_NAMES = { size: "size", posts: "posts", silhouette: "silhouette", iteration: "iteration", name: "name" };
 const SHOWN_NAMES = { all: "all clusters", open: "not named yet", named: "named", noise: "noise" };
 
 function mountBrowser(root, settings, transport) {
   const state = {
     clusters: new Map(), rows: [], sheet: null, selected: new Set(), undoable: null,
-    sort: "size", shown: "all", words: "", known: false,
+    sort: "size", shown: "all", words: "", author: "", since: "", until: "", frame: "", known: false,
   };
   const pending = new Map(); // event id -> {message, since, sent}
   let openAt = 0; // image to point at in the sheet that was asked for
@@ -24,7 +24,7 @@ function mountBrowser(root, settings, transport) {
   const actions = {
     sort: (by) => send("sort", { by }),
     show: (shown) => send("filter", { shown }),
-    filter: (words) => send("filter", { words }),
+    filter: (name, value) => send("filter", { [name]: value }),
     open: (cluster, at = 0) => go("open", { cluster }, at),
     like: (image) => go("like", { image }),
     openSelection: () => state.selected.size && go("selection"),
@@ -104,10 +104,25 @@ function mountBrowser(root, settings, transport) {
     parts.message.classList.toggle("visclust-alarm", Boolean(failed) || oldest > TRY_AGAIN_AFTER);
   }
 
+  // The researcher's own list, and what was ticked before under other lists.
+  function drawFrames() {
+    const ticked = [...state.clusters.values()].flatMap((cluster) => cluster.frames);
+    const frames = [...new Set([...settings.frames, ...ticked])];
+    parts.frameField.hidden = !frames.length;
+    if (parts.frame.dataset.listed !== JSON.stringify(frames)) {
+      parts.frame.replaceChildren(makeOption("", "any or none"), ...frames.map((frame) => makeOption(frame, frame)));
+      parts.frame.dataset.listed = JSON.stringify(frames);
+    }
+    parts.frame.value = state.frame;
+  }
+
   function drawBar() {
     parts.sort.value = state.sort;
     parts.shown.value = state.shown;
-    if (root.getRootNode().activeElement !== parts.filter && !parts.isTyped()) parts.filter.value = state.words;
+    drawFrames();
+    for (const [name, box] of Object.entries(parts.filters)) {
+      if (root.getRootNode().activeElement !== box && !parts.isTyped(name)) box.value = state[name];
+    }
     const shown = state.rows.filter(([cluster]) => cluster >= 0);
     const images = state.rows.reduce((sum, [, count]) => sum + count, 0);
     parts.count.textContent = state.known ? `${shown.length} cluster${shown.length === 1 ? "" : "s"}, ${images} images` : "";
@@ -154,7 +169,8 @@ function mountBrowser(root, settings, transport) {
       state.known = true;
       thumbnails.forgetAsked();
     }
-    for (const name of ["rows", "sheet", "undoable", "sort", "shown", "words"]) {
+    for (const name of ["rows", "sheet", "undoable", "sort", "shown", "words", "author", "since", "until",
+      "frame"]) {
       if (name in changed) state[name] = changed[name];
     }
     if ("selected" in changed) state.selected = new Set(changed.selected);
@@ -258,8 +274,10 @@ function makeOverview(settings, state, thumbnails, actions) {
   function drawHead(cluster, count) {
     const head = makeButton("visclust-row-head", "", [], () => open(cluster.cluster));
     head.append(makeElement("span", "visclust-row-name", nameCluster(cluster)));
-    head.append(makeElement("span", "visclust-row-facts", describeCluster(cluster)));
-    const left = describeLeft(cluster, count, settings.readonly && !state.words);
+    const number = numberCluster(cluster);
+    if (number) head.append(makeElement("span", "visclust-row-number", number));
+    head.append(makeElement("span", "visclust-row-facts", describeCluster(cluster, settings)));
+    const left = describeLeft(cluster, count, settings.readonly && !isFiltered(state));
     if (left) head.append(makeElement("span", "visclust-row-facts", left));
     const marks = makeElement("span", "visclust-marks");
     if (cluster.noise) marks.append(makeElement("span", "visclust-mark visclust-mark-noise", "noise"));
@@ -347,24 +365,37 @@ function buildBrowserFrame(root, settings, actions) {
   root.setAttribute("aria-label", "Cluster browser");
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would delete the cell on D D
   root.style.setProperty("--visclust-height", `${settings.height}px`);
-  const sort = makeChoice("Sort by", SORT_NAMES, actions.sort);
+  const { posts: byPosts, ...others } = SORT_NAMES;
+  const sort = makeChoice("Sort by", settings.has_posts ? SORT_NAMES : others, actions.sort);
   const shown = makeChoice("Show", SHOWN_NAMES, actions.show);
   const label = settings.has_posts ? "Words in posts or names" : "Words in names";
   const filter = makeTextField(label, "input", () => {});
   filter.box.type = "search";
-  let timer = 0;
-  filter.box.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => { // ms: a word is typed, not each letter sought
-      timer = 0;
-      actions.filter(filter.box.value);
-    }, 300);
-  });
+  filter.box.placeholder = "or cluster 31";
+  const author = makeTextField("Author", "input", () => {});
+  author.box.type = "search";
+  const frame = makeChoice("Frame", {}, (value) => actions.filter("frame", value));
+  const timers = new Map(); // name of the filter -> the timer that sends what is in its box
+  const sendSoon = (name, box) => {
+    clearTimeout(timers.get(name));
+    timers.set(name, setTimeout(() => { // ms: a word is typed, not each letter sought
+      timers.delete(name);
+      actions.filter(name, box.value);
+    }, 300));
+  };
+  const since = makeDayField("Posted from", () => sendSoon("since", since.box));
+  const until = makeDayField("to", () => sendSoon("until", until.box));
+  until.box.setAttribute("aria-label", "Posted until");
+  filter.box.addEventListener("input", () => sendSoon("words", filter.box));
+  author.box.addEventListener("input", () => sendSoon("author", author.box));
   const parts = {
     sort: sort.choice,
     shown: shown.choice,
     filter: filter.box,
-    isTyped: () => timer !== 0, // what is in the box is not what holds yet
+    filters: { words: filter.box, author: author.box, since: since.box, until: until.box },
+    frame: frame.choice,
+    frameField: frame.field,
+    isTyped: (name) => timers.has(name), // what is in the box is not what holds yet
     count: makeElement("span", "visclust-count"),
     selected: makeElement("span", "visclust-selected"),
     openSelection: makeButton("visclust-open-selection", "Open selection", [], actions.openSelection),
@@ -380,7 +411,10 @@ function buildBrowserFrame(root, settings, actions) {
   parts.count.setAttribute("role", "status");
   parts.zoom.setAttribute("aria-label", "Enlarged image");
   const bar = makeElement("div", "visclust-bar-top");
-  bar.append(sort.field, shown.field, filter.field, parts.count);
+  bar.append(sort.field, shown.field, frame.field, filter.field);
+  if (settings.has_authors) bar.append(author.field);
+  if (settings.has_times) bar.append(since.field, until.field);
+  bar.append(parts.count);
   if (!settings.readonly) bar.append(parts.selected, parts.openSelection, parts.clearSelection);
   const foot = makeElement("div", "visclust-foot");
   foot.append(parts.keys, parts.saved);
@@ -393,8 +427,17 @@ function nameCluster(cluster) {
   return cluster.name || `Cluster ${cluster.cluster}`;
 }
 
-function describeCluster(cluster) {
+function numberCluster(cluster) {
+  return cluster.name && cluster.cluster >= 0 ? `Cluster ${cluster.cluster}` : ""; // others are called by it
+}
+
+function isFiltered(state) {
+  return Boolean(state.words || state.author || state.since || state.until);
+}
+
+function describeCluster(cluster, settings) {
   const words = [`${cluster.size} image${cluster.size === 1 ? "" : "s"}`];
+  if (settings.has_posts) words.push(`${cluster.posts} post${cluster.posts === 1 ? "" : "s"}`);
   if (cluster.silhouette !== null) words.push(`silhouette ${cluster.silhouette.toFixed(2)}`);
   if (cluster.iteration > 0) words.push(`iteration ${cluster.iteration}`);
   return words.join(" · ");
@@ -409,14 +452,24 @@ function makeChoice(label, names, onChange) {
   const field = makeElement("label", "visclust-field", `${label} `);
   const choice = makeElement("select", "visclust-select");
   choice.setAttribute("aria-label", label); // the text of the label has all the options in it
-  for (const [value, name] of Object.entries(names)) {
-    const option = makeElement("option", "", name);
-    option.value = value;
-    choice.append(option);
-  }
+  for (const [value, name] of Object.entries(names)) choice.append(makeOption(value, name));
   choice.addEventListener("change", () => onChange(choice.value));
   field.append(choice);
   return { field, choice };
+}
+
+function makeOption(value, name) {
+  const option = makeElement("option", "", name);
+  option.value = value;
+  return option;
+}
+
+function makeDayField(label, onChange) {
+  const { field, box } = makeTextField(label, "input", () => {});
+  box.type = "date";
+  box.classList.add("visclust-day");
+  box.addEventListener("input", onChange);
+  return { field, box };
 }
 
 function makeTextField(label, tag, onCommit) {
