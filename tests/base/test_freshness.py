@@ -1,6 +1,7 @@
 """Files against those that they were made from."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
 from visclust.base import freshness
 from visclust.base.freshness import find_state, require_fresh
+from visclust.base.provenance import recorded
 from visclust.embedding.embed import Embedding
 
 
@@ -176,3 +178,36 @@ def test_a_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
     save_clusters(tmp_path, [0, 0, 1, 1, 1, 1])
     find_state(path)
     assert [file.name for file in opened] == ["clusters.parquet"]
+
+
+def test_what_was_made_from_a_stale_file_that_a_path_named_is_stale_too(tmp_path):
+    @recorded
+    def embed(*, weights: Path) -> Embedding:
+        return Embedding(np.eye(2, dtype="float32"), ["a", "b"], {})
+
+    labels = pd.DataFrame({"image_id": ["a"], "red": [1.0]})
+    vc.save_table(labels, tmp_path / "labels.parquet", "labels")
+    encoder = tmp_path / "encoders" / "mine.safetensors"
+    encoder.parent.mkdir()
+    encoder.write_bytes(b"weights")
+    sources = {"labels.parquet": [vc.read_provenance(tmp_path / "labels.parquet")["result"]]}
+    record = {"provenance": {"function": "finetune", "sources": sources}}
+    encoder.with_suffix(".json").write_text(json.dumps(record))
+    path = vc.save_embedding(embed(weights=encoder), tmp_path / "embeddings", name="finetuned")
+    assert set(vc.read_provenance(path)["sources"]) == {"encoders/mine.safetensors"}
+    assert find_state(path).status == "fresh"
+    vc.save_table(labels.assign(red=0.0), tmp_path / "labels.parquet", "labels")
+    with pytest.raises(
+        vc.StaleError, match=r"made from encoders/mine\.safetensors, which is stale: .*labels"
+    ):
+        vc.load_embedding(path.parent, name="finetuned")
+
+
+def test_two_files_that_were_made_from_each_other_are_no_endless_question(tmp_path):
+    source = save_clusters(tmp_path)
+    path = save_sample(tmp_path)
+    sample = vc.read_table(path, "sample")
+    clusters = vc.read_table(source, "clusters")
+    vc.save_table(clusters.assign(drawn=1), source, "clusters", made_from=[clusters, sample])
+    assert set(vc.read_provenance(source)["sources"]) == {"sample.parquet"}
+    assert find_state(path).status == find_state(source).status == "fresh"

@@ -54,6 +54,9 @@ def test_typical_images_pairs_and_maps_hold_the_rows_against_the_clusters():
     shuffled = clusters.sample(frac=1, random_state=1)
     assert vc.list_typical_images(clusters, embedding).equals(vc.list_typical_images(clusters, x))
     assert len(vc.sample_pairs(clusters, embedding, n_pairs=4)) == 4
+    records = [vc.list_typical_images(clusters, each).attrs["provenance"] for each in (embedding, x)]
+    assert records[0]["inputs"] == records[1]["inputs"]
+    assert records[0]["parameters"] == {"n_images": 5}
     for call in (vc.list_typical_images, vc.sample_pairs):
         with pytest.raises(ValueError, match="another order"):
             call(shuffled, embedding)

@@ -93,3 +93,31 @@ def test_the_encoder_s_file_is_taken_by_embed_images_and_says_what_it_was_traine
     assert tensors["classifier.weight"].shape == (2, 1280)
     with pytest.raises(ValueError, match="do not fit the encoder"):
         vc.load_encoder("resnet18", weights=result.weights)
+
+
+def test_an_encoder_whose_labels_were_made_anew_is_stale_until_it_is_trained_again(labelled, tmp_path):
+    images, labels = labelled
+    weights = tmp_path / "encoders" / "a.safetensors"
+
+    def save(changed):
+        vc.save_table(changed, tmp_path / "labels.parquet", "labels")
+        return vc.read_table(tmp_path / "labels.parquet", "labels")
+
+    def tell():
+        return (
+            vc.check_study(tmp_path)
+            .set_index("name")
+            .loc["encoders/a.safetensors", ["status", "next"]]
+            .tolist()
+        )
+
+    train((images, save(labels)), weights, epochs=1)
+    assert tell() == ["fresh", ""]
+    save(labels.assign(red=1 - labels["red"]))
+    assert tell() == ["stale", "03_fine_tune"]
+    with pytest.raises(vc.StaleError, match=r"a\.safetensors is stale: .* from labels\.parquet"):
+        vc.load_encoder("resnet18", weights=weights)
+    # One row more that no training uses: the finished training is read, and is fresh again.
+    more = pd.concat([labels, pd.DataFrame({"image_id": ["gone"], "red": [np.nan], "other": [np.nan]})])
+    train((images, save(more)), weights, epochs=1)
+    assert tell() == ["fresh", ""]

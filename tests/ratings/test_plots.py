@@ -57,7 +57,8 @@ def test_figure_9_holds_the_pictures_of_the_chosen_clusters_itself(heatmap, tmp_
     images = pd.DataFrame({"image_id": ["x", "y"], "path": [str(path), str(tmp_path / "gone.png")],
                            "status": "ok", "reason": "", "width": 8, "height": 4})  # fmt: skip
     clusters = pd.DataFrame({"image_id": ["x", "y"], "cluster": [2, 5], "silhouette": 0.1})
-    thumbnails = vc.encode_cluster_thumbnails(heatmap.chosen, clusters, images)
+    chosen = pd.DataFrame(heatmap.chosen.to_dict("list"))  # without its record, which knows other clusters
+    thumbnails = vc.encode_cluster_thumbnails(chosen, clusters, images)
     assert thumbnails["image_id"].tolist() == ["x"]  # the unreadable one is passed over
     chart = vc.plot_emotion_heatmap(
         heatmap.cells, lines=heatmap.lines, chosen=heatmap.chosen, thumbnails=thumbnails

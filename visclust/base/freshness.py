@@ -128,10 +128,13 @@ def find_writer(path: str | os.PathLike) -> str:
     return next((writer for pattern, writer in WRITERS.items() if fnmatch(name, pattern)), "")
 
 
-def find_state(path: str | os.PathLike, record: Mapping[str, Any] | None = None) -> FileState:
+def find_state(
+    path: str | os.PathLike, record: Mapping[str, Any] | None = None, *, above: frozenset[Path] = frozenset()
+) -> FileState:
     """Compare the files that a file was made from with those that are there now.
 
-    The status is "fresh", "stale", "update available" (answers were only added), or "no record".
+    The status is "fresh", "stale", "update available" (answers were only added), or "no record". `above` are
+    the files that are being asked about, which two that were made from each other would ask for in turn.
     """
     path = Path(path)
     record = read_record(path) if record is None else record
@@ -164,6 +167,13 @@ def find_state(path: str | os.PathLike, record: Mapping[str, Any] | None = None)
     if changed:
         why = "; ".join(_say_changed(root, name, record) for name in changed)
         return FileState("stale", why, tuple(changed))
+    for name in record["sources"]:
+        # What a path named, such as an encoder, comes without the origins that tables carry on.
+        source = root / name
+        asked = _is_result(source) and source.exists() and source not in above
+        before = find_state(source, above=above | {path.absolute()}) if asked else None
+        if before is not None and before.status == "stale":
+            return FileState("stale", f"it was made from {name}, which is stale: {before.why}", (name,))
     if grown:
         return FileState("update available", f"there are more answers than then in {', '.join(grown)}", ())
     return FileState("fresh", f"{', '.join(gone)} is not there to compare with" if gone else "", ())

@@ -35,7 +35,14 @@ from visclust.finetuning.network import (
     predict_logits,
     prepare_network,
 )
-from visclust.finetuning.results import FineTuning, digest_settings, make_result, read_result, write_result
+from visclust.finetuning.results import (
+    FineTuning,
+    digest_settings,
+    make_result,
+    read_result,
+    renew_sources,
+    write_result,
+)
 from visclust.finetuning.training import (
     MOMENTUM,
     locate_checkpoint,
@@ -269,6 +276,7 @@ def finetune(
     digest = digest_settings({**parameters, "seed": seed, **inputs})
     finished = read_result(path, digest=digest)
     if finished is not None:
+        renew_sources(path, provenance)
         locate_checkpoint(path).unlink(missing_ok=True)  # left by a kill after all else was written
         return finished
     return _train(

@@ -139,6 +139,21 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, digest: str) ->
     write_text(result.weights.with_suffix(".json"), text)
 
 
+def renew_sources(weights: Path, provenance: dict[str, Any]) -> None:
+    """Write into a finished encoder's sidecar which files it would be made from now.
+
+    The training's own digests say that it would come out the same: the tables may have been saved anew all
+    the same, with another column or row that training does not use.
+    """
+    path = weights.with_suffix(".json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    known = {name: provenance.get(name) for name in ("origins", "direct")}
+    known["sources"] = list_sources(weights, provenance.get("origins") or {})
+    if any(content["provenance"].get(name) != value for name, value in known.items()):
+        content["provenance"] |= known
+        write_text(path, json.dumps(content, indent=1, allow_nan=False))
+
+
 def _to_plain(value: Any) -> Any:
     """Give a number of NumPy as Python's, for JSON."""
     if isinstance(value, np.generic):
