@@ -119,3 +119,9 @@ def test_bad_options_are_refused(export):
             export(**bad)
     with pytest.raises(ValueError, match="name is missing"):
         export(names=pd.DataFrame({"cluster": [1]}))
+
+
+def test_frames_that_nobody_ticked_are_said_to_be_simulated(export):
+    frames = pd.DataFrame({"cluster": [4], "frame": ["calm"]})
+    assert "SIMULATED" in export(frames=frames.assign(simulated=True))[0]
+    assert "SIMULATED" not in export(frames=frames)[0]

@@ -15,6 +15,7 @@ from visclust.base.html import build_data_page
 from visclust.base.origins import check_origin
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
+from visclust.base.simulated import is_simulated
 from visclust.base.tables import check_columns
 from visclust.corpus.links import ImagePosts
 from visclust.exploration.notes import ClusterNote, key_clusters
@@ -73,7 +74,7 @@ def export_cluster_page(
     names : DataFrame, optional
         ``cluster, name, noise, note``, as `read_cluster_notes` gives them; the last two may be missing.
     frames : DataFrame, optional
-        The frames table.
+        The frames table. Where a column ``simulated`` marks names or frames as made up, the page says so.
     title : str, optional
         Above the clusters.
     max_images_per_cluster : int, default 24
@@ -171,6 +172,8 @@ def export_cluster_page(
     }
     n_clusters = len(keys)
     about = f"{n_clusters} clusters of {len(clusters)} images; {len(shown)} of the images are in this page."
+    if is_simulated(names, frames):
+        about += " SIMULATED names or frames: a computer made them up, and nobody gave them."
     html = _fill_page(title=title, about=about, data=page)
     return write_text(save_to, html)
 
