@@ -223,6 +223,17 @@ def test_what_it_cannot_reach_is_said(study, capsys):
     assert "with co-authors" in said
 
 
+def test_the_file_of_a_moved_folder_of_images_is_named_at_its_new_place(study, capsys):
+    study, (a, *_) = study
+    study.images.rename(study.images.with_name("pictures"))
+    study.file.write_text(study.file.read_text().replace("/photos", "/pictures"))
+    main(["withdraw", "march", "--image", a])
+    assert (
+        f"{study.images.with_name('pictures') / 'a.png'} is still there: delete it."
+        in capsys.readouterr().out
+    )
+
+
 def test_it_stays_out_when_the_corpus_is_indexed_anew(study, capsys):
     study, (a, b, c, d) = study
     main(["withdraw", "march", "--image", a])
