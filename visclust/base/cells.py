@@ -21,6 +21,7 @@ _MISSING_WORDS = (
 )
 _MISSING = frozenset(("", "#n/a n/a", *_MISSING_WORDS.split()))
 # Programs write these words in one case, or so; Nan and Null are names of people.
+_LONGEST_MISSING = 40  # with the spaces around; longer cells need no look
 _MIXED = ("NaN", "-NaN", "None", "NaT")
 
 # As people write them, and spreadsheets in the language of the machine.
@@ -44,6 +45,7 @@ _FORMULA = re.compile(r'\s*="((?:[^"]|"")*)"\s*', re.DOTALL)
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?[ \t]*[,;\t]*(?:\r\n|\r|\n)?', re.IGNORECASE)
 _LETTERS = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 _START = 100  # characters of a row that are shown
+_LEARNED = 1000  # rows from which the shapes of cells are learned
 _SHAPES = 50  # a column of more shapes than these is text, and says nothing
 
 
@@ -58,6 +60,8 @@ class Row(NamedTuple):
 
 def is_missing_word(text: str) -> bool:
     r"""Say whether a cell holds nothing, or a word that programs write for it: NA, NULL, \N, #N/A."""
+    if len(text) > _LONGEST_MISSING:
+        return False
     word = text.strip()
     return word.casefold() in _MISSING and (word in (word.upper(), word.lower()) or word in _MIXED)
 
@@ -93,7 +97,7 @@ def fold_header(name: object) -> str:
 
 def unwrap_cell(text: str) -> str:
     """Take away the formula by which spreadsheets keep a number as text."""
-    match = _FORMULA.fullmatch(text)
+    match = _FORMULA.fullmatch(text) if '="' in text else None
     return match[1].replace('""', '"') if match else text
 
 
@@ -147,7 +151,7 @@ def split_rows(lines: Iterable[str], *, tabs: bool = False) -> Iterator[Row]:
     delimiter = named[1].replace("\\t", "\t") if named else find_delimiter(first, tabs=tabs)
     reader = csv.reader(source, delimiter=delimiter, strict=True)
     shapes: list[set[str] | None] = []
-    width = 0
+    width = learned = 0
     while True:
         source.begin()
         try:
@@ -163,6 +167,10 @@ def split_rows(lines: Iterable[str], *, tabs: bool = False) -> Iterator[Row]:
             width, shapes = len(cells), [set() for _ in cells]
             yield Row(line, cells, problem, source.lines[0][:_START])
             continue
+        if learned >= _LEARNED and not problem and last == line:
+            yield Row(line, cells)
+            continue
+        learned += 1
         inside = source.lines[1:]
         # Of a row that breaks off, what stands before the mark that opens says what its rows look like.
         whole = cells if not problem else _split_line(source.lines[0], delimiter)[:-1]

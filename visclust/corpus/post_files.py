@@ -263,6 +263,9 @@ class _Footers:
 
     def __call__(self, cells: list[str]) -> str:
         said = unwrap_cell(cells[self.place]).strip()
+        if said.isdigit():
+            self.seen += 1
+            return ""
         if is_missing_word(said):
             return ""
         strange = fold_header(said) in _FOOTERS
@@ -272,7 +275,7 @@ class _Footers:
         if strange:
             return f"looks like a footer of the table: {said!r:.60} is no id like those before"
         self.seen += 1
-        self.digits &= said.isdigit()
+        self.digits = False
         self.spaces |= any(character.isspace() for character in said)
         return ""
 
