@@ -8,6 +8,7 @@ import pytest
 import strict_arrays
 
 import visclust as vc
+from visclust.base import origins
 from visclust.base.backend import explain_gpu, to_device
 
 
@@ -99,3 +100,9 @@ def make_clusters():
         )
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_other_tests():
+    """Forget whose rows a matrix has: tests use the same small matrices for different images."""
+    origins._row_ids.clear()

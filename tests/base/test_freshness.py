@@ -104,7 +104,9 @@ def test_a_file_without_a_record_is_taken_with_a_line_that_comes_once(tmp_path, 
 def test_a_record_of_an_older_version_is_taken_with_a_line(tmp_path, capsys):
     embedding = tmp_path / "embeddings" / "toy.npy"
     vc.save_embedding(
-        Embedding(np.eye(2), ["a", "b"], {"function": "embed_images"}), embedding.parent, name="toy"
+        Embedding(np.full((2, 2), 0.625), ["a", "b"], {"function": "embed_images"}),
+        embedding.parent,
+        name="toy",
     )
     sidecar = json.loads(embedding.with_suffix(".json").read_text())
     del sidecar["provenance"]["sources"]
@@ -183,7 +185,7 @@ def test_a_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
 def test_what_was_made_from_a_stale_file_that_a_path_named_is_stale_too(tmp_path):
     @recorded
     def embed(*, weights: Path) -> Embedding:
-        return Embedding(np.eye(2, dtype="float32"), ["a", "b"], {})
+        return Embedding(np.full((2, 2), 0.875), ["a", "b"], {})
 
     labels = pd.DataFrame({"image_id": ["a"], "red": [1.0]})
     vc.save_table(labels, tmp_path / "labels.parquet", "labels")

@@ -31,7 +31,7 @@ def test_a_matrix_changed_after_it_was_made_is_saved_with_a_record_that_says_so(
     made = Embedding(x, IDS, {**vc.describe_run("embed_images"), "result": {"x": digest_input(x)}})
     vc.save_embedding(made, tmp_path, name="same")
     vc.save_embedding(made._replace(x=x * 2), tmp_path, name="doubled")
-    assert vc.read_provenance(tmp_path / "same.npy") == made.provenance
+    assert vc.read_provenance(tmp_path / "same.npy") == {**made.provenance, "sources": {}}
     doubled = vc.read_provenance(tmp_path / "doubled.npy")
     assert (doubled["function"], doubled["changed_after"]) == ("embed_images", True)
     assert doubled["result"] == {"x": digest_input(x * 2)}

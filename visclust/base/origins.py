@@ -219,7 +219,7 @@ def _say_made(record: Mapping[str, Any]) -> str:
 # Which file of a results folder holds what has a digest, as far as this process read or saved it; and the ids
 # of the rows of a matrix.
 _files: dict[tuple[Path, str], str] = {}
-_row_ids: dict[str, list[str]] = {}
+_row_ids: dict[str, list[str] | None] = {}
 
 
 def find_root(path: str | os.PathLike) -> Path:
@@ -263,8 +263,12 @@ def describe_answer_file(path: str | os.PathLike) -> str:
 
 
 def register_rows(digest: str, image_ids: Iterable[str]) -> None:
-    """Note the images of a matrix's rows, so that the bare array can be held against a table."""
-    _row_ids[digest] = list(image_ids)
+    """Note the images of a matrix's rows, so that the bare array can be held against a table.
+
+    A matrix that came with other images before tells nothing for certain any more.
+    """
+    ids = list(image_ids)
+    _row_ids[digest] = ids if _row_ids.get(digest, ids) == ids else None
 
 
 def find_row_ids(digest: str) -> list[str] | None:
@@ -274,7 +278,7 @@ def find_row_ids(digest: str) -> list[str] | None:
 
 def has_row_ids(n_rows: int) -> bool:
     """Tell whether any matrix with known images has so many rows: only then is a digest worth its time."""
-    return n_rows > 0 and any(len(ids) == n_rows for ids in _row_ids.values())
+    return n_rows > 0 and any(ids and len(ids) == n_rows for ids in _row_ids.values())
 
 
 def find_file(digest: str) -> str | None:
