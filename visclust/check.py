@@ -11,8 +11,9 @@ from visclust.base.freshness import WRITERS, find_state, find_writer, list_files
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
 _FOLDER_KINDS = {"embeddings": "embedding", "encoders": "encoder"}
-# Written only where there are no answers of people, and not missed where there are.
-_OPTIONAL = "simulated_ratings.parquet"
+# Not missed where they are not: ratings of people take the place of simulated ones, and files whose names are
+# chosen in a notebook may have any.
+_OPTIONAL = {"simulated_ratings.parquet", *(name for name in WRITERS if "*" in name)}
 
 
 def check_study(folder: str | os.PathLike) -> pd.DataFrame:
@@ -63,7 +64,7 @@ def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     rows = [_describe_file(root, path) for path in files]
     names = [row["name"] for row in rows]
     for name, writer in WRITERS.items():
-        if name != _OPTIONAL and not any(fnmatch(each, name) for each in names):
+        if name not in _OPTIONAL and name not in names:
             rows.append(_describe_missing(name, writer))
     order = {name: place for place, name in enumerate(WRITERS)}
     rows.sort(

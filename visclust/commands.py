@@ -17,7 +17,7 @@ from visclust.base.places import STUDY_FILE
 from visclust.base.provenance import digest_file
 from visclust.base.withdrawals import WITHDRAWN_FILE
 from visclust.study import VARIABLE, Study, open_study, read_study
-from visclust.study_notebooks import upgrade_notebooks, write_notebooks
+from visclust.study_notebooks import find_shipped_notebooks, upgrade_notebooks, write_notebooks
 
 _LAB = "Expected the package {}, which this needs: pip install 'visclust[lab]'."
 
@@ -277,6 +277,9 @@ def _upgrade(options: argparse.Namespace) -> int:
     study = read_study(options.study)
     if not study.file.exists() or not study.notebooks.is_dir():
         raise FileNotFoundError(f"Expected a study with notebooks in {study.folder}. Name its folder.")
+    if study.notebooks.resolve() == find_shipped_notebooks().resolve():
+        print("These are the notebooks that come with visclust: they are of its version already.")
+        return 0
     for row in upgrade_notebooks(study.folder).itertuples():
         print(f"{row.notebook}: {row.done}.")
     return 0

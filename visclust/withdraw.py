@@ -20,7 +20,7 @@ from visclust.base.files import write_atomically, write_json, write_text
 from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.origins import find_core
 from visclust.base.places import find_places
-from visclust.base.provenance import digest_ids, digest_input
+from visclust.base.provenance import digest_file, digest_ids, digest_input
 from visclust.base.withdrawals import find_withdrawn, note_withdrawn, read_withdrawn
 from visclust.exploration.notes import key_clusters
 from visclust.study import Study
@@ -115,6 +115,10 @@ def withdraw(
         _renew_digests(search)
     done = pd.DataFrame(search.found, columns=["file", "done"])
     files = {study.folder / path for path in search.paths}
+    if study.images.is_dir():  # where the folder of images was moved, its table names the old place
+        named = {path.name for path in files}
+        same = (path for path in study.images.rglob("*") if path.name in named and path.is_file())
+        files |= {path for path in same if digest_file(path)[:32] in search.images}
     done.attrs["paths"] = sorted(str(path) for path in files if path.exists())
     return done
 
@@ -250,7 +254,7 @@ def _change_parquet(search: _Search, path: Path) -> None:
     }
     lost = np.zeros(len(table), dtype=bool)
     for name in columns.keys() & _ABOUT:
-        lost |= [search.means(value, name) for value in columns[name]]
+        lost |= np.array([search.means(value, name) for value in columns[name]], dtype=bool)
     cleared = 0
     for name, values in columns.items():
         if name in _ABOUT or name == "representative":
@@ -269,8 +273,8 @@ def _change_parquet(search: _Search, path: Path) -> None:
         return
     record = json.loads((table.schema.metadata or {}).get(PROVENANCE_KEY, b"{}"))
     if record:
-        new = find_places(table.to_pandas(), path)
-        core, whole = find_core(new), digest_input(new)
+        left = find_places(table.to_pandas(), path)
+        core, whole = find_core(left), digest_input(left)
         now = {"result": whole, "result_before_saving": whole, "core": core.digest if core else None}
         for name, digest in now.items():
             if isinstance(record.get(name), str) and digest:

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import visclust as vc
+from visclust.base.provenance import digest_input
 from visclust.base.withdrawals import WITHDRAWN_FILE, find_withdrawn, note_withdrawn, read_withdrawn
 from visclust.embedding.embed import Embedding
 
@@ -19,7 +21,19 @@ def test_images_and_posts_that_were_withdrawn_are_left_out_and_counted(tmp_path,
 
 def test_without_withdrawals_the_table_stays_as_it_is(tmp_path, make_images):
     images = make_images(["a", "b"])
-    pd.testing.assert_frame_equal(vc.leave_out_withdrawn(images, tmp_path), images)
+    assert vc.leave_out_withdrawn(images, tmp_path) is images
+
+
+def test_the_record_stays_that_of_the_function_that_made_the_table_and_counts_what_is_gone(tmp_path):
+    for name, colour in (("a.png", "red"), ("b.png", "blue")):
+        Image.new("RGB", (4, 3), colour).save(tmp_path / name)
+    images = vc.index_images(tmp_path, progress=False)
+    note_withdrawn(tmp_path, [("image", images["image_id"][0])])
+    kept = vc.leave_out_withdrawn(images, tmp_path)
+    record = kept.attrs["provenance"]
+    assert (record["function"], record["withdrawn_rows"]) == ("index_images", 1)
+    assert record["result"] == digest_input(kept)
+    assert "withdrawn_rows" not in images.attrs["provenance"]
 
 
 def test_the_file_holds_no_name(tmp_path):

@@ -51,7 +51,7 @@ def save_sample(folder):
 def save_assignment(folder):
     sample = vc.read_table(folder / "sample.parquet", "sample")
     people = [f"r{number}" for number in range(8)]
-    respondents = pd.DataFrame({"respondent": people, "party": ["Democrat", "Republican"] * 4})
+    respondents = pd.DataFrame({"respondent": people, "group": ["one", "two"] * 4})
     assignment = vc.assign_respondents(sample, respondents, per_respondent=3)
     vc.save_table(assignment, folder / "assignment.parquet", "assignment")
 
@@ -164,7 +164,7 @@ def test_the_lines_for_a_terminal_say_what_is_stale_why_and_what_comes_next(fold
         r"^stale +sample.parquet +draw_stratified_sample, [-\d]+ [:\d]+ UTC$", said, re.MULTILINE
     )
     assert "from clusters.parquet with the digest" in said
-    assert said.endswith("Next: 08_sample_and_survey.")
+    assert said.endswith("Next: 08_sample_and_survey.")  # before the posts, which are missing
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
@@ -188,3 +188,8 @@ def test_the_table_of_writers_is_what_the_notebooks_say_that_they_write(notebook
         assert start in said or f"`{start.split('/')[0]}/`" in said, f"{notebook.name} does not say {name}"
     for file in re.findall(r"`([\w/]+\.(?:parquet|npy|csv))`", said):
         assert any(re.fullmatch(name.replace(".", r"\.").replace("*", ".*"), file) for name in WRITERS), file
+
+
+def test_the_cache_of_hashes_is_no_file_of_the_study(folder):
+    pd.DataFrame({"a": [1]}).to_parquet(folder / "hashes.parquet")
+    assert "hashes.parquet" not in vc.check_study(folder)["name"].tolist()

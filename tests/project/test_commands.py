@@ -203,6 +203,22 @@ def test_python_m_visclust_is_the_command():
     assert "upgrade" in found.stdout
 
 
+def test_the_notebooks_of_the_clone_itself_are_left_alone_by_an_upgrade(capsys):
+    before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").iterdir()}
+    assert main(["upgrade", str(ROOT)]) == 0
+    assert "of its version already" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").iterdir()} == before
+
+
+def test_upgrade_says_what_it_did_with_each_notebook(place, capsys):
+    main(["start", "march", "--images", "photos"])
+    (place / "march" / "notebooks" / "00_start_here.ipynb").unlink()
+    assert main(["upgrade", "march"]) == 0
+    said = capsys.readouterr().out
+    assert "00_start_here.ipynb: added again: it had been removed." in said
+    assert "01_build_corpus.ipynb: up to date." in said
+
+
 @pytest.mark.slow
 def test_run_gives_executed_copies_and_a_page_and_says_what_failed(place, capsys):
     main(["start", "march", "--images", "photos"])

@@ -10,12 +10,19 @@ from visclust.base.provenance import digest_file, digest_ids
 WITHOUT_RECORD = {
     "assign_clusters",  # gives the record of the clustering on
     "assign_nearest",
+    "check_study",
     "check_table",
     "encode_cluster_thumbnails",
+    "gather_answers",  # this and the next two give people's tables, or those of the simulation, on
+    "gather_feature_answers",
+    "gather_ratings",
+    "leave_out_withdrawn",  # gives the record of the table on
     "list_embedding_values",
     "list_embeddings",
     "list_encoders",
+    "list_known_groups",
     "load_embedding",
+    "read_results",
     "read_table",
     "select_usable",
     "split_channels",

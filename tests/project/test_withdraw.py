@@ -72,6 +72,7 @@ def study(tmp_path, monkeypatch):
 
     described = pd.DataFrame({"cluster": [0, 1], "medoid": [ids[0], ids[2]], "top_author": ["ana", "ben"]})
     vc.save_csv(described, results / "cluster_descriptions.csv")
+    vc.save_table(pairs.iloc[:0], results / "gold.parquet")  # nobody has judged any pair so that it counts
     (results / "clusters.html").write_text(f"<p>{ids[0]}</p>")
     (results / "other.html").write_text(f"<p>{ids[3]}</p>")
     (results / "index.html").write_text("<p>pictures</p>")
@@ -220,6 +221,17 @@ def test_what_it_cannot_reach_is_said(study, capsys):
     assert f"{study.images / 'a.png'} is still there: delete it." in said
     assert "not looked into: results/talk.pptx." in said
     assert "with co-authors" in said
+
+
+def test_the_file_of_a_moved_folder_of_images_is_named_at_its_new_place(study, capsys):
+    study, (a, *_) = study
+    study.images.rename(study.images.with_name("pictures"))
+    study.file.write_text(study.file.read_text().replace("/photos", "/pictures"))
+    main(["withdraw", "march", "--image", a])
+    assert (
+        f"{study.images.with_name('pictures') / 'a.png'} is still there: delete it."
+        in capsys.readouterr().out
+    )
 
 
 def test_it_stays_out_when_the_corpus_is_indexed_anew(study, capsys):

@@ -46,7 +46,15 @@ WRITERS = {
 
 
 class StaleError(ValueError):
-    """A file was made from another file that has been made anew since."""
+    """A file was made from another file that has been made anew since; a `ValueError`.
+
+    `read_table`, `load_embedding` and `load_encoder` raise it; it names both files and the notebooks to run.
+
+    Examples
+    --------
+    >>> issubclass(StaleError, ValueError)
+    True
+    """
 
 
 class FileState(NamedTuple):
@@ -275,11 +283,14 @@ def say_once(line: str) -> None:
 
 
 def list_files(folder: str | os.PathLike) -> Iterable[Path]:
-    """List the tables, matrices and encoders of a results folder, in the order in which they are made."""
+    """List the tables, matrices and encoders of a results folder, in the order in which they are made.
+
+    The cache of hashes is none of them: it may be deleted at any time, and each hash stands for itself.
+    """
     folder = Path(folder)
     found = [
-        *folder.glob("*.parquet"),
-        *(file for file in folder.glob("*.csv")),
+        *(file for file in folder.glob("*.parquet") if file.name != "hashes.parquet"),
+        *folder.glob("*.csv"),
         *folder.glob("embeddings/*.npy"),
         *folder.glob("encoders/*.safetensors"),
     ]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from visclust.base.files import write_cells
 from visclust.base.places import find_study_folder
-from visclust.base.provenance import note_run, recorded
+from visclust.base.provenance import carry_record
 
 WITHDRAWN_FILE = "withdrawn.csv"
 
@@ -22,7 +22,6 @@ _COLUMNS = ("kind", "digest", "salt", "withdrawn_at_utc")
 _NAMES = {"image": "image_id", "author": "author"}
 
 
-@recorded
 def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.DataFrame:
     """Leave out what participants have withdrawn from a study: their images, and posts of theirs.
 
@@ -40,7 +39,8 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
     -------
     DataFrame
         Its other rows, numbered from 0; the table itself where nothing was withdrawn. A line is printed
-        where rows were left out.
+        where rows were left out, and the record of the table, which stays the one that it came with, says
+        how many.
 
     Raises
     ------
@@ -63,7 +63,6 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
             f"{', '.join(map(str, table.columns)) or 'none'}. Give the images or the posts."
         )
     withdrawn = read_withdrawn(folder)
-    note_run(inputs={"withdrawn": pd.DataFrame(withdrawn, columns=["kind", "digest", "salt"])})
     kept = table
     for kind, column in _NAMES.items():
         if column not in kept.columns or not any(each[0] == kind for each in withdrawn):
@@ -74,7 +73,11 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
             who = "their author has" if kind == "author" else "they were"
             print(f"{rows.sum()} of {len(kept)} rows left out: {who} withdrawn.")
             kept = kept[~rows]
-    return kept if kept is table else kept.reset_index(drop=True)
+    if kept is table:
+        return table
+    kept = kept.reset_index(drop=True)
+    record = table.attrs.get("provenance")
+    return carry_record(kept, {**record, "withdrawn_rows": len(table) - len(kept)}) if record else kept
 
 
 def refuse_withdrawn(

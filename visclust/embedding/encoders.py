@@ -106,7 +106,7 @@ def load_encoder(name: str, *, weights: str | os.PathLike | None = None, device:
     target = pick_torch_device(device)
     file = Path(weights) if weights is not None else None
     if file is not None and file.suffix == ".safetensors" and file.with_suffix(".json").exists():
-        require_fresh(weights)
+        require_fresh(file)
     network = _build_network(name, weights)
     said = network.weights.training.get("encoder", name)
     if said != name:

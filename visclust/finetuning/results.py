@@ -161,8 +161,8 @@ def read_result(path: Path, *, digest: str) -> FineTuning | None:
         if content["settings"] != digest or content["weights_digest"] != digest_file(path):
             return None
         tables = {name: pd.DataFrame(content["tables"][name]) for name in _TABLES}
-        return FineTuning(
-            path, **tables, stop_reason=content["stop_reason"], provenance=content["provenance"]
-        )
+        # The files that it was made from are for those who compare the files; they may have moved since.
+        record = {name: value for name, value in content["provenance"].items() if name != "sources"}
+        return FineTuning(path, **tables, stop_reason=content["stop_reason"], provenance=record)
     except (OSError, ValueError, KeyError, TypeError):
         return None
