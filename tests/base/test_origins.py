@@ -50,7 +50,7 @@ def test_a_sample_of_other_clusters_is_refused_by_its_record():
 
 def test_the_record_reaches_over_tables_between():
     clusters = make_clusters()
-    respondents = pd.DataFrame({"respondent": list("rs"), "party": ["D", "R"]})
+    respondents = pd.DataFrame({"respondent": list("rs"), "group": ["D", "R"]})
     sample = vc.draw_stratified_sample(clusters, max_per_cluster=1)
     assignment = vc.assign_respondents(sample, respondents, per_respondent=2)
     with pytest.raises(ValueError, match="the clusters that the assignment was made from"):

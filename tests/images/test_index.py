@@ -190,7 +190,8 @@ def functions_with_images_folder():
     }
 
 
-def test_every_function_that_opens_images_says_the_same_before_it_starts(study, tmp_path):
+def test_every_function_that_opens_images_says_the_same_before_it_starts(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("visclust.finetuning.labels._LEAST_LABELS", 1)  # so that these few are looked at
     ids = study["image_id"]
     clusters = pd.DataFrame({"image_id": ids, "cluster": 0, "iteration": 1, "silhouette": 0.1})
     pairs = pd.DataFrame({"pair_id": ["p"], "image_a": ids[:1], "image_b": ids[1], "stratum": "random",
@@ -208,6 +209,7 @@ def test_every_function_that_opens_images_says_the_same_before_it_starts(study, 
         "encode_cluster_thumbnails": lambda **o: vc.encode_cluster_thumbnails(chosen, clusters, study, **o),
         "embed_images": lambda **o: vc.embed_images(study, **o),
         "finetune": lambda **o: vc.finetune(study, labels, save_to=tmp_path / "out.safetensors", **o),
+        "list_trainable_features": lambda **o: vc.list_trainable_features(study, labels, **o),
         "describe_map": lambda **o: vc.describe_map(places, clusters, images=study, **o),
         "browse_clusters": lambda **o: vc.browse_clusters(clusters, study, **out, **o),
         "export_cluster_page": lambda **o: vc.export_cluster_page(

@@ -60,7 +60,7 @@ def test_figure_9_is_not_drawn_from_clusters_that_the_ratings_know_nothing_of(ma
     clusters = make_clusters([0] * 6 + [1] * 5 + [2] * 4)
     anew = make_clusters([0] * 4 + [1] * 5 + [2] * 6)
     sample = vc.draw_stratified_sample(clusters, max_per_cluster=2)
-    people = pd.DataFrame({"respondent": list("abcdef"), "party": ["Democrat", "Republican"] * 3})
+    people = pd.DataFrame({"respondent": list("abcdef"), "group": ["Democrat", "Republican"] * 3})
     assignment = vc.assign_respondents(sample, people, per_respondent=3)
     ratings = vc.simulate_ratings(assignment).ratings
     summary = vc.summarize_emotions(ratings, sample)

@@ -10,7 +10,6 @@ from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.columns import check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
-from visclust.base.tables import check_table
 from visclust.validation.scores import (
     HEAVY,
     SCORES,
@@ -262,7 +261,7 @@ def list_comparable(grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, lea
     >>> list_comparable(grid, gold), list_comparable(grid, gold.head(0))
     (['two'], [])
     """
-    check_table(gold, "gold")
+    gold = check_gold(gold)
     if gold["same"].sum() < least:
         return []
     return [name for name, clusters in grid.items() if predict_same(clusters, gold).same.sum() >= least]
