@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _make_parser().parse_args(arguments)
     try:
         return options.do(options)
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (FileNotFoundError, FileExistsError, NotADirectoryError, ValueError) as error:
         print(f"visclust {options.command}: {error}", file=sys.stderr)
         return 2

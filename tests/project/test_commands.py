@@ -242,3 +242,13 @@ def test_run_gives_executed_copies_and_a_page_and_says_what_failed(place, capsys
     assert main(["run", "march", "--only", "02", "03"]) == 1
     assert "02_fail failed, and the notebooks after it were not run." in capsys.readouterr().out
     assert {"01_open", "02_fail"} <= set((results / "index.html").read_text().replace("<", ">").split(">"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells a closed pipe otherwise")
+def test_a_reader_that_stops_reading_is_no_fault():
+    main(["start", "march", "--images", "photos"])
+    code = "import sys; from visclust.commands import main; sys.exit(main(['check', 'march']))"
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run.stdout.close()
+    assert run.wait(timeout=120) == 1
+    assert run.stderr.read() == b""
