@@ -6,7 +6,7 @@ people gave, or what a computer makes up where the study lets it (``simulate``),
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,10 @@ from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
-from visclust.ratings.simulation import RatingModel, make_rating_model, simulate_ratings
 from visclust.study import Study
+
+if TYPE_CHECKING:
+    from visclust.ratings.simulation import RatingModel
 
 # Of each thing that a cell can need: what is missing without it, and what to do.
 _MISSING = {
@@ -578,7 +580,7 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
 
 
 def gather_ratings(
-    study: Study, assignment: pd.DataFrame, *, model: RatingModel | None = None, seed: int = 0
+    study: Study, assignment: pd.DataFrame, *, model: "RatingModel | None" = None, seed: int = 0
 ) -> pd.DataFrame:
     """Gather the ratings: those of the study's file, or simulated ones where it lets them be, or none.
 
@@ -610,13 +612,17 @@ def gather_ratings(
     ratings = read_results(study, "ratings")
     if len(ratings) or not study.simulate or assignment.empty:
         return ratings
+    from visclust.ratings.simulation import (
+        simulate_ratings,
+    )  # only here, since SciPy's part of it takes a second
+
     print("SIMULATED ratings, made by a computer: nobody felt this.")
     return simulate_ratings(
         assignment, model=model or choose_rating_model(study, assignment), seed=seed
     ).ratings
 
 
-def choose_rating_model(study: Study, assignment: pd.DataFrame) -> RatingModel:
+def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel":
     """Choose how simulated ratings come about: the study's items and scale, the assignment's groups.
 
     Parameters
@@ -637,6 +643,8 @@ def choose_rating_model(study: Study, assignment: pd.DataFrame) -> RatingModel:
     >>> choose_rating_model(open_study(), pd.DataFrame({"group": ["a", "b"]})).scale
     (1, 10)
     """
+    from visclust.ratings.simulation import make_rating_model
+
     named = [group for group in study.groups if group in set(assignment["group"])]
     groups: Sequence[str] = [*named, *sorted(set(assignment["group"]) - set(named))]
     return make_rating_model(groups, dimensions=study.items, scale=study.scale)

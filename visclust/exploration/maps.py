@@ -16,6 +16,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
 from visclust.base.columns import check_clusters
+from visclust.base.compiled import keep_compiled
 from visclust.base.origins import check_origin
 from visclust.base.progress import DELAY, WorkBar
 from visclust.base.provenance import is_embedding, recorded
@@ -344,6 +345,7 @@ def _project_by_umap_learn(
         raise RuntimeError(
             "A map needs umap-learn, which is not installed: pip install umap-learn."
         ) from error
+    keep_compiled()
     known: tuple = (None, None, None)
     if len(x) <= _EXACT_NEIGHBOURS:
         from sklearn.neighbors import NearestNeighbors
