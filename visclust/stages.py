@@ -316,8 +316,8 @@ def gather_answers(
     Returns
     -------
     DataFrame
-        An answers table; ``simulated`` is True throughout or nowhere. Where the study simulates, people's
-        answers count once they judged half of the pairs.
+        An answers table, of these pairs alone; ``simulated`` is True throughout or nowhere. Where the study
+        simulates, people's answers count once they judged half of the pairs.
 
     Examples
     --------
@@ -330,6 +330,12 @@ def gather_answers(
     0
     """
     people = _read_people(study, "answers")
+    if len(people):
+        drawn = people["item_id"].isin(pairs["pair_id"])
+        if n_others := people.loc[~drawn, "item_id"].nunique():
+            others = f"{n_others:,} pairs answered before are not among these, which were drawn anew: their"
+            print(_wrap(f"{others} answers stay in the files, and do not count here."))
+        people = people[drawn]
     if _counts(study, people, len(pairs)):
         return people
     groups = list_known_groups(study, clusters).set_index("image_id")["group"]

@@ -258,6 +258,7 @@ def test_labels_of_one_person_add_to_it(tmp_path):
     answer_pairs(results, list_all_pairs(images), images, kinds)  # which of them are drawn, 05 says
     said = run_study(tmp_path, *NUMBERS)
     assert "Answers of ana, to 60 of 60." in said
+    assert "1,620 pairs answered before are not among these" in said
     assert "Answers of ana, to 150 of 150." in said
     assert "Agreement needs two people, and one has answered" in said
     assert "These are one person's answers" in said
