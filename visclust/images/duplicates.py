@@ -206,7 +206,7 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     >>> images = pd.DataFrame({"image_id": list("abc"), "path": list("123"), "status": "ok", "reason": "",
     ...                        "width": 4, "height": 3})
     >>> one, other = (find_duplicates(images, method="embedding", x=np.array(x), metric="euclidean",
-    ...                               threshold=1) for x in ([[0.0], [1], [9]], [[0.0], [9], [9]]))
+    ...                               threshold=1) for x in ([[0.0], [1], [9]], [[0.0], [9], [1]]))
     >>> combine_duplicates(images, one, other).groups["group"].tolist()
     [0, 0, 0]
     """
@@ -228,8 +228,8 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     near = [join == join[place[representative].to_numpy()] for join in joins]
     if far := int((~np.any(near, axis=0)).sum()):
         warnings.warn(
-            f"{far} images are in the group of a representative that no method joined them to, but only to "
-            "another image of the group. Look at these groups, or combine fewer methods.",
+            f"Images in the group of a representative that no method joined them to, but only to another image "
+            f"of the group: {far}. Look at these groups, or combine fewer methods.",
             stacklevel=3,
         )
     standing = nodes.assign(representative=representative, distance=np.nan, difference=np.nan)

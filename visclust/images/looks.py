@@ -78,6 +78,7 @@ def read_looks(
     Half a gigabyte of them is held in memory at most; more of them wait in a file that goes with the process.
     """
     shape = (len(ids), SIDE, SIDE)
+    pixels: np.ndarray
     if len(ids) * SIDE * SIDE > _HELD:
         pixels = np.memmap(tempfile.TemporaryFile(), dtype=np.uint8, mode="w+", shape=shape)  # noqa: SIM115
     else:

@@ -8,7 +8,7 @@ import threading
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
@@ -191,7 +191,7 @@ def _finish(
     image.load()
     turn = _find_turn(image)  # which decodes a PNG
     rgb, note = _convert_to_rgb(image)
-    image.im = None  # its pixels are freed here, and not when the caller's frame goes
+    image.close()  # its pixels are freed here, and not when the caller's frame goes
     if turn in _TURNS:
         rgb = rgb.transpose(_TURNS[turn])
     if max_side is not None and max(rgb.size) > max_side:
@@ -351,7 +351,8 @@ def _list_strips(image: Image.Image) -> list[tuple[int, int, int, int]]:
 
 
 def _is_flat(image: Image.Image) -> bool:
-    return all(high - low <= _NOTHING_TO_SEE for low, high in image.getextrema())
+    bands = cast("tuple[tuple[int, int], ...]", image.getextrema())  # of one in RGB
+    return all(high - low <= _NOTHING_TO_SEE for low, high in bands)
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
