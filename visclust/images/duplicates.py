@@ -228,8 +228,8 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     near = [join == join[place[representative].to_numpy()] for join in joins]
     if far := int((~np.any(near, axis=0)).sum()):
         warnings.warn(
-            f"Images in the group of a representative that no method joined them to, but only to another image "
-            f"of the group: {far}. Look at these groups, or combine fewer methods.",
+            "Images in the group of a representative that no method joined them to, but only to another of "
+            f"its images: {far}. Look at these groups, or combine fewer methods.",
             stacklevel=3,
         )
     standing = nodes.assign(representative=representative, distance=np.nan, difference=np.nan)
