@@ -16,9 +16,10 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from visclust.base.files import write_atomically
+from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.machine import choose_workers
 from visclust.base.progress import WorkBar
-from visclust.base.provenance import digest_file
+from visclust.base.provenance import digest_file, note_run
 from visclust.images.hashes import describe_hashes
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
@@ -294,7 +295,10 @@ def _write_cache(cache: str | os.PathLike, fresh: dict[str, tuple[np.ndarray, in
     """Write the thumbnails of before and the new ones, a block at a time; not those of unreadable files."""
     schema = pa.schema(
         {"image_id": pa.string(), "pixels": pa.binary(SIDE * SIDE), "detail": pa.int16()},
-        metadata={_CACHE_KEY: json.dumps(_describe_cache()).encode()},
+        metadata={
+            _CACHE_KEY: json.dumps(_describe_cache()).encode(),
+            PROVENANCE_KEY: json.dumps(note_run()).encode(),  # of the run that completed it
+        },
     )
 
     def write(file: Any) -> None:
