@@ -16,8 +16,10 @@ def keep_compiled() -> None:
     A process otherwise spends some ten seconds on it, longer than a map of some thousand images takes. A
     version of umap-learn without such a part, or a machine that lets nothing be kept, compiles as it did.
     """
-    from umap import layouts, umap_
-
+    try:
+        from umap import layouts, umap_
+    except ImportError:
+        return
     for name in _PARTS:
         part = getattr(umap_, name, None) or getattr(layouts, name, None)
         with suppress(AttributeError, RuntimeError, OSError):
