@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.freshness import WRITERS, find_state, find_writer, list_files, list_notebooks, read_record
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
@@ -15,6 +16,7 @@ _FOLDER_KINDS = {"embeddings": "embedding", "encoders": "encoder"}
 _OPTIONAL = "simulated_ratings.parquet"
 
 
+@checked
 def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     """Check the files of a study against those that they were made from.
 

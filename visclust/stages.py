@@ -14,6 +14,7 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.annotation.features import check_features
 from visclust.annotation.simulated import simulate_answers, simulate_features
+from visclust.base.checks import checked
 from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
@@ -129,6 +130,7 @@ _MISSING = {
 }
 
 
+@checked
 def check_needs(shows: str, **things: Any) -> bool:
     """Check that what a cell needs is there; otherwise say in a sentence what is missing and what to do.
 
@@ -171,6 +173,7 @@ def check_needs(shows: str, **things: Any) -> bool:
     return True
 
 
+@checked
 def try_analysis(what: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Try an analysis that refuses data which are too few or too alike, and print its reason where it does.
 
@@ -216,6 +219,7 @@ def _wrap(text: str, width: int = 105) -> str:
     return "\n".join([*lines, line])
 
 
+@checked
 def read_results(study: Study, kind: str) -> pd.DataFrame:
     """Read a table of a study's results, or give an empty one of its kind where it is not made yet.
 
@@ -269,6 +273,7 @@ def _make_empty(kind: str) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=types[wanted]) for name, wanted in columns.items()})
 
 
+@checked
 def list_known_groups(study: Study, clusters: pd.DataFrame) -> pd.DataFrame:
     """List what each image is known to show, or its cluster where nothing is known: for simulated annotators.
 
@@ -295,6 +300,7 @@ def list_known_groups(study: Study, clusters: pd.DataFrame) -> pd.DataFrame:
     return clusters[["image_id", "cluster"]].rename(columns={"cluster": "group"})
 
 
+@checked
 def gather_answers(
     study: Study, pairs: pd.DataFrame, clusters: pd.DataFrame, *, error_rate: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
@@ -343,6 +349,7 @@ def gather_answers(
     return simulate_answers(pairs, groups, error_rate=error_rate, seed=seed)
 
 
+@checked
 def gather_feature_answers(
     study: Study, images: pd.DataFrame, *, error_rate: float = 0.05, seed: int = 0
 ) -> pd.DataFrame:
@@ -566,6 +573,11 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     DataFrame
         ``respondent, group``, and ``simulated`` where they are; no row where there is no file.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
     Examples
     --------
     >>> from visclust.study import open_study
@@ -574,6 +586,8 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     ['simulated-001', 'simulated-002']
     """
     if file:
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"Expected a CSV file at file, got {str(file)!r}, where there is none.")
         people = check_columns(pd.read_csv(file, dtype=str), ["respondent"], str(file))
         group = people[study.group_column] if study.group_column in people.columns else "all"
         return pd.DataFrame({"respondent": people["respondent"], "group": group})
@@ -585,6 +599,7 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     return pd.DataFrame({"respondent": names, "group": groups * per_group, MARK: True})
 
 
+@checked
 def gather_ratings(
     study: Study, assignment: pd.DataFrame, *, model: "RatingModel | None" = None, seed: int = 0
 ) -> pd.DataFrame:
@@ -628,6 +643,7 @@ def gather_ratings(
     ).ratings
 
 
+@checked
 def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel":
     """Choose how simulated ratings come about: the study's items and scale, the assignment's groups.
 
@@ -649,6 +665,7 @@ def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel"
     >>> choose_rating_model(open_study(), pd.DataFrame({"group": ["a", "b"]})).scale
     (1, 10)
     """
+    check_columns(assignment, ("group",), "the assignment")
     from visclust.ratings.simulation import make_rating_model
 
     named = [group for group in study.groups if group in set(assignment["group"])]

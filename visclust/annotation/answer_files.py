@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from visclust.base.cells import decode_text, find_encoding, fold_header, read_rows_of_cells, read_truth
+from visclust.base.checks import checked
 from visclust.base.files import flush_folder, restore_cell, write_atomically
 from visclust.base.provenance import digest_text
 
@@ -60,6 +61,7 @@ class ImportedAnswers(NamedTuple):
     files: tuple[Path, ...]
 
 
+@checked
 def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> ImportedAnswers:
     """Take answers that an annotator sent back into the study's folder.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import altair as alt
 import vl_convert
 
+from visclust.base.checks import checked
 from visclust.base.simulated import is_simulated
 
 # The one palette: gray for what is compared with, pale gray for the mass behind, orange for the subject;
@@ -21,6 +22,7 @@ _LIVE = "application/vnd.vegalite.v5+json"
 _PIXELS_PER_POINT = 2
 
 
+@checked
 def show_charts(*, max_rows: int = 50_000) -> None:
     """Let every Altair chart that a cell ends with show live, with a PNG beside it; call once per notebook.
 

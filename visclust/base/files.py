@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
+from visclust.base.checks import checked
+
 # A spreadsheet runs text as a formula that begins so, whatever spaces, quotation marks and unseen signs stand
 # before, and in full-width signs too; the apostrophe is guarded itself, so that guarding can be undone.
 _BEFORE_FORMULA = (
@@ -21,6 +23,7 @@ _FORMULA = re.compile(rf"[\t\r\n']|{_BEFORE_FORMULA}[=+\-@\ufe62\ufe63\ufe66\ufe
 _QUOTED = re.compile(r'[",;\t\r\n]|^ | \Z')
 
 
+@checked
 def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> Path:
     """Write a file beside its final name, flush it to disk, and rename it into place.
 
@@ -50,7 +53,16 @@ def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object
     'done'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"Expected the name of a file to write, got {str(path)!r}, which is a folder."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(
+            f"Expected a folder to write {path.name!r} into, got {str(path.parent)!r}, a file or in one."
+        ) from None
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as file:

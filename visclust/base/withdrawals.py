@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.files import write_cells
 from visclust.base.places import find_study_folder
 from visclust.base.provenance import carry_record
@@ -22,6 +23,7 @@ _COLUMNS = ("kind", "digest", "salt", "withdrawn_at_utc")
 _NAMES = {"image": "image_id", "author": "author"}
 
 
+@checked
 def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.DataFrame:
     """Leave out what participants have withdrawn from a study: their images, and posts of theirs.
 

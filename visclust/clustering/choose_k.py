@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.checks import checked
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
+from visclust.base.tables import check_columns
 from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import IterativeSettings
@@ -127,7 +129,7 @@ def scan_k(
     check_embedding(x)
     wrong = [k for k in ks if not 2 <= k <= len(x) - 1]
     if wrong or not len(ks):
-        raise ValueError(f"Expected K's from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
+        raise ValueError(f"Expected K's (ks) from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
     workspace = open_workspace(x, memory_budget=memory_budget)
     everyone = np.arange(len(x))
     rows = []
@@ -149,6 +151,7 @@ def scan_k(
     return pd.DataFrame(rows)
 
 
+@checked
 def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int:
     """Suggest the K at which a curve bends most: where it is farthest from the line between its ends.
 
@@ -180,6 +183,7 @@ def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int:
     >>> suggest_knee(pd.DataFrame({"k": [10, 20, 30, 40], "inertia": [100, 40, 35, 30]}))
     20
     """
+    check_columns(scan, ("k", measure), "the scan (as measure names it)")
     curve = scan[["k", measure]].dropna().sort_values("k")
     if len(curve) < 3:
         raise ValueError(f"Expected at least three K's with a value of {measure}, got {len(curve)}.")

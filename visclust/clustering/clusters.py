@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.checks import check_labels, checked
 from visclust.base.columns import check_clusters
 from visclust.base.origins import find_row_ids
 from visclust.base.provenance import add_inputs, carry_record, recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
 from visclust.images.index import select_usable
@@ -99,6 +100,7 @@ def cluster_once(
     return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, {})
 
 
+@checked
 def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFrame:
     """Make the clusters table from a result.
 
@@ -159,6 +161,7 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
     return carry_record(table, add_inputs(result.provenance, images=images))
 
 
+@checked
 def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     """Give each unassigned image the cluster with the nearest centre: a step of its own, never done unasked.
 
@@ -185,9 +188,7 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     [4, 7, 4]
     """
     check_embedding(x)
-    labels = to_host(labels)
-    if len(labels) != len(x):
-        raise ValueError(f"Expected a label for each of the {len(x)} rows, got {len(labels)}.")
+    labels = check_labels("labels", to_host(labels), len(x))
     left = np.flatnonzero(labels == UNASSIGNED)
     clusters = np.unique(labels[labels != UNASSIGNED])
     if not len(clusters):
@@ -231,6 +232,7 @@ def list_k_curve(log: pd.DataFrame, *, iteration: int = 1) -> pd.DataFrame:
     >>> list_k_curve(log)["chosen"].tolist()
     [False, True]
     """
+    check_columns(log, ("iteration", "k", "k_tried", "fit", "moving_average"), "the log")
     row = log.loc[log["iteration"].eq(iteration)]
     if row.empty:
         raise ValueError(f"Expected an iteration from 1 to {len(log)}, got {iteration}.")

@@ -152,7 +152,8 @@ def _check_grid(
     baselines: Sequence[int],
 ) -> None:
     if not embeddings or not grid or not seeds:
-        raise ValueError("Expected at least one embedding, step size, similarity threshold and seed.")
+        names = "embeddings, step_sizes, similarity_thresholds and seeds"
+        raise ValueError(f"Expected at least one value in each of {names}, got none in one of them.")
     lengths = {}
     for name, x in embeddings.items():
         check_embedding(x)

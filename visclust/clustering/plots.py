@@ -6,7 +6,8 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import ORANGE, PALE_GRAY, colour_by
-from visclust.base.tables import UNASSIGNED
+from visclust.base.checks import checked
+from visclust.base.tables import UNASSIGNED, check_columns
 
 # Measures of fit: columns of `scan_k`.
 _FITS = {
@@ -35,6 +36,7 @@ _SHARES = ("adjusted_rand", "normalized_variation", "assigned_both")
 _MOST_NUMBERS = 12
 
 
+@checked
 def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -> alt.HConcatChart:
     """Draw what each iteration did: images left, K and cohesive clusters, mean size of the cohesive.
 
@@ -61,6 +63,7 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
     >>> len(plot_iterations(log).hconcat)
     3
     """
+    check_columns(log, ("iteration", "remaining", "k", "cohesive", "mean_cohesive_size"), "the log")
     table = log[["iteration", "remaining", "k", "cohesive", "mean_cohesive_size"]]
     step = alt.X("iteration:Q", title="Iteration", axis=alt.Axis(format="d", tickMinStep=1))
     base = alt.Chart(table).encode(x=step)
@@ -88,6 +91,7 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
     return alt.hconcat(remaining, clusters, sizes, spacing=30).resolve_scale(color="independent")
 
 
+@checked
 def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) -> alt.LayerChart:
     """Draw how the fit and its moving average climb with K, and which K was taken.
 
@@ -114,6 +118,7 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     >>> type(plot_k_curve(curve)).__name__
     'LayerChart'
     """
+    check_columns(curve, ("k", "fit", "moving_average", "chosen"), "the curve")
     base = alt.Chart(curve).encode(x=alt.X("k:Q", title="Number of clusters K"))
     fit = base.mark_circle(color=PALE_GRAY, size=50, opacity=1).encode(
         y=alt.Y("fit:Q", title="Goodness of fit on the sample", scale=alt.Scale(zero=False)),
@@ -132,6 +137,7 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     )
 
 
+@checked
 def plot_k_scan(
     scan: pd.DataFrame,
     *,
@@ -158,6 +164,11 @@ def plot_k_scan(
     altair.Chart
         The panels side by side.
 
+    Raises
+    ------
+    ValueError
+        If `measures` names none of its columns.
+
     Source
     ------
     Casas et al.: the preliminary look at K from 30 to 300.
@@ -168,6 +179,9 @@ def plot_k_scan(
     >>> len(plot_k_scan(scan, knee=20).hconcat)
     2
     """
+    if not measures:
+        raise ValueError("Expected at least one column of the scan in measures, got none.")
+    check_columns(scan, ("k", *measures), "the scan (as measures name them)")
     panels: list[alt.LayerChart] = []
     for measure in measures:
         base = alt.Chart(scan[["k", measure]]).encode(x=alt.X("k:Q", title="Number of clusters K"))
@@ -184,6 +198,7 @@ def plot_k_scan(
     return alt.hconcat(*panels, spacing=30)
 
 
+@checked
 def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.LayerChart:
     """Draw the sizes of the clusters, the largest first, and name the number of unassigned images.
 
@@ -205,6 +220,7 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
     >>> type(plot_cluster_sizes(summary)).__name__
     'LayerChart'
     """
+    check_columns(summary, ("cluster", "size", "silhouette"), "the summary")
     unassigned = f"datum.cluster === {UNASSIGNED}"
     base = alt.Chart(summary[["cluster", "size", "silhouette"]])
     bars = (
@@ -226,6 +242,7 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
     return (bars + note).properties(width=width, height=height, title="Sizes of the clusters")
 
 
+@checked
 def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
     """Draw clusters, coverage and seconds of the iterative configurations as heatmaps, a row per embedding.
 
@@ -249,6 +266,9 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
     >>> len(plot_grid(table).vconcat)
     1
     """
+    columns = ["method", "embedding", "step_size", "similarity_threshold"]
+    columns += ["seed", "clusters", "coverage", "seconds"]
+    check_columns(table, columns, "the table of the grid")
     shown = table.loc[table["method"].eq("iterative") & table["seed"].eq(table["seed"].iloc[0])]
     shown = shown.assign(
         step_size=shown["step_size"].astype(str),
@@ -288,6 +308,7 @@ def _write_numbers(base: alt.Chart, name: str, style: str, *, size: int, white_a
     )
 
 
+@checked
 def plot_run_agreement(
     pairs: pd.DataFrame, *, measure: str = "adjusted_rand", size: int = 340
 ) -> alt.LayerChart:
@@ -320,9 +341,10 @@ def plot_run_agreement(
     >>> type(plot_run_agreement(pairs)).__name__
     'LayerChart'
     """
-    if measure not in _AGREEMENTS or measure not in pairs.columns:
+    if measure not in _AGREEMENTS:
         raise ValueError(f"Expected one of {', '.join(_AGREEMENTS)} as measure, got {measure!r}.")
     columns = ["run_a", "run_b", "images", measure]
+    check_columns(pairs, columns, "the pairs of runs")
     turned = pairs.rename(columns={"run_a": "run_b", "run_b": "run_a"})
     table = pd.concat([pairs[columns], turned[columns]], ignore_index=True)
     runs = list(dict.fromkeys([*pairs["run_a"], *pairs["run_b"]]))
@@ -350,6 +372,7 @@ def plot_run_agreement(
     )
 
 
+@checked
 def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int = 260) -> alt.HConcatChart:
     """Draw how many themes are found in how many of the runs, and each theme by size and stability.
 
@@ -377,6 +400,7 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
     >>> len(plot_theme_stability(themes).hconcat)
     2
     """
+    check_columns(themes, ("theme", "runs", "share", "size", "stability", "run", "cluster"), "the themes")
     n_runs = round(float((themes["runs"] / themes["share"]).iloc[0]))
     color = alt.Color(
         "runs:Q",

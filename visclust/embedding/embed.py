@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.checks import check_choice
 from visclust.base.files import write_atomically, write_text
 from visclust.base.machine import choose_batch_size, choose_workers, describe_torch_device
 from visclust.base.progress import WorkBar
@@ -113,6 +114,7 @@ def embed_images(
     >>> embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False).x.shape
     (1, 1280)
     """
+    check_choice("device", device, ("auto", "cpu", "gpu"))
     batch_size = choose_batch_size() if batch_size is None else batch_size
     chunk_size = _check_sizes(batch_size=batch_size, chunk_size=chunk_size, workers=workers)
     files = list_files(images, folder=images_folder)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import to_host
+from visclust.base.checks import checked
 from visclust.base.files import write_atomically, write_text
 from visclust.base.freshness import require_fresh
 from visclust.base.origins import list_sources, register_file, register_rows
@@ -19,6 +20,7 @@ from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
 
 
+@checked
 def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str) -> Path:
     """Save an embedding as ``<name>.npy`` with its sidecar ``<name>.json``.
 
@@ -97,6 +99,7 @@ def _check_rows(x: np.ndarray, ids: list[str]) -> None:
         raise ValueError(f"Expected one row per image, but {twice!r} has several.")
 
 
+@checked
 def load_embedding(
     folder: str | os.PathLike,
     *,
@@ -186,6 +189,7 @@ def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
     )
 
 
+@checked
 def list_embeddings(folder: str | os.PathLike) -> pd.DataFrame:
     """List the embeddings saved in a folder.
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
+from visclust.base.checks import check_names, checked
 from visclust.base.columns import check_clusters
 from visclust.base.compiled import keep_compiled
 from visclust.base.machine import choose_workers
@@ -92,6 +93,7 @@ def project_map(
     Traceback (most recent call last):
     ValueError: Expected n_neighbors from 2 to 4 (n - 1), got 5.
     """
+    image_ids = None if image_ids is None else check_names("image_ids", image_ids)
     if is_embedding(x):
         image_ids = x.image_ids if image_ids is None else image_ids
         x = match_rows(x, pd.DataFrame({"image_id": list(image_ids)}), what="image_ids")
@@ -217,6 +219,7 @@ def describe_map(
     return table
 
 
+@checked
 def plot_map(
     table: pd.DataFrame,
     *,

@@ -7,6 +7,8 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, colour_by, title_chart
+from visclust.base.checks import checked
+from visclust.base.tables import check_columns
 
 _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
     "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
@@ -15,6 +17,7 @@ _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
 _RATIOS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100]
 
 
+@checked
 def plot_frame_effects(
     effects: pd.DataFrame,
     *,
@@ -60,6 +63,8 @@ def plot_frame_effects(
     >>> len(plot_frame_effects(effects).layer)
     3
     """
+    columns = ["frame", "posts", "users", "uses", "users_using", "p_adjusted", "reason"]
+    check_columns(effects, columns, "the effects")
     if measure not in _SCALES:
         raise ValueError(f"Expected one of the measures {', '.join(_SCALES)}, got {measure!r}.")
     tested = effects.loc[effects["reason"].eq("")]
@@ -111,6 +116,7 @@ def plot_frame_effects(
     )
 
 
+@checked
 def plot_frame_use(
     curves: pd.DataFrame, *, own_scales: bool = False, columns: int = 3, width: int = 190, height: int = 150
 ) -> alt.FacetChart:
@@ -148,6 +154,7 @@ def plot_frame_use(
     >>> type(plot_frame_use(curves)).__name__
     'FacetChart'
     """
+    check_columns(curves, ("frame", "ideology", "probability", "low", "high"), "the curves")
     if curves.empty:
         raise ValueError("Expected the curve of a frame, got none: no frame was tested.")
     x = alt.X("ideology:Q", title="Ideology", scale=alt.Scale(zero=False, nice=False))
@@ -178,6 +185,7 @@ def plot_frame_use(
     )
 
 
+@checked
 def plot_words(
     words: pd.DataFrame,
     *,
@@ -223,6 +231,7 @@ def plot_words(
     >>> len(plot_words(words).concat)
     1
     """
+    check_columns(words, ("cluster", "word", "z", "uses", "share", "uses_elsewhere", "rank"), "the words")
     wanted = list(dict.fromkeys(words["cluster"]))[:6] if clusters is None else list(clusters)
     shown = words.loc[words["cluster"].isin(wanted)]
     if shown.empty:

@@ -4,7 +4,9 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, title_chart
+from visclust.base.checks import checked
 from visclust.base.simulated import is_simulated
+from visclust.base.tables import check_columns
 
 _PANELS = {
     "average_precision": ("Average precision", "base rate"),
@@ -13,6 +15,7 @@ _PANELS = {
 }
 
 
+@checked
 def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -> alt.HConcatChart:
     """Draw the loss per epoch, on the images trained on and on those held out, and the average precision.
 
@@ -36,7 +39,8 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
     >>> len(plot_training(curve).hconcat)
     2
     """
-    table = curve[["epoch", "train_loss", "held_out_loss", "held_out_average_precision"]]
+    columns = ["epoch", "train_loss", "held_out_loss", "held_out_average_precision"]
+    table = check_columns(curve, columns, "the curve")[columns]
     epoch = alt.X(
         "epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False)
     )
@@ -78,6 +82,7 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
     return _mark(alt.hconcat(loss, precision, spacing=30), "The training", curve)
 
 
+@checked
 def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22) -> alt.HConcatChart:
     """Draw how well each feature is found on held-out images, with intervals and what guessing would give.
 
@@ -103,6 +108,8 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
     >>> len(plot_feature_scores(scores).hconcat)
     3
     """
+    columns = ["feature", "measure", "estimate", "low", "high", "base_rate", "by_guessing", "positives", "n"]
+    check_columns(scores, columns, "the scores")
     order = scores.drop_duplicates("feature").sort_values("base_rate", ascending=False, kind="stable")
     panels: list[alt.LayerChart] = []
     for measure, (title, guess) in _PANELS.items():

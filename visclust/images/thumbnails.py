@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.columns import check_clusters
 from visclust.base.origins import check_origin
 from visclust.base.tables import check_columns
@@ -86,6 +87,7 @@ def thumbnail_or_none(
         return None
 
 
+@checked
 def show_thumbnail_rows(
     rows: pd.DataFrame,
     images: pd.DataFrame,
@@ -166,6 +168,7 @@ def _draw(path: str, side: int) -> str:
         return f"<img {size} alt='{escape(str(error), quote=True)}'>"
 
 
+@checked
 def encode_cluster_thumbnails(
     chosen: pd.DataFrame,
     clusters: pd.DataFrame,
@@ -225,6 +228,7 @@ def encode_cluster_thumbnails(
     """
     clusters = check_clusters(clusters, fill=True)
     check_origin(chosen, clusters, what="the choice", made_from="the clusters")
+    check_columns(chosen, ("cluster", "letter"), "the chosen clusters")
     of_chosen = clusters.loc[clusters["cluster"].isin(chosen["cluster"]), "image_id"]
     paths = locate_images(images, of_chosen, folder=images_folder)
     rows = []

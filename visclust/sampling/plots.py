@@ -4,10 +4,13 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, PALE_GRAY, colour_by
+from visclust.base.checks import checked
+from visclust.base.tables import check_columns
 
 _DESIGNS = {"random": "Random sample", "stratified": "Stratified by cluster"}
 
 
+@checked
 def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int = 240) -> alt.HConcatChart:
     """Draw what annotation brings: themes seen, and the chance of the goal, by images annotated.
 
@@ -34,6 +37,7 @@ def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int =
     >>> len(plot_annotation_cost(curve).hconcat)
     2
     """
+    check_columns(curve, ("design", "images"), "the curve")
     shown = curve.assign(name=curve["design"].map(_DESIGNS).fillna(curve["design"]))
     colour = colour_by("name", {_DESIGNS["random"]: GRAY, _DESIGNS["stratified"]: ORANGE})
     x = alt.X(
@@ -72,6 +76,7 @@ def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int =
     )
 
 
+@checked
 def plot_sample_coverage(
     comparison: pd.DataFrame, *, width: int = 620, height: int = 130
 ) -> alt.VConcatChart:
@@ -100,6 +105,7 @@ def plot_sample_coverage(
     >>> len(plot_sample_coverage(comparison).vconcat)
     2
     """
+    check_columns(comparison, ("cluster", "size", "stratified", "random", "chance_missed"), "the comparison")
     base = alt.Chart(comparison).transform_window(rank="row_number()")
     # Half a cluster of room at both ends; bars that touch neither each other nor, where many, vanish.
     axis = alt.Scale(domain=[0.5, len(comparison) + 0.5], nice=False, zero=False, padding=0)

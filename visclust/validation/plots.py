@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, colour_by, title_chart
+from visclust.base.checks import checked
 from visclust.base.simulated import is_simulated
 from visclust.base.tables import check_columns
 
@@ -17,6 +18,7 @@ _MEASURES = {
 }
 
 
+@checked
 def plot_precision_recall(
     table: pd.DataFrame,
     *,
@@ -106,6 +108,7 @@ def plot_precision_recall(
     return alt.layer(across, along, ring, points).properties(width=width, height=height, title=title)
 
 
+@checked
 def plot_iterative_against_single(
     points: pd.DataFrame,
     *,

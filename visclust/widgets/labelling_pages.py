@@ -13,6 +13,7 @@ import pandas as pd
 
 from visclust.annotation.answer_files import ANSWER_COLUMNS, name_answer_file
 from visclust.annotation.constructs import EMOTIONS, FEATURES
+from visclust.base.checks import checked
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
 from visclust.base.provenance import digest_text
@@ -35,6 +36,7 @@ _MAX_SIDE = 640  # pixels: a single image is shown larger than one of a pair; ab
 _STYLE = "body { margin: 12px; background: #fff; }\n.visclust-labeller { margin: 0 auto; }\n"
 
 
+@checked
 def export_pair_page(
     pairs: pd.DataFrame,
     images: pd.DataFrame,
@@ -104,6 +106,7 @@ def export_pair_page(
     )
 
 
+@checked
 def export_feature_page(
     images: pd.DataFrame,
     features: Sequence[str] = FEATURES,
@@ -170,6 +173,7 @@ def export_feature_page(
     )
 
 
+@checked
 def export_rating_page(
     assignment: pd.DataFrame,
     images: pd.DataFrame,
