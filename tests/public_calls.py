@@ -79,6 +79,10 @@ _OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+# Draws enough for a call that nobody looks at.
+_FEW = {"n_bootstrap": 4, "draws": 4, "n_simulations": 4, "n_surveys": 2}
+
+
 def list_functions(folder: str = "") -> list[str]:
     """List the public functions with parameters, of all folders or of one; doors are the folder "doors"."""
     names = []
@@ -114,8 +118,9 @@ def catch_call(name: str) -> Call:
             break
     if not caught:
         raise AssertionError(f"The docstring of {name} has no Example that calls it, and no error comes.")
-    given = caught[0]
     parameters = dict(signature.parameters)
+    few = {each: number for each, number in _FEW.items() if each in parameters}
+    given = {**few, **caught[0]}
     for key, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             del parameters[key]

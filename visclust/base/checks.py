@@ -8,13 +8,14 @@ or on what is in a table, the functions check themselves.
 import collections.abc
 import functools
 import inspect
+import itertools
 import math
 import numbers
 import operator
 import os
 import types
 import typing
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -59,8 +60,9 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "prior_size": (0, math.inf, False),
 }
 # All other texts are names or words, and none of these is empty.
-_MAY_BE_EMPTY = ("construct", "question", "text", "title")
+_MAY_BE_EMPTY = ("colours", "construct", "question", "text", "title")
 _ZONES = ("timezone", "time_zone")
+_MOST_GONE_THROUGH = 1_000_000  # values of a generator, which may have no end
 _SHOWN = 60  # characters of a value that are shown
 
 
@@ -127,6 +129,25 @@ def _settle(name: str, value: Any, wanted: Any) -> Any:
     except _WrongError as wrong:
         kind, words = wrong.kind, f"Expected {name} to be {wrong.expected}, got {wrong.got or show(value)}."
     raise kind(words)
+
+
+def settle_options(
+    function: Callable[..., Any], options: Mapping[str, Any], *, but: Collection[str] = ()
+) -> dict[str, Any]:
+    """Check options that are handed on to another function by its signature; `but` are not handed on."""
+    wanted = {name: each for name, each in _read_annotations(function).items() if name not in but}
+    for name in options:
+        if name not in wanted:
+            raise TypeError(f"Expected settings among {', '.join(wanted)}, got {name!r}.")
+    return {name: _settle(name, value, wanted[name]) for name, value in options.items()}
+
+
+def check_each_once(**lists: Collection[Any] | None) -> None:
+    """Refuse a list of settings to try, or one of several by name, in which a value comes twice."""
+    for name, given in lists.items():
+        for values in given.values() if isinstance(given, Mapping) else [given or ()]:
+            if len(set(values)) < len(values):
+                raise ValueError(f"Expected each value once in {name}, got {list(values)}.")
 
 
 def check_whole_number(name: str, value: object, *, least: int) -> None:
@@ -338,6 +359,12 @@ def _take_instance(value: Any, wanted: type) -> Any:
     if issubclass(wanted, pd.DataFrame | pd.Series):
         if not isinstance(value, wanted):
             raise _WrongError(f"a pandas {wanted.__name__}", _name_tables(value), kind=TypeError)
+        columns = getattr(value, "columns", pd.Index([]))
+        if isinstance(columns, pd.MultiIndex):
+            raise _WrongError("a pandas DataFrame with one row of column names", f"{columns.nlevels} rows")
+        if not columns.is_unique:
+            twice = columns[columns.duplicated()][0]
+            raise _WrongError("a pandas DataFrame with each column once", f"{twice!r} twice or more")
         return value
     if wanted is np.ndarray:  # or what can be made into one, which the function looks at
         return _hold(value, "an array", right=isinstance(value, np.ndarray | list | tuple | pd.Index))
@@ -368,7 +395,10 @@ def _take_several(name: str, value: Any, of: Any, *, ordered: bool) -> Any:
         for end in ends:
             _take_item(name, end, of, expected)
         return value
-    given = list(value)
+    endless = not isinstance(value, collections.abc.Sized)
+    given = list(itertools.islice(value, _MOST_GONE_THROUGH + 1) if endless else value)
+    if endless and len(given) > _MOST_GONE_THROUGH:
+        raise _WrongError(expected, f"more than {_MOST_GONE_THROUGH:,} from {show(value)}")
     items = [_take_item(name, each, of, expected) for each in given]
     same = all(new is old for new, old in zip(items, given, strict=True))
     return value if same and isinstance(value, list | tuple | frozenset | set) else tuple(items)

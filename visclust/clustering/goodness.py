@@ -62,9 +62,7 @@ def measure_goodness(x: Any, codes: Any, *, sums: Any, name: str = "silhouette")
     if len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < sums.shape[1]:
         raise ValueError(f"Expected codes from 0 to {sums.shape[1] - 1}, a column of sums each, got others.")
     if name not in GOODNESS_MEASURES:
-        raise ValueError(
-            f"Expected a name among {', '.join(GOODNESS_MEASURES)} as goodness_of_fit, got {name!r}."
-        )
+        raise ValueError(f"Expected one of {', '.join(GOODNESS_MEASURES)} as name, got {name!r}.")
     return float(GOODNESS_MEASURES[name](x, codes, sums))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
+from visclust.base.checks import check_each_once, settle_options
 from visclust.base.files import write_atomically
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import describe_run, digest_input, digest_text, recorded
@@ -116,6 +117,10 @@ def grid_search(
     >>> found.table["method"].tolist()
     ['iterative', 'single', 'single']
     """
+    settings = settle_options(IterativeSettings, settings, but=("step_size", "similarity_threshold"))
+    check_each_once(
+        step_sizes=step_sizes, similarity_thresholds=similarity_thresholds, seeds=seeds, baselines=baselines
+    )
     grid = [
         IterativeSettings(**{**settings, "step_size": step, "similarity_threshold": threshold})
         for step in step_sizes
@@ -221,7 +226,7 @@ def _run_iterative(
     runner: _Runner, embedding: str, grid: list[IterativeSettings], seed: int, bar: Any
 ) -> Iterator[tuple[_Configuration, ClusteringResult]]:
     for settings in grid:
-        threshold = f"{settings.similarity_threshold:g}"
+        threshold = f"{settings.similarity_threshold:.15g}"
         name = f"{embedding}, step {settings.step_size}, threshold {threshold}, seed {seed}"
         configuration = _Configuration(name, embedding, "iterative", settings._asdict(), seed)
         bar.set_description(name)

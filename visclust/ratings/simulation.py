@@ -270,7 +270,7 @@ def simulate_ratings(
     ]
     ratings = np.clip(np.rint(np.column_stack(rated)), *model.scale)
     table = assignment[["respondent", "group", "image_id"]]
-    table = table.loc[table.index.repeat(len(items))].reset_index(drop=True)
+    table = table.iloc[np.repeat(np.arange(len(table)), len(items))].reset_index(drop=True)
     table = table.assign(
         item=np.tile([item for _, item in items], len(assignment)), rating=ratings.ravel(), simulated=True
     )
