@@ -25,6 +25,7 @@ WRITERS = {
     "posts_images.parquet": "01_build_corpus",
     "duplicates.parquet": "01_build_corpus",
     "embeddings/pretrained.npy": "02_embed_images",
+    "feature_images.parquet": "03_fine_tune",
     "labels.parquet": "03_fine_tune",
     "encoders/*.safetensors": "03_fine_tune",
     "embeddings/finetuned*.npy": "03_fine_tune",
