@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.annotation.answer_files import rewrite_rows
-from visclust.base.files import write_atomically, write_json, write_text
+from visclust.base.files import guard_cell, join_cells, restore_cell, write_atomically, write_json, write_text
 from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.origins import find_core
 from visclust.base.places import find_places
@@ -329,10 +329,14 @@ def _change_csv(search: _Search, path: Path) -> None:
     rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
     header, kept, lost, cleared = rows[0], [], 0, 0
     for row in rows[1:]:
-        if any(search.means(value, name) for name, value in zip(header, row, strict=False) if name in _ABOUT):
+        cells = [
+            (restore_cell(name), value, restore_cell(value)) for name, value in zip(header, row, strict=False)
+        ]
+        if any(search.means(plain, name) for name, _, plain in cells if name in _ABOUT):
             lost += 1
             continue
-        new = [search.clear(value, name) or "" for name, value in zip(header, row, strict=False)]
+        cleared_cells = [(value, plain, search.clear(plain, name) or "") for name, value, plain in cells]
+        new = [value if plain == left else guard_cell(left) for value, plain, left in cleared_cells]
         new += row[len(header) :]
         cleared += sum(a != b for a, b in zip(new, row, strict=False))
         kept.append(new)
@@ -341,10 +345,9 @@ def _change_csv(search: _Search, path: Path) -> None:
     search.note(path, _count(lost, cleared))
     if search.dry_run:
         return
-    out = io.StringIO()
     ending = "\r\n" if "\r\n" in text else "\n"
-    csv.writer(out, delimiter=delimiter, lineterminator=ending).writerows([header, *kept])
-    write_text(path, out.getvalue(), encoding="utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8")
+    out = "".join(f"{join_cells(row, delimiter=delimiter)}{ending}" for row in [header, *kept])
+    write_text(path, out, encoding="utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8")
 
 
 def _change_answers(search: _Search, path: Path) -> None:

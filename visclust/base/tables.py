@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visclust.base.files import guard_cell, write_atomically, write_json, write_text
+from visclust.base.files import format_csv, write_atomically, write_json, write_text
 from visclust.base.freshness import PROVENANCE_KEY, read_record, require_fresh
 from visclust.base.origins import list_sources, register_file
 from visclust.base.places import find_places, keep_places
@@ -370,14 +370,17 @@ def save_csv(
     _refuse_withdrawn(table, path)
     record = describe_saved(table, provenance=provenance, made_from=made_from)
     record["sources"] = list_sources(path, record["origins"])
-    guarded = table.set_axis([_guard(name) for name in table.columns], axis=1)
-    for place, dtype in enumerate(guarded.dtypes):
-        if not pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_datetime64_any_dtype(dtype):
-            texts = guarded.iloc[:, place].astype(object).map(_guard)
-            guarded.isetitem(place, texts.to_numpy(dtype=object))
-    text = guarded.to_csv(index=False, lineterminator="\n")
+    columns = [_list_cells(table.iloc[:, place]) for place in range(table.shape[1])]
+    text = format_csv(list(table.columns), zip(*columns, strict=True), ending="\n")
     write_json(_name_sidecar(path), record)
     return write_text(path, text, encoding="utf-8-sig")
+
+
+def _list_cells(column: pd.Series) -> list[Any]:
+    """List the values of a column; days without a time stay days, and what is missing is None."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        column = column.astype(str).astype(object).where(column.notna(), None)
+    return [None if pd.api.types.is_scalar(value) and pd.isna(value) else value for value in column]
 
 
 def _refuse_withdrawn(table: pd.DataFrame, path: str | os.PathLike) -> None:
@@ -385,10 +388,6 @@ def _refuse_withdrawn(table: pd.DataFrame, path: str | os.PathLike) -> None:
         table[name].dropna() if name in table.columns else () for name in ("image_id", "author")
     )
     refuse_withdrawn(path, images=images, authors=authors)
-
-
-def _guard(value: Any) -> Any:
-    return guard_cell(value) if isinstance(value, str) else value
 
 
 def _name_sidecar(path: Path) -> Path:

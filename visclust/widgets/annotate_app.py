@@ -43,7 +43,7 @@ _MOST_SAID = 50  # different words in that time
 _AT_ONCE = 2  # images decoded at once: a photograph of 90 megapixels takes a quarter of a gigabyte
 
 _PAGE_STYLE = """
-body { margin: 0; background: #fff; color: #1b1b1b; 
+body { margin: 0; background: #fff; color: #1b1b1b;
   font: 16px/1.5 system-ui, "Segoe UI", Roboto, Arial, sans-serif; }
 main { max-width: 640px; margin: 8vh auto; padding: 0 20px; }
 h1 { font-size: 24px; margin: 0 0 4px; overflow-wrap: anywhere; }
@@ -52,7 +52,7 @@ p { margin: 0 0 12px; overflow-wrap: anywhere; }
 .quiet { color: #555; font-size: 14px; }
 .task { border: 1px solid #bbb; border-radius: 6px; padding: 14px 16px; margin: 14px 0; }
 .task progress { width: 100%; height: 12px; }
-.go { display: inline-block; padding: 8px 18px; border: 1px solid #1f6fb5; border-radius: 5px; 
+.go { display: inline-block; padding: 8px 18px; border: 1px solid #1f6fb5; border-radius: 5px;
   background: #1f6fb5; color: #fff; font: inherit; font-weight: 600; text-decoration: none; cursor: pointer; }
 .go:focus-visible, input:focus-visible { outline: 3px solid #1b1b1b; outline-offset: 2px; }
 .alarm { color: #b3261e; font-weight: 600; min-height: 1.5em; }

@@ -9,7 +9,7 @@ _BROWSER = ("shared.js", "browser_sheet.js", "browser_view.js")
 # What stands before a script in the one module that a web browser loads.
 _BEFORE = {
     "labelling_kernel.js": _LABELLER,
-    "labelling_page.js": _LABELLER,
+    "labelling_page.js": (*_LABELLER, "csv.js", "page_keeper.js", "page_file.js", "page_store.js"),
     "server_store.js": _LABELLER,
     "name_page.js": ("shared.js",),
     "browser_kernel.js": _BROWSER,

@@ -176,20 +176,17 @@ function mountLabeller(root, settings, transport) {
 
   function drawStatus() {
     const oldest = Math.max(0, ...[...pending.values()].map((entry) => performance.now() - entry.since));
-    parts.saved.textContent = pending.size
-      ? `${pending.size} not saved yet`
-      : state ? "All answers are saved" : "Waiting for the kernel";
-    parts.saved.classList.toggle("visclust-unsaved", pending.size > 0);
+    const unsaved = new Set([...pending.keys(), ...state?.unsaved ?? []]).size;
+    const saved = state?.lasting === false ? "Nothing is saved in this browser" : "All answers are saved";
+    parts.saved.textContent = unsaved ? `${unsaved} not saved yet` : state ? saved : transport.words.opening;
+    parts.saved.classList.toggle("visclust-unsaved", unsaved > 0);
     if (state) {
       parts.bar.max = state.progress.total;
       parts.bar.value = state.progress.done;
       parts.progress.textContent = describePace(state.progress, settings.unit);
     }
     let message = failed || state?.message || "";
-    if (!failed && oldest > RESEND_AFTER) {
-      message = "The last answer is not confirmed. It is kept in this browser and sent again. If another cell is "
-        + "running, wait for it; if the kernel was restarted, run this cell again (or reload the page).";
-    }
+    if (!failed && oldest > RESEND_AFTER) message = transport.words.late;
     if (parts.message.textContent !== message) parts.message.textContent = message;
     parts.message.classList.toggle("visclust-alarm", Boolean(failed) || oldest > RESEND_AFTER);
   }
@@ -200,6 +197,10 @@ function mountLabeller(root, settings, transport) {
       parts.zoom.firstChild.src = message.source;
     }
     if (message.kind === "file") saveFile(message.name, message.content);
+    if (message.kind === "trouble") { // before there is a state
+      failed = message.error;
+      drawStatus();
+    }
     if (message.kind !== "state") return;
     state = message;
     failed = message.error ?? "";

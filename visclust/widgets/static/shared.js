@@ -1,6 +1,6 @@
 // What both views need: elements, keys and ids; and the way to a kernel, which keeps what a person says.
 // A view is given a transport, the kernel's or that of a page without a kernel (labelling_page.js,
-// browser_page.js). Each has the same five functions, so that one view serves both.
+// browser_page.js). Each has the same five functions, and the words for waiting, so that one view serves both.
 
 function makeElement(tag, className, text = "") {
   const element = document.createElement(tag);
@@ -71,6 +71,11 @@ function kernelTransport(model, settings) {
   const drawer = makeDrawer(`visclust:pending:${settings.storage_key}:`);
   const byTime = (one, other) => (one.event.answered_at < other.event.answered_at ? -1 : 1);
   return {
+    words: {
+      opening: "Waiting for the kernel",
+      late: "The last answer is not confirmed. It is kept in this browser and sent again. If another cell is running, "
+        + "wait for it; if the kernel was restarted, run this cell again (or reload the page).",
+    },
     send: (message) => attempt(() => model.send(message)),
     remember: (message) => attempt(() => drawer.put(message.event.event_id, message)),
     forget: (id) => attempt(() => drawer.remove(id)),

@@ -1,0 +1,52 @@
+// A file that the annotator chose, which gets all answers at each answer, beside the store of the browser. It is
+// read before it is written, so that what it holds already, from another tab or an earlier visit, stays in it.
+
+function answerFile(handle, annotator) {
+  let told = "";
+
+  function readRows(text) {
+    const rows = text.split("\n").filter((line) => line.trim()).map((line) => attempt(() => JSON.parse(line), null));
+    const foreign = rows.some((row) => typeof row?.event_id !== "string" || typeof row.annotator !== "string");
+    if (foreign) throw new Error(`${handle.name} holds something else than answers: choose a new file.`);
+    const other = rows.find((row) => foldName(row.annotator) !== foldName(annotator));
+    if (other) throw new Error(`${handle.name} holds answers of ${other.annotator}: choose a new file.`);
+    return rows;
+  }
+
+  async function read() {
+    const file = await handle.getFile();
+    return readRows(await file.text());
+  }
+
+  return {
+    handle,
+    name: handle.name,
+    read,
+    describe: () => told,
+    // Resolves once the browser has put the whole file in place.
+    async write(rows) {
+      try {
+        const given = new Set(rows.map((row) => row.event_id));
+        const others = (await read()).filter((row) => !given.has(row.event_id));
+        const writable = await handle.createWritable();
+        try {
+          await writable.write([...others, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(""));
+        } catch (error) {
+          await attempt(() => writable.abort());
+          throw error;
+        }
+        await writable.close();
+        told = `${rows.length} answers are also in ${handle.name}.`;
+      } catch (error) {
+        told = `${handle.name} could not be written (${error?.name === "Error" ? error.message : error?.name}).`;
+        throw error;
+      }
+    },
+  };
+}
+
+function foldName(name) {
+  // As fold_identity in Python: case, spaces and the way of typing accents do not tell two people apart.
+  const lower = name.normalize("NFC").trim().replace(/\s+/gu, " ").toUpperCase().toLowerCase();
+  return lower.normalize("NFC");
+}
