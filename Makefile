@@ -15,7 +15,7 @@ run: .venv/.lab
 lab: .venv/.lab
 	$(BIN)/python -m visclust lab .
 
-# Labelling without code, for a room on one server: make annotate OPTIONS="--address 0.0.0.0"
+# Labelling without code, for a room on one server: make annotate OPTIONS="--add ana ben --address 0.0.0.0"
 annotate: .venv/.lab
 	$(BIN)/python -m visclust annotate . $(OPTIONS)
 

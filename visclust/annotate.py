@@ -179,7 +179,9 @@ def _listen(options: ServerOptions, base: str, new: Sequence[Person]) -> socket.
     """Take the port, or say why it cannot be had."""
     family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
     try:
-        return socket.create_server((options.address, options.port), family=family, backlog=512)
+        made = socket.create_server((options.address, options.port), family=family, backlog=512)
+        # Said to be TCP, or asyncio would leave small packets waiting for each other, 40 ms a reply.
+        return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, made.detach())
     except (OSError, OverflowError) as problem:
         number = getattr(problem, "errno", None)
         if number == errno.EADDRINUSE:

@@ -1,17 +1,22 @@
 """``visclust annotate``: a server that people label on, as a process that is started, stopped and killed."""
 
+import http.client
 import json
+import os
 import re
 import signal
 import socket
 import ssl
 import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 
 import pytest
 from served_studies import (
+    ROOT,
     find_free_port,
     make_event,
     read_links,
@@ -235,6 +240,12 @@ def test_a_server_killed_while_people_label_loses_nothing_that_it_confirmed(tmp_
     assert rows["item_id"].is_unique  # who came back was not asked the same again
 
 
+def test_replies_are_sent_at_once(tmp_path, served):
+    # asyncio turns Nagle's algorithm off for sockets that say they are TCP; else each reply takes 40 ms.
+    with annotate._listen(ServerOptions(port=0), "", []) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_who_sends_half_a_request_and_waits_is_cut_off(tmp_path, monkeypatch):
     start_study(tmp_path)
     code = ("import visclust.annotate as a, sys; a._HEADER_SECONDS = 0.5\n"
@@ -245,3 +256,117 @@ def test_who_sends_half_a_request_and_waits_is_cut_off(tmp_path, monkeypatch):
         line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
         assert line.recv(100) == b""
         assert ask(process, "/robots.txt")[0] == 200
+
+
+class Client:
+    """One of many people at once: a connection of its own, and how long each answer took."""
+
+    def __init__(self, process, token, number):
+        self.line = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
+        self.token, self.number = token, number
+        self.confirmed, self.seconds = [], []
+
+    def ask(self, method, path, body=None):
+        headers = {"x-visclust-link": self.token, "content-type": "application/json"}
+        self.line.request(method, path, None if body is None else json.dumps(body), headers)
+        reply = self.line.getresponse()
+        content = reply.read()
+        assert reply.status == 200, (reply.status, content)
+        return json.loads(content) if "json" in reply.headers["content-type"] else content
+
+    def label(self, n_answers):
+        self.ask("GET", f"/{self.token}")
+        self.ask("GET", f"/{self.token}/pairs")
+        told = self.ask("GET", "/api/pairs/state?tab=t")
+        for turn in range(n_answers):
+            item = told["upcoming"][0]
+            for image in told["images"][item]:
+                self.ask("GET", f"/api/pairs/image?side=384&id={image}")
+            event = make_event(turn, item) | {"event_id": f"{self.number}-{turn}"}
+            began = time.perf_counter()
+            told = self.ask("POST", "/api/pairs/events", {"tab": "t", "event": event})
+            self.seconds.append(time.perf_counter() - began)
+            self.confirmed += told["acknowledged"]
+
+
+def read_memory(process):
+    """Read a process's memory in MiB, and the number of processes that it started."""
+    psutil = pytest.importorskip("psutil")
+    one = psutil.Process(process.pid)
+    return one.memory_info().rss / 2**20, len(one.children(recursive=True))
+
+
+@pytest.mark.slow
+def test_fifty_people_at_once_lose_no_answer_and_wait_for_none(tmp_path):
+    names = [f"person {number:02}" for number in range(50)]
+    start_study(tmp_path, entries=f"annotators = {json.dumps(names)}\n", n_images=121)
+    with serve(tmp_path) as process:
+        links = read_links(tmp_path)
+        clients = [Client(process, links[name], number) for number, name in enumerate(names)]
+        threads = [threading.Thread(target=client.label, args=(20,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(240)
+        memory, n_children = read_memory(process)
+    seconds = sorted(second for client in clients for second in client.seconds)
+    confirmed = [event for client in clients for event in client.confirmed]
+    rows = vc.read_answers(tmp_path / "results" / "answers")
+    assert len(confirmed) == 50 * 20
+    lines = [
+        line
+        for file in (tmp_path / "results" / "answers").iterdir()
+        for line in file.read_text().splitlines()
+    ]
+    assert sorted(json.loads(line)["event_id"] for line in lines) == sorted(confirmed)
+    assert rows.groupby("annotator")["item_id"].nunique().eq(20).all()
+    p50, p95 = seconds[len(seconds) // 2], seconds[int(0.95 * len(seconds))]
+    print(f"answers: p50 {1000 * p50:.0f} ms, p95 {1000 * p95:.0f} ms; memory {memory:.0f} MiB")
+    assert p95 < 3  # a second on two busy cores; beyond three the page would say that it waits
+    assert n_children == 0
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_a_thousand_loads_of_the_page(tmp_path):
+    start_study(tmp_path, n_images=121)
+    with serve(tmp_path) as process:
+        client = Client(process, read_links(tmp_path)["Ana"], 0)
+
+        def load(n_times):
+            for turn in range(n_times):
+                client.ask("GET", f"/{client.token}")
+                client.ask("GET", f"/{client.token}/pairs")
+                client.ask("GET", f"/api/pairs/state?tab=tab{turn}")
+                client.ask("GET", f"/api/pairs/image?side=384&id=img{turn % 121}")
+
+        load(200)  # every image is in memory then
+        before, _ = read_memory(process)
+        load(1000)
+        after, n_children = read_memory(process)
+    print(f"memory: {before:.1f} MiB after 200 loads, {after:.1f} MiB after 1,200")
+    assert after - before < 5  # MiB; a kernel for each load would be 200,000
+    assert n_children == 0
+
+
+@pytest.mark.slow
+def test_a_notebook_and_the_server_write_one_persons_file_at_the_same_time(tmp_path):
+    study = start_study(tmp_path, n_images=201)
+    code = (
+        "import sys\nfrom served_studies import make_event\n"
+        "from visclust.annotation.answer_files import append_answer, name_answer_file\n"
+        "path = name_answer_file(sys.argv[1], 'Ana')\n"
+        "for n in range(100): append_answer(path, make_event(n, f'p{199 - n}') | "
+        "{'event_id': f'notebook-{n}', 'annotator': 'Ana'})\n"
+    )
+    with serve(tmp_path) as process:
+        client = Client(process, read_links(tmp_path)["Ana"], 0)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+        command = [sys.executable, "-c", code, str(study.results / "answers")]
+        notebook = subprocess.Popen(command, env=environment)
+        client.label(60)
+        assert notebook.wait(60) == 0
+        told = client.ask("GET", "/api/pairs/state?tab=t")
+    rows = vc.read_answers(study.results / "answers")
+    assert len(client.confirmed) == 60
+    assert len(rows) == 160
+    assert told["progress"]["done"] == 160

@@ -9,9 +9,9 @@ import pytest
 
 from visclust.widgets.assets import load_asset
 
-LABELLERS = ("labelling_kernel.js", "labelling_page.js")
+LABELLERS = ("labelling_kernel.js", "labelling_page.js", "server_store.js")
 BROWSERS = ("browser_kernel.js", "browser_page.js")
-OTHERS = ("labelling.css", "browser.css")
+OTHERS = ("labelling.css", "browser.css", "name_page.js")
 OF_BROWSERS = {"setTimeout", "setInterval", "clearInterval", "clearTimeout", "queueMicrotask",
                "requestAnimationFrame"}  # fmt: skip
 PARAMETERS = {"onChange", "onCommit", "onClick", "onVisible", "drawRow"}

@@ -56,8 +56,9 @@ p { margin: 0 0 12px; overflow-wrap: anywhere; }
   background: #1f6fb5; color: #fff; font: inherit; font-weight: 600; text-decoration: none; cursor: pointer; }
 .go:focus-visible, input:focus-visible { outline: 3px solid #1b1b1b; outline-offset: 2px; }
 .alarm { color: #b3261e; font-weight: 600; min-height: 1.5em; }
-label { display: block; font-weight: 600; }
-input { font: inherit; padding: 8px 10px; border: 1px solid #777; border-radius: 5px; width: 60%; }
+label { display: block; margin: 0 0 6px; font-weight: 600; }
+input { font: inherit; padding: 8px 10px; border: 1px solid #777; border-radius: 5px; width: 60%;
+  margin: 0 8px 12px 0; }
 """
 
 _LABEL_STYLE = """

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from visclust.annotation.answer_files import clean_name
+from visclust.base.cells import fold_identity
 from visclust.base.files import write_atomically
 
 LINKS_FILE = "annotator_links.json"
@@ -48,7 +49,7 @@ class Person:
 
 def fold_name(name: str) -> str:
     """Bring a name to what tells persons apart: "Ana", "ana " and "ANA" are one."""
-    return clean_name(name).casefold()
+    return fold_identity(clean_name(name))
 
 
 class LinkBook:
