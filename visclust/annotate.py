@@ -116,7 +116,8 @@ def _check_tasks(desks: Desks, links: LinkBook, *, may_type_names: bool) -> None
             'Expected to know who labels: name them in study.toml (annotators = ["ana", "ben"]), or add them '
             "with --add ana ben; each gets a secret link. With --open people type a name instead."
         )
-    plan, problems, found = desks.tasks.plan, {}, False
+    plan, found = desks.tasks.plan, False
+    problems: dict[str, str] = {}
     guest = Person("guest", "annotator", "", named=False, made_at="")
     for person in [*people, *([guest] if may_type_names else [])]:
         for kind in desks.tasks.list_kinds(person):

@@ -240,6 +240,42 @@ def test_a_server_killed_while_people_label_loses_nothing_that_it_confirmed(tmp_
     assert rows["item_id"].is_unique  # who came back was not asked the same again
 
 
+def send_raw(process, data):
+    """Send bytes as they are, and read until the server closes or falls silent."""
+    with socket.create_connection(("127.0.0.1", process.port)) as line:
+        line.settimeout(2)
+        line.sendall(data)
+        reply = b""
+        try:
+            while part := line.recv(65536):
+                reply += part
+        except OSError:
+            pass
+        return reply
+
+
+def test_what_is_no_sound_request_is_refused_and_the_server_goes_on(tmp_path):
+    start_study(tmp_path)
+    with serve(tmp_path) as process:
+        ana = read_links(tmp_path)["Ana"].encode()
+        hidden = b"GET /" + ana + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+        head = b"POST /api/pairs/events HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+        smuggled = send_raw(process, head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden)
+        assert smuggled.count(b"HTTP/1.1") == 1
+        for wrong in (head + b"Content-Length: 40\r\n\r\nabcd", b"\x16\x03\x01" + b"\0" * 300, smuggled):
+            assert send_raw(process, wrong).startswith(b"HTTP/1.1 400")
+        endless = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n"
+        assert send_raw(process, endless)[:12] in (b"HTTP/1.1 400", b"")  # it may hang up before we have read
+        for path in (b"/../../etc/passwd", b"/%2e%2e/%2e%2e/etc/passwd", b"/" + b"a" * 60_000):
+            reply = send_raw(process, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert reply.startswith(b"HTTP/1.1 404")
+            assert b"This link does not work" in reply
+        evil = b"GET /" + ana + b"/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        assert b"evil" not in send_raw(process, evil)
+        assert ask(process, f"/{ana.decode()}")[0] == 200
+        assert ana not in process.said.read_text().encode().partition(b"Stop it with")[2]  # nor in any log
+
+
 def test_replies_are_sent_at_once(tmp_path, served):
     # asyncio turns Nagle's algorithm off for sockets that say they are TCP; else each reply takes 40 ms.
     with annotate._listen(ServerOptions(port=0), "", []) as listener:

@@ -141,6 +141,20 @@ def test_a_damaged_file_of_links_is_said_and_never_made_anew(tmp_path, text):
     assert (tmp_path / LINKS_FILE).read_text() == text
 
 
+def test_a_file_of_links_damaged_while_people_label_leaves_their_links_as_they_were(tmp_path):
+    links = LinkBook(tmp_path)
+    ana, _ = links.name_people(STUDY)
+    whole = links.path.read_text()
+    links.path.write_text(whole[:-40])
+    assert links.find(ana.token) == ana
+    assert "is damaged" in links.trouble
+    with pytest.raises(ValueError, match="Mend it"):
+        links.add("Dora")
+    links.path.write_text(whole)
+    assert links.find(ana.token) == ana
+    assert links.trouble == ""
+
+
 def test_names_with_quotes_and_other_scripts_come_back_as_they_were(tmp_path):
     names = ['Zoë "Z" <b>', "李雷", "O'Neil"]
     LinkBook(tmp_path).name_people([(name, "annotator") for name in names])

@@ -147,7 +147,7 @@ class _AnnotationServer:
             raise HTTPException(404)
         said = await _read_json(request)
         try:
-            person = await to_thread.run_sync(self._links.open, said.get("name"))
+            person = await to_thread.run_sync(self._links.open, said.get("name", ""))
         except ValueError:
             return _refuse(422, "Type a name of at most 100 letters.")
         except OSError as problem:
@@ -161,7 +161,7 @@ class _AnnotationServer:
 
     async def show_tasks(self, request: Request) -> Response:
         """Show a person's tasks and how far they are."""
-        person = self._links.find(request.path_params["token"])
+        person = self._find_person(request.path_params["token"])
         return _close() if person is None else _send_page(await to_thread.run_sync(self._list_tasks, person))
 
     def _list_tasks(self, person: Person) -> ServedPage:
@@ -199,7 +199,7 @@ class _AnnotationServer:
 
     async def show_labeller(self, request: Request) -> Response:
         """Show the page on which a person labels."""
-        person = self._links.find(request.path_params["token"])
+        person = self._find_person(request.path_params["token"])
         kind = request.path_params["kind"]
         if person is None:
             return _close()
@@ -269,8 +269,7 @@ class _AnnotationServer:
 
     async def _find_desk(self, request: Request) -> Desk:
         """Find whose desk a request is for: by the link in its header, which no other site can set."""
-        token = request.headers.get(TOKEN_HEADER, "")
-        person = self._links.find(token)
+        person = self._find_person(request.headers.get(TOKEN_HEADER, ""))
         if person is None:
             raise HTTPException(403, "This link does not work (any more). Ask the person who sent it to you.")
         kind = request.path_params["kind"]
@@ -283,6 +282,13 @@ class _AnnotationServer:
             raise HTTPException(
                 409, "This cannot be labelled at the moment. What you answered stays in this browser."
             ) from problem
+
+    def _find_person(self, token: str) -> Person | None:
+        """Find whose link this is."""
+        person = self._links.find(token)
+        if self._links.trouble:
+            self._tell_host(self._links.trouble)
+        return person
 
     def _tell_host(self, words: str) -> None:
         """Say something to whoever runs the server, but not the same with every request."""
@@ -358,6 +364,11 @@ class SecureHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
+            return
+        names = {name for name, _ in scope["headers"]}
+        if {b"content-length", b"transfer-encoding"} <= names:  # where it ends, a proxy may see otherwise
+            refuse = PlainTextResponse("Bad request.", 400, headers={"connection": "close"})
+            await refuse(scope, receive, send)
             return
 
         async def send_more(message: Message) -> None:

@@ -151,7 +151,7 @@ class StudyTasks:
 
     def _make(self, kind: str, person: Person) -> Task:
         plan = self.plan
-        place = {"images_folder": plan.images_folder}
+        place: dict[str, Any] = {"images_folder": plan.images_folder}
         if kind == "features":
             return feature_task(self._read("feature_images"), plan.features, **place)
         images = self._read("images")

@@ -62,6 +62,7 @@ class LinkBook:
     def __init__(self, folder: str | os.PathLike) -> None:
         self.path = Path(folder) / LINKS_FILE
         self.is_private = True
+        self.trouble = ""  # with the file, in words for whoever runs the server
         self._people: dict[str, Person] = {}
         self._digests: list[tuple[bytes, Person]] = []
         self._state: tuple[int, ...] | None = None
@@ -189,10 +190,14 @@ class LinkBook:
                 rows = json.loads(self.path.read_text(encoding="utf-8"))["people"]
                 people = [_read_person(row) for row in rows]
             except (ValueError, TypeError, KeyError) as error:
+                if self._people:  # somebody edits it while people label: their links hold
+                    self.trouble = f"{self.path} is damaged ({error}); the links of before still hold."
+                    return
                 raise ValueError(
                     f"Expected the links of the annotators in {self.path}, but it is damaged ({error}). Take "
                     "it from a copy; or move it away, and everybody gets a new link."
                 ) from None
+            self.trouble = ""
             self._take({one.key: one for one in people}, state)
             self._close_to_others(found.st_mode)
 
@@ -210,6 +215,8 @@ class LinkBook:
 
     def _write(self, people: dict[str, Person]) -> None:
         """Write the file in one step; nobody but its owner can read it, at no moment."""
+        if self.trouble:
+            raise ValueError(f"{self.trouble} Mend it, or take it from a copy, before links are changed.")
         text = json.dumps({"people": [asdict(one) for one in people.values()]}, indent=1)
 
         def write(file: Any) -> None:
