@@ -10,7 +10,7 @@ import pandas as pd
 from visclust.base.freshness import WRITERS, find_state, find_writer, list_files, list_notebooks, read_record
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
-_FOLDER_KINDS = {"embeddings": "embedding", "encoders": "encoder"}
+_FOLDER_KINDS = {"embeddings": "embedding", "prepared": "prepared rows", "encoders": "encoder"}
 # Written only where there are no answers of people, and not missed where there are.
 _OPTIONAL = "simulated_ratings.parquet"
 

@@ -28,6 +28,7 @@ WRITERS = {
     "labels.parquet": "03_fine_tune",
     "encoders/*.safetensors": "03_fine_tune",
     "embeddings/finetuned*.npy": "03_fine_tune",
+    "prepared/*.npy": "04_cluster_images",
     "clusters.parquet": "04_cluster_images",
     "clustering_log.parquet": "04_cluster_images",
     "pairs.parquet": "05_label_pairs",
@@ -306,6 +307,7 @@ def list_files(folder: str | os.PathLike) -> Iterable[Path]:
         *(file for file in folder.glob("*.parquet") if file.name not in _CACHES),
         *folder.glob("*.csv"),
         *folder.glob("embeddings/*.npy"),
+        *folder.glob("prepared/*.npy"),
         *folder.glob("encoders/*.safetensors"),
     ]
     order = {path: place for place, path in enumerate(WRITERS)}

@@ -11,6 +11,7 @@ import pandas as pd
 # Folders inside a results folder; the files in them belong to the results folder.
 SUBFOLDERS = (
     "embeddings",
+    "prepared",
     "encoders",
     "answers",
     "feature_answers",

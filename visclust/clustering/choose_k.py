@@ -10,6 +10,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, to_host
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
+from visclust.base.rows import take_rows
 from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import IterativeSettings
@@ -89,8 +90,8 @@ def scan_k(
 
     Parameters
     ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding.
+    x : Embedding, or ndarray, shape (n, d), float32 or float64
+        The embedding, as `prepare_rows` or `embed_images` gives it, or its matrix.
     ks : sequence of int, default 30, 40, …, 300
         K's, each from 2 to n - 1.
     seed : int, default 0
@@ -124,6 +125,7 @@ def scan_k(
     >>> int(scan.loc[scan["silhouette"].idxmax(), "k"])
     4
     """
+    x = take_rows(x).x
     check_embedding(x)
     wrong = [k for k in ks if not 2 <= k <= len(x) - 1]
     if wrong or not len(ks):

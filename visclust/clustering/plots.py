@@ -227,7 +227,9 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
 
 
 def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
-    """Draw clusters, coverage and seconds of the iterative configurations as heatmaps, a row per embedding.
+    """Draw clusters, coverage and seconds of the iterative configurations as heatmaps.
+
+    There is a row of heatmaps for each embedding and each preparation of its rows.
 
     Parameters
     ----------
@@ -255,8 +257,10 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
         similarity_threshold=shown["similarity_threshold"].map("{:g}".format),
     )
     rows = []
-    for embedding in shown["embedding"].unique():
-        data = shown.loc[shown["embedding"].eq(embedding)]
+    rows_of = shown["rows"] if "rows" in shown else pd.Series("none", index=shown.index)
+    named = shown["embedding"].astype(str) + rows_of.map(lambda how: "" if how == "none" else f", rows {how}")
+    for embedding in named.unique():
+        data = shown.loc[named.eq(embedding)]
         columns = ["step_size", "similarity_threshold", *(name for name, _, _ in _PANELS)]
         panels = [_draw_panel(data[columns], *panel, cell=cell) for panel in _PANELS]
         row = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent", x="shared", y="shared")

@@ -5,7 +5,6 @@ The figure is Altair's, because it stays in a saved notebook and goes into a pap
 """
 
 import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,16 +12,16 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
+from visclust.base.backend import check_embedding, to_host
 from visclust.base.charts import COLOURS
 from visclust.base.columns import check_clusters
-from visclust.base.compiled import keep_compiled
 from visclust.base.machine import choose_workers
 from visclust.base.origins import check_origin
-from visclust.base.progress import DELAY, WorkBar
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import is_embedding, recorded
 from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_columns
+from visclust.embedding.layouts import lay_out_rows
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
 
@@ -33,9 +32,6 @@ _GRAYS = {_OTHER: "#b8b8b8", _UNASSIGNED: "#dedede"}
 # All seven of Okabe and Ito's; more colours than these no eye tells apart on a map.
 _BLUE, _AMBER, _GREEN, _PURPLE, _VERMILION, _SKY = COLOURS
 _COLOURS = (_BLUE, _AMBER, _GREEN, _VERMILION, _PURPLE, _SKY, "#f0e442")
-
-# Up to here exact neighbours take seconds, and umap-learn need not compile its own search (5 s each time).
-_EXACT_NEIGHBOURS = 20_000
 
 
 @recorded
@@ -94,7 +90,8 @@ def project_map(
     """
     if is_embedding(x):
         image_ids = x.image_ids if image_ids is None else image_ids
-        x = match_rows(x, pd.DataFrame({"image_id": list(image_ids)}), what="image_ids")
+        named = None if image_ids is None else pd.DataFrame({"image_id": list(image_ids)})
+        x = x.x if named is None else match_rows(x, named, what="image_ids")
     check_embedding(x)
     n = len(x)
     if (
@@ -107,11 +104,18 @@ def project_map(
         raise ValueError(f"Expected min_dist from 0 to 1, got {min_dist!r}.")
     if image_ids is not None and len(image_ids) != n:
         raise ValueError(f"Expected an id for each of the {n} rows, got {len(image_ids)}.")
-    settings: dict[str, Any] = {"n_neighbors": int(n_neighbors), "min_dist": min_dist}
-    if is_on_gpu(x):
-        places = to_host(project_by_cuml(x, **settings, seed=seed))
-    else:
-        places = _project_by_umap_learn(x, **settings, seed=seed, progress=progress)
+    places = to_host(
+        lay_out_rows(
+            x,
+            n_components=2,
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            metric="euclidean",
+            seed=seed,
+            what="Laying out the map",
+            progress=progress,
+        )
+    )
     table = pd.DataFrame({"x": places[:, 0].astype("float64"), "y": places[:, 1].astype("float64")})
     if image_ids is not None:
         table.insert(0, "image_id", list(image_ids))
@@ -334,33 +338,3 @@ def _encode_thumbnails(
                 progress=progress,
             )
         )
-
-
-def _project_by_umap_learn(
-    x: np.ndarray, *, n_neighbors: int, min_dist: float, seed: int, progress: bool
-) -> np.ndarray:
-    """Lay rows out by umap-learn, with exact neighbours where that is quick."""
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise RuntimeError(
-            "A map needs umap-learn, which is not installed: pip install umap-learn."
-        ) from error
-    keep_compiled()
-    known: tuple = (None, None, None)
-    if len(x) <= _EXACT_NEIGHBOURS:
-        from sklearn.neighbors import NearestNeighbors
-
-        distances, found = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(x).kneighbors(x)
-        known = (found, distances.astype("float32"), None)
-    with warnings.catch_warnings():  # it says that one core is used and that new rows cannot be added
-        warnings.simplefilter("ignore", UserWarning)
-        model = UMAP(
-            n_neighbors=n_neighbors,
-            min_dist=min_dist,
-            random_state=seed,
-            n_jobs=1,
-            precomputed_knn=known,
-            tqdm_kwds={"desc": "Laying out the map", "delay": DELAY, "disable": not progress},
-        )
-        return model.fit_transform(x)
