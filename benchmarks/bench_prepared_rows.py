@@ -1,13 +1,13 @@
 """Which preparation of the rows gives the best clusters, over labelled corpora, encoders and seeds.
 
-    python benchmarks/bench_prepared_rows.py                 the example and one small corpus, two seeds (minutes)
+    python benchmarks/bench_prepared_rows.py                 the example, a small corpus, two seeds (minutes)
     python benchmarks/bench_prepared_rows.py --all           all corpora and encoders, five seeds (hours)
     python benchmarks/bench_prepared_rows.py --all --report  write prepared_rows.md from what has been run
 
-Every run is kept in .cache/prepared_rows.jsonl, so that an interrupted table goes on where it stopped. Each seed
-prepares the rows anew (of the four only UMAP depends on it) and clusters them by every similarity threshold, and
-by single k-means with a range of K, whose precision and recall trace a curve on which preparations can be held
-against each other at equal recall.
+Every run is kept in .cache/prepared_rows.jsonl, so that an interrupted table goes on where it stopped. Each
+seed prepares the rows anew (of the four only UMAP depends on it) and clusters them by every similarity
+threshold, and by single k-means with a range of K, whose precision and recall trace a curve on which
+preparations can be held against each other at equal recall.
 """
 
 import argparse

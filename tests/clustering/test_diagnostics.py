@@ -102,7 +102,7 @@ def make_heap():
 
 def test_a_giant_is_never_silent():
     x = make_heap()
-    with pytest.warns(UserWarning, match=r"holds 60 of 70 images \\(86%\\).*prepare_rows"):
+    with pytest.warns(UserWarning, match=r"holds 60 of 70 images \(86%\).*prepare_rows"):
         vc.cluster_once(x, n_clusters=6, seed=1)
     with pytest.warns(UserWarning, match=r"times as many as the other clusters|every other image"):
         vc.cluster_iteratively(x, step_size=1, similarity_threshold=0.5, sample_size=70, progress=False)

@@ -97,7 +97,8 @@ SEARCH = """
 import sys, numpy as np, visclust as vc
 rng = np.random.default_rng(0)
 x = (np.repeat(rng.normal(size=(30, 16)), 40, axis=0) + rng.normal(size=(1200, 16))).astype("float32")
-vc.grid_search({"x": x}, rows=["none"], step_sizes=(2, 3), cache=sys.argv[1], progress=False).table.to_csv(sys.argv[2])
+found = vc.grid_search({"x": x}, rows=["none"], step_sizes=(2, 3), cache=sys.argv[1], progress=False)
+found.table.to_csv(sys.argv[2])
 """
 
 

@@ -20,7 +20,7 @@ def embedding():
 
 @pytest.fixture
 def _quick_umap(monkeypatch):
-    """Put in the place of UMAP a layout that keeps the first columns, since umap-learn compiles for seconds."""
+    """Put in the place of UMAP a layout that keeps the first columns: umap-learn compiles for seconds."""
     monkeypatch.setattr(
         "visclust.embedding.preparation.lay_out_rows", lambda x, n_components, **_: x[:, :n_components]
     )
@@ -180,5 +180,5 @@ def test_a_damaged_preparation_is_refused(embedding, tmp_path):
     vc.save_embedding(vc.prepare_rows(embedding, how="pca"), tmp_path, name="rows")
     path = tmp_path / "rows.json"
     path.write_text(path.read_text().replace('"how": "pca"', '"how": "magic"'))
-    with pytest.raises(ValueError, match="is damaged .*prepare the rows again"):
+    with pytest.raises(ValueError, match=r"is damaged .*prepare the rows again"):
         vc.load_embedding(tmp_path, name="rows")

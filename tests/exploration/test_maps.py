@@ -12,7 +12,7 @@ from PIL import Image
 
 import visclust as vc
 from visclust.base import backend
-from visclust.exploration import maps
+from visclust.embedding import layouts
 from visclust.exploration.maps import choose_map_colours
 
 
@@ -77,7 +77,7 @@ def test_a_map_says_how_it_was_made_and_leaves_its_input_alone(groups, asked):
 def test_neighbours_are_exact_up_to_a_size_and_umap_learn_s_own_above(
     groups, asked, monkeypatch, limit, given
 ):
-    monkeypatch.setattr(maps, "_EXACT_NEIGHBOURS", limit)
+    monkeypatch.setattr(layouts, "_EXACT_NEIGHBOURS", limit)
     vc.project_map(groups[0], n_neighbors=5)
     found, distances, _ = asked["precomputed_knn"]
     assert (found is not None) is given
@@ -107,7 +107,8 @@ def test_an_array_on_a_gpu_is_laid_out_by_cuml_with_the_same_settings(groups, st
 
     monkeypatch.setattr(sys.modules["cuml.manifold"], "UMAP", UMAP)
     table = vc.project_map(strict_with_cuml(groups[0]), n_neighbors=7, min_dist=0.2, seed=5)
-    assert asked == {"n_neighbors": 7, "min_dist": 0.2, "random_state": 5, "output_type": "cupy"}
+    settings = {"n_neighbors": 7, "min_dist": 0.2, "random_state": 5, "output_type": "cupy"}
+    assert asked == settings | {"n_components": 2, "metric": "euclidean"}
     assert table["y"].tolist() == groups[0][:, 1].astype("float32").tolist()
     assert table.attrs["provenance"]["device"] == "gpu: Stand-in"
 

@@ -19,7 +19,7 @@ class Rows(NamedTuple):
 
 
 def take_rows(x: Any) -> Rows:
-    """Take an embedding or a bare matrix apart; of a bare matrix nobody knows how it was prepared ("none")."""
+    """Take an embedding or a bare matrix apart; how a bare matrix was prepared nobody knows ("none")."""
     if not is_embedding(x):
         return Rows(x, None, "none")
     ids = None if x.image_ids is None else [str(each) for each in x.image_ids]

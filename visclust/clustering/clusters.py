@@ -18,7 +18,6 @@ from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
 from visclust.images.index import select_usable
 
-
 # With fewer clusters asked for, one of them can hold more than a fifth without being a giant.
 MANY = 5
 
@@ -151,8 +150,8 @@ def assign_clusters(images: pd.DataFrame | None, result: ClusteringResult) -> pd
     """
     if images is None and result.image_ids is None:
         raise ValueError(
-            "Expected an images table, since a bare matrix was clustered, whose images are not known. Give the "
-            "images table, or cluster the embedding itself."
+            "Expected an images table, since a bare matrix was clustered, whose images are not known. Give "
+            "the images table, or cluster the embedding itself."
         )
     usable = pd.DataFrame({"image_id": result.image_ids}) if images is None else select_usable(images)
     if len(usable) != len(result.labels):

@@ -153,8 +153,8 @@ def _compare_seeds(clusters: Any, x: Any, seeds: list[int], *, progress: bool) -
     if maker is None:
         raise ValueError(
             "Expected clusters whose record names the settings they were made with, to use these again: the "
-            "result of cluster_iteratively or cluster_once, or assign_clusters of it. Clusters of other makes "
-            "are compared by compare_runs."
+            "result of cluster_iteratively or cluster_once, or assign_clusters of it. Clusters of other "
+            "makes are compared by compare_runs."
         )
     known = {*IterativeSettings._fields, "memory_budget", "n_clusters", "n_init"}
     known &= set(inspect.signature(maker).parameters)

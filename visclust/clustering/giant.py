@@ -9,8 +9,8 @@ from visclust.base.tables import UNASSIGNED
 from visclust.clustering.hubness import measure_hubness
 
 # More than one image in five, and five times what the other clusters hold on average. In the runs of
-# benchmarks/prepared_rows.md, which counts them, clusters of this size were mixtures; a corpus of three or four
-# themes has clusters above a fifth as well, but none that is five times the others.
+# benchmarks/prepared_rows.md, which counts them, clusters of this size were mixtures; a corpus of three or
+# four themes has clusters above a fifth as well, but none that is five times the others.
 _SHARE = 0.2
 _TIMES = 5.0
 # In fewer images than this everyone sees what a cluster holds.
@@ -46,7 +46,7 @@ def find_largest(labels: np.ndarray) -> Largest | None:
 
 
 def advise(largest: Largest, *, n: int, how: str, hubs: float = float("nan")) -> str:
-    """Say in plain words what a giant cluster may be, and what to try; `how` is how the rows were prepared."""
+    """Say in plain words what a giant cluster may be and what to try; `how` the rows were prepared."""
     beside = (
         "every other image is unassigned"
         if np.isinf(largest.times_others)
@@ -63,7 +63,8 @@ def advise(largest: Largest, *, n: int, how: str, hubs: float = float("nan")) ->
         "none": 'prepared rows, prepare_rows(embedding, how="umap") or how="unit"',
         "unit": 'other rows, prepare_rows(embedding, how="umap") or how="pca"',
         "pca": 'other rows, prepare_rows(embedding, how="umap")',
-        "umap": "a higher similarity_threshold, another encoder, or near copies counted once (find_duplicates)",
+        "umap": "a higher similarity_threshold, another encoder, or near copies counted once "
+        "(find_duplicates)",
     }
     return (
         f"{said} Look at some of them: it is one large theme, or a heap of images that the rows cannot tell "

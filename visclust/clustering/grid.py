@@ -1,4 +1,4 @@
-"""Search the settings: every configuration on all rows, prepared in each way, sharing what they have in common.
+"""Search the settings: every configuration on all rows, prepared in each way; shared work is done once.
 
 Each finished configuration is saved, so that a search that was interrupted goes on where it stopped.
 """
@@ -92,8 +92,8 @@ def grid_search(
     matched_baselines : bool, default True
         Single k-means with as many clusters as each iterative configuration has found.
     cache : str or path, optional
-        Folder in which each finished configuration is saved, and rows that UMAP made. A search that was interrupted goes on from
-        there and gives the same table.
+        Folder in which each finished configuration is saved, and rows that UMAP made. A search that
+        was interrupted goes on from there and gives the same table.
     memory_budget : int, bytes, optional
         As for `cluster_iteratively`; for one embedding at a time.
     progress : bool, default True
@@ -108,8 +108,9 @@ def grid_search(
         ("iterative" or "single"), ``step_size,
         similarity_threshold, seed, baseline`` (why this K: "selected", "fixed" or "matched"), ``clusters,
         coverage`` (share of images assigned), ``largest_share`` (of all images, in the largest cluster),
-        ``giant`` (bool, see `diagnose_clusters`; a warning counts them), ``iterations, silhouette`` (mean over assigned images),
-        ``seconds`` (less where work was shared), ``stop_reason``. ``results``: by ``configuration``.
+        ``giant`` (bool, see `diagnose_clusters`; a warning counts them), ``iterations, silhouette`` (mean
+        over assigned images), ``seconds`` (less where work was shared), ``stop_reason``. ``results``: by
+        ``configuration``.
 
     Raises
     ------
@@ -154,7 +155,7 @@ def grid_search(
                 done = set()
                 for how in _list_ways(rows, taken[name].how):
                     asked = per_run[how]
-                    made, how = _prepare(x, how, seed=seed, cache=cache)  # noqa: PLW2901
+                    made, how = _prepare(x, how, seed=seed, cache=cache)
                     if how in done:  # too few images for UMAP
                         bar.update(asked)
                         continue
@@ -269,8 +270,9 @@ def _warn_of_giants(table: pd.DataFrame) -> None:
     first = counted.iloc[0]
     warnings.warn(
         f"{len(counted)} of {len(table)} configurations have one giant cluster ({by_rows}), such as "
-        f"{first['configuration']!r} with {first['largest_share']:.0%} of all images. Look at some of its images "
-        "before you choose such a configuration; people's pairs within it tell whether it is one theme.",
+        f"{first['configuration']!r} with {first['largest_share']:.0%} of all images. Look at some of its "
+        "images before you choose such a configuration; people's pairs within it tell whether it is one "
+        "theme.",
         stacklevel=3,
     )
 

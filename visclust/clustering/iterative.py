@@ -98,9 +98,9 @@ def cluster_iteratively(
         K's in the moving average of the fit. The K with the best moving average is taken.
     similarity_threshold : float, optional
         Mean silhouette above which a cluster is cohesive. By default what suits the rows: 0.2 for those that
-        `prepare_rows` made by UMAP, and otherwise 0.03, as for any bare matrix. The paper's are 0 to 0.05 (the
-        0.4 in its text is a slip for the 0.04 of its figure): a value above 0.2 gives a warning where the
-        rows have more than 16 dimensions.
+        `prepare_rows` made by UMAP, and otherwise 0.03, as for any bare matrix. The paper's are 0 to 0.05
+        (the 0.4 in its text is a slip for the 0.04 of its figure): a value above 0.2 gives a warning where
+        the rows have more than 16 dimensions.
     stop_size : int, default 20
         Repeat while more than this many images remain.
     goodness_of_fit : str, default "silhouette"
@@ -123,8 +123,8 @@ def cluster_iteratively(
     ClusteringResult
         ``labels`` (int array, n; -1 = unassigned, never forced), ``log`` (a row per iteration: remaining,
         K's tried with their fit, K, cohesive clusters, their mean size and silhouettes, seed, seconds),
-        ``iterations``, ``silhouettes``, ``stop_reason``, ``provenance``, and the ``image_ids`` of an embedding.
-        Where one cluster is a giant (see `diagnose_clusters`), a warning says so and what to try.
+        ``iterations``, ``silhouettes``, ``stop_reason``, ``provenance``, and the ``image_ids`` of an
+        embedding. Where one cluster is a giant (see `diagnose_clusters`), a warning says so and what to try.
 
     Raises
     ------

@@ -26,8 +26,8 @@ def lay_out_rows(
 ) -> Any:
     """Lay rows (n, d) out in a few dimensions: (n, n_components), where the rows are.
 
-    `metric` is "euclidean" or "cosine"; `what` words the bar, which cuML has none of. With umap-learn one core
-    works, so that the same seed gives the same layout.
+    `metric` is "euclidean" or "cosine"; `what` words the bar, which cuML has none of. With umap-learn one
+    core works, so that the same seed gives the same layout.
 
     Raises
     ------
