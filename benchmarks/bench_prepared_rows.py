@@ -2,7 +2,7 @@
 
     python benchmarks/bench_prepared_rows.py                 the example, a small corpus, two seeds (minutes)
     python benchmarks/bench_prepared_rows.py --all           all corpora and encoders, five seeds (hours)
-    python benchmarks/bench_prepared_rows.py --all --report  write prepared_rows.md from what has been run
+    python benchmarks/bench_prepared_rows.py --report        print the tables of prepared_rows.md
 
 Every run is kept in .cache/prepared_rows.jsonl, so that an interrupted table goes on where it stopped. Each
 seed prepares the rows anew (of the four only UMAP depends on it) and clusters them by every similarity
@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from labelled_corpora import CACHE, list_rows, load_corpus
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import pair_confusion_matrix
@@ -23,6 +24,7 @@ from sklearn.metrics.cluster import pair_confusion_matrix
 import visclust as vc
 from visclust.clustering.hubness import measure_hubness
 from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.settings import SUITED_THRESHOLD
 
 RUNS = CACHE / "prepared_rows.jsonl"
 THRESHOLDS = {
@@ -112,13 +114,114 @@ def name(made: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(made[key] for key in ("corpus", "encoder", "side", "how", "seed"))
 
 
+def report(runs: list[dict[str, Any]]) -> str:
+    """Word what has been run as the tables of prepared_rows.md."""
+    per_run = pd.DataFrame([describe(each) for each in runs])
+    corpus = ["corpus", "encoder", "side"]
+    means = per_run.groupby([*corpus, "how"]).mean(numeric_only=True)
+    spread = per_run.groupby([*corpus, "how"])["ari"].std()
+    ways = list(THRESHOLDS)
+    ruler = "| --- | --- | --- |" + " --- |" * len(ways)
+    lines = ["| corpus | rows by | images, chance | " + " | ".join(ways) + " |", ruler]
+    at_equal = ["| corpus | rows by | recalls | " + " | ".join(ways) + " |", ruler]
+    for place in means.index.droplevel("how").unique():
+        one = [each for each in runs if tuple(each[key] for key in corpus) == place]
+        first = f"| {place[0]} | {place[1]}, {place[2]} px |"
+        ari = means.loc[place]["ari"].reindex(ways)
+        cells = [_word(ari[how], spread[(*place, how)], best=how == ari.idxmax()) for how in ways]
+        lines.append(f"{first} {one[0]['n']:,}, {one[0]['chance']:.2f} | " + " | ".join(cells) + " |")
+        recalls, precision = compare_at_equal_recall(one)
+        best = max(precision, key=precision.__getitem__)
+        cells = [_word(precision[how], best=how == best) for how in ways]
+        at_equal.append(f"{first} {recalls[0]:.2f} to {recalls[-1]:.2f} | " + " | ".join(cells) + " |")
+    shown = {
+        "ari": "adjusted Rand index",
+        "largest": "share of the largest cluster, mean",
+        "giants": "runs with a giant cluster",
+        "unassigned": "unassigned",
+        "clusters": "clusters",
+        "hub_most": "most frequent neighbour, times the average",
+        "hub_nobody": "neighbours of none",
+        "preparing": "seconds to prepare",
+    }
+    sums = per_run.groupby("how")[list(shown)].mean().T.reindex(columns=ways)
+    overall = [
+        "| all runs at the suited threshold | " + " | ".join(ways) + " |",
+        "| --- |" + " --- |" * len(ways),
+    ]
+    overall += [
+        f"| {shown[name]} | " + " | ".join(f"{value:.2f}" for value in row) + " |"
+        for name, row in sums.iterrows()
+    ]
+    parts = {
+        "Adjusted Rand index, iterative, suited threshold: mean over seeds (standard deviation)": lines,
+        "Precision at equal recall, single k-means": at_equal,
+        "Beside it": overall,
+        "Thresholds: adjusted Rand index, mean over all corpora, encoders and seeds": tell_thresholds(runs),
+    }
+    return "\n\n".join(f"## {title}\n\n" + "\n".join(table) for title, table in parts.items())
+
+
+def describe(made: dict[str, Any]) -> dict[str, Any]:
+    """Describe a run at the threshold that suits its rows."""
+    scores = made["iterative"][f"{SUITED_THRESHOLD[made['how']]:g}"]
+    others = (1 - scores["unassigned"] - scores["largest"]) / max(scores["clusters"] - 1, 1)
+    giant = (
+        scores["largest"] > 0.2 and scores["largest"] >= 5 * others and scores["largest"] * made["n"] >= 20
+    )
+    kept = {key: made[key] for key in ("corpus", "encoder", "side", "how", "seed")}
+    hubs = made["hubness"]
+    return kept | {
+        **scores, "giants": float(giant), "hub_most": hubs["most"], "hub_nobody": hubs["nobody"],
+        "preparing": made["preparing_seconds"], **{f"placed_{k}": v for k, v in made["placement"].items()},
+    }  # fmt: skip
+
+
+def compare_at_equal_recall(runs: list[dict[str, Any]]) -> tuple[np.ndarray, dict[str, float]]:
+    """Compare the precision of single k-means over the recalls that all preparations reach with some K."""
+    curves = {}
+    for how in THRESHOLDS:
+        some = [pd.DataFrame(each["single"]).T for each in runs if each["how"] == how]
+        curves[how] = pd.concat(some).groupby(level=0)[["recall", "precision"]].mean().sort_values("recall")
+    low = max(curve["recall"].min() for curve in curves.values())
+    high = min(curve["recall"].max() for curve in curves.values())
+    recalls = np.geomspace(low, high, 9)
+    found = {
+        how: float(np.interp(np.log(recalls), np.log(curve["recall"]), curve["precision"]).mean())
+        for how, curve in curves.items()
+    }
+    return recalls, found
+
+
+def tell_thresholds(runs: list[dict[str, Any]]) -> list[str]:
+    """Tell the mean score of each threshold, for each preparation."""
+    lines = ["| rows | threshold: adjusted Rand index (share unassigned) |", "| --- | --- |"]
+    for how, thresholds in THRESHOLDS.items():
+        some = [each["iterative"] for each in runs if each["how"] == how]
+        cells = []
+        for threshold in thresholds:
+            scores = pd.DataFrame([each[f"{threshold:g}"] for each in some]).mean(numeric_only=True)
+            cells.append(f"{threshold:g}: {scores['ari']:.3f} ({scores['unassigned']:.2f})")
+        lines.append(f"| {how} | {'; '.join(cells)} |")
+    return lines
+
+
+def _word(value: float, spread: float | None = None, *, best: bool) -> str:
+    said = f"{value:.2f}" + ("" if spread is None else f" ({spread:.2f})")
+    return f"**{said}**" if best else said
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--all", action="store_true", help="all corpora and encoders, five seeds")
     parser.add_argument("--seeds", type=int, help="number of seeds")
     parser.add_argument("--how", nargs="+", default=list(THRESHOLDS))
     parser.add_argument("--corpus", help="only corpora whose name holds this")
+    parser.add_argument("--report", action="store_true", help="print the tables of what has been run")
     options = parser.parse_args()
+    if options.report:
+        print(report(read_runs()))
+        return
     seeds = options.seeds or (5 if options.all else 2)
     wanted = [
         (*each, how, seed)

@@ -10,7 +10,7 @@ import pandas as pd
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.columns import check_clusters
 from visclust.base.origins import find_row_ids
-from visclust.base.provenance import add_inputs, carry_record, recorded
+from visclust.base.provenance import add_inputs, carry_record, note_run, recorded
 from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.clustering.giant import warn_of_giant
@@ -90,6 +90,7 @@ def cluster_once(
     started = time.perf_counter()
     x, image_ids, how = take_rows(x)
     check_embedding(x)
+    note_run(parameters={"rows": how})
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got n_clusters={n_clusters}.")
     fit = fit_kmeans(x, n_clusters, seed=seed, n_init=n_init)

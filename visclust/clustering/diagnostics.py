@@ -82,8 +82,8 @@ def diagnose_clusters(
     Examples
     --------
     >>> clusters = pd.DataFrame({"image_id": map(str, range(40)), "cluster": [0] * 36 + [1, 2, 3, -1]})
-    >>> diagnose_clusters(clusters)[["largest_share", "times_others", "giant"]].iloc[0].tolist()
-    [0.9, 36.0, True]
+    >>> diagnose_clusters(clusters)[["largest_share", "times_others", "giant"]].to_dict("records")
+    [{'largest_share': 0.9, 'times_others': 36.0, 'giant': True}]
     """
     if isinstance(clusters, ClusteringResult):
         labels, rows = np.asarray(clusters.labels), None if x is None else take_rows(x).x

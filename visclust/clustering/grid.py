@@ -309,7 +309,12 @@ class _Runner:
             )
             provenance = describe_run(
                 "cluster_iteratively",
-                parameters={**settings, "memory_budget": self._memory_budget, "progress": False},
+                parameters={
+                    **settings,
+                    "rows": configuration.rows,
+                    "memory_budget": self._memory_budget,
+                    "progress": False,
+                },
                 seed=configuration.seed,
                 inputs={"x": self._digest},
                 device=describe_device(self.x),

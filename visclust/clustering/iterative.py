@@ -157,7 +157,7 @@ def cluster_iteratively(
         silhouette,
     )
     check_settings(settings, seed=seed, n_dimensions=rows.shape[1])
-    note_run(parameters={"similarity_threshold": threshold})
+    note_run(parameters={"similarity_threshold": threshold, "rows": how})
     workspace = open_workspace(rows, memory_budget=memory_budget)
     if silhouette == "exact" and workspace.distances is None:
         announce_cost(workspace.rows)

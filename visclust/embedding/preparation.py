@@ -45,7 +45,7 @@ class PreparedRows(NamedTuple):
 def prepare_rows(
     x: Any,
     *,
-    how: str = "none",
+    how: str = "umap",
     n_components: int | None = None,
     n_neighbors: int = 15,
     min_dist: float = 0.0,
@@ -62,7 +62,7 @@ def prepare_rows(
     ----------
     x : Embedding, or ndarray, shape (n, d), float32 or float64
         The embedding, or its matrix; NumPy, or CuPy, whose rows stay on the GPU.
-    how : {"none", "unit", "pca", "umap"}, default "none"
+    how : {"none", "unit", "pca", "umap"}, default "umap"
         "none": the raw rows, as in the paper. "unit": each row divided by its length, so that distances
         follow the angle between rows; a row of zeros stays one. "pca": principal components, then unit
         length. "umap": UMAP by the angle between rows. Fewer than ``2 * n_neighbors`` different rows are
