@@ -17,6 +17,7 @@ SUBFOLDERS = (
     "rating_answers",
     "cluster_notes",
     "survey",
+    "figures",
 )
 MATRIX = "matrix"
 ANSWERS = "answers"
