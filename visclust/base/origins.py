@@ -18,6 +18,7 @@ SUBFOLDERS = (
     "rating_answers",
     "cluster_notes",
     "survey",
+    "figures",
 )
 MATRIX = "matrix"
 ANSWERS = "answers"
