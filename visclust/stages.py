@@ -18,6 +18,7 @@ from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
+from visclust.images.index import select_usable
 from visclust.study import Study
 
 if TYPE_CHECKING:
@@ -546,6 +547,49 @@ def gather_ideology(study: Study, users: pd.DataFrame, *, seed: int = 0) -> pd.D
     scores = (pull + np.random.default_rng(seed).normal(size=len(share))).rename("ideology").reset_index()
     print(f"SIMULATED ideology: it rises with the use of {' and falls with that of '.join(most_used)}.")
     return scores.sample(frac=0.9, random_state=seed).reset_index(drop=True).assign(**{MARK: True})
+
+
+@recorded
+def gather_copies(study: Study, images: pd.DataFrame) -> pd.DataFrame:
+    """Gather which image stands for each one: a picture for its near copies, unless they stand apart.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; its entry ``near_copies`` is "follow" or "apart".
+    images : DataFrame
+        The images table.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, representative``, a row per usable image, for `leave_out_copies` and `add_copies`; from
+        the ``duplicates.parquet`` of the study. Where there is none, or near copies stand apart, each image
+        stands for itself.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok"})
+    >>> gather_copies(study, images)["representative"].tolist()
+    ['a']
+    """
+    ids = select_usable(images)["image_id"]
+    duplicates = read_results(study, "duplicates")
+    stands_for = duplicates.drop_duplicates("image_id").set_index("image_id")["representative"]
+    own = ids.isin(stands_for.index[stands_for.isin(ids)])
+    picture = ids.map(stands_for).astype("object").where(own, ids)
+    if n_copies := int(picture.ne(ids).sum()):
+        if study.near_copies == "apart":
+            print(f"{n_copies:,} near copies count as images of their own, as study.toml says.")
+        else:
+            print(f"{n_copies:,} near copies follow their pictures (near_copies in study.toml).")
+    if study.near_copies == "apart":
+        picture = ids
+    return pd.DataFrame({"image_id": ids.to_numpy(), "representative": picture.to_numpy()}).astype(ids.dtype)
 
 
 @recorded

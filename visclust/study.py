@@ -17,6 +17,10 @@ VARIABLE = "VISCLUST_STUDY"
 
 _PLACES = ("images", "posts", "media_folder", "accounts", "ideology", "ratings")
 _QUESTION = "Do these two images belong together?"
+_NEAR_COPIES = {
+    "follow": "follow the picture that stands for them",
+    "apart": "count as images of their own",
+}
 _CONSTRUCT = "The two images show the same kind of thing."
 
 
@@ -41,6 +45,8 @@ class Study:
         What annotators are asked about pairs of images.
     features, frames, annotators : tuple of str
     encoder : str
+    near_copies : {"follow", "apart"}
+        Whether near copies follow the picture that stands for them, or count as images of their own.
     items : dict
         The items to rate, by dimension; ``scale`` is the lowest and highest rating.
     group_column : str
@@ -65,6 +71,7 @@ class Study:
     frames: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
     encoder: str = "resnet18"
+    near_copies: str = "follow"
     items: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(EMOTIONS))
     scale: tuple[int, int] = (1, 10)
     group_column: str = "group"
@@ -88,6 +95,7 @@ class Study:
         lists = ("features", "frames", "annotators", "groups")
         lines += [f"  {name:<13} {', '.join(getattr(self, name)) or 'none named'}" for name in lists]
         lines.append(f"  {'encoder':<13} {self.encoder}")
+        lines.append(f"  {'near copies':<13} {_NEAR_COPIES[self.near_copies]}")
         if self.simulate:
             lines.append("  Where people's answers are missing they are simulated, and marked so.")
         return "\n".join(lines)
@@ -231,6 +239,12 @@ def _text(_name: str, value: Any, _folder: Path) -> str:
     return value
 
 
+def _copies(_name: str, value: Any, _folder: Path) -> str:
+    if value not in _NEAR_COPIES:
+        raise ValueError
+    return value
+
+
 def _truth(_name: str, value: Any, _folder: Path) -> bool:
     if not isinstance(value, bool):
         raise TypeError
@@ -305,6 +319,7 @@ _ENTRIES: dict[str, tuple[str, Callable[[str, Any, Path], Any]]] = {
     "features": ('a list of names, such as ["flags", "crowd"],', _names),
     "frames": ('a list of names, such as ["protest", "family"],', _names),
     "annotators": ('a list of names, such as ["ana", "ben"],', _names),
+    "near_copies": ('"follow" or "apart"', _copies),
     "encoder": ("the name of an encoder", _text),
     "items": ('lists of items by dimension, such as {anger = ["angry", "bitter"]},', _items),
     "scale": ("the lowest and the highest rating, such as [1, 10],", _scale),

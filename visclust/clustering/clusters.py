@@ -9,6 +9,7 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_pictures
 from visclust.base.origins import find_row_ids
 from visclust.base.provenance import add_inputs, carry_record, note_run, recorded
 from visclust.base.rows import take_rows
@@ -342,6 +343,7 @@ def pick_cluster_rows(
     rng = np.random.default_rng(seed)
     assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED)]
     sizes = assigned["cluster"].value_counts().sort_index()
+    assigned = take_pictures(assigned)
     chosen = rng.choice(sizes.index, min(n_clusters, len(sizes)), replace=False)
     shuffled = assigned.loc[assigned["cluster"].isin(chosen)].sample(frac=1, random_state=rng)
     picked = shuffled.groupby("cluster").head(n_images)

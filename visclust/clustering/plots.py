@@ -29,8 +29,6 @@ _PANELS = (
     ("coverage", "Share of images assigned", ".0%"),
     ("seconds", "Seconds", ".1f"),
 )
-# Settings that a grid may vary besides embedding, step and threshold.
-_OTHER_SETTINGS = ("rows", "preparation", "prepared", "how")
 # Measures of agreement: columns of the pairs of `compare_runs`.
 _AGREEMENTS = {
     "adjusted_rand": "Adjusted Rand index",
@@ -274,14 +272,15 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
         step_size=shown["step_size"].astype(str),
         similarity_threshold=shown["similarity_threshold"].map("{:g}".format),
     )
-    # Whatever else was varied, such as how the rows were prepared, has rows of its own.
-    others = [name for name in _OTHER_SETTINGS if name in shown.columns and shown[name].nunique() > 1]
+    if "rows" in shown.columns and shown["rows"].nunique() > 1:
+        prepared = ", " + shown["rows"].replace("none", "raw") + " rows"
+        shown["embedding"] = shown["embedding"].astype(str) + prepared
     rows = []
-    for value, data in shown.groupby(["embedding", *others], sort=False, dropna=False):
+    for name, data in shown.groupby("embedding", sort=False):
         columns = ["step_size", "similarity_threshold", *(name for name, _, _ in _PANELS)]
         panels = [_draw_panel(data[columns], *panel, cell=cell) for panel in _PANELS]
         row = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent", x="shared", y="shared")
-        rows.append(row.properties(title=alt.TitleParams(", ".join(map(str, value)), anchor="start")))
+        rows.append(row.properties(title=alt.TitleParams(str(name), anchor="start")))
     return alt.vconcat(*rows)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from visclust.base.charts import SIMULATED_NOTE
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_pictures
 from visclust.base.figure_layout import POINTS_PER_PIXEL
 from visclust.base.origins import check_origin
 from visclust.base.simulated import is_simulated
@@ -294,6 +295,7 @@ def encode_cluster_thumbnails(
     """
     clusters = check_clusters(clusters, fill=True)
     check_origin(chosen, clusters, what="the choice", made_from="the clusters")
+    clusters = take_pictures(clusters)
     of_chosen = clusters.loc[clusters["cluster"].isin(chosen["cluster"]), "image_id"]
     paths = locate_images(images, of_chosen, folder=images_folder)
     rows = []
