@@ -1,7 +1,7 @@
 """What to look at beside a clustering: its largest cluster, hubs among the rows, and how far seeds agree."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -147,9 +147,11 @@ def _compare_seeds(clusters: Any, x: Any, seeds: list[int], *, progress: bool) -
     if len(set(seeds)) < 2:
         raise ValueError(f"Expected two or more different seeds to compare, got {seeds}.")
     record = find_record(clusters)
-    maker = {"cluster_iteratively": cluster_iteratively, "cluster_once": cluster_once}.get(
-        record.get("function", "")
-    )
+    makers: dict[str, Callable[..., ClusteringResult]] = {
+        "cluster_iteratively": cluster_iteratively,
+        "cluster_once": cluster_once,
+    }
+    maker = makers.get(record.get("function", ""))
     if maker is None:
         raise ValueError(
             "Expected clusters whose record names the settings they were made with, to use these again: the "

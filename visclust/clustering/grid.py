@@ -273,7 +273,7 @@ def _warn_of_giants(table: pd.DataFrame) -> None:
         f"{first['configuration']!r} with {first['largest_share']:.0%} of all images. Look at some of its "
         "images before you choose such a configuration; people's pairs within it tell whether it is one "
         "theme.",
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
