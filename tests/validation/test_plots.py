@@ -164,3 +164,12 @@ def test_a_configuration_is_above_only_where_the_interval_of_the_difference_says
     assert {row["name"]: row["side"] for row in rows} == {"good": "above", "poor": "below"}
     assert spec["hconcat"][0]["title"]["subtitle"][0].startswith("1 of 2 above by the interval")
     assert spec["hconcat"][0]["layer"][2]["encoding"]["y"]["field"] == "name"  # names, no ranks
+
+
+def test_names_of_configurations_leave_out_what_all_of_a_panel_share():
+    points = compare().points
+    long = [f"pretrained, rows umap, step 5, threshold {value}, seed 0" for value in ("0.1", "0.2")]
+    summary = compare().summary
+    spec = vc.plot_iterative_against_single(points.assign(configuration=long), summary=summary).to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows]
+    assert sorted(row["name"] for row in rows) == ["threshold 0.1", "threshold 0.2"]

@@ -42,10 +42,11 @@ def estimate_corpus(
     Clusters that cannot enter the sample (of one image, or the unassigned, unless asked for) are not
     covered: the table says for how many images an estimate speaks. Where the clusters table names
     representatives (see `add_copies`), pictures were sampled, and what was seen in one holds for its near
-    copies: estimates are of all images, by ratio (`leave_out_copies` of the clusters gives those of
-    pictures; prefer them where a few pictures hold most of the copies, since intervals for images then fall
-    short: in simulations to 79% where one had 500 copies, and 94% where none had more than 17). No interval knows of a few huge values
-    that the sample missed, as of images posted hundreds of times: prefer shares there.
+    copies: estimates are of all images, by ratio. `leave_out_copies` of the clusters gives those of pictures;
+    prefer them where a few pictures hold most of the copies, since intervals for images then fall short (in
+    simulations 94% held the truth where no picture had more than 17 copies, and 79% where one had 500). No
+    interval knows of a few huge values that the sample missed, as of images posted hundreds of times: prefer
+    shares there.
 
     Parameters
     ----------

@@ -263,9 +263,13 @@ def _find_side(points: pd.DataFrame) -> pd.Series:
 
 
 def _drop_common(points: pd.DataFrame, value: object) -> list[str]:
-    """Name the configurations without the value that all of a panel share, where that leaves them apart."""
+    """Name the configurations without what all of a panel share, where that leaves them apart."""
     names = points["configuration"].astype(str)
-    short = names.str.replace(str(value), "", n=1, regex=False).str.strip(" ,;:_-/")
+    parts = [name.split(", ") for name in names]
+    shared = set.intersection(*map(set, parts)) if len(parts) > 1 else {str(value)}
+    short = pd.Series([", ".join(part for part in each if part not in shared) for each in parts])
+    if not (short.ne("").all() and short.is_unique):
+        short = names.str.replace(str(value), "", n=1, regex=False).str.strip(" ,;:_-/")
     return (short if short.ne("").all() and short.is_unique else names).tolist()
 
 
