@@ -35,6 +35,7 @@ from visclust.stages import (
     choose_rating_model as choose_rating_model,
     gather_accounts as gather_accounts,
     gather_answers as gather_answers,
+    gather_copies as gather_copies,
     gather_feature_answers as gather_feature_answers,
     gather_frames as gather_frames,
     gather_ideology as gather_ideology,
@@ -47,6 +48,7 @@ from visclust.stages import (
 from visclust.study import open_study as open_study
 from visclust.survey import *
 from visclust.validation import *
+from visclust.waiting import wait_for_results as wait_for_results
 from visclust.widgets import *
 
 __version__: str

@@ -6,7 +6,7 @@ people gave, or what a computer makes up where the study lets it (``simulate``),
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,11 @@ from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
-from visclust.ratings.simulation import RatingModel, make_rating_model, simulate_ratings
+from visclust.images.index import select_usable
 from visclust.study import Study
+
+if TYPE_CHECKING:
+    from visclust.ratings.simulation import RatingModel
 
 # Of each thing that a cell can need: what is missing without it, and what to do.
 _MISSING = {
@@ -314,8 +317,8 @@ def gather_answers(
     Returns
     -------
     DataFrame
-        An answers table; ``simulated`` is True throughout or nowhere. Where the study simulates, people's
-        answers count once they judged half of the pairs.
+        An answers table, of these pairs alone; ``simulated`` is True throughout or nowhere. Where the study
+        simulates, people's answers count once they judged half of the pairs.
 
     Examples
     --------
@@ -328,6 +331,12 @@ def gather_answers(
     0
     """
     people = _read_people(study, "answers")
+    if len(people):
+        drawn = people["item_id"].isin(pairs["pair_id"])
+        if n_others := people.loc[~drawn, "item_id"].nunique():
+            others = f"{n_others:,} pairs answered before are not among these, which were drawn anew: their"
+            print(_wrap(f"{others} answers stay in the files, and do not count here."))
+        people = people[drawn]
     if _counts(study, people, len(pairs)):
         return people
     groups = list_known_groups(study, clusters).set_index("image_id")["group"]
@@ -541,6 +550,49 @@ def gather_ideology(study: Study, users: pd.DataFrame, *, seed: int = 0) -> pd.D
 
 
 @recorded
+def gather_copies(study: Study, images: pd.DataFrame) -> pd.DataFrame:
+    """Gather which image stands for each one: a picture for its near copies, unless they stand apart.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; its entry ``near_copies`` is "follow" or "apart".
+    images : DataFrame
+        The images table.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, representative``, a row per usable image, for `leave_out_copies` and `add_copies`; from
+        the ``duplicates.parquet`` of the study. Where there is none, or near copies stand apart, each image
+        stands for itself.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok"})
+    >>> gather_copies(study, images)["representative"].tolist()
+    ['a']
+    """
+    ids = select_usable(images)["image_id"]
+    duplicates = read_results(study, "duplicates")
+    stands_for = duplicates.drop_duplicates("image_id").set_index("image_id")["representative"]
+    own = ids.isin(stands_for.index[stands_for.isin(ids)])
+    picture = ids.map(stands_for).astype("object").where(own, ids)
+    if n_copies := int(picture.ne(ids).sum()):
+        if study.near_copies == "apart":
+            print(f"{n_copies:,} near copies count as images of their own, as study.toml says.")
+        else:
+            print(f"{n_copies:,} near copies follow their pictures (near_copies in study.toml).")
+    if study.near_copies == "apart":
+        picture = ids
+    return pd.DataFrame({"image_id": ids.to_numpy(), "representative": picture.to_numpy()}).astype(ids.dtype)
+
+
+@recorded
 def gather_respondents(study: Study, file: str | Path | None = None, *, per_group: int = 48) -> pd.DataFrame:
     """Gather who rates the images: the people in a file, or simulated ones where the study lets them be.
 
@@ -578,7 +630,7 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
 
 
 def gather_ratings(
-    study: Study, assignment: pd.DataFrame, *, model: RatingModel | None = None, seed: int = 0
+    study: Study, assignment: pd.DataFrame, *, model: "RatingModel | None" = None, seed: int = 0
 ) -> pd.DataFrame:
     """Gather the ratings: those of the study's file, or simulated ones where it lets them be, or none.
 
@@ -610,13 +662,17 @@ def gather_ratings(
     ratings = read_results(study, "ratings")
     if len(ratings) or not study.simulate or assignment.empty:
         return ratings
+    from visclust.ratings.simulation import (
+        simulate_ratings,
+    )  # only here, since SciPy's part of it takes a second
+
     print("SIMULATED ratings, made by a computer: nobody felt this.")
     return simulate_ratings(
         assignment, model=model or choose_rating_model(study, assignment), seed=seed
     ).ratings
 
 
-def choose_rating_model(study: Study, assignment: pd.DataFrame) -> RatingModel:
+def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel":
     """Choose how simulated ratings come about: the study's items and scale, the assignment's groups.
 
     Parameters
@@ -637,6 +693,8 @@ def choose_rating_model(study: Study, assignment: pd.DataFrame) -> RatingModel:
     >>> choose_rating_model(open_study(), pd.DataFrame({"group": ["a", "b"]})).scale
     (1, 10)
     """
+    from visclust.ratings.simulation import make_rating_model
+
     named = [group for group in study.groups if group in set(assignment["group"])]
     groups: Sequence[str] = [*named, *sorted(set(assignment["group"]) - set(named))]
     return make_rating_model(groups, dimensions=study.items, scale=study.scale)

@@ -17,14 +17,11 @@ VARIABLE = "VISCLUST_STUDY"
 
 _PLACES = ("images", "posts", "media_folder", "accounts", "ideology", "ratings")
 _QUESTION = "Do these two images belong together?"
-_CONSTRUCT = "The two images show the same kind of thing."
-# What the known groups of the example corpus are about, and the two made-up parties of its survey.
-_EXAMPLE = {
-    "features": ("landscape", "animals", "plants", "food"),
-    "frames": ("animals", "food", "landscape", "plants"),
-    "group_column": "party",
-    "groups": {"Democrat": "#2166ac", "Republican": "#d6402b"},
+_NEAR_COPIES = {
+    "follow": "follow the picture that stands for them",
+    "apart": "count as images of their own",
 }
+_CONSTRUCT = "The two images show the same kind of thing."
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +47,8 @@ class Study:
     adjudicator : str
         Who decides, in `visclust annotate`, about pairs on which the annotators disagree; empty for nobody.
     encoder : str
+    near_copies : {"follow", "apart"}
+        Whether near copies follow the picture that stands for them, or count as images of their own.
     items : dict
         The items to rate, by dimension; ``scale`` is the lowest and highest rating.
     group_column : str
@@ -75,6 +74,7 @@ class Study:
     annotators: tuple[str, ...] = ()
     adjudicator: str = ""
     encoder: str = "resnet18"
+    near_copies: str = "follow"
     items: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(EMOTIONS))
     scale: tuple[int, int] = (1, 10)
     group_column: str = "group"
@@ -100,6 +100,7 @@ class Study:
         if self.adjudicator:
             lines.append(f"  {'adjudicator':<13} {self.adjudicator}")
         lines.append(f"  {'encoder':<13} {self.encoder}")
+        lines.append(f"  {'near copies':<13} {_NEAR_COPIES[self.near_copies]}")
         if self.simulate:
             lines.append("  Where people's answers are missing they are simulated, and marked so.")
         return "\n".join(lines)
@@ -193,9 +194,9 @@ def _make_example() -> Study:
 
 
 def _build_example(folder: Path, results: Path, entries: dict[str, Any]) -> Study:
-    from visclust.example import IMAGE_FOLDER
+    from visclust.example import IMAGE_FOLDER, STUDY
 
-    known = {"name": "example", "simulate": True, **_EXAMPLE, **entries}
+    known = {"name": "example", "simulate": True, **STUDY, **entries}
     return Study(folder=folder, results=results, images=IMAGE_FOLDER, is_example=True, **known)
 
 
@@ -245,6 +246,12 @@ def _build(file: Path, given: dict[str, Any]) -> Study:
 def _text(_name: str, value: Any, _folder: Path) -> str:
     if not isinstance(value, str) or not value.strip():
         raise TypeError
+    return value
+
+
+def _copies(_name: str, value: Any, _folder: Path) -> str:
+    if value not in _NEAR_COPIES:
+        raise ValueError
     return value
 
 
@@ -323,6 +330,7 @@ _ENTRIES: dict[str, tuple[str, Callable[[str, Any, Path], Any]]] = {
     "frames": ('a list of names, such as ["protest", "family"],', _names),
     "annotators": ('a list of names, such as ["ana", "ben"],', _names),
     "adjudicator": ("a name that is no annotator's", _text),
+    "near_copies": ('"follow" or "apart"', _copies),
     "encoder": ("the name of an encoder", _text),
     "items": ('lists of items by dimension, such as {anger = ["angry", "bitter"]},', _items),
     "scale": ("the lowest and the highest rating, such as [1, 10],", _scale),

@@ -155,7 +155,7 @@ def list_unreachable(study: Study, paths: list[str]) -> list[str]:
         for path in sorted(study.results.rglob("*"))
         if path.is_file()
         and path.suffix.lower() not in _CHANGES
-        and not {*_CACHES, "pictures"} & set(path.parts)
+        and not {*_CACHES, "pictures", "figures"} & set(path.parts)
         and path.suffix != ".safetensors"
         and not (path.suffix == ".npy" and path.with_suffix(".json").exists())
     ]
@@ -508,14 +508,14 @@ def _change_notebook(search: _Search, path: Path) -> None:
 
 
 def _remove_made_again(search: _Search) -> None:
-    """Delete the pictures of a run, its page, and caches whose files name no image."""
+    """Delete the pictures of a run, its page, the figures, and caches whose files name no image."""
     results = search.study.results
     page = results / "index.html"
     if page.exists():
         search.note(page, "deleted, since its pictures may show it")
         if not search.dry_run:
             page.unlink()
-    for folder in ("pictures", *_CACHES):
+    for folder in ("pictures", "figures", *_CACHES):
         files = [path for path in (results / folder).rglob("*") if path.is_file()]
         if files:
             search.note(results / folder, f"{_number(len(files), 'file')} deleted, which a run makes again")

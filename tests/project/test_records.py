@@ -1,6 +1,7 @@
 """Who makes the record of a run: every public function that gives tables, and what folders they read."""
 
 import inspect
+from typing import get_args
 
 import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
@@ -34,7 +35,9 @@ WITHOUT_RECORD = {
 
 def gives_tables(function):
     made = inspect.signature(function).return_annotation
-    fields = getattr(made, "__annotations__", {}) if hasattr(made, "_fields") else {"": made}
+    fields = {"": made}
+    for each in get_args(made) or [made]:
+        fields |= getattr(each, "__annotations__", {}) if hasattr(each, "_fields") else {}
     return any("DataFrame" in str(field) or "ndarray" in str(field) for field in fields.values())
 
 

@@ -11,12 +11,14 @@ import pandas as pd
 # Folders inside a results folder; the files in them belong to the results folder.
 SUBFOLDERS = (
     "embeddings",
+    "prepared",
     "encoders",
     "answers",
     "feature_answers",
     "rating_answers",
     "cluster_notes",
     "survey",
+    "figures",
 )
 MATRIX = "matrix"
 ANSWERS = "answers"
