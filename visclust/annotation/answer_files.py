@@ -5,19 +5,32 @@ import json
 import math
 import os
 import re
-import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from visclust.base.cells import decode_text, find_encoding, fold_header, read_rows_of_cells, read_truth
+from visclust.annotation.identity import (
+    SIMULATED,
+    clean_name as clean_name,
+    find_answer_file,
+    is_same_person,
+    list_former_files,
+    name_answer_file as name_answer_file,
+)
+from visclust.base.cells import (
+    decode_text,
+    find_encoding,
+    fold_header,
+    fold_identity,
+    read_rows_of_cells,
+    read_truth,
+)
 from visclust.base.files import flush_folder, restore_cell, write_atomically
-from visclust.base.provenance import digest_text
 
 try:
     import fcntl
@@ -31,9 +44,6 @@ SKIP = "skip"
 _UNENDED = re.compile(
     r"t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|\.?\d*[eE][+-]?|\\(u[0-9a-fA-F]{0,3})?|u[0-9a-fA-F]{0,3}"
 )
-
-# How the names of made-up annotators and of their files begin.
-SIMULATED = "simulated"
 
 ANSWER_COLUMNS = (
     "item_id",
@@ -60,7 +70,9 @@ class ImportedAnswers(NamedTuple):
     files: tuple[Path, ...]
 
 
-def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> ImportedAnswers:
+def import_answers(
+    file: str | os.PathLike, save_to: str | os.PathLike, *, annotator: str | None = None
+) -> ImportedAnswers:
     """Take answers that an annotator sent back into the study's folder.
 
     Parameters
@@ -69,6 +81,8 @@ def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> Impor
         A download of a page or a widget: ``.jsonl`` or ``.csv``.
     save_to : str or path
         Folder of the study's answers; each annotator's rows go to the annotator's file.
+    annotator : str, optional
+        Whose file it is; one with rows of anybody else is refused then.
 
     Returns
     -------
@@ -81,7 +95,8 @@ def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> Impor
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is of another kind or a row is not an answer; nothing is imported then.
+        If the file is of another kind, a row is not an answer, or the file is not whose it says: with answers
+        that are somebody else's in the study already, or undos of them. Nothing is imported then.
 
     Examples
     --------
@@ -102,10 +117,17 @@ def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> Impor
     if file.suffix.lower() not in (".jsonl", ".csv"):
         raise ValueError(f"Expected a .jsonl or .csv file that a labelling page gave, got {file.name}.")
     rows = _read_csv(file) if file.suffix.lower() == ".csv" else read_rows(file)
+    _check_owners(rows, file, Path(save_to), annotator)
     known: dict[Path, set[str]] = {}
+    targets: dict[tuple[str, bool], Path] = {}
     added = 0
     for row in rows:
-        target = name_answer_file(save_to, row["annotator"], simulated=row["simulated"])
+        person = fold_identity(row["annotator"]), row["simulated"]
+        if person not in targets:
+            targets[person], said = unite_answer_files(save_to, row["annotator"], simulated=row["simulated"])
+            if said:
+                warnings.warn(said, stacklevel=2)
+        target = targets[person]
         if target not in known:
             on_file = read_rows(target) if target.exists() else []
             known[target] = {one["event_id"] for one in on_file}
@@ -116,28 +138,68 @@ def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> Impor
     return ImportedAnswers(added, len(rows) - added, tuple(known))
 
 
-def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bool = False) -> Path:
-    """Name the file that holds one annotator's answers: ``<slug>-<digest>.jsonl`` in the folder.
+def _check_owners(rows: Sequence[Mapping[str, Any]], file: Path, folder: Path, annotator: str | None) -> None:
+    """Refuse a file that came under another person's name before it changes what anybody said."""
+    if annotator is not None:
+        expected = clean_name(annotator)
+        others = sorted({row["annotator"] for row in rows if not is_same_person(row["annotator"], expected)})
+        if others:
+            raise ValueError(
+                f"Expected answers of {expected!r} in {file.name}, got answers of "
+                f"{', '.join(map(repr, others))}. Import it under the name of who gave them."
+            )
+    known: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
+        if path.resolve() != file.resolve():
+            known |= {row["event_id"]: row for row in read_rows(path)}
+    for row in rows:
+        there = known.setdefault(row["event_id"], row)
+        if not is_same_person(there["annotator"], row["annotator"]):
+            raise ValueError(
+                f"{file.name} calls event {row['event_id']} an answer of {row['annotator']!r}, but it is "
+                f"{there['annotator']!r}'s in this study: the file was given under another name. Correct the "
+                f"annotator in it, or, if both are one person, import it as {there['annotator']!r}."
+            )
+        if differing := [name for name in ("item_id", "answer", "retracts") if there[name] != row[name]]:
+            raise ValueError(
+                f"Expected event {row['event_id']} of {file.name} as it is in this study, got another "
+                f"{differing[0]}: {row[differing[0]]!r}, not {there[differing[0]]!r}. The file was edited: "
+                "use the original."
+            )
+    for row in rows:
+        undone = known.get(row["retracts"] or "")
+        if undone is not None and not is_same_person(undone["annotator"], row["annotator"]):
+            raise ValueError(
+                f"{file.name} takes back event {row['retracts']} in the name of {row['annotator']!r}, but it "
+                f"is an answer of {undone['annotator']!r}: nobody can take back what another person said. "
+                "Correct the annotator in the file."
+            )
 
-    The digest keeps names with the same slug apart, and no name leads out of the folder. Spaces at the ends
-    of a name and the way its accents are typed do not count. Files of simulated answers are named so.
+
+def unite_answer_files(
+    folder: str | os.PathLike, annotator: str, *, simulated: bool = False
+) -> tuple[Path, str]:
+    """Find the one file of a person, with what an earlier version kept for other spellings of the name.
+
+    Those files stay as they are; their answers are copied, and an answer counts once. Gives the file, and
+    in words what was done.
     """
-    name = clean_name(annotator)
-    digest = digest_text(name, digits=8)
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "annotator"
-    if slug.startswith(SIMULATED):
-        slug = f"person-{slug}"  # a name is no sign of a simulation
-    return Path(folder) / f"{f'{SIMULATED}-' if simulated else ''}{slug}-{digest}.jsonl"
-
-
-def clean_name(annotator: str) -> str:
-    """Bring a name to the one form under which it is stored: spaces single, accents composed."""
-    if not isinstance(annotator, str) or not annotator.strip():
-        raise ValueError(
-            f"Expected the annotator's name as text, got {annotator!r}. Give each person their own."
-        )
-    return unicodedata.normalize("NFC", " ".join(annotator.split()))
+    path = find_answer_file(folder, annotator, simulated=simulated)
+    others = [one for one in list_former_files(folder, annotator, simulated=simulated) if one != path]
+    known = {row["event_id"] for row in read_rows(path)} if others and path.exists() else set()
+    said = []
+    for other in others:
+        rows = [row for row in read_rows(other) if row["event_id"] not in known]
+        for row in rows:
+            if row["event_id"] not in known:
+                append_answer(path, row)
+            known.add(row["event_id"])
+        if rows:
+            said.append(
+                f"{len(rows)} answers under the name {rows[0]['annotator']!r} are the same person's, and "
+                f"were taken over from {other.name}."
+            )
+    return path, " ".join(said)
 
 
 def append_answer(path: str | os.PathLike, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -423,6 +485,24 @@ def _check_seconds(value: Any, where: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"Expected a number of seconds, 0 or more, in {where}, got {value!r}.")
     return float(value)
+
+
+def place_event(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Give what puts a person's events in order, whatever a clock said: the counter, and then the time.
+
+    A counter is at least the second in which the event was given, and more than that of every event of the
+    person that was known then, so that events of two devices that know nothing of each other stand in order
+    of time, and later ones of either after both. Events of earlier versions have none, and stand at their
+    second.
+    """
+    time = datetime.fromisoformat(row["answered_at"]).timestamp()
+    counter = row.get("counter")
+    return time if counter is None else float(counter), time
+
+
+def count_on(latest: float) -> int:
+    """Give the counter of an event that comes after all those known, of which the last is at `latest`."""
+    return max(int(datetime.now(UTC).timestamp()), int(latest) + 1)
 
 
 def _check_counter(value: Any, where: str) -> int | None:

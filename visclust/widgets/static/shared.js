@@ -69,6 +69,7 @@ function saveFile(name, content) {
 
 function kernelTransport(model, settings) {
   const drawer = makeDrawer(`visclust:pending:${settings.storage_key}:`);
+  const channel = attempt(() => new BroadcastChannel(`visclust ${settings.storage_key}`), null);
   const byTime = (one, other) => (one.event.answered_at < other.event.answered_at ? -1 : 1);
   return {
     words: {
@@ -78,7 +79,10 @@ function kernelTransport(model, settings) {
     },
     send: (message) => attempt(() => model.send(message)),
     remember: (message) => attempt(() => drawer.put(message.event.event_id, message)),
-    forget: (id) => attempt(() => drawer.remove(id)),
+    forget(id) {
+      attempt(() => drawer.remove(id));
+      attempt(() => channel.postMessage("changed")); // other tabs of this person, each with a kernel of its own
+    },
     recall: () => attempt(() => drawer.list().sort(byTime), []),
     listen(receive) {
       const onMessage = (message, buffers) => {
@@ -90,8 +94,19 @@ function kernelTransport(model, settings) {
         if (copy.kind === "file") copy.content = bytes[0];
         receive(copy);
       };
+      const look = () => {
+        if (document.visibilityState === "visible") attempt(() => model.send({ kind: "ready" }));
+      };
+      if (channel) channel.onmessage = () => attempt(() => model.send({ kind: "ready" }));
+      window.addEventListener("focus", look); // from another browser, or another tab that was closed
+      document.addEventListener("visibilitychange", look);
       model.on("msg:custom", onMessage);
-      return () => model.off("msg:custom", onMessage);
+      return () => {
+        channel?.close();
+        window.removeEventListener("focus", look);
+        document.removeEventListener("visibilitychange", look);
+        model.off("msg:custom", onMessage);
+      };
     },
   };
 }
