@@ -152,7 +152,7 @@ def bench_whole(n: int) -> None:
         cache = Path(folder) / "hashes.parquet"
         _write_cache(cache, hashes)
         started = time.perf_counter()
-        found = find_duplicates(images, method="perceptual", cache=cache, progress=False)
+        found = find_duplicates(images, method="perceptual", confirm=False, cache=cache, progress=False)
         seconds = time.perf_counter() - started
     groups = found.groups["group"].nunique()
     print(f"find_duplicates, {n:,} images, hashes cached: {seconds:.1f} s, {groups:,} groups.")
@@ -193,7 +193,11 @@ def score_methods() -> None:
     images = example.images
     x = embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False)
     settings = [{"method": "exact"}]
-    settings += [{"method": "perceptual", "threshold": bits} for bits in (0, 2, 4, 6, 8, 10, 12, 14)]
+    settings += [
+        {"method": "perceptual", "threshold": bits, "confirm": confirm}
+        for confirm in (False, True)
+        for bits in (0, 2, 4, 6, 8, 10, 12, 14)
+    ]
     settings += [
         {"method": "embedding", "x": x, "threshold": distance, "grouping": grouping}
         for grouping in ("connected", "centred")
@@ -203,7 +207,7 @@ def score_methods() -> None:
     for given in settings:
         found = find_duplicates(images, progress=False, **given)
         rows.append(
-            {name: given.get(name, "") for name in ("method", "threshold", "grouping")}
+            {name: given.get(name, "") for name in ("method", "threshold", "grouping", "confirm")}
             | list_scores(found, example.near_duplicates)
         )
     both = combine_duplicates(

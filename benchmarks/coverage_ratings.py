@@ -25,10 +25,10 @@ from visclust.ratings.group_contrasts import compare_groups
 from visclust.ratings.mixed_model import fit_mixed_contrast
 from visclust.ratings.power import power_for_contrast
 from visclust.ratings.simulation import (
-    RatingModel,
     _expect_ratings,
     draw_cluster_effects,
     expect_contrasts,
+    make_rating_model,
     simulate_ratings,
 )
 from visclust.ratings.summaries import summarize_emotions
@@ -67,7 +67,7 @@ def add_truth(table, truth, *, kind):
 
 def fixed_clusters(sample, assignment, *, surveys, n_bootstrap):
     """Part 1: means and differences, by each method."""
-    model = RatingModel()
+    model = make_rating_model(["Democrat", "Republican"])
     effects = draw_cluster_effects(model, sample["cluster"], seed=1)
     found = []
     for seed in range(surveys):
@@ -192,7 +192,7 @@ def check_power(sample, assignment, *, surveys):
 
 def check_variance(sample, assignment, *, surveys, first):
     """Part 4: how often intervals hold the true difference, by the variance itself and by its bootstrap."""
-    model, contrast = RatingModel(), np.array([1.0, -1.0])
+    model, contrast = make_rating_model(["Democrat", "Republican"]), np.array([1.0, -1.0])
     effects = draw_cluster_effects(model, sample["cluster"], seed=1)
     found = []
     for seed in range(surveys):

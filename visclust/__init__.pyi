@@ -47,6 +47,7 @@ from visclust.stages import (
 from visclust.study import open_study as open_study
 from visclust.survey import *
 from visclust.validation import *
+from visclust.waiting import wait_for_results as wait_for_results
 from visclust.widgets import *
 
 __version__: str

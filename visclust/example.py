@@ -11,6 +11,14 @@ from visclust.images.index import index_images
 _DATA = Path(__file__).parent / "example_data"
 IMAGE_FOLDER = _DATA / "images"
 
+# What the known groups of the example corpus are about, and the two made-up parties of its survey.
+STUDY = {
+    "features": ("landscape", "animals", "plants", "food"),
+    "frames": ("animals", "food", "landscape", "plants"),
+    "group_column": "party",
+    "groups": {"Democrat": "#2166ac", "Republican": "#d6402b"},
+}
+
 
 class Example(NamedTuple):
     """The example corpus: the folder of images, and the tables about them."""

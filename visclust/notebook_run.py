@@ -19,11 +19,25 @@ import nbformat
 import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
+from nbclient.util import run_sync
 
 from visclust.base.files import write_atomically, write_text
 from visclust.base.html import build_pictures_page
 
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+# What a notebook leaves in the kernel is taken out before the next: its variables and their history, its
+# widgets, how it had tables shown, and that its cells wait for files.
+_AFRESH = """\
+import sys
+if "ipywidgets" in sys.modules:
+    sys.modules["ipywidgets"].Widget.close_all()
+if "pandas" in sys.modules:
+    sys.modules["pandas"].reset_option("^display")
+get_ipython().input_transformers_post.clear()  # what wait_for_results put there
+get_ipython().reset(new_session=True)
+__import__("gc").collect()
+"""
 
 _TITLE = "visclust: pictures of a run"
 _STYLE = """\
@@ -84,7 +98,9 @@ def run_notebooks(
 ) -> pd.DataFrame:
     """Execute every notebook of a folder in order, until one fails, and print one line for each.
 
-    The notebooks are read only; executed copies go to the folder ``notebooks`` below `to`, with their outputs
+    One kernel executes all of them, since its start and its imports take longer than most notebooks; none
+    sees the variables of an earlier one. The notebooks are read only; executed copies go to the folder
+    ``notebooks`` below `to`, with their outputs
     so far where one failed. What they write themselves goes to `work`, which they get as the environment
     variable VISCLUST_RESULTS: by default `to`, so that JupyterLab finds it afterwards. `study`, the folder
     of a study, they get as VISCLUST_STUDY. `only` names some by their numbers. `parameters` gives values of
@@ -101,43 +117,73 @@ def run_notebooks(
     for name in parameters or {}:
         choose_notebooks(notebooks, [name])  # refuses a name that is not there
     rows, failed = [], False
-    for path in notebooks:
-        if failed:
-            rows.append((path.stem, 0.0, "not run", ""))
-            continue
-        print(f"{path.stem:<28}", end="", flush=True)
-        start = time.perf_counter()
-        given = [values for name, values in (parameters or {}).items() if path.stem.startswith(name)]
-        error = _execute(path, to / "notebooks" / path.name, environment, timeout, given)
-        seconds, failed = time.perf_counter() - start, bool(error)
-        print(f"{seconds:7.1f} s  {'failed' if failed else 'ok'}", flush=True)
-        rows.append((path.stem, seconds, "failed" if failed else "ok", error))
+    kernel = _Kernel(Path(folder), environment, timeout)
+    try:
+        for path in notebooks:
+            if failed:
+                rows.append((path.stem, 0.0, "not run", ""))
+                continue
+            print(f"{path.stem:<28}", end="", flush=True)
+            start = time.perf_counter()
+            given = [values for name, values in (parameters or {}).items() if path.stem.startswith(name)]
+            error = _execute(path, to / "notebooks" / path.name, kernel, given)
+            seconds, failed = time.perf_counter() - start, bool(error)
+            print(f"{seconds:7.1f} s  {'failed' if failed else 'ok'}", flush=True)
+            rows.append((path.stem, seconds, "failed" if failed else "ok", error))
+    finally:
+        kernel.shut_down()
     return pd.DataFrame(rows, columns=["notebook", "seconds", "status", "error"])
 
 
-def _execute(
-    path: Path,
-    copy: Path,
-    environment: dict[str, str],
-    timeout: float,
-    given: Sequence[Mapping[str, Any]] = (),
-) -> str:
+class _Kernel:
+    """The one kernel of a run: started by the first notebook, and emptied before each other one."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], timeout: float) -> None:
+        self._folder, self._environment, self._timeout = folder, environment, timeout
+        self._client: NotebookClient | None = None
+
+    def execute(self, notebook: nbformat.NotebookNode, started: list[int]) -> None:
+        """Execute a notebook's cells, whose outputs go into it; the number of each cell goes to `started`."""
+        if self._client is not None:
+            cell = nbformat.v4.new_code_cell(_AFRESH)
+            self._run(nbformat.v4.new_notebook(cells=[cell]), [])
+        self._run(notebook, started)
+
+    def _run(self, notebook: nbformat.NotebookNode, started: list[int]) -> None:
+        client = NotebookClient(
+            notebook,
+            timeout=self._timeout,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(self._folder)}},
+            extra_arguments=[
+                "--log-level=ERROR"
+            ],  # the kernel's remarks on its transport would break the lines
+            on_cell_execute=lambda cell, cell_index: started.append(cell_index),  # noqa: ARG005
+        )
+        if self._client is not None:
+            client.km, client.kc = self._client.km, self._client.kc
+        self._client = client
+        client.execute(env=self._environment, cleanup_kc=False)
+
+    def shut_down(self) -> None:
+        """End the kernel, where there is one."""
+        if self._client is None:
+            return
+        if self._client.kc is not None:
+            self._client.kc.stop_channels()
+        if self._client.km is not None and self._client.km.has_kernel:
+            run_sync(self._client.km.shutdown_kernel)()
+
+
+def _execute(path: Path, copy: Path, kernel: _Kernel, given: Sequence[Mapping[str, Any]] = ()) -> str:
     """Execute one notebook in its own folder, save the copy, and return the error, empty where none."""
     notebook = nbformat.read(path, as_version=4)
     for values in given:
         _write_parameters(notebook, values, path.stem)
     started: list[int] = []
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=["--log-level=ERROR"],  # the kernel's remarks on its transport would break the lines
-        on_cell_execute=lambda cell, cell_index: started.append(cell_index),  # noqa: ARG005
-    )
     error = ""
     try:
-        client.execute(env=environment)
+        kernel.execute(notebook, started)
     # A failing cell, one that ran out of time, and a kernel that died, for want of memory for example.
     except (CellControlSignal, DeadKernelError) as reason:
         error = (

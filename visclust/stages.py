@@ -6,7 +6,7 @@ people gave, or what a computer makes up where the study lets it (``simulate``),
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,10 @@ from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
-from visclust.ratings.simulation import RatingModel, make_rating_model, simulate_ratings
 from visclust.study import Study
+
+if TYPE_CHECKING:
+    from visclust.ratings.simulation import RatingModel
 
 # Of each thing that a cell can need: what is missing without it, and what to do.
 _MISSING = {
@@ -314,8 +316,8 @@ def gather_answers(
     Returns
     -------
     DataFrame
-        An answers table; ``simulated`` is True throughout or nowhere. Where the study simulates, people's
-        answers count once they judged half of the pairs.
+        An answers table, of these pairs alone; ``simulated`` is True throughout or nowhere. Where the study
+        simulates, people's answers count once they judged half of the pairs.
 
     Examples
     --------
@@ -328,6 +330,12 @@ def gather_answers(
     0
     """
     people = _read_people(study, "answers")
+    if len(people):
+        drawn = people["item_id"].isin(pairs["pair_id"])
+        if n_others := people.loc[~drawn, "item_id"].nunique():
+            others = f"{n_others:,} pairs answered before are not among these, which were drawn anew: their"
+            print(_wrap(f"{others} answers stay in the files, and do not count here."))
+        people = people[drawn]
     if _counts(study, people, len(pairs)):
         return people
     groups = list_known_groups(study, clusters).set_index("image_id")["group"]
@@ -578,7 +586,7 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
 
 
 def gather_ratings(
-    study: Study, assignment: pd.DataFrame, *, model: RatingModel | None = None, seed: int = 0
+    study: Study, assignment: pd.DataFrame, *, model: "RatingModel | None" = None, seed: int = 0
 ) -> pd.DataFrame:
     """Gather the ratings: those of the study's file, or simulated ones where it lets them be, or none.
 
@@ -610,13 +618,17 @@ def gather_ratings(
     ratings = read_results(study, "ratings")
     if len(ratings) or not study.simulate or assignment.empty:
         return ratings
+    from visclust.ratings.simulation import (
+        simulate_ratings,
+    )  # only here, since SciPy's part of it takes a second
+
     print("SIMULATED ratings, made by a computer: nobody felt this.")
     return simulate_ratings(
         assignment, model=model or choose_rating_model(study, assignment), seed=seed
     ).ratings
 
 
-def choose_rating_model(study: Study, assignment: pd.DataFrame) -> RatingModel:
+def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel":
     """Choose how simulated ratings come about: the study's items and scale, the assignment's groups.
 
     Parameters
@@ -637,6 +649,8 @@ def choose_rating_model(study: Study, assignment: pd.DataFrame) -> RatingModel:
     >>> choose_rating_model(open_study(), pd.DataFrame({"group": ["a", "b"]})).scale
     (1, 10)
     """
+    from visclust.ratings.simulation import make_rating_model
+
     named = [group for group in study.groups if group in set(assignment["group"])]
     groups: Sequence[str] = [*named, *sorted(set(assignment["group"]) - set(named))]
     return make_rating_model(groups, dimensions=study.items, scale=study.scale)

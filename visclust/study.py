@@ -18,13 +18,6 @@ VARIABLE = "VISCLUST_STUDY"
 _PLACES = ("images", "posts", "media_folder", "accounts", "ideology", "ratings")
 _QUESTION = "Do these two images belong together?"
 _CONSTRUCT = "The two images show the same kind of thing."
-# What the known groups of the example corpus are about, and the two made-up parties of its survey.
-_EXAMPLE = {
-    "features": ("landscape", "animals", "plants", "food"),
-    "frames": ("animals", "food", "landscape", "plants"),
-    "group_column": "party",
-    "groups": {"Democrat": "#2166ac", "Republican": "#d6402b"},
-}
 
 
 @dataclass(frozen=True, repr=False)
@@ -188,9 +181,9 @@ def _make_example() -> Study:
 
 
 def _build_example(folder: Path, results: Path, entries: dict[str, Any]) -> Study:
-    from visclust.example import IMAGE_FOLDER
+    from visclust.example import IMAGE_FOLDER, STUDY
 
-    known = {"name": "example", "simulate": True, **_EXAMPLE, **entries}
+    known = {"name": "example", "simulate": True, **STUDY, **entries}
     return Study(folder=folder, results=results, images=IMAGE_FOLDER, is_example=True, **known)
 
 

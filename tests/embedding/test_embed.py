@@ -336,3 +336,22 @@ def test_a_gpu_gives_nearly_the_same_features_and_the_same_bytes_each_time(corpu
     )
     # A GPU multiplies in TF32, with 10 bits after the point.
     assert cosine.min() > 0.999
+
+
+def test_a_network_in_training_gives_what_it_gives_in_evaluation_and_stays_in_training(corpus):
+    encoder = colour_encoder()
+    dropout = torch.nn.Dropout(0.5).eval()
+    module = torch.nn.Sequential(encoder.module, dropout)
+    expected = embed(corpus, encoder._replace(module=module.eval())).x
+    module.train()
+    dropout.eval()  # a part that its user froze
+    assert np.array_equal(embed(corpus, encoder._replace(module=module)).x, expected)
+    assert module.training
+    assert not dropout.training
+
+
+def test_little_memory_means_small_batches_and_the_record_says_so(corpus, monkeypatch):
+    for memory, size in ((2**31, 8), (2**35, 32)):
+        monkeypatch.setattr(machine, "memory_at_hand", lambda memory=memory: memory)
+        made = embed(corpus, batch_size=None)
+        assert made.provenance["parameters"]["batch_size"] == size

@@ -7,7 +7,7 @@ from torchvision import models, transforms
 
 import visclust as vc
 from visclust.embedding import networks
-from visclust.embedding.networks import speed_up_transform
+from visclust.embedding.networks import CropLongSide, speed_up_transform
 from visclust.embedding.weights import Weights, WeightsUnreachableError, read_weights
 from visclust.images.reading import read_image
 
@@ -186,3 +186,21 @@ def test_any_timm_model_works_from_its_published_weights_and_from_a_file(tmp_pat
 def test_timm_weights_out_of_reach_are_an_error_that_says_where_to_put_them(no_network):
     with pytest.raises(WeightsUnreachableError, match=r"timm--resnet10t.c3_in1k.safetensors"):
         vc.load_encoder("resnet10t")
+
+
+@pytest.mark.parametrize("size", [(1200, 1), (1, 1201), (100, 3), (7, 500)])
+def test_what_is_thin_is_cropped_first_to_what_the_middle_shows_anyway(resnet18, size):
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    published = models.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    ours = vc.load_encoder("resnet18", weights=resnet18[1]).transform
+    assert max(ours.transforms[0](image).size) <= 17 * min(size)
+    # The resize rounds the longer side, so that positions may move by less than one pixel of 256.
+    assert (ours(image) - published(image)).abs().mean() < 0.02
+
+
+def test_what_is_not_thin_is_not_cropped():
+    image = Image.new("RGB", (160, 10))
+    assert CropLongSide()(image) is image
+    assert CropLongSide()(Image.new("RGB", (161, 10))).size == (161, 10)
+    assert CropLongSide()(Image.new("RGB", (163, 10))).size == (161, 10)

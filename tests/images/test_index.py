@@ -1,5 +1,6 @@
 import hashlib
 import inspect
+import os
 
 import pandas as pd
 import pytest
@@ -244,3 +245,135 @@ def test_images_folder_is_explained_by_the_same_line_everywhere():
         name for name, each in functions_with_images_folder().items() if line not in (each.__doc__ or "")
     ]
     assert not other
+
+
+def test_a_name_that_is_no_utf8_becomes_a_row_with_the_bytes_shown_and_can_be_saved(tmp_path):
+    save(tmp_path / "good.png")
+    (tmp_path / "good.png").rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    save(tmp_path / "other.png", "blue")
+    images = index(tmp_path)
+    assert images.loc["caf\\xe9.png", "status"] == "unreadable"
+    assert "rename the file" in images.loc["caf\\xe9.png", "reason"]
+    assert images.loc["other.png", "status"] == "ok"
+    vc.save_table(images.reset_index(drop=True), tmp_path / "images.parquet")
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        ".ipynb_checkpoints/kept-checkpoint.jpg",
+        ".Trash/x.jpg",
+        "__MACOSX/1.jpg",
+        "a/@eaDir/1.jpg",
+        "$RECYCLE.BIN/1.jpg",
+    ],
+)
+def test_any_part_of_a_path_that_is_hidden_is_left_out_and_counted(tmp_path, hidden, capsys):
+    kept = save(tmp_path / "kept.jpg")
+    save(tmp_path / hidden)
+    images = index(tmp_path)
+    assert images["path"].tolist() == [str(kept)]
+    assert images["status"].tolist() == ["ok"]
+    assert "1 hidden" in capsys.readouterr().out
+
+
+def test_a_folder_below_a_hidden_one_is_indexed_when_it_is_asked_for(tmp_path):
+    save(tmp_path / ".cache/mine/a.png")
+    assert index(tmp_path / ".cache/mine").index.tolist() == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.jpg:large", "JPEG"),
+        ("b.jpg_large", "JPEG"),
+        ("EabcXYZ?format=jpg&name=small", "JPEG"),
+        ("none", "WEBP"),
+        ("a.mpo", "MPO"),
+        ("a.ppm", "PPM"),
+        ("a.apng", "PNG"),
+        ("a.jp2", "JPEG2000"),
+        ("photo.JPG.download", "PNG"),
+        ("a.dat", "GIF"),
+        ("a.bin", "BMP"),
+        ("scan.1", "TIFF"),
+        ("a.avif.part2", "AVIF"),
+    ],
+)
+def test_an_image_is_known_by_its_first_bytes_whatever_its_name(tmp_path, name, kind):
+    Image.new("RGB", (9, 6), "red").save(tmp_path / name, format=kind)
+    assert index(tmp_path).loc[name, ["status", "width", "height"]].tolist() == ["ok", 9, 6]
+
+
+def test_what_is_no_image_is_counted_by_ending(tmp_path, capsys):
+    save(tmp_path / "one.png")
+    for name in ("posts.csv", "more.CSV", "film.mp4", "README", "BMW.txt", "RIFF.wav", "raw.nef"):
+        (tmp_path / name).write_bytes(
+            {"BMW.txt": b"BMW cars", "raw.nef": b"II*\x00rest"}.get(name, b"RIFFxxxxWAVE")
+        )
+    images = index(tmp_path)
+    assert images.index.tolist() == ["one.png"]
+    said = capsys.readouterr().out
+    assert "7 that are no images" in said
+    for part in ("2 .csv", "1 .mp4", "1 without ending", "1 .txt", "1 .wav", "1 .nef"):
+        assert part in said
+    assert images.attrs["provenance"]["parameters"]["other_files"][".csv"] == 2
+
+
+def test_broken_links_links_to_folders_and_pipes_have_rows(tmp_path):
+    save(tmp_path / "in" / "one.png")
+    save(tmp_path / "elsewhere" / "two.png", "blue")
+    (tmp_path / "in" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "self").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "file.png").symlink_to(tmp_path / "elsewhere" / "two.png")
+    (tmp_path / "in" / "loop.png").symlink_to(tmp_path / "in" / "loop.png")
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    images = index(tmp_path / "in")
+    assert images["status"].eq("ok").to_dict() == {
+        "file.png": True,
+        "gone.jpg": False,
+        "linked": False,
+        "loop.png": False,
+        "one.png": True,
+        "pipe.png": False,
+        "self": False,
+    }
+    assert "broken link" in images.loc["gone.jpg", "reason"]
+    assert "not followed" in images.loc["linked", "reason"]
+    assert "pipe" in images.loc["pipe.png", "reason"]
+
+
+def test_a_folder_that_cannot_be_opened_has_a_row(tmp_path, monkeypatch):
+    save(tmp_path / "one.png")
+    save(tmp_path / "secret" / "two.png")
+    scandir = os.scandir
+
+    def refuse(place):  # root may open every folder, so that permissions alone would not do
+        if str(place).endswith("secret"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    images = index(tmp_path)
+    assert images.loc["secret", ["status", "reason"]].tolist() == [
+        "unreadable",
+        "a folder that cannot be opened: Permission denied",
+    ]
+
+
+def test_a_folder_of_nothing_but_problems_says_what_they_are(tmp_path):
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"found none\. .*1 \.txt.*gone\.jpg: a broken link"):
+        vc.index_images(tmp_path)
+
+
+def test_a_white_drawing_has_a_note_in_its_row(tmp_path):
+    drawing = Image.new("RGBA", (20, 20), (255, 255, 255, 0))
+    drawing.paste((255, 255, 255, 255), (3, 3, 9, 9))
+    drawing.save(tmp_path / "a.png")
+    assert index(tmp_path).loc["a.png", ["status", "reason"]].tolist() == [
+        "ok",
+        "drawn on grey: on white nothing of it would be seen",
+    ]

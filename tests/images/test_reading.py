@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from visclust.images.reading import _PIXEL_LIMIT, UnreadableImageError, check_image, read_image
+from visclust.images import reading
+from visclust.images.reading import _PIXEL_LIMIT, DRAWN_ON_GREY, UnreadableImageError, check_image, read_image
 
 # JPEG is lossy: a flat colour comes back within a few of 255 levels.
 JPEG_SLACK = 4
@@ -94,7 +97,8 @@ def test_the_exif_rotation_is_applied(tmp_path, orientation):
     exif[0x0112] = orientation
     path = save(stored, tmp_path / "a.jpg", exif=exif, quality=95)
     image = read_image(path)
-    assert image.size == (32, 16) == check_image(path)
+    assert image.size == (32, 16)
+    assert check_image(path) == (32, 16, "")
     assert image.getpixel((4, 4))[0] < 50
     assert min(image.getpixel(spot)[0] for spot in [(28, 4), (4, 12), (28, 12)]) > 200
 
@@ -187,7 +191,7 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path, side):
 def test_damaged_exif_does_not_make_the_pixels_unreadable(tmp_path):
     path = tmp_path / "a.jpg"
     noisy(32, 16).save(path, exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\xff\xff\x01")
-    assert check_image(path) == (32, 16)
+    assert check_image(path) == (32, 16, "")
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow also warns of damaged metadata
@@ -215,3 +219,139 @@ def test_reading_changes_no_global_setting_and_threads_agree(tmp_path):
         threaded = [image.tobytes() for image in pool.map(read_image, paths)]
     assert threaded == [read_image(path).tobytes() for path in paths]
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+
+
+def paint_white(shape_seed):
+    """A white drawing on transparency: on white paper nothing is left of it."""
+    drawing = Image.new("RGBA", (40, 40), (255, 255, 255, 0))
+    rng = np.random.default_rng(shape_seed)
+    for _ in range(5):
+        left, top = (int(value) for value in rng.integers(0, 30, 2))
+        drawing.paste((255, 255, 255, 255), (left, top, left + 8, top + 8))
+    return drawing
+
+
+@pytest.mark.parametrize("form", ["RGBA", "LA", "P", "webp"])
+def test_white_drawings_on_transparency_are_drawn_on_grey_and_stay_different(tmp_path, form):
+    pixels = set()
+    for seed in range(4):
+        drawing = paint_white(seed)
+        path = tmp_path / f"{seed}.{'webp' if form == 'webp' else 'png'}"
+        save(drawing if form in ("RGBA", "webp") else drawing.convert(form), path)
+        assert check_image(path)[2] == DRAWN_ON_GREY
+        pixels.add(read_image(path).tobytes())
+    assert len(pixels) == 4
+
+
+def test_an_image_of_nothing_but_transparency_stays_white_without_a_note(tmp_path):
+    path = save(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), tmp_path / "a.png")
+    assert check_image(path) == (8, 8, "")
+    assert corner(read_image(path)) == (255, 255, 255)
+
+
+def test_a_black_drawing_on_transparency_stays_on_white(tmp_path):
+    drawing = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    drawing.putpixel((3, 3), (0, 0, 0, 255))
+    path = save(drawing, tmp_path / "a.png")
+    assert check_image(path)[2] == ""
+    assert corner(read_image(path)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_that_lacks_nothing_but_its_end_mark_is_read(tmp_path, missing):
+    path = save(noisy(64, 48), tmp_path / "a.jpg", quality=90)
+    whole = np.asarray(read_image(path))
+    path.write_bytes(path.read_bytes()[:-missing])
+    assert np.array_equal(np.asarray(read_image(path)), whole)
+
+
+@pytest.mark.parametrize("missing", [4, 10, 100])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}], ids=str)
+def test_a_jpeg_that_lacks_pixels_too_is_unreadable(tmp_path, missing, options):
+    path = save(noisy(64, 48), tmp_path / "a.jpg", quality=90, **options)
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_transparent_grey_of_a_png_is_white_at_any_depth(tmp_path, bits):
+    dtype, clear = (np.uint8, 100) if bits == 8 else (np.uint16, 25_700)
+    values = np.full((4, 4), clear, dtype=dtype)
+    values[1, 1] = 0
+    path = save(Image.fromarray(values), tmp_path / "a.png", transparency=clear)
+    image = read_image(path)
+    assert corner(image) == (255, 255, 255)
+    assert image.getpixel((1, 1)) == (0, 0, 0)
+
+
+def test_large_pixels_come_out_the_same_in_strips(tmp_path, monkeypatch):
+    values = np.random.default_rng(0).integers(0, 65536, (37, 29), dtype=np.uint16)
+    deep = save(Image.fromarray(values), tmp_path / "deep.png")
+    clear = save(noisy(29, 37, mode="RGBA"), tmp_path / "clear.png")
+    whole = [np.asarray(read_image(path)) for path in (deep, clear)]
+    monkeypatch.setattr(reading, "_STRIP_PIXELS", 100)
+    for path, expected in zip((deep, clear), whole, strict=True):
+        assert np.array_equal(np.asarray(read_image(path)), expected)
+
+
+def test_a_large_jpeg_is_decoded_smaller_and_keeps_the_size_it_has(tmp_path, monkeypatch):
+    path = save(Image.new("RGB", (800, 600), "red"), tmp_path / "a.jpg")
+    monkeypatch.setattr(reading, "_BYTE_LIMIT", 8 * 400 * 300)
+    assert check_image(path) == (800, 600, "")
+    assert read_image(path).size == (400, 300)
+
+
+def test_a_jpeg_of_more_pixels_than_pillow_warns_of_is_read_without_a_warning(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # 108 megapixels would take the test seconds
+    path = save(Image.new("RGB", (80, 60), "red"), tmp_path / "a.jpg")
+    assert read_image(path).size == (80, 60)
+    assert not recwarn.list
+
+
+def test_what_is_too_large_says_how_it_can_be_read(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png_with_header(11_000, 8_000))
+    with pytest.raises(UnreadableImageError, match="truncated"):  # within the limit: the header is believed
+        read_image(path)
+    path.write_bytes(png_with_header(12_000, 9_000))
+    with pytest.raises(UnreadableImageError, match="save it smaller or as an ordinary JPEG"):
+        read_image(path)
+
+
+def test_a_large_picture_is_reduced_for_an_encoder_before_the_next_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_LARGE_BYTES", 1000)
+    path = save(Image.new("L", (900, 600), 7), tmp_path / "a.png")
+    assert read_image(path, min_side=100).size == (300, 200)
+    assert read_image(path).size == (900, 600)
+
+
+def test_heic_says_which_package_reads_it(tmp_path):
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00" + b"\x00" * 40)
+    with pytest.raises(UnreadableImageError, match="pip install pillow-heif"):
+        read_image(path)
+
+
+MEMORY = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from visclust.images.reading import read_image
+import numpy
+read_image(sys.argv[1], min_side=256)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda path: read_image(path, min_side=256), sys.argv[2:]))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["I;16", "RGBA", "RGB", "L"])
+def test_four_threads_on_the_largest_images_take_no_more_than_the_limit(tmp_path, mode):
+    small = save(noisy(20, 20), tmp_path / "small.png")
+    large = save(Image.new(mode, (9_459, 9_459)), tmp_path / "large.png", compress_level=1)
+    command = [sys.executable, "-c", MEMORY, str(small), *[str(large)] * 4]
+    megabytes = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # One tenth more than the limit: the reader's buffers and what the allocator keeps.
+    assert megabytes < 1.1 * reading._BYTE_LIMIT / 2**20

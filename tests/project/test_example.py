@@ -1,5 +1,6 @@
 """The example corpus is what it says it is: small, attributed, checkable, synthetic where it says so."""
 
+import ast
 import io
 import re
 from pathlib import Path
@@ -204,3 +205,18 @@ def test_a_photographers_own_suffix_beats_a_wildcard_that_fits_by_accident(tmp_p
     assert _find_credit("images/land/mountain17-harro.jpg", paragraphs) == ("Harro", "CC-BY-SA-4.0")
     assert _find_credit("images/land/mountain1.jpg", paragraphs) == ("Someone", "public-domain")
     assert _find_credit("images/land/sea1.jpg", paragraphs)[1] == "public-domain"
+
+
+def test_only_the_example_knows_the_names_of_its_groups():
+    # Examples in docstrings and the file of licences may name them: nothing is drawn or decided by those.
+    folder = Path(visclust.__file__).parent
+    knowing = []
+    for path in sorted(folder.rglob("*.py")):
+        strings = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value
+        }
+        if any(name in text for text in strings for name in ("Democrat", "Republican", "#2166ac", "#d6402b")):
+            knowing.append(path.name)
+    assert knowing == ["example.py"]

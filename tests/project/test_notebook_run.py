@@ -110,6 +110,30 @@ def test_the_page_shows_the_picture_with_its_title_and_escaped_caption(series):
     assert (folder / "page" / "pictures" / "01_draw-1.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_one_kernel_runs_all_and_no_notebook_sees_what_an_earlier_one_left(tmp_path):
+    save_notebook(
+        tmp_path / "notebooks",
+        "00_leave",
+        ("code", "import os, pandas as pd\nleft = 1\npd.set_option('display.max_rows', 3)\nos.getpid()"),
+    )
+    save_notebook(
+        tmp_path / "notebooks",
+        "01_look",
+        ("code", "'left' in globals(), 'pd' in globals()"),
+        ("code", "import os, pandas\npandas.get_option('display.max_rows'), os.getpid()"),
+    )
+    runs = run_notebooks(tmp_path / "notebooks", to=tmp_path)
+    assert runs.status.tolist() == ["ok", "ok"], "\n".join(runs.error)
+    first, second = (
+        nbformat.read(tmp_path / "notebooks" / f"{name}.ipynb", as_version=4) for name in runs.notebook
+    )
+    assert second.cells[0].outputs[0].data["text/plain"] == "(False, False)"
+    assert second.cells[0].execution_count == 1
+    kernel = first.cells[0].outputs[0].data["text/plain"]
+    assert second.cells[1].outputs[0].data["text/plain"] == f"(60, {kernel})"
+
+
 def make_cell(data):
     return nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("display_data", data)])
 

@@ -91,6 +91,19 @@ def test_one_person_s_answers_are_enough(make_study, pairs, images, kinds, clust
     assert vc.resolve(answers, pairs=pairs).gold["same"].tolist() == [True, False]
 
 
+def test_answers_to_pairs_of_an_earlier_draw_are_left_out_with_a_line(
+    make_study, pairs, images, kinds, clusters, capsys
+):
+    study = make_study()
+    answer_pairs(study.results, pairs, images, kinds)
+    now = pairs.tail(1)
+    answers = vc.gather_answers(study, now, clusters)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("1 pairs answered before are not among these, which were drawn anew")
+    assert said.endswith("Answers of ana, to 1 of 1.")
+    assert vc.resolve(answers, pairs=now).gold["pair_id"].tolist() == ["q"]
+
+
 def test_nothing_is_made_up_where_the_study_does_not_simulate(make_study, pairs, images, clusters):
     study = make_study(features=("round",), frames=("calm",), groups={"men": "", "women": ""})
     posts = pd.DataFrame({"author": ["ann"]})

@@ -31,7 +31,7 @@ def test_the_same_seed_gives_the_same_ratings_whatever_the_order_of_the_rows(sur
 
 def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
     # 40,000 people rate one image: people and chance average out; the one image has no effect of its own.
-    model = vc.RatingModel()._replace(image_sd=0.0, group_image_sd=0.0)
+    model = vc.make_rating_model(["Democrat", "Republican"])._replace(image_sd=0.0, group_image_sd=0.0)
     n = 40_000
     assignment = pd.DataFrame(
         {
@@ -50,7 +50,7 @@ def test_the_exact_expectation_is_the_mean_of_very_many_ratings():
 
 
 def test_by_default_the_groups_differ_in_the_directions_of_the_paper():
-    model = vc.RatingModel()
+    model = vc.make_rating_model(["Democrat", "Republican"])
     effects = vc.draw_cluster_effects(model, [0]).assign(effect=0.0)
     expected = _expect_ratings(model, effects).pivot(index="item", columns="group", values="expected")
     apart = expected["Democrat"] - expected["Republican"]
@@ -71,7 +71,9 @@ def test_an_empty_assignment_is_refused(survey):
 
 def test_a_group_that_the_model_does_not_know_is_named(survey):
     with pytest.raises(ValueError, match="not 'Green'"):
-        vc.simulate_ratings(survey[1].assign(group="Green"), model=vc.RatingModel())
+        vc.simulate_ratings(
+            survey[1].assign(group="Green"), model=vc.make_rating_model(["Democrat", "Republican"])
+        )
 
 
 def test_simulated_and_real_ratings_are_not_compared_together(survey):

@@ -292,14 +292,18 @@ def say_once(line: str) -> None:
         print(line)
 
 
+_CACHES = ("hashes.parquet", "hashes_thumbnails.parquet")
+
+
 def list_files(folder: str | os.PathLike) -> Iterable[Path]:
     """List the tables, matrices and encoders of a results folder, in the order in which they are made.
 
-    The cache of hashes is none of them: it may be deleted at any time, and each hash stands for itself.
+    The caches of hashes and thumbnails are none of them: they may be deleted at any time, and each of their
+    rows stands for itself.
     """
     folder = Path(folder)
     found = [
-        *(file for file in folder.glob("*.parquet") if file.name != "hashes.parquet"),
+        *(file for file in folder.glob("*.parquet") if file.name not in _CACHES),
         *folder.glob("*.csv"),
         *folder.glob("embeddings/*.npy"),
         *folder.glob("encoders/*.safetensors"),

@@ -77,7 +77,14 @@ def describe_torch_device(device: "torch.device") -> str:
 def choose_workers() -> int:
     """Choose how many threads decode images: one per core, one only where memory is short, 16 at most.
 
-    Beyond 16, one process cannot hand more images on.
+    Beyond 16, one process cannot hand more images on. Decoding takes 128 megabytes a thread at most, and
+    `read_image` lets larger images go one after the other.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if memory_at_hand() < _LITTLE_MEMORY else min(cores, 16)
+    memory = memory_at_hand()
+    return 1 if memory < _LITTLE_MEMORY else max(1, min(cores, 16, memory // 2**29))
+
+
+def choose_batch_size() -> int:
+    """Choose how many images go through a network together: 32, or 8 where memory is short."""
+    return 8 if memory_at_hand() < _LITTLE_MEMORY else 32

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.files import write_atomically, write_text
-from visclust.base.machine import choose_workers, describe_torch_device
+from visclust.base.machine import choose_batch_size, choose_workers, describe_torch_device
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_ids, digest_text, list_versions, note_run, recorded
 from visclust.embedding.encoders import Encoder, EncoderChoice, load_for_use
@@ -36,7 +38,7 @@ def embed_images(
     *,
     encoder: str | EncoderChoice | Encoder = "resnet18",
     weights: str | os.PathLike | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     device: str = "auto",
     cache: str | os.PathLike | None = None,
     chunk_size: int | None = None,
@@ -55,11 +57,12 @@ def embed_images(
         A name from `list_encoders` or of a timm model, what `choose_encoder` gave, or a loaded encoder.
     weights : str or path, optional
         A file of weights instead of the published ones, as in `load_encoder`.
-    batch_size : int, default 32
-        Images that go through the network together.
+    batch_size : int, optional
+        Images that go through the network together; by default 32, or 8 where there is little memory (under
+        3 GB, as on Binder). It moves the last bits of the features, and is recorded.
     device : {"auto", "cpu", "gpu"}, default "auto"
         Where the network runs; "gpu" without a GPU is an error, "auto" says once that there is none. A
-        loaded encoder runs where it is.
+        loaded encoder runs where it is, in evaluation mode whatever its mode.
     cache : str or path, optional
         Folder for finished chunks. A run that was killed continues from them, with the same bytes as if it
         had not been; chunks of other settings are never used. The folder may be deleted at any time.
@@ -110,6 +113,7 @@ def embed_images(
     >>> embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False).x.shape
     (1, 1280)
     """
+    batch_size = choose_batch_size() if batch_size is None else batch_size
     chunk_size = _check_sizes(batch_size=batch_size, chunk_size=chunk_size, workers=workers)
     files = list_files(images, folder=images_folder)
     loaded, reason = load_for_use(encoder, weights=weights, device=device)
@@ -213,9 +217,21 @@ def _encode(encoder: Encoder, batch: "torch.Tensor", device: "torch.device") -> 
 
     # On a GPU the same input must take the same algorithm each time, or a resumed run would differ.
     repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with torch.inference_mode(), repeatable:
+    with torch.inference_mode(), repeatable, _in_evaluation(encoder.module):
         features = encoder.module(batch.to(device, memory_format=torch.channels_last))
         return features.to(dtype=torch.float32, device="cpu").numpy()
+
+
+@contextmanager
+def _in_evaluation(module: "torch.nn.Module") -> Iterator[None]:
+    """Put a network in evaluation mode, and each part of it back: it may be in the middle of training."""
+    training = [each for each in module.modules() if each.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each in training:
+            each.training = True
 
 
 def _check_finite(rows: np.ndarray, files: list[ImageFile]) -> None:

@@ -16,6 +16,8 @@ import pandas as pd
 from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
 from visclust.base.columns import check_clusters
+from visclust.base.compiled import keep_compiled
+from visclust.base.machine import choose_workers
 from visclust.base.origins import check_origin
 from visclust.base.progress import DELAY, WorkBar
 from visclust.base.provenance import is_embedding, recorded
@@ -320,7 +322,7 @@ def _encode_thumbnails(
     def encode(image_id: str) -> str | None:
         return thumbnail_or_none(encode_data_url, paths[image_id], max_side=side, quality=70)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
+    with ThreadPoolExecutor(choose_workers()) as pool:  # decoding lets other threads run
         encoded = pool.map(encode, image_ids)
         return list(
             WorkBar(
@@ -344,6 +346,7 @@ def _project_by_umap_learn(
         raise RuntimeError(
             "A map needs umap-learn, which is not installed: pip install umap-learn."
         ) from error
+    keep_compiled()
     known: tuple = (None, None, None)
     if len(x) <= _EXACT_NEIGHBOURS:
         from sklearn.neighbors import NearestNeighbors

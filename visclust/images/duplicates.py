@@ -1,6 +1,7 @@
 """Images that are one picture, by bytes, look or features: found, combined, scored, one standing for each."""
 
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, describe_device
 from visclust.base.components import connect_pairs
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_columns, check_table, check_used
 from visclust.images.close_pairs import (
@@ -18,12 +20,15 @@ from visclust.images.close_pairs import (
     prepare_rows,
 )
 from visclust.images.hashes import describe_hashes, hash_images, pack_hashes
+from visclust.images.looks import describe_looks, make_comparison, read_looks
 
 _METHODS = ("exact", "perceptual", "embedding")
 _GROUPINGS = ("connected", "centred")
-# The largest at which no pair of different photographs of the example corpus was joined (precision 1): there
-# perceptual hashes at 8 bits and cosine distances at 0.12 each join the first.
+# Without a finer look, the largest at which no pair of different photographs of the example corpus was joined
+# (precision 1): there hashes at 8 bits and cosine distances at 0.12 each join the first. With it, hashes may
+# be further apart: a crop of a twentieth of each side changes 8 bits of them.
 _DEFAULT_THRESHOLDS = {"perceptual": 6, "cosine": 0.1}
+_CONFIRMED_BITS = 10
 
 
 class Duplicates(NamedTuple):
@@ -41,7 +46,8 @@ def find_duplicates(
     threshold: float | None = None,
     x: Any = None,
     metric: str = "cosine",
-    grouping: str = "connected",
+    grouping: str = "centred",
+    confirm: bool | None = None,
     cache: str | os.PathLike | None = None,
     images_folder: str | os.PathLike | None = None,
     progress: bool = True,
@@ -54,28 +60,34 @@ def find_duplicates(
         The images table.
     method : {"exact", "perceptual", "embedding"}, default "exact"
         "exact": the same bytes, that is the same `image_id`. "perceptual": also a perceptual hash of 64 bits
-        (pHash) that differs in few of them: the picture saved anew, or at another size; crops and added
-        captions are mostly beyond it. "embedding": also rows of the embedding `x` that are near: crops
+        (pHash) that differs in few of them: the picture saved anew, at another size, lighter, with a small
+        crop, border or watermark. "embedding": also rows of the embedding `x` that are near: larger crops
         and captions too, but in time different pictures of one thing.
     threshold : float, optional
-        Distance at most. For "perceptual" a number of bits, by default 6; for "embedding" by default 0.1 with
-        the cosine distance. The Euclidean distance depends on the encoder's scale and has no default.
+        Distance at most. For "perceptual" a number of bits, by default 10, or 6 without `confirm`; for
+        "embedding" by default 0.1 with the cosine distance. The Euclidean distance depends on the encoder's
+        scale and has no default.
     x : ndarray, shape (n, d), or Embedding, optional
         For "embedding": a row per image with status "ok", in their order; NumPy, or CuPy for a GPU. Of an
         `Embedding` the ids of the rows are checked.
     metric : {"cosine", "euclidean"}, default "cosine"
         For "embedding".
-    grouping : {"connected", "centred"}, default "connected"
-        "connected": groups are connected components, so that any two images within the threshold are
-        together; by a chain of small steps a group can come to hold images that are further apart, which the
-        column `radius` shows. "centred": every image is within the threshold of its representative, at the
-        price that two images within the threshold can be in different groups.
+    grouping : {"centred", "connected"}, default "centred"
+        "centred": every image is within the threshold of its representative and, with `confirm`, was itself
+        compared with it, at the price that two copies can be in different groups. "connected": any two
+        copies are together; by a chain of small steps a group can come to hold images that are further
+        apart, which the column `radius` shows and a warning counts.
+    confirm : bool, optional
+        Whether images whose distance is within the threshold are only candidates, and a finer look at their
+        pixels decides; see the notes for where the line is. By default True for "perceptual" and False for
+        "embedding". The files of candidates, and only these, are opened for it.
     cache : str or path, optional
-        For "perceptual": Parquet file of hashes to read and to complete, see `hash_images`.
+        For "perceptual": Parquet file of hashes to read and to complete, see `hash_images`. The thumbnails of
+        the finer look are kept beside it, in ``<name>_thumbnails.parquet``.
     images_folder : str or path, optional
         Where relative paths in `images` start; the working directory by default.
     progress : bool, default True
-        Show a progress bar while images are hashed.
+        Show a progress bar while images are hashed and compared.
 
     Returns
     -------
@@ -84,9 +96,10 @@ def find_duplicates(
         in the order in which they appear); ``representative`` (the image_id that stands for the group: the
         largest in pixels, of equals the first by path); ``is_representative`` (True in one row per group);
         ``distance`` (to the representative; in bits, or of the metric; missing where not compared); ``size``
-        (files in the group); ``radius`` (largest distance in the group); ``status`` ("ok"; "unreadable";
-        "flat": one colour all over, where a perceptual hash says nothing, so that only the same bytes
-        count).
+        (files in the group); ``radius`` (largest distance in the group); ``difference`` (share of the
+        area that differs from the representative, by the finer look; missing without one); ``status`` ("ok";
+        "unreadable"; "flat": one colour all over, where a perceptual hash says nothing, so that only the
+        same bytes count).
     provenance : dict
         How they were found.
 
@@ -99,14 +112,22 @@ def find_duplicates(
 
     Notes
     -----
-    The default thresholds rest on 571 images. A corpus of 18,096 has a thousand times as many pairs of
-    different pictures, of which some will be nearer than any there: look at the groups of the largest radius
-    before you rely on them.
+    The finer look lays one picture over the other by size and place, evens out contrast, brightness and slow
+    changes of light, and compares thumbnails of 128 x 128 grey pixels, less where a file is smaller. Copies
+    may differ in 1.5% of the area by what was added or taken away, as a small watermark. **The same picture
+    with other words, or another face, is no copy**: where one is darker in one place and the other in another
+    in more than 8 of the 16,384 pixels, the two stay apart. A plain border may be of any width; of a crop no
+    more than 12% of the area. What is written too small for a thumbnail, a word that is a fiftieth of the
+    picture's height, is not seen. A mirrored picture is no copy.
+
+    The thresholds rest on 571 images and on made-up copies (``benchmarks/README.md``): look at the groups of
+    the largest radius before you rely on them.
 
     Source
     ------
     Casas, Webb Williams, Aslett and Wilkerson, data section: 88,075 images of which 18,096 are unique. The
-    search among hashes is that of Norouzi, Punjani and Fleet (2012), see `iterate_close_hashes`.
+    search among hashes is that of Norouzi, Punjani and Fleet (2012), see `iterate_close_hashes`; the pictures
+    are laid over one another as by Lucas and Kanade (1981).
 
     Examples
     --------
@@ -120,26 +141,38 @@ def find_duplicates(
     2  3.jpg      1               True     1
     """
     check_used(images, "images", ["image_id", "path", "status"])
-    threshold = _check_settings(method, threshold, metric=metric, grouping=grouping)
+    confirm = _check_confirm(confirm, method)
+    threshold = _check_settings(method, threshold, metric=metric, grouping=grouping, confirm=confirm)
     nodes = _list_nodes(images)
     device = "cpu"
     if method == "exact":
-        standing = nodes.assign(representative=nodes["image_id"], distance=0.0)
+        standing = nodes.assign(representative=nodes["image_id"], distance=0.0, difference=np.nan)
     elif method == "perceptual":
         if x is not None:
             raise ValueError('x is for method="embedding"; method="perceptual" reads the image files.')
         hashes = hash_images(images, cache=cache, images_folder=images_folder, progress=progress)
         nodes["status"] = hashes["status"].to_numpy()
-        standing = _group_hashes(nodes, hashes["hash"], threshold=int(threshold), grouping=grouping)
+        candidates = _find_close_hashes(hashes["hash"], threshold=int(threshold))
     else:
         rows = _check_rows(x, nodes)
         device = describe_device(rows)
-        standing = _group_rows(nodes, rows, threshold=threshold, metric=metric, grouping=grouping)
+        candidates = _find_close_rows(rows, threshold=threshold, metric=metric)
+    if method != "exact":
+        standing = _group(
+            nodes,
+            candidates,
+            grouping=grouping,
+            confirm=confirm,
+            look={"images": images, "cache": cache, "images_folder": images_folder, "progress": progress},
+        )
     settings: dict[str, Any] = {} if method == "exact" else {"threshold": threshold}
     if method == "perceptual":
         settings["hash"] = describe_hashes()
+    settings |= {"confirm": describe_looks() if confirm else False}
     note_run(parameters=settings, device=device)
-    return Duplicates(_list_groups(images, standing), {})
+    groups = _list_groups(images, standing)
+    _warn_of_chains(groups, threshold)
+    return Duplicates(groups, {})
 
 
 @recorded
@@ -147,7 +180,8 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     """Put the groups of several methods together: images that any of them joins are in one group.
 
     Perceptual hashes find what was saved anew, embeddings find crops and captions; each misses what the other
-    finds.
+    finds. Two images can be in one group by a third that one method joins to the first and another to the
+    second; a warning counts the files that no method joined to their representative.
 
     Parameters
     ----------
@@ -172,7 +206,7 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
     >>> images = pd.DataFrame({"image_id": list("abc"), "path": list("123"), "status": "ok", "reason": "",
     ...                        "width": 4, "height": 3})
     >>> one, other = (find_duplicates(images, method="embedding", x=np.array(x), metric="euclidean",
-    ...                               threshold=1) for x in ([[0.0], [1], [9]], [[0.0], [9], [9]]))
+    ...                               threshold=1) for x in ([[0.0], [1], [9]], [[0.0], [9], [1]]))
     >>> combine_duplicates(images, one, other).groups["group"].tolist()
     [0, 0, 0]
     """
@@ -181,15 +215,24 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
         raise ValueError("Expected at least one result of find_duplicates, got none.")
     nodes = _list_nodes(images)
     place = pd.Series(nodes.index, index=nodes["image_id"])
-    pairs = []
+    pairs, joins = [], []
     for each in found:
         groups = check_table(each.groups, "duplicates").drop_duplicates("image_id").set_index("image_id")
         if not place.index.isin(groups.index).all():
             raise ValueError("Expected duplicates of these images, got some that were found in other images.")
-        pairs.append((place.to_numpy(), place[groups.loc[place.index, "representative"]].to_numpy()))
+        joins.append(place[groups.loc[place.index, "representative"]].to_numpy())
+        pairs.append((place.to_numpy(), joins[-1]))
     component = connect_pairs(pairs, len(nodes))
     first = nodes.sort_values("rank")["image_id"].groupby(component[np.argsort(nodes["rank"])]).first()
-    standing = nodes.assign(representative=first.loc[component].to_numpy(), distance=np.nan)
+    representative = first.loc[component].to_numpy()
+    near = [join == join[place[representative].to_numpy()] for join in joins]
+    if far := int((~np.any(near, axis=0)).sum()):
+        warnings.warn(
+            "Images in the group of a representative that no method joined them to, but only to another of "
+            f"its images: {far}. Look at these groups, or combine fewer methods.",
+            stacklevel=3,
+        )
+    standing = nodes.assign(representative=representative, distance=np.nan, difference=np.nan)
     return Duplicates(_list_groups(images, standing), {})
 
 
@@ -297,7 +340,19 @@ def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
     return table.assign(recall=table["correct"] / table["known"])
 
 
-def _check_settings(method: str, threshold: float | None, *, metric: str, grouping: str) -> float:
+def _check_confirm(confirm: Any, method: str) -> bool:
+    if confirm is None:
+        return method == "perceptual"
+    if not isinstance(confirm, bool | np.bool_):
+        raise ValueError(f"Expected confirm to be True, False or None, got {confirm!r}.")
+    if confirm and method == "exact":
+        raise ValueError('method="exact" compares bytes, and has nothing to confirm: leave confirm out.')
+    return bool(confirm)
+
+
+def _check_settings(
+    method: str, threshold: float | None, *, metric: str, grouping: str, confirm: bool
+) -> float:
     """Check the settings of `find_duplicates`, and give the threshold, which "exact" does not use."""
     if method not in _METHODS:
         raise ValueError(f"Expected one of {', '.join(_METHODS)} as method, got {method!r}.")
@@ -309,6 +364,8 @@ def _check_settings(method: str, threshold: float | None, *, metric: str, groupi
         return 0
     if threshold is None:
         threshold = _DEFAULT_THRESHOLDS.get("perceptual" if method == "perceptual" else metric)
+        if method == "perceptual" and confirm:
+            threshold = _CONFIRMED_BITS
     if threshold is None:
         raise ValueError(
             f"Expected a threshold for metric={metric!r}, which depends on the encoder's scale: look at the "
@@ -349,71 +406,143 @@ def _list_nodes(images: pd.DataFrame) -> pd.DataFrame:
     return nodes.assign(rank=np.argsort(np.lexsort((nodes["path"], -pixels))))
 
 
-def _group_hashes(nodes: pd.DataFrame, hashes: pd.Series, *, threshold: int, grouping: str) -> pd.DataFrame:
-    """Let each image be stood for by one whose hash is near; those without a hash stand for themselves."""
-    hashed = hashes.notna().to_numpy()
+class _Candidates(NamedTuple):
+    """What may be copies: the component of each image (n,), and which others are how far from one, and near.
+
+    `measure` gives distances (m,) of the image at a position to others; `reach` is the largest that is near,
+    and in `compared` are the images (n,) that can be compared at all.
+    """
+
+    component: np.ndarray
+    measure: Callable[[int, np.ndarray], np.ndarray]
+    reach: float
+    compared: np.ndarray
+
+
+def _find_close_hashes(hashes: pd.Series, *, threshold: int) -> _Candidates:
+    """Find the images whose hashes are near; those without a hash are alone."""
+    compared = hashes.notna().to_numpy()
+    packed = np.zeros(len(hashes), dtype=np.uint64)
+    packed[compared] = pack_hashes(hashes[compared])
     # Copies of one hash are one item: a picture saved a thousand times must not make a million pairs.
-    unique, item = np.unique(pack_hashes(hashes[hashed]), return_inverse=True)
-    component = connect_pairs(iterate_close_hashes(unique, threshold=threshold), len(unique))
-    rank = nodes.loc[hashed, "rank"].groupby(item).min().to_numpy()
-    leader, distance = _group_by_representative(
-        component,
-        rank,
-        lambda one, others: np.bitwise_count(unique[others] ^ unique[one]).astype("float64"),
-        threshold=threshold,
-        grouping=grouping,
-    )
-    first = nodes.loc[hashed].sort_values("rank").set_index("rank")["image_id"]
-    found = nodes.assign(representative=nodes["image_id"], distance=np.nan)
-    found.loc[hashed, "representative"] = first.loc[rank[leader[item]]].to_numpy()
-    found.loc[hashed, "distance"] = distance[item]
-    return found
+    unique, item = np.unique(packed[compared], return_inverse=True)
+    joined = connect_pairs(iterate_close_hashes(unique, threshold=threshold), len(unique))
+    component = len(unique) + np.arange(len(hashes))
+    component[compared] = joined[item]
+
+    def measure(one: int, others: np.ndarray) -> np.ndarray:
+        return np.bitwise_count(packed[others] ^ packed[one]).astype("float64")
+
+    return _Candidates(component, measure, threshold, compared)
 
 
-def _group_rows(nodes: pd.DataFrame, x: Any, *, threshold: float, metric: str, grouping: str) -> pd.DataFrame:
-    """Let each image be stood for by one whose row of the embedding is near."""
+def _find_close_rows(x: Any, *, threshold: float, metric: str) -> _Candidates:
+    """Find the images whose rows of the embedding are near."""
     rows = prepare_rows(x, metric=metric)
     # Rows are in float32, so that a distance that equals the threshold may come out a little larger.
     reach = threshold * (1 + 1e-5)
-    component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(nodes))
-    measure = measure_from_row(rows, metric=metric)
-    leader, distance = _group_by_representative(
-        component, nodes["rank"].to_numpy(), measure, threshold=reach, grouping=grouping
+    component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(rows))
+    return _Candidates(
+        component, measure_from_row(rows, metric=metric), reach, np.ones(len(rows), dtype=bool)
     )
-    return nodes.assign(representative=nodes["image_id"].to_numpy()[leader], distance=distance)
 
 
-def _group_by_representative(
-    component: np.ndarray,
-    rank: np.ndarray,
-    measure: Callable[[int, np.ndarray], np.ndarray],
-    *,
-    threshold: float,
-    grouping: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose what stands for each component, or for each part of it that lies around one item.
+def _group(
+    nodes: pd.DataFrame, found: _Candidates, *, grouping: str, confirm: bool, look: dict[str, Any]
+) -> pd.DataFrame:
+    """Choose what stands for each image: `nodes` with ``representative, distance, difference``.
 
-    `component` and `rank` are (n,): the item of the lowest rank is the first to stand for others. "connected"
-    makes one group of a component; with "centred" that item takes all within the threshold of itself, then
-    the first of those left over does, and so on. `measure` gives the distances of one item to others, by
-    position. Returned are the position of the item that stands for each, and its distance, both (n,).
+    "connected" makes one group of all that small steps join. With "centred" the image of the lowest rank
+    takes all that are near it, then the first of those left over does, and so on. With `confirm` only what
+    the finer look calls a copy is near.
     """
-    representative = np.arange(len(component))
-    distance = np.zeros(len(component))
-    order = np.lexsort((rank, component))
-    edges = np.flatnonzero(np.diff(component[order])) + 1
-    for members in np.split(order, edges):
-        left = members
-        while len(left) > 1:
-            gaps = measure(int(left[0]), left)
-            taken = np.ones(len(left), dtype=bool) if grouping == "connected" else gaps <= threshold
-            taken[0] = True
-            representative[left[taken]] = left[0]
-            distance[left[taken]] = gaps[taken]
-            left = left[~taken]
-    # An item is itself, whatever a float32 product makes of it.
-    distance[representative == np.arange(len(component))] = 0.0
-    return representative, distance
+    n = len(nodes)
+    leader, distance, difference = np.arange(n), np.zeros(n), np.full(n, np.nan)
+    order = np.lexsort((nodes["rank"], found.component))
+    edges = np.flatnonzero(np.diff(found.component[order])) + 1
+    groups = [members for members in np.split(order, edges) if len(members) > 1]
+    several = np.sort(np.concatenate(groups)) if groups else np.array([], dtype=np.int64)
+    compare = None
+    if confirm and len(several):
+        seat = np.full(n, -1)
+        seat[several] = np.arange(len(several))
+        looks = read_looks(ids=nodes["image_id"].to_numpy()[several].tolist(), **look)
+        finer = make_comparison(looks)
+
+        def compare(one: int, others: np.ndarray) -> np.ndarray:
+            return finer(int(seat[one]), seat[others])
+
+    bar = WorkBar(
+        total=len(several),
+        desc="Comparing",
+        unit="image",
+        work=f"Comparing {len(several):,} images that may be copies",
+        bound="at most about",
+        progress=look["progress"] and compare is not None,
+    )
+    with bar:
+        for members in groups:
+            left = members
+            while len(left):
+                one, others = int(left[0]), left[1:]
+                if compare is None and grouping == "connected":
+                    taken, gaps = np.ones(len(others), dtype=bool), np.full(len(others), np.nan)
+                else:
+                    taken, gaps = _find_near(one, others, found, compare, chain=grouping == "connected")
+                mine = others[taken]
+                leader[mine] = one
+                distance[mine] = found.measure(one, mine)
+                difference[mine] = gaps[taken]
+                left = others[~taken]
+                bar.update(1 + len(mine))
+    distance[~found.compared] = np.nan
+    if confirm:
+        difference[leader == np.arange(n)] = 0.0
+    return nodes.assign(
+        representative=nodes["image_id"].to_numpy()[leader], distance=distance, difference=difference
+    )
+
+
+def _find_near(
+    one: int,
+    others: np.ndarray,
+    found: _Candidates,
+    compare: Callable[[int, np.ndarray], np.ndarray] | None,
+    *,
+    chain: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Say which others are near one, or with `chain` near one that is, and so forth: a mask (m,).
+
+    Beside it stands the share of the area in which each differs from the one, where that was looked at.
+    """
+    taken = np.zeros(len(others), dtype=bool)
+    difference = np.full(len(others), np.nan)
+    asking = [one]
+    while asking:
+        near = ~taken
+        near[near] = found.measure(asking[0], others[near]) <= found.reach
+        if compare is not None:
+            gaps = compare(asking[0], others[near])
+            places = np.flatnonzero(near)[np.isfinite(gaps)]
+            near = np.zeros(len(others), dtype=bool)
+            near[places] = True
+            if asking[0] == one:
+                difference[places] = gaps[np.isfinite(gaps)]
+        taken |= near
+        asking = [*asking[1:], *others[near].tolist()] if chain else []
+    return taken, difference
+
+
+def _warn_of_chains(groups: pd.DataFrame, threshold: float) -> None:
+    """Say how many groups hold images further from their representative than the threshold."""
+    wide = groups.loc[groups["radius"] > threshold * (1 + 1e-5)]
+    if len(wide):
+        warnings.warn(
+            f"{wide['group'].nunique()} of {groups['group'].nunique()} groups are chains: images in them are "
+            f"up to {wide['radius'].max():g} from the one that stands for them, and the threshold is "
+            f'{threshold:g}. Look at the column radius, or use grouping="centred".',
+            stacklevel=3,
+        )
 
 
 def _list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
@@ -437,6 +566,7 @@ def _list_groups(images: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
     by_group = table.groupby("group")
     table["size"] = by_group["image_id"].transform("size")
     table["radius"] = by_group["distance"].transform("max")
+    table["difference"] = table["image_id"].map(known["difference"]).astype("float64")
     status = images["status"].reset_index(drop=True).replace("duplicate", "ok")
     found = table["image_id"].map(known["status"]).astype("object")
     table["status"] = found.fillna(status).astype(text)

@@ -2,29 +2,40 @@
 
 import hashlib
 import os
+import stat
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import pandas as pd
 
+from visclust.base.machine import choose_workers
 from visclust.base.places import SAME_BYTES
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, digest_ids, note_run, recorded
 from visclust.base.tables import check_table, check_used
-from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image
+from visclust.images.reading import IMAGE_ENDINGS, UnreadableImageError, check_image, recognise_kind
+
+# Kept by systems and programs for themselves, often with small copies of the pictures beside them.
+_SYSTEM_FOLDERS = frozenset(
+    {"__MACOSX", "@eaDir", "@Recycle", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+)
 
 
 @recorded
 def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.DataFrame:
-    """List every image file below a folder, with its content hash and whether it can be read.
+    r"""List every image file below a folder, with its content hash and whether it can be read.
 
     Parameters
     ----------
     folder : str or path
-        Searched with all its subfolders. Hidden files, and files whose ending is not that of an
-        image, are left out.
+        Searched with all its subfolders; links to folders are not followed. A file is an image by its ending,
+        or by its first bytes whatever its name. Other files, and hidden ones (a part of the path begins
+        with a dot, or is a folder that systems keep for themselves, such as ``__MACOSX``), are left out and
+        counted in a line.
     progress : bool, default True
         Show a progress bar.
 
@@ -34,7 +45,9 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
         The images table, a row per file in the order of the paths: ``image_id`` (the first 32
         hexadecimal digits of the SHA-256 of the file's bytes, as ``sha256sum`` prints it), ``path``,
         ``status`` ("ok"; "duplicate" for the bytes of an earlier row; "unreadable"), ``reason``
-        (empty where ok), ``width`` and ``height`` (pixels, after EXIF rotation).
+        (where ok it is empty, or a note on how the image is drawn), ``width`` and ``height`` (pixels, after
+        EXIF rotation). Folders that cannot be read or are links, broken links, and files whose name is no
+        text in UTF-8 (shown with ``\x`` for each such byte) have a row too, as unreadable.
 
     Raises
     ------
@@ -62,20 +75,21 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"Expected a folder of images, but {folder} is no folder. Check its name.")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".") and path.is_file()
-    )
-    if not paths:
+    found = _walk(folder)
+    left_out = _say_left_out(found)
+    paths = sorted({*found.images, *found.problems}, key=os.fsencode)
+    if not found.images:
+        problems = "".join(f" {path}: {reason}." for path, reason in list(found.problems.items())[:3])
         raise ValueError(
-            f"Expected image files below {folder}, found none ending in {', '.join(sorted(IMAGE_ENDINGS))}."
+            f"Expected image files below {folder}, found none. {left_out or 'It holds no file.'}{problems}"
         )
+    if left_out:
+        print(left_out)
     # Decoding releases the interpreter's lock, so threads are enough to keep all cores busy.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(choose_workers()) as pool:
         rows = list(
             WorkBar(
-                pool.map(_describe_file, paths),
+                pool.map(lambda path: _describe_file(path, found.problems.get(path, "")), paths),
                 total=len(paths),
                 desc="Reading",
                 unit="image",
@@ -89,23 +103,98 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     copies = images["status"].eq("ok") & images.duplicated("image_id")
     images.loc[copies, "status"] = "duplicate"
     images.loc[copies, "reason"] = SAME_BYTES + images.loc[copies, "image_id"].map(first)
-    note_run(inputs={"folder": digest_ids(images["image_id"])})
+    note_run(
+        inputs={"folder": digest_ids(images["image_id"])},
+        parameters={"hidden_files": found.n_hidden, "other_files": dict(found.others.most_common())},
+    )
     return check_table(images, "images")
 
 
-def _describe_file(path: Path) -> tuple[str, str, str, str, int | None, int | None]:
-    """Give one row of the images table; whatever is wrong with the file is its reason."""
+class _Found(NamedTuple):
+    """What lies in a folder: images, places with a reason why they are none, and what is left out."""
+
+    images: list[str]
+    problems: dict[str, str]
+    others: Counter[str]
+    n_hidden: int
+
+
+def _walk(folder: Path) -> _Found:
+    """Go through a folder and all below it; links to folders could lead in a circle, or out of the study."""
+    images: list[str] = []
+    problems: dict[str, str] = {}
+    others: Counter[str] = Counter()
+    n_hidden = 0
+    waiting = [os.fspath(folder)]
+    while waiting:
+        place = waiting.pop()
+        try:
+            with os.scandir(place) as entries:
+                here = list(entries)
+        except OSError as error:
+            problems[place] = f"a folder that cannot be opened: {error.strerror}"
+            continue
+        for entry in here:
+            if entry.name.startswith(".") or entry.name in _SYSTEM_FOLDERS:
+                n_hidden += 1
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            elif problem := _find_problem(entry.path):
+                problems[entry.path] = problem
+            elif PurePath(entry.name).suffix.lower() in IMAGE_ENDINGS or recognise_kind(entry.path):
+                images.append(entry.path)
+            else:
+                ending = os.fsencode(PurePath(entry.name).suffix).decode("utf-8", "backslashreplace")
+                others[ending.lower() or "without ending"] += 1
+    return _Found(images, problems, others, n_hidden)
+
+
+def _find_problem(path: str) -> str:
+    """Say why a place that is no folder cannot be looked at, or ""; a pipe would be waited for forever."""
     try:
-        image_id = digest_file(path)[:32]
+        mode = os.stat(path).st_mode  # noqa: PTH116 - names that are no UTF-8 stay as they are
+    except FileNotFoundError:
+        return "a broken link: what it points to is not there"
     except OSError as error:
-        # A row needs a name of its own even where there are no bytes to hash.
-        image_id = hashlib.sha256(f"unread:{path}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        return image_id, str(path), "unreadable", f"cannot be opened: {error.strerror}", None, None
+        return f"cannot be opened: {error.strerror}"
+    if stat.S_ISDIR(mode):
+        return "a link to a folder, which is not followed: index that folder by its own name"
+    return "" if stat.S_ISREG(mode) else "not a file: a pipe, socket or device"
+
+
+def _say_left_out(found: _Found) -> str:
+    """Count in one line what is no row of the table; the empty string where that is nothing."""
+    parts = []
+    if found.others:
+        common = found.others.most_common(8)
+        listed = ", ".join(f"{count:,} {ending}" for ending, count in common)
+        rest = found.others.total() - sum(count for _, count in common)
+        parts.append(
+            f"{found.others.total():,} that are no images ({listed}{f', {rest:,} others' if rest else ''})"
+        )
+    if found.n_hidden:
+        parts.append(f"{found.n_hidden:,} hidden")
+    return f"Files and folders left out: {'; '.join(parts)}." if parts else ""
+
+
+def _describe_file(path: str, problem: str) -> tuple[str, str, str, str, int | None, int | None]:
+    """Give one row of the images table; whatever is wrong with the file is its reason."""
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if not problem and shown != path:
+        problem = "its name is no text in UTF-8, and no table could hold it: rename the file"
     try:
-        width, height = check_image(path)
+        image_id = "" if problem else digest_file(path)[:32]
+    except OSError as error:
+        problem = f"cannot be opened: {error.strerror}"
+    if problem:
+        # A row needs a name of its own even where there are no bytes to hash.
+        image_id = hashlib.sha256(b"unread:" + os.fsencode(path)).hexdigest()[:32]
+        return image_id, shown, "unreadable", problem, None, None
+    try:
+        width, height, note = check_image(path)
     except UnreadableImageError as error:
-        return image_id, str(path), "unreadable", str(error), None, None
-    return image_id, str(path), "ok", "", width, height
+        return image_id, path, "unreadable", str(error), None, None
+    return image_id, path, "ok", note, width, height
 
 
 def select_usable(images: pd.DataFrame) -> pd.DataFrame:

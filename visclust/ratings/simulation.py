@@ -42,9 +42,10 @@ class RatingModel(NamedTuple):
     those in brackets differ by dimension. The effects of clusters, images and single ratings are correlated
     between dimensions as `correlations` says; the respondents' are independent.
 
-    By default the groups differ in the directions that the paper reports: Democrats higher on hopeful, proud,
-    worried, scared and afraid, similar on resentful, bitter and hateful. The sizes, and no difference in
-    enthusiastic and angry, are our choice.
+    By default there are two groups, "first" and "second"; `make_rating_model` makes a model for groups of
+    other names. They differ in the directions in which the paper's two do: the first is higher on hopeful,
+    proud, worried, scared and afraid, similar on resentful, bitter and hateful. The sizes, and no difference
+    in enthusiastic and angry, are our choice.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ class RatingModel(NamedTuple):
 
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS
     means: Mapping[str, float] = _MEANS
-    effects: Mapping[str, Mapping[str, float]] = {"Democrat": _FIRST_GROUP, "Republican": {}}
+    effects: Mapping[str, Mapping[str, float]] = {"first": _FIRST_GROUP, "second": {}}
     loadings: Mapping[str, float] = _LOADINGS
     correlations: Sequence[Sequence[float]] = ((1.0, -0.3, -0.2), (-0.3, 1.0, 0.6), (-0.2, 0.6, 1.0))
     tendency_sd: float = 1.0
@@ -206,7 +207,7 @@ def simulate_ratings(
 
     Examples
     --------
-    >>> assignment = pd.DataFrame({"respondent": ["r"], "group": ["Democrat"], "position": [1],
+    >>> assignment = pd.DataFrame({"respondent": ["r"], "group": ["women"], "position": [1],
     ...                            "image_id": ["a"], "cluster": [0]})
     >>> simulate_ratings(assignment).ratings[["item", "rating", "simulated"]].head(2)
                item  rating  simulated
@@ -328,7 +329,7 @@ def expect_contrasts(simulated: SimulatedRatings, sample: pd.DataFrame) -> pd.Da
 
     Examples
     --------
-    >>> assignment = pd.DataFrame({"respondent": ["r"], "group": ["Democrat"], "position": [1],
+    >>> assignment = pd.DataFrame({"respondent": ["r"], "group": ["women"], "position": [1],
     ...                            "image_id": ["a"], "cluster": [0]})
     >>> sample = pd.DataFrame({"image_id": ["a"], "cluster": [0], "inclusion_probability": [0.5],
     ...                        "weight": [2.0]})
@@ -375,7 +376,7 @@ def compare_with_truth(
     --------
     >>> sample = pd.DataFrame({"image_id": ["a"], "cluster": [0], "inclusion_probability": [0.5],
     ...                        "weight": [2.0]})
-    >>> assignment = pd.DataFrame({"respondent": ["r", "s"], "group": ["Democrat", "Republican"],
+    >>> assignment = pd.DataFrame({"respondent": ["r", "s"], "group": ["men", "women"],
     ...     "position": 1, "image_id": "a", "cluster": 0})
     >>> simulated = simulate_ratings(assignment)
     >>> compared = compare_groups(simulated.ratings, sample, n_bootstrap=5)
@@ -442,7 +443,7 @@ def measure_coverage(
     --------
     >>> sample = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "inclusion_probability": [0.5, 0.1],
     ...                        "weight": [2.0, 10.0]})
-    >>> rows = [(f"{g}{r}", g, p + 1, i, p) for g in ("Democrat", "Republican") for r in range(20)
+    >>> rows = [(f"{g}{r}", g, p + 1, i, p) for g in ("men", "women") for r in range(20)
     ...         for p, i in enumerate("ab")]
     >>> names = ["respondent", "group", "position", "image_id", "cluster"]
     >>> measure_coverage(pd.DataFrame(rows, columns=names), sample, n_surveys=2)["intervals"].tolist()

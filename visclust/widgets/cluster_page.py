@@ -12,6 +12,7 @@ from visclust.base.checks import check_whole_number
 from visclust.base.columns import check_clusters, check_frames
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
+from visclust.base.machine import choose_workers
 from visclust.base.origins import check_origin
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
@@ -135,7 +136,7 @@ def export_cluster_page(
     keys = key_clusters(clusters)
     shown = [row for one in state.clusters.values() for row in one.images[:max_images_per_cluster]]
     places = {row: place for place, row in enumerate(shown)}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
+    with ThreadPoolExecutor(choose_workers()) as pool:  # decoding lets other threads run
         encoded = pool.map(lambda row: _encode(paths[row], max_side), shown)
         bar = WorkBar(encoded, total=len(shown), desc="Encoding", unit="image", progress=progress)
         sources = list(bar)
