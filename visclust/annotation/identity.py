@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from visclust.base.cells import fold_identity
+from visclust.base.cells import clean_identity, fold_identity
 from visclust.base.provenance import digest_text
 
 # How the names of made-up annotators and of their files begin.
@@ -14,12 +14,12 @@ SIMULATED = "simulated"
 
 
 def clean_name(annotator: str) -> str:
-    """Bring a name to the form in which it is shown and stored: spaces single, accents composed."""
-    if not isinstance(annotator, str) or not annotator.strip():
+    """Bring a name to the form in which it is shown and stored, as `clean_identity`; an empty one is none."""
+    if not isinstance(annotator, str) or not (name := clean_identity(annotator)):
         raise ValueError(
             f"Expected the annotator's name as text, got {annotator!r}. Give each person their own."
         )
-    return unicodedata.normalize("NFC", " ".join(annotator.split()))
+    return name
 
 
 def is_same_person(one: str, other: str) -> bool:
@@ -37,7 +37,7 @@ def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bo
 
 
 def find_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bool = False) -> Path:
-    """Name the file in which an annotator's answers go on: one from an earlier version, where it is the only."""
+    """Name the file in which a person's answers go on: that of an earlier version, where it is the only."""
     path = name_answer_file(folder, annotator, simulated=simulated)
     former = [] if path.exists() else list_former_files(folder, annotator, simulated=simulated)
     return former[0] if former else path
@@ -71,4 +71,4 @@ def _read_first_name(path: Path) -> str:
             name = json.loads(file.readline(1_000_000))["annotator"]
     except (OSError, ValueError, TypeError, KeyError):
         return ""
-    return clean_name(name) if isinstance(name, str) and name.strip() else ""
+    return clean_identity(name) if isinstance(name, str) else ""

@@ -46,7 +46,7 @@ function answerFile(handle, annotator) {
 }
 
 function foldName(name) {
-  // As fold_identity in Python: case, spaces and the way of typing accents do not tell two people apart.
-  const lower = name.normalize("NFC").trim().replace(/\s+/gu, " ").toUpperCase().toLowerCase();
-  return lower.normalize("NFC");
+  // As fold_identity in Python: case, spaces, unseen signs and the way of typing accents tell no two people apart.
+  const clean = name.replace(/\p{Cf}/gu, "").trim().replace(/\s+/gu, " ").normalize("NFD");
+  return clean.toLowerCase().toUpperCase().toLowerCase().normalize("NFC");
 }
