@@ -5,9 +5,11 @@ function answerFile(handle, annotator) {
   let told = "";
 
   function readRows(text) {
-    const rows = text.split("\n").filter((line) => line.trim()).map((line) => attempt(() => JSON.parse(line), null));
-    const foreign = rows.some((row) => typeof row?.event_id !== "string" || typeof row.annotator !== "string");
-    if (foreign) throw new Error(`${handle.name} holds something else than answers: choose a new file.`);
+    const lines = text.split("\n");
+    const found = lines.map((line) => (line.trim() ? attempt(() => JSON.parse(line), null) : undefined));
+    const foreign = found.findIndex((row) => row !== undefined && (typeof row?.event_id !== "string" || typeof row.annotator !== "string"));
+    if (foreign >= 0) throw new Error(`Line ${foreign + 1} of ${handle.name} is no answer, or is damaged: choose a new file.`);
+    const rows = found.filter(Boolean);
     const other = rows.find((row) => foldName(row.annotator) !== foldName(annotator));
     if (other) throw new Error(`${handle.name} holds answers of ${other.annotator}: choose a new file.`);
     return rows;

@@ -70,7 +70,7 @@ function saveFile(name, content) {
 function kernelTransport(model, settings) {
   const drawer = makeDrawer(`visclust:pending:${settings.storage_key}:`);
   const channel = attempt(() => new BroadcastChannel(`visclust ${settings.storage_key}`), null);
-  const byTime = (one, other) => (one.event.answered_at < other.event.answered_at ? -1 : 1);
+  const listInOrder = () => drawer.list().sort((one, other) => (one.place ?? 0) - (other.place ?? 0)); // not by a clock
   return {
     words: {
       opening: "Waiting for the kernel",
@@ -78,12 +78,14 @@ function kernelTransport(model, settings) {
         + "wait for it; if the kernel was restarted, run this cell again (or reload the page).",
     },
     send: (message) => attempt(() => model.send(message)),
-    remember: (message) => attempt(() => drawer.put(message.event.event_id, message)),
+    remember: (message) => attempt(() => {
+      drawer.put(message.event.event_id, { ...message, place: (listInOrder().at(-1)?.place ?? 0) + 1 });
+    }),
     forget(id) {
       attempt(() => drawer.remove(id));
       attempt(() => channel.postMessage("changed")); // other tabs of this person, each with a kernel of its own
     },
-    recall: () => attempt(() => drawer.list().sort(byTime), []),
+    recall: () => attempt(listInOrder, []),
     listen(receive) {
       const onMessage = (message, buffers) => {
         const bytes = buffers ?? [];
