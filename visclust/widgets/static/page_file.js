@@ -49,6 +49,7 @@ function answerFile(handle, annotator) {
 
 function foldName(name) {
   // As fold_identity in Python: case, spaces, unseen signs and the way of typing accents tell no two people apart.
-  const clean = name.replace(/\p{Cf}/gu, "").trim().replace(/\s+/gu, " ").normalize("NFD");
-  return clean.toLowerCase().toUpperCase().toLowerCase().normalize("NFC");
+  const words = name.replace(/\p{Cf}/gu, "").split(/[\s\u001c-\u001f\u0085]+/u).filter(Boolean);
+  const fold = (text) => text.toLowerCase().toUpperCase().toLowerCase();
+  return words.join(" ").normalize("NFD").split("\u0131").map(fold).join("\u0131").normalize("NFC"); // no Turkish i
 }
