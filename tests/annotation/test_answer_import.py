@@ -182,7 +182,7 @@ def test_one_person_in_two_spellings_is_one_file(tmp_path):
 def test_an_edited_answer_does_not_take_the_place_of_the_one_on_file(tmp_path):
     store = tmp_path / "answers"
     vc.import_answers(write_rows(tmp_path / "a.jsonl", make_row("e1")), store)
-    for change in ({"answer": "different"}, {"item_id": "p7"}):
+    for change in ({"answer": "different"}, {"item_id": "p7"}, {"simulated": True}):
         with pytest.raises(ValueError, match="The file was edited"):
             vc.import_answers(write_rows(tmp_path / "a.jsonl", make_row("e1") | change), store)
 
@@ -219,8 +219,32 @@ def test_a_table_that_breaks_off_says_so(tmp_path):
 @pytest.mark.parametrize("content", ["hello", "<html>\n<p>\n", "PK\3\4 \0\n"])
 def test_a_file_without_any_answer_is_refused(tmp_path, content):
     (tmp_path / "a.jsonl").write_text(content)
-    with (
-        pytest.raises(ValueError, match="no line that can be read"),
-        pytest.warns(UserWarning, match="Skipped"),
-    ):
+    with pytest.raises(ValueError, match="no line that can be read"):
         vc.import_answers(tmp_path / "a.jsonl", tmp_path / "answers")
+
+
+def test_a_file_that_is_empty_is_said_to_be(tmp_path):
+    (tmp_path / "a.jsonl").touch()
+    with pytest.warns(UserWarning, match=r"a\.jsonl holds no answers"):
+        assert vc.import_answers(tmp_path / "a.jsonl", tmp_path / "answers") == (0, 0, ())
+
+
+def test_a_table_in_utf_16_that_breaks_off_is_not_called_another_encoding(tmp_path):
+    text = "event_id,item_id,annotator,answer,answered_at\ne1,p1,ana,same,2026-01-05T10:00:00Z\n"
+    (tmp_path / "a.csv").write_bytes(text.encode("utf-16")[:-1])
+    with pytest.raises(ValueError, match=r"a\.csv as UTF-16 text.* cut off or damaged"):
+        vc.import_answers(tmp_path / "a.csv", tmp_path / "answers")
+
+
+def test_counters_that_a_spreadsheet_rounded_are_left_out_which_is_said(tmp_path):
+    header = "event_id,item_id,annotator,answer,answered_at,counter"
+    rows = [
+        "e1,p1,ana,same,2026-01-05T10:00:00Z,1.76761E+10",
+        "e2,p1,ana,different,2026-01-05T10:00:09Z,1.76761E+10",
+    ]
+    (tmp_path / "a.csv").write_text("\n".join([header, *rows]) + "\n")
+    with pytest.warns(UserWarning, match=r"rounded 2 counters of a\.csv"):
+        vc.import_answers(tmp_path / "a.csv", tmp_path / "answers")
+    table = vc.read_answers(tmp_path / "answers")
+    assert table["counter"].isna().all()
+    assert vc.current_answers(table)["answer"].tolist() == ["different"]

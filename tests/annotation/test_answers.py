@@ -71,11 +71,11 @@ def test_a_clock_that_was_set_back_does_not_bring_the_older_answer_back(tmp_path
 
 
 def test_answers_of_earlier_versions_stand_at_their_time_among_those_that_are_counted():
-    at_ten = 1767607200000  # 2026-01-05T10:00:00Z in milliseconds
+    at_ten = 17676072000  # 2026-01-05T10:00:00Z in tenths of a second
     rows = [
-        make_row("new", said="unsure", minute=20, counter=at_ten + 20 * 60_000),
+        make_row("new", said="unsure", minute=20, counter=at_ten + 20 * 600),
         make_row("old", said="same", minute=10),
-        make_row("latest", said="different", minute=2, counter=at_ten + 20 * 60_000 + 1),
+        make_row("latest", said="different", minute=2, counter=at_ten + 20 * 600 + 1),
     ]
     merged = vc.merge_answers([pd.DataFrame(rows)])
     assert merged["event_id"].tolist() == ["old", "new", "latest"]

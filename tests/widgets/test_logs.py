@@ -270,7 +270,7 @@ def test_a_clock_that_was_set_back_does_not_make_an_undo_take_back_another_answe
 
 def test_a_later_answer_exceeds_those_of_another_device_whose_clock_was_ahead(tmp_path):
     log = open_answers(tmp_path)
-    ahead = 4_102_444_800_000  # the year 2100 in milliseconds
+    ahead = 41_024_448_000  # the year 2100 in tenths of a second
     append_answer(log.path, make_row("e1", counter=ahead, answered_at="2100-01-01T00:00:00Z"))
     log.record(make_row("e2", "p1", "different"))
     assert vc.read_answers(tmp_path)["counter"].tolist() == [ahead, ahead + 1]

@@ -249,6 +249,7 @@ def read_rows(path: str | os.PathLike, *, start: int = 0, is_copy: bool = False)
     before, content = _read_content(path, start)
     lines = _LINE_END.split(content)
     rows: list[dict[str, Any]] = []
+    torn: list[str] = []
     damaged: list[str] = []
     for number, line in enumerate(lines, start=1):
         remains = line.removesuffix(_CLOSED_OFF)
@@ -260,7 +261,7 @@ def read_rows(path: str | os.PathLike, *, start: int = 0, is_copy: bool = False)
         except (ValueError, RecursionError) as error:
             _refuse_other_encoding(remains, error, path.name, where)
             if line != remains or number == len(lines):
-                warnings.warn(_describe_torn_line(where, is_copy=is_copy), stacklevel=2)
+                torn.append(where)
             else:
                 start_of_line = remains[:60].decode("utf-8", "replace")
                 damaged.append(f"{where}, which is damaged ({error}; it begins {start_of_line!r})")
@@ -268,17 +269,19 @@ def read_rows(path: str | os.PathLike, *, start: int = 0, is_copy: bool = False)
         if not isinstance(row, dict):
             raise ValueError(f"Expected an answer in {where}, got {row!r:.80}. Is this an annotator's file?")
         rows.append(check_row(row, where))
+    if is_copy and not rows and content.strip():
+        raise ValueError(
+            f"Expected answers in {path.name}, a line of JSON each, got no line that can be read: it begins "
+            f"{content[:60].decode('utf-8', 'replace')!r}. Use the file as the page or widget gave it."
+        )
+    for where in torn:
+        warnings.warn(_describe_torn_line(where, is_copy=is_copy), stacklevel=2)
     if damaged:
         more = f", and {len(damaged) - 5} more lines" if len(damaged) > 5 else ""
         warnings.warn(
             f"Skipped {'; '.join(damaged[:5])}{more}. It was a whole line once, so an answer may be lost "
             "here: take it from a copy of the file, or ask for it again.",
             stacklevel=2,
-        )
-    if is_copy and not rows and content.strip():
-        raise ValueError(
-            f"Expected answers in {path.name}, a line of JSON each, got no line that can be read: it begins "
-            f"{content[:60].decode('utf-8', 'replace')!r}. Use the file as the page or widget gave it."
         )
     return rows
 
@@ -379,19 +382,19 @@ def _check_seconds(value: Any, where: str) -> float | None:
 def place_event(row: Mapping[str, Any]) -> tuple[float, float]:
     """Give what puts a person's events in order, whatever a clock said: the counter, and then the time.
 
-    A counter is at least the millisecond in which the event was given, and more than that of every event of
-    the person that was known then, so that events of two devices that know nothing of each other stand in
-    order of time, and later ones of either after both. Events of earlier versions have none, and stand at
-    their millisecond.
+    A counter is at least the tenth of a second in which the event was given, and more than that of every
+    event of the person that was known then, so that events of two devices that know nothing of each other
+    stand in order of time, and later ones of either after both. Events of earlier versions have none, and
+    stand at their time. Tenths have eleven digits, the most that spreadsheets write in full.
     """
-    time = datetime.fromisoformat(row["answered_at"]).timestamp() * 1000
+    time = datetime.fromisoformat(row["answered_at"]).timestamp() * 10
     counter = row.get("counter")
     return time if counter is None else float(counter), time
 
 
 def count_on(latest: float) -> int:
     """Give the counter of an event that comes after all those known, of which the last is at `latest`."""
-    return max(int(datetime.now(UTC).timestamp() * 1000), int(latest) + 1)
+    return max(int(datetime.now(UTC).timestamp() * 10), int(latest) + 1)
 
 
 def _check_counter(value: Any, where: str) -> int | None:

@@ -83,6 +83,8 @@ def import_files(
         if annotator is not None:
             _refuse_others(rows, file.name, clean_name(annotator))
         owners.check(rows, file.name)
+        if not rows:
+            warnings.warn(f"{file.name} holds no answers.", stacklevel=3)
         total += len(rows)
         for row in rows:
             person = fold_identity(row["annotator"]), row["simulated"]
@@ -143,7 +145,9 @@ class _Owners:
                     f"calls it one of {there['annotator']!r}: one of the two names is wrong, and nothing of "
                     "this file was imported. Correct the annotator in the file that is wrong."
                 )
-            if differing := [one for one in ("item_id", "answer", "retracts") if there[one] != row[one]]:
+            if differing := [
+                one for one in ("item_id", "answer", "retracts", "simulated") if there[one] != row[one]
+            ]:
                 raise ValueError(
                     f"Expected event {row['event_id']} of {name} as it is in {place}, got another "
                     f"{differing[0]}: {row[differing[0]]!r}, not {there[differing[0]]!r}. The file was "
@@ -175,7 +179,7 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
             stacklevel=3,
         )
         table = table[:-1]
-    rows = []
+    rows, n_rounded = [], 0
     for line, cells, *_ in table[1:]:
         where = f"line {line} of {path.name}"
         if len(cells) > len(header):
@@ -183,6 +187,9 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
         values: dict[str, Any] = dict.fromkeys(header)
         values |= {name: cell or None for name, cell in zip(header, cells, strict=False)}
         values |= {name: restore_cell(cell) for name, cell in values.items() if isinstance(cell, str)}
+        if "e" in str(values.get("counter") or "").lower():
+            n_rounded += 1
+            values["counter"] = None
         for name in ("seconds", "counter"):
             try:
                 said = values.get(name)
@@ -190,6 +197,13 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 raise ValueError(f"Expected {name} as a number in {where}, got {said!r}.") from None
         rows.append(check_row(values, where))
+    if n_rounded:
+        warnings.warn(
+            f"A spreadsheet rounded {n_rounded} counters of {path.name}, which put a person's answers in "
+            "order: their times do so now, which is wrong where a clock was set back. Use the file as it was "
+            "given.",
+            stacklevel=4,
+        )
     return rows
 
 

@@ -172,7 +172,7 @@ def current_answers(answers: pd.DataFrame) -> pd.DataFrame:
 def _order_events(answers: pd.DataFrame) -> np.ndarray:
     """Give the places of the rows in the order in which they were given, see `place_event`."""
     times = pd.to_datetime(answers["answered_at"], utc=True, format="ISO8601")
-    moments = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=float) * 1000
+    moments = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=float) * 10
     places = moments
     if "counter" in answers.columns:
         counters = pd.to_numeric(answers["counter"]).to_numpy(dtype=float, na_value=np.nan)

@@ -127,6 +127,11 @@ def decode_text(content: bytes, name: str) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
+        if encoding != "utf-8-sig":
+            raise ValueError(
+                f"Expected {name} as {encoding.upper()} text, as its beginning says, got bytes that are none "
+                f"({error.reason} at byte {error.start}): it was cut off or damaged. Get the file once more."
+            ) from None
         line = content[: error.start].count(b"\n") + 1
         shown = content[max(0, error.start - 20) : error.start + 20].decode("ascii", "replace")
         raise ValueError(
