@@ -74,6 +74,34 @@ process.exit(); // the channels between tabs would wait
     assert said.stdout.split() == ["m", "a", "b"]
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(("name", "asked"), [("labelling_kernel.js", 2), ("browser_kernel.js", 0)])
+def test_a_labeller_asks_anew_when_its_tab_comes_to_the_front_and_a_sheet_of_images_stays(
+    tmp_path, name, asked
+):
+    script = load_asset(name)
+    transport = re.search(
+        r"kernelTransport\(model, settings.*?\)(?=\);)", script[script.index("export default") :]
+    )[0]
+    (tmp_path / "front.mjs").write_text(
+        """const listeners = new Map(), sent = [];
+const page = { addEventListener: (name, act) => listeners.set(name, act), removeEventListener() {} };
+globalThis.window = page;
+globalThis.document = { ...page, visibilityState: "visible" };
+const model = { send: (message) => sent.push(message.kind), on() {}, off() {} };
+const settings = { storage_key: "a" };
+"""
+        + (files("visclust.widgets") / "static" / "shared.js").read_text(encoding="utf-8")
+        + f"""{transport}.listen(() => {{}});
+for (const name of ["focus", "visibilitychange"]) listeners.get(name)();
+console.log(sent.join(" "));
+process.exit();
+"""
+    )
+    said = subprocess.run(["node", tmp_path / "front.mjs"], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["ready"] * asked
+
+
 def test_each_file_of_the_folder_is_loaded_by_some_module():
     folder = files("visclust.widgets") / "static"
     whole = "\n".join(load_asset(name) for name in (*LABELLERS, *BROWSERS, *OTHERS))

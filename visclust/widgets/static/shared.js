@@ -67,9 +67,10 @@ function saveFile(name, content) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-function kernelTransport(model, settings) {
+// A view that asks anew what there is to do (`asksAnew`) hears of what other tabs of its person did.
+function kernelTransport(model, settings, { asksAnew = false } = {}) {
   const drawer = makeDrawer(`visclust:pending:${settings.storage_key}:`);
-  const channel = attempt(() => new BroadcastChannel(`visclust ${settings.storage_key}`), null);
+  const channel = asksAnew ? attempt(() => new BroadcastChannel(`visclust ${settings.storage_key}`), null) : null;
   const listInOrder = () => drawer.list().sort((one, other) => (one.place ?? 0) - (other.place ?? 0)); // not by a clock
   return {
     words: {
@@ -83,7 +84,7 @@ function kernelTransport(model, settings) {
     }),
     forget(id) {
       attempt(() => drawer.remove(id));
-      attempt(() => channel.postMessage("changed")); // other tabs of this person, each with a kernel of its own
+      attempt(() => channel?.postMessage("changed")); // other tabs of this person, each with a kernel of its own
     },
     recall: () => attempt(listInOrder, []),
     listen(receive) {
@@ -97,7 +98,7 @@ function kernelTransport(model, settings) {
         receive(copy);
       };
       const look = () => {
-        if (document.visibilityState === "visible") attempt(() => model.send({ kind: "ready" }));
+        if (asksAnew && document.visibilityState === "visible") attempt(() => model.send({ kind: "ready" }));
       };
       if (channel) channel.onmessage = () => attempt(() => model.send({ kind: "ready" }));
       window.addEventListener("focus", look); // from another browser, or another tab that was closed
