@@ -286,6 +286,27 @@ def test_a_note_on_a_cluster_is_the_latest_whatever_the_clock_says(tmp_path):
         assert one.undoable["event_id"] == "e2"
 
 
+def test_what_an_undo_takes_back_may_come_after_it(tmp_path):
+    rows = [make_row("u1", "p1", None, retracts="e1"), make_row("e1", "p1"), make_row("e2", "p2")]
+    log, path = open_answers(tmp_path), name_answer_file(tmp_path, "Ana")
+    for row in rows:  # as where a spreadsheet sorted a download that was imported then
+        append_answer(path, row)
+        log.catch_up()
+    for one in (log, open_answers(tmp_path)):
+        assert [event.event_id for event in one.state.standing] == ["e2"]
+    assert vc.current_answers(vc.read_answers(path))["event_id"].tolist() == ["e2"]
+    notes = open_notes(tmp_path / "notes")
+    for row in (
+        make_note("u2", said=None, text=None, retracts="n1"),
+        make_note("n1"),
+        make_note("n2", text="x"),
+    ):
+        append_answer(notes.path, row)
+        notes.catch_up()
+    for one in (notes, open_notes(tmp_path / "notes")):
+        assert one.undoable["event_id"] == "n2"
+
+
 def test_two_spellings_of_a_name_are_one_log_that_goes_on_with_the_first(tmp_path):
     log = open_answers(tmp_path)
     log.record(make_row("e1", "p1"))

@@ -80,8 +80,8 @@ def start(items: Iterable[str], *, revisit_skipped: bool = False) -> Labelling:
 def resume(state: Labelling, events: Iterable[Event]) -> Labelling:
     """Go on after the events that are on file, at the first unanswered item.
 
-    The events are one annotator's, in the order in which they were given. Those already seen count once;
-    those about items of another list are left alone.
+    The events are one annotator's. Those already seen count once; those about items of another list are left
+    alone. What an undo takes back may come after it, as where a spreadsheet sorted the rows of a download.
     """
     standing, seen = list(state.standing), set(state.seen)
     for event in events:
@@ -92,6 +92,7 @@ def resume(state: Labelling, events: Iterable[Event]) -> Labelling:
             standing.append(event)
         else:
             standing = [one for one in standing if one.event_id != event.retracts]
+            seen.add(event.retracts)
     return _show_first_open(replace(state, standing=_sort(standing), seen=frozenset(seen)))
 
 
@@ -128,7 +129,8 @@ def undo(state: Labelling, event: Event) -> Labelling:
     kept = tuple(one for one in state.standing if one.event_id != event.retracts)
     undone = next((one for one in state.standing if one.event_id == event.retracts), None)
     position = state.position if undone is None else state.places[undone.item_id]
-    return replace(state, standing=kept, seen=state.seen | {event.event_id}, position=position)
+    seen = state.seen | {event.event_id, event.retracts}
+    return replace(state, standing=kept, seen=seen, position=position)
 
 
 def _list_open(state: Labelling) -> list[str]:

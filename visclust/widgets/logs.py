@@ -205,6 +205,7 @@ class NoteLog:
         self._prefixes = {f"cluster:{key}" for key in keys.values()}
         self._widget_version = widget_version
         self._standing: list[Mapping[str, Any]] = []
+        self._undone: set[str] = set()  # what is taken back may come after its undo
         path, united = unite_answer_files(save_to, self.researcher)
         self._file = TailedFile(path)
         self.path, self.message = self._file.path, " ".join(filter(None, [united, self._file.message]))
@@ -244,14 +245,11 @@ class NoteLog:
     def _take(self, rows: Iterable[Mapping[str, Any]], *, afresh: bool) -> None:
         """Take in rows of the file: notes of this researcher, and undos."""
         standing = [] if afresh else list(self._standing)
-        for row in rows:
-            if not is_same_person(row["annotator"], self.researcher):
-                continue
-            if row["retracts"] is not None:
-                standing = [one for one in standing if one["event_id"] != row["retracts"]]
-            elif check_note(row["item_id"], row["answer"]):
-                standing.append(row)
-        self._standing = sorted(standing, key=place_event)
+        own = [row for row in rows if is_same_person(row["annotator"], self.researcher)]
+        undone = {row["retracts"] for row in own} | (set() if afresh else self._undone)
+        notes = [row for row in own if row["retracts"] is None and check_note(row["item_id"], row["answer"])]
+        standing = [row for row in [*standing, *notes] if row["event_id"] not in undone]
+        self._standing, self._undone = sorted(standing, key=place_event), undone
 
     def _is_here(self, item_id: str) -> bool:
         """Tell whether an item belongs to a cluster of this clustering."""
