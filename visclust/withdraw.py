@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.annotation.answer_files import rewrite_rows
+from visclust.base.cells import fold_identity
 from visclust.base.files import guard_cell, join_cells, restore_cell, write_atomically, write_json, write_text
 from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.origins import find_core
@@ -181,7 +182,7 @@ def _shows_file(media: str, path: str) -> bool:
 
 
 def _is_same_author(one: str, other: str) -> bool:
-    return one.strip().removeprefix("@").casefold() == other.strip().removeprefix("@").casefold()
+    return fold_identity(one).removeprefix("@").strip() == fold_identity(other).removeprefix("@").strip()
 
 
 def _find_posts_of_author(search: _Search) -> None:
@@ -526,7 +527,7 @@ def _remove_made_again(search: _Search) -> None:
 def _mentions(search: _Search, text: str) -> bool:
     if any(name in text for name in search.images | search.paths | search.posts | search.pairs):
         return True
-    return bool(search.author) and search.author.casefold() in text.casefold()
+    return bool(search.author) and fold_identity(search.author) in fold_identity(text)
 
 
 def _renew_digests(search: _Search) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from visclust.annotation.answers import current_answers, read_answers
+from visclust.annotation.identity import is_same_person
 from visclust.base.columns import check_clusters
 from visclust.base.provenance import digest_ids, note_run, recorded
 from visclust.base.tables import UNASSIGNED, check_table
@@ -90,6 +91,8 @@ def read_cluster_notes(
     rows = rows[rows["item_id"].str.startswith(_PREFIX)]
     known = rows["item_id"].str.split(":").str[1].isin(keys.values())
     people = sorted(rows["annotator"].unique() if researcher else rows["annotator"][known].unique())
+    if researcher is not None:
+        researcher = next((name for name in people if is_same_person(name, researcher)), researcher)
     if researcher is not None and researcher not in people:
         raise ValueError(
             f"Expected one of {', '.join(people) or 'nobody'} as researcher, got {researcher!r}: "

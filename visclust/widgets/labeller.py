@@ -68,7 +68,7 @@ class Labeller(anywidget.AnyWidget):
             widget_version=settings["widget_version"],
             revisit_skipped=revisit_skipped,
         )
-        super().__init__(settings=settings)
+        super().__init__(settings=settings | {"annotator": log.annotator})
         self._task = task
         self._log = log
         self._max_side = max_side
@@ -108,7 +108,11 @@ class Labeller(anywidget.AnyWidget):
         self._send_state(acknowledged=acknowledged, error=error)
 
     def _send_state(self, *, acknowledged: Sequence[str] = (), error: str = "") -> None:
-        """Send what the views draw."""
+        """Send what the views draw, with what another tab's kernel wrote meanwhile."""
+        try:
+            self._log.catch_up()
+        except (OSError, ValueError) as problem:  # it was said, or will be, when an answer is recorded
+            error = error or f"The file of answers cannot be read on: {type(problem).__name__}."
         state = self._log.state
         undoable = state.undoable
         self.send(
