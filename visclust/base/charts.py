@@ -98,7 +98,7 @@ def _disarm(value: Any) -> Any:
 
 
 def _disarm_table(table: pd.DataFrame) -> pd.DataFrame:
-    changed = {}
+    changed: dict[Any, pd.Series] = {}
     for name, dtype in table.dtypes.items():
         if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_datetime64_any_dtype(dtype):
             continue

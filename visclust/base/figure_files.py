@@ -276,7 +276,7 @@ def _build_page(chart: Any, title: str) -> str:
 
 @functools.cache
 def _load_vega() -> str:
-    return vl_convert.javascript_bundle(vl_version=VEGA_LITE)
+    return vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
 
 
 def _write_record(path: Path, record: dict[str, Any]) -> None:

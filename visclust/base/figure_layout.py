@@ -161,7 +161,7 @@ def _move_values(spec: dict[str, Any], *sizes: float) -> None:
     for part in [spec, *spec.get("layer", [])]:
         encoding = dict(part.get("encoding") or {})
         for channel, (before, after) in pairs.items():
-            value = (encoding.get(channel) or {}).get("value")
+            value: Any = (encoding.get(channel) or {}).get("value")
             if _is_number(value) and value > before / 2:
                 encoding[channel] = {**encoding[channel], "value": value + after - before}
         if encoding:

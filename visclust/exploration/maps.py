@@ -323,7 +323,7 @@ def _show_frames(cluster: pd.Series, frames: pd.DataFrame) -> pd.Series:
     shown = cluster.map(by_cluster.to_dict()).fillna(_NO_FRAME).mask(cluster.eq(UNASSIGNED), _UNASSIGNED)
     counts = shown[~shown.isin(_GRAYS)].value_counts().sort_index()
     counts = counts.sort_values(ascending=False, kind="stable")
-    rare = counts.index[len(_COLOURS) :] if len(counts) > len(_COLOURS) else []
+    rare = counts.index.tolist()[len(_COLOURS) :]
     return shown.mask(shown.isin(rare), _OTHER_FRAMES)
 
 
@@ -333,7 +333,8 @@ def _label_middles(table: pd.DataFrame, coloured: list[int]) -> pd.Series:
     for cluster in coloured:
         places = table.loc[table["cluster"].eq(cluster), ["x", "y"]]
         apart = ((places - places.median()) ** 2).sum(axis=1)
-        labels[apart.idxmin()] = str(cluster)
+        nearest: Any = apart.idxmin()
+        labels[nearest] = str(cluster)
     return labels
 
 

@@ -151,8 +151,8 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
         "Beside each name: images that show it, of those held out and labelled",
         f"Dots: score, lines: {describe_intervals(scores)}. Black ticks, guessing: {guesses}",
     ]
-    title = title_chart("How well features are found in held-out images", scores, subtitle=said)
-    return alt.hconcat(*panels, spacing=14, name=TOGETHER).properties(title=title)
+    heading = title_chart("How well features are found in held-out images", scores, subtitle=said)
+    return alt.hconcat(*panels, spacing=14, name=TOGETHER).properties(title=heading)
 
 
 def _mark(chart: alt.HConcatChart, text: str, table: pd.DataFrame) -> alt.HConcatChart:

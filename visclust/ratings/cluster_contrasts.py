@@ -155,8 +155,8 @@ def _rank_clusters(table: pd.DataFrame) -> pd.DataFrame:
     Of dimensions, where there are any, since each emotion would count in its dimension too.
     """
     levels = table["level"]
-    means = table[levels.eq("dimension") if levels.eq("dimension").any() else levels.notna()]
-    means = means.groupby(["group", "cluster"])["shrunk"].mean().sort_index()
+    counted = table[levels.eq("dimension") if levels.eq("dimension").any() else levels.notna()]
+    means = counted.groupby(["group", "cluster"])["shrunk"].mean().sort_index()
     ranks = means.groupby("group").rank(ascending=False, method="first").astype("int64")
     places = pd.MultiIndex.from_frame(table[["group", "cluster"]])
     return table.assign(rank=ranks.reindex(places).to_numpy())

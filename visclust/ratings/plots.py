@@ -367,7 +367,10 @@ def _draw_heads(
     high = 12 * (1 + int(shares["row"].max())) if len(shares) else 0
     deep = 13 * (1 + int(letters["row"].max())) if len(letters) else 0
     shares["y"], letters["y"] = high - 12 * shares["row"], high + deep - 13 * letters["row"]
-    pixels = {"axis": None, "scale": alt.Scale(domain=[high + deep + 9, 0], nice=False, zero=False)}
+    pixels: dict[str, Any] = {
+        "axis": None,
+        "scale": alt.Scale(domain=[high + deep + 9, 0], nice=False, zero=False),
+    }
     shown = alt.Chart(shares).transform_calculate(edge="datum.rank + 0.5")
     words = shown.mark_text(color=_RED, fontWeight="bold", baseline="bottom").encode(
         x=alt.X("edge:Q", scale=scale, axis=None),

@@ -1,5 +1,7 @@
 """Figures of the validation, drawn from the tables of the analysis functions."""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -105,7 +107,7 @@ def plot_precision_recall(
         .encode(x=x, y=y)
     )
     forms = [SHAPES[place % len(SHAPES)] for place in range(len(orders[shape]))]
-    below = {"orient": "bottom", "symbolStrokeColor": "black"}
+    below: dict[str, Any] = {"orient": "bottom", "symbolStrokeColor": "black"}
     full = [0.05, 0.9] if len(orders[fill]) > 1 else [0.7, 0.7]
     points = (
         base.mark_point(filled=True, strokeWidth=1.4, opacity=1)
@@ -146,7 +148,7 @@ def _say_winner(table: pd.DataFrame) -> str:
     if not len(won):
         return "None is the winner"
     name = won["configuration"].iloc[0]
-    by = won["criterion"].iloc[0] if "criterion" in won.columns else None
+    by = str(won["criterion"].iloc[0]) if "criterion" in won.columns else ""
     measure = {"mean_precision_recall": "the mean of precision and recall", "f1": "F1"}.get(by, by)
     return f"Circled: {name}, the winner by {measure}" if measure else f"Circled: {name}, the winner"
 
@@ -234,9 +236,7 @@ def plot_iterative_against_single(
         )
         line = alt.Chart(table.head(1)).mark_rule(strokeDash=[5, 4], color="black").encode(x="baseline:Q")
         counted = counts.loc[value]
-        told = int(counted["n_told_above"]) if "n_told_above" in counted.index else int(
-            table["side"].eq("above").sum()
-        )  # fmt: skip
+        told = counted.to_dict().get("n_told_above", int(table["side"].eq("above").sum()))
         heading = alt.TitleParams(
             str(value),
             subtitle=[
