@@ -162,9 +162,8 @@ def _rename_by_order(tensors: dict[str, Any], names: list[str], path: Path) -> d
 def build_timm(name: str, *, weights: str | os.PathLike | None = None) -> Network:
     """Build any network of timm with its published weights (cached by torch or Hugging Face, or downloaded).
 
-    A file of weights has timm's names, or those that timm's own filter translates, such as open_clip's; what a
-    file says beside the network of images, such as of texts, is left out. Image size, crop, mean and standard deviation are the model's
-    own.
+    A file of weights has timm's names, or those that timm's own filter translates, such as open_clip's, whose
+    tower of texts is left out. Image size, crop, mean and standard deviation are the model's own.
     """
     import timm
     import torch
@@ -192,7 +191,7 @@ def build_timm(name: str, *, weights: str | os.PathLike | None = None) -> Networ
 def _rename_for_timm(
     module: "torch.nn.Module", tensors: dict[str, Any], *, name: str, path: Path
 ) -> dict[str, Any]:
-    """Give tensors with the names of open_clip, or of a network's authors, those of timm, by timm's own filter.
+    """Give tensors with the names of open_clip, or of a network's authors, those of timm, by timm's filter.
 
     What the filter would stretch to another size of image stays as it is, so that the error names it.
     """
