@@ -14,7 +14,7 @@ from visclust.base.backend import to_host
 from visclust.base.damage import read_json, read_matrix
 from visclust.base.freshness import find_writer, require_fresh
 from visclust.base.origins import list_sources, register_file, register_rows
-from visclust.base.pairs import settle_pair, write_pair
+from visclust.base.pairs import hold_folder, settle_pair, write_pair
 from visclust.base.provenance import digest_ids, digest_input
 from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
@@ -147,15 +147,7 @@ def load_embedding(
     FileNotFoundError: No embedding 'toy' in nowhere: toy.npy is missing. Run the notebook that ...
     """
     matrix = _name_file(folder, name)
-    sidecar_file = settle_pair(matrix, matrix.with_suffix(".json"))
-    for path in (matrix, sidecar_file):
-        if not path.exists():
-            raise FileNotFoundError(
-                f"No embedding {name!r} in {folder}: {path.name} is missing. "
-                "Run the notebook that writes it first."
-            )
-    x = read_matrix(matrix, mmap=mmap, advice=_advise(matrix))
-    sidecar = _read_sidecar(sidecar_file)
+    x, sidecar = _read_both(matrix, mmap=mmap)
     if digest_input(x) != sidecar["digest"]:
         raise ValueError(
             f"{matrix} is not the matrix that {name}.json describes (their digests differ): one of them is "
@@ -171,6 +163,24 @@ def load_embedding(
     require_fresh(matrix, stale=stale)
     register_rows(sidecar["digest"], ids)
     return Embedding(x, ids, sidecar["provenance"])
+
+
+def _read_both(matrix: Path, *, mmap: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """Read a matrix and its sidecar, while nobody replaces them."""
+    if not matrix.parent.is_dir():
+        raise _miss(matrix.parent, matrix.stem, matrix)
+    with hold_folder(matrix.parent):
+        sidecar = settle_pair(matrix, matrix.with_suffix(".json"))
+        for path in (matrix, sidecar):
+            if not path.exists():
+                raise _miss(matrix.parent, matrix.name.removesuffix(".npy"), path)
+        return read_matrix(matrix, mmap=mmap, advice=_advise(matrix)), _read_sidecar(sidecar)
+
+
+def _miss(folder: Path, name: str, path: Path) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"No embedding {name!r} in {folder}: {path.name} is missing. Run the notebook that writes it first."
+    )
 
 
 def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
