@@ -177,6 +177,10 @@ def read_study(folder: str | os.PathLike | None = None) -> Study:
 def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except PermissionError as error:
+        raise PermissionError(
+            f"Expected to read {file}, but this user may not. Change its rights."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(
             f"Expected {file} to be TOML, but it cannot be read: {error}. Text stands in quotes; write paths "

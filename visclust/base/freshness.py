@@ -9,10 +9,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-import pyarrow.parquet as pq
-
+from visclust.base.damage import explain_damage, read_json, read_parquet, read_schema
 from visclust.base.origins import find_core, find_root, register_file, register_sources
+from visclust.base.pairs import settle_pair
 from visclust.base.provenance import digest_files, digest_input
 
 PROVENANCE_KEY = b"visclust"
@@ -83,18 +82,22 @@ def read_record(path: Path) -> dict[str, Any]:
     if path.suffix in (".npy", ".safetensors", ".csv", *FIGURES):
         beside = path.suffix in (".csv", *FIGURES)
         side = path.with_name(f"{path.name}.json") if beside else path.with_suffix(".json")
+        side = settle_pair(path, side)
         content = _once("sidecar", side, _read_sidecar) if side.exists() else {}
         return dict(content)
     return dict(_once("record", path, _read_metadata))
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    metadata = pq.read_schema(path).metadata or {}
-    return json.loads(metadata.get(PROVENANCE_KEY, b"{}"))
+    metadata = read_schema(path, advice=advise_again(path)).metadata or {}
+    with explain_damage(path, "a record of how it was made in the file", advise_again(path)):
+        record = json.loads(metadata.get(PROVENANCE_KEY, b"{}"))
+        return dict(record)
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    # A sidecar is made anew with the file that it stands beside.
+    content = read_json(path, "the sidecar of a file", "Make the file beside it again.")
     if not isinstance(content, dict):
         return {}
     if (
@@ -103,6 +106,8 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     ):
         return content
     record = content["provenance"]
+    if not isinstance(record, dict):
+        return {}
     # The digest of the matrix itself, whatever the record says.
     return {**record, "digest": content["digest"]} if "digest" in content and record else record
 
@@ -134,9 +139,15 @@ def list_digests(path: Path) -> set[str]:
 
 
 def _digest_table(path: Path) -> list[str | None]:
-    table = pd.read_parquet(path)
+    table = read_parquet(path, advice=advise_again(path))
     core = find_core(table)
     return [core.digest if core else digest_input(table)]
+
+
+def advise_again(path: str | os.PathLike) -> str:
+    """Say what makes a file of the series again."""
+    writer = find_writer(path)
+    return f"Run the notebook {writer} again, which writes it." if writer else "Make the file again."
 
 
 def find_writer(path: str | os.PathLike) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import describe_device, is_on_gpu, to_host
+from visclust.base.damage import explain_damage
 from visclust.base.origins import (
     ANSWERS,
     describe_answer_file,
@@ -386,7 +387,8 @@ def _digest_paths(name: str, value: Any) -> dict[str, str]:
         path = Path(value)
         if not path.is_file():
             return {}
-        digest = digest_files([path])
+        with explain_damage(path, "a file"):
+            digest = digest_files([path])
         register_file(path, [digest])
         return {name: digest}
     if isinstance(value, list | tuple) and not _is_named_tuple(value):

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
-from visclust.base.files import write_atomically
+from visclust.base.damage import explain_damage
+from visclust.base.files import check_writable, write_atomically
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import describe_run, digest_input, digest_text, recorded
 from visclust.base.rows import take_rows
@@ -28,7 +29,7 @@ from visclust.clustering.workspace import Workspace, open_workspace, sum_distanc
 from visclust.embedding.preparation import PREPARATIONS, prepare_rows
 
 # Raised when the algorithm changes, so that results of an older one are computed again.
-_ALGORITHM = 1
+_ALGORITHM = 2
 _PAPER_STEPS = (3, 5)
 
 
@@ -285,6 +286,8 @@ class _Runner:
         self._digest = digest_input(to_host(x))
         self._memory_budget = memory_budget
         self._cache = None if cache is None else Path(cache)
+        if self._cache is not None:
+            check_writable(self._cache)
         self._workspace: Workspace | None = None
 
     @property
@@ -297,7 +300,9 @@ class _Runner:
     def run(self, configuration: _Configuration) -> ClusteringResult:
         """Load the configuration's result where it was saved; otherwise compute and save it."""
         method, settings = configuration.method, configuration.settings
-        key = _name_configuration(self._digest, method, settings, configuration.seed)
+        key = _name_configuration(
+            self._digest, method, settings, configuration.seed, device=describe_device(self.x)
+        )
         saved = _load_configuration(self._cache, key, n=len(self.x))
         if saved is not None:
             return saved
@@ -397,9 +402,16 @@ def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[s
     }
 
 
-def _name_configuration(input_digest: str, method: str, settings: dict[str, Any], seed: int) -> str:
-    """Name a configuration by everything that its result depends on."""
-    parts = json.dumps([_ALGORITHM, input_digest, method, settings, seed], sort_keys=True)
+def _name_configuration(
+    input_digest: str, method: str, settings: dict[str, Any], seed: int, *, device: str
+) -> str:
+    """Name a configuration by everything that its result depends on.
+
+    NumPy draws the chance and adds up; a GPU adds up in another order.
+    """
+    parts = json.dumps(
+        [_ALGORITHM, np.__version__, device, input_digest, method, settings, seed], sort_keys=True
+    )
     return digest_text(parts, digits=32)
 
 
@@ -408,6 +420,7 @@ def _save_configuration(folder: Path | None, key: str, result: ClusteringResult)
     if folder is None:
         return
     record = {
+        "key": key,
         "log": json.loads(result.log.to_json(orient="split", double_precision=15)),
         "stop_reason": result.stop_reason,
         "provenance": result.provenance,
@@ -425,21 +438,25 @@ def _save_configuration(folder: Path | None, key: str, result: ClusteringResult)
 
 
 def _load_configuration(folder: Path | None, key: str, *, n: int) -> ClusteringResult | None:
-    """Load a saved result."""
-    if folder is None or not (folder / f"{key}.npz").exists():
+    """Load a saved result; None where there is none, or the file is damaged and the run is made again."""
+    if folder is None or not (path := folder / f"{key}.npz").exists():
         return None
-    with np.load(folder / f"{key}.npz", allow_pickle=False) as saved:
-        record = json.loads(saved["record"].tobytes())
-        result = ClusteringResult(
-            saved["labels"],
-            pd.DataFrame(record["log"]["data"], columns=record["log"]["columns"]),
-            saved["iterations"],
-            saved["silhouettes"],
-            record["stop_reason"],
-            record["provenance"],
-        )
-    if len(result.labels) != n:
-        raise ValueError(
-            f"Expected {n} labels in {folder / f'{key}.npz'}, got {len(result.labels)}: remove the file."
-        )
-    return result
+    try:
+        with explain_damage(path, "a saved configuration", ""), np.load(path, allow_pickle=False) as saved:
+            record = json.loads(saved["record"].tobytes())
+            if record["key"] != key:
+                raise ValueError("it holds another configuration")
+            result = ClusteringResult(
+                saved["labels"],
+                pd.DataFrame(record["log"]["data"], columns=record["log"]["columns"]),
+                saved["iterations"],
+                saved["silhouettes"],
+                record["stop_reason"],
+                record["provenance"],
+            )
+            if {len(each) for each in (result.labels, result.iterations, result.silhouettes)} != {n}:
+                raise ValueError(f"expected {n} labels, got {len(result.labels)}")
+            return result
+    except ValueError as error:
+        print(f"{error} The configuration is computed again.")
+        return None

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import to_host
-from visclust.base.files import write_atomically, write_text
-from visclust.base.freshness import require_fresh
+from visclust.base.damage import read_json, read_matrix
+from visclust.base.freshness import find_writer, require_fresh
 from visclust.base.origins import list_sources, register_file, register_rows
+from visclust.base.pairs import hold_folder, settle_pair, write_pair
 from visclust.base.provenance import digest_ids, digest_input
 from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
@@ -36,8 +37,8 @@ def save_embedding(embedding: Embedding | PreparedRows, folder: str | os.PathLik
     Returns
     -------
     pathlib.Path
-        The matrix's file. The sidecar is written last and holds the matrix's digest, so that a matrix and
-        a sidecar that do not belong together are noticed.
+        The matrix's file. Matrix and sidecar are replaced as one: whenever the writer dies, both are the old
+        ones or both the new. The sidecar holds the matrix's digest, so that others put together are noticed.
 
     Raises
     ------
@@ -84,8 +85,12 @@ def save_embedding(embedding: Embedding | PreparedRows, folder: str | os.PathLik
             "placement": embedding.placement,
             "parts": {part: _spell_array(value) for part, value in embedding.parts.items()},
         }
-    write_atomically(matrix, lambda file: np.save(file, x, allow_pickle=False))
-    write_text(matrix.with_suffix(".json"), json.dumps(sidecar, indent=1))
+    write_pair(
+        matrix,
+        lambda file: np.save(file, x, allow_pickle=False),
+        matrix.with_suffix(".json"),
+        lambda _: json.dumps(sidecar, indent=1),
+    )
     register_file(matrix, [digest])
     register_rows(digest, ids)
     return matrix
@@ -177,18 +182,11 @@ def load_embedding(
     FileNotFoundError: No embedding 'toy' in nowhere: toy.npy is missing. Run the notebook that ...
     """
     matrix = _name_file(folder, name)
-    for path in (matrix, matrix.with_suffix(".json")):
-        if not path.exists():
-            raise FileNotFoundError(
-                f"No embedding {name!r} in {folder}: {path.name} is missing. "
-                "Run the notebook that writes it first."
-            )
-    x = np.load(matrix, allow_pickle=False, mmap_mode="r" if mmap else None)
-    sidecar = _read_sidecar(folder, name)
+    x, sidecar = _read_both(matrix, mmap=mmap)
     if digest_input(x) != sidecar["digest"]:
         raise ValueError(
-            f"{matrix.name} is not the matrix that {name}.json describes (their digests differ): "
-            "embed the images again."
+            f"{matrix} is not the matrix that {name}.json describes (their digests differ): one of them is "
+            f"damaged, or another file's. {_advise(matrix)}"
         )
     ids = sidecar["image_ids"]
     if len(ids) != len(x):
@@ -203,6 +201,24 @@ def load_embedding(
         how, parts, placement = _read_preparation(sidecar, matrix.with_suffix(".json"))
         return PreparedRows(x, ids, sidecar["provenance"], how, parts, placement)
     return Embedding(x, ids, sidecar["provenance"])
+
+
+def _read_both(matrix: Path, *, mmap: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """Read a matrix and its sidecar, while nobody replaces them."""
+    if not matrix.parent.is_dir():
+        raise _miss(matrix.parent, matrix.stem, matrix)
+    with hold_folder(matrix.parent):
+        sidecar = settle_pair(matrix, matrix.with_suffix(".json"))
+        for path in (matrix, sidecar):
+            if not path.exists():
+                raise _miss(matrix.parent, matrix.name.removesuffix(".npy"), path)
+        return read_matrix(matrix, mmap=mmap, advice=_advise(matrix)), _read_sidecar(sidecar)
+
+
+def _miss(folder: Path, name: str, path: Path) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"No embedding {name!r} in {folder}: {path.name} is missing. Run the notebook that writes it first."
+    )
 
 
 def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
@@ -244,7 +260,9 @@ def list_embeddings(folder: str | os.PathLike) -> pd.DataFrame:
     """
     rows = []
     for path in sorted(Path(folder).glob("*.json")):
-        sidecar = _read_sidecar(folder, path.stem)
+        if not path.with_suffix(".npy").exists():
+            continue  # another file's
+        sidecar = _read_sidecar(settle_pair(path.with_suffix(".npy"), path))
         made = sidecar["provenance"]
         rows.append(
             {
@@ -265,13 +283,24 @@ def _name_file(folder: str | os.PathLike, name: str) -> Path:
     return Path(folder) / f"{name}.npy"
 
 
-def _read_sidecar(folder: str | os.PathLike, name: str) -> dict[str, Any]:
-    path = _name_file(folder, name).with_suffix(".json")
+def _advise(path: Path) -> str:
+    writer = find_writer(path)
+    return f"Embed the images again{f' (notebook {writer})' if writer else ''}."
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
     wanted = {"name", "shape", "dtype", "digest", "ids_digest", "provenance", "image_ids"}
-    try:
-        sidecar = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): embed the images again.") from error
+    sidecar = read_json(path, "the sidecar of an embedding", _advise(path.with_suffix(".npy")))
     if not isinstance(sidecar, dict) or not wanted <= sidecar.keys():
-        raise ValueError(f"{path} is not the sidecar of an embedding: it needs {', '.join(sorted(wanted))}.")
+        raise ValueError(
+            f"{path} is damaged, or no sidecar of an embedding: it needs {', '.join(sorted(wanted))}. "
+            f"{_advise(path.with_suffix('.npy'))}"
+        )
+    fits = isinstance(sidecar["image_ids"], list) and all(
+        isinstance(each, str) for each in sidecar["image_ids"]
+    )
+    shape = sidecar["shape"]
+    fits &= isinstance(shape, list) and len(shape) == 2 and isinstance(sidecar["provenance"], dict)
+    if not fits:
+        raise ValueError(f"{path} is damaged: ids, shape or record are none. {_advise(path)}")
     return sidecar
