@@ -14,7 +14,7 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.annotation.features import check_features
 from visclust.annotation.simulated import simulate_answers, simulate_features
-from visclust.base.provenance import recorded
+from visclust.base.provenance import carry_record, describe_run, recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
@@ -75,7 +75,7 @@ _MISSING = {
     ),
     "links": (
         "no post shows an image of this study",
-        "name posts in study.toml (posts = …); 01_build_corpus lists the media that could not be linked",
+        "name posts in study.toml (posts = …) and run 01_build_corpus, which lists what could not be linked",
     ),
     "many_pairs": (
         "too few judged pairs are in one cluster",
@@ -230,7 +230,8 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The table; with all columns of its kind and no row where there is no such file.
+        The table; with all columns of its kind and no row where there is no such file, and then with a record
+        that says so.
 
     Raises
     ------
@@ -251,7 +252,8 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
     path = study.ratings if kind == "ratings" else study.results / f"{kind}.parquet"
     if path is not None and path.exists():
         return read_table(path, kind)
-    return _make_empty(kind)
+    record = describe_run("read_results", parameters={"kind": kind}) | {"note": "It is not made yet."}
+    return carry_record(_make_empty(kind), {**record, "origins": {}, "direct": []})
 
 
 def _make_empty(kind: str) -> pd.DataFrame:

@@ -21,6 +21,7 @@ WITHOUT_RECORD = {
     "list_embeddings",
     "list_encoders",
     "list_known_groups",
+    "list_unmatched",
     "load_embedding",
     "read_results",
     "read_table",

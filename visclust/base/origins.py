@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 # Folders inside a results folder; the files in them belong to the results folder.
+NOTES = "cluster_notes"
 SUBFOLDERS = (
     "embeddings",
     "encoders",
     "answers",
     "feature_answers",
     "rating_answers",
-    "cluster_notes",
+    NOTES,
     "survey",
 )
 MATRIX = "matrix"

@@ -19,6 +19,7 @@ from visclust.images.reading import UnreadableImageError, read_image
 
 # About 30 kB each at 384 pixels: enough for an hour of labelling to go back and forth without decoding again.
 _KEPT = 512
+ZOOM_SIDE = 1600  # pixels, of one image looked at closely; a large screen
 
 _Encoded = TypeVar("_Encoded", bytes, str)
 
