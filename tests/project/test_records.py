@@ -15,6 +15,7 @@ WITHOUT_RECORD = {
     "encode_cluster_thumbnails",
     "gather_answers",  # this and the next two give people's tables, or those of the simulation, on
     "gather_feature_answers",
+    "gather_pairs",
     "gather_ratings",
     "leave_out_withdrawn",  # gives the record of the table on
     "list_embedding_values",
