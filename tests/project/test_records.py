@@ -16,12 +16,14 @@ WITHOUT_RECORD = {
     "encode_cluster_thumbnails",
     "gather_answers",  # this and the next two give people's tables, or those of the simulation, on
     "gather_feature_answers",
+    "gather_pairs",
     "gather_ratings",
     "leave_out_withdrawn",  # gives the record of the table on
     "list_embedding_values",
     "list_embeddings",
     "list_encoders",
     "list_known_groups",
+    "list_unmatched",
     "load_embedding",
     "read_results",
     "read_table",

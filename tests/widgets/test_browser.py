@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import visclust as vc
+from visclust.base.freshness import find_state, read_record
 from visclust.corpus.links import ImagePosts
 from visclust.embedding.embed import Embedding
 from visclust.exploration.notes import key_clusters
@@ -171,6 +172,26 @@ def test_names_and_frames_come_back_as_tables_and_after_a_restart(open_browser, 
     for one in (browser, open_browser()):
         assert one.names().to_numpy().tolist() == [[0, "", True, "seen twice"], [1, "birds", False, ""]]
         assert vc.check_table(one.frames(), "frames").to_numpy().tolist() == [[1, "family"]]
+
+
+def test_frames_go_back_to_the_clusters_and_to_the_file_in_which_they_were_ticked(
+    open_browser, corpus, tmp_path
+):
+    folder = tmp_path / "cluster_notes"
+    browser = open_browser(save_to=folder)
+    say(browser, corpus, "e1", 1, "frame:family", "yes")
+    assert set(browser.frames().attrs["provenance"]["origins"]) == {"clusters", "answers"}
+    read = vc.read_cluster_notes(folder, corpus[0]).frames
+    assert read.attrs["provenance"]["origins"]["answers"]
+    path = vc.save_table(browser.frames(), tmp_path / "frames.parquet", "frames")
+    (file,) = folder.glob("*.jsonl")
+    assert find_state(path).status == "fresh"
+    assert list(read_record(path)["sources"]) == [f"cluster_notes/{file.name}"]
+    (folder / "ben.jsonl").write_text("")  # another's notes are no update of these
+    assert find_state(path).status == "fresh"
+    with file.open("a") as more:
+        more.write(file.read_text().splitlines()[0].replace('"e1"', '"e9"') + "\n")
+    assert find_state(path).status == "update available"
 
 
 def test_undo_takes_back_the_latest_and_what_stood_before_stands_again(open_browser, corpus):

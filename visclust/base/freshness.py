@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from visclust.base.damage import explain_damage, read_json, read_parquet, read_schema
-from visclust.base.origins import find_core, find_root, register_file, register_sources
+from visclust.base.origins import NOTES, find_core, find_root, register_file, register_sources
 from visclust.base.pairs import settle_pair
 from visclust.base.provenance import digest_files, digest_input
 
@@ -189,6 +189,8 @@ def find_state(
         elif not set(digests) <= list_digests(source):
             changed.append(name)
     for folder, names in folders.items():
+        if folder.name == NOTES:  # a table holds one person's notes: another's are no update of it
+            continue
         new = (each for each in sorted(folder.glob("*.jsonl")) if each.name not in names)
         grown += [f"{folder.name}/{each.name}" for each in new]
     changed = [name for name in changed if not _is_made_up_for(root, name, record, changed)]

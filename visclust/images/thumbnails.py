@@ -25,6 +25,7 @@ from visclust.images.reading import UnreadableImageError, read_image
 
 # About 30 kB each at 384 pixels: enough for an hour of labelling to go back and forth without decoding again.
 _KEPT = 512
+ZOOM_SIDE = 1600  # pixels, of one image looked at closely; a large screen
 
 # Pixels of 0.7 points; a single picture need not fill a page.
 _LARGEST_SIDE = 110.0

@@ -20,6 +20,7 @@ from visclust.validation.scores import (
     predict_same,
     read_weights,
 )
+from visclust.validation.waves import explain_waves, join_reasons
 
 
 class CountedGrid(NamedTuple):
@@ -117,6 +118,8 @@ def compare_configurations(
     table = compare_counted(
         counted, reference=reference, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
     )
+    waves = explain_waves(gold, weights)
+    table["reason"] = [join_reasons([reason, waves]) for reason in table["reason"]]
     return mark_simulated(join_settings(table, settings), gold)
 
 

@@ -15,7 +15,7 @@ import traitlets
 
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.base.checks import check_whole_number
-from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
+from visclust.images.thumbnails import ZOOM_SIDE, encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
 from visclust.widgets.logs import AnswerLog, record_or_explain
@@ -29,8 +29,6 @@ from visclust.widgets.tasks import (
     pair_task,
     rating_task,
 )
-
-_ZOOM_SIDE = 1600  # pixels; a large screen
 
 
 class Labeller(anywidget.AnyWidget):
@@ -138,7 +136,7 @@ class Labeller(anywidget.AnyWidget):
     def _send_zoom(self, item_id: str, side: int) -> None:
         """Send one image large."""
         images = self._task.items.get(item_id, ())
-        jpeg = self._encode(images[side], _ZOOM_SIDE) if 0 <= side < len(images) else None
+        jpeg = self._encode(images[side], ZOOM_SIDE) if 0 <= side < len(images) else None
         if jpeg is not None:
             self.send({"kind": "zoom", "item_id": item_id, "side": side}, [jpeg])
 
