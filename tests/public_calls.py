@@ -60,6 +60,11 @@ def _paint_one() -> dict[str, Any]:
     return {"images": images, "encoder": colour_encoder()}
 
 
+def _cluster_few() -> dict[str, Any]:
+    x = np.repeat(np.eye(3, dtype="float32"), 4, axis=0) + np.linspace(0, 0.1, 12, dtype="float32")[:, None]
+    return {"clusters": vc.cluster_once(x, n_clusters=3), "x": x, "progress": False}
+
+
 def _save_toy() -> dict[str, Any]:
     vc.save_embedding(Embedding(np.eye(3, dtype="float32"), ["a", "b", "c"], {}), Path("saved"), name="toy")
     return {"folder": Path("saved"), "name": "toy"}
@@ -70,6 +75,7 @@ _OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
     "embed_images": _paint_one,
     "read_table": _save_links,
     "load_embedding": _save_toy,
+    "diagnose_clusters": _cluster_few,
     "project_map": lambda: {"x": np.eye(6, dtype="float32"), "n_neighbors": 3, "progress": False},
     "finetune": lambda: {
         "images": pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": ["ok"]}),

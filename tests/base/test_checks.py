@@ -22,6 +22,10 @@ from visclust.base.checks import (
 )
 
 
+class Result(NamedTuple):
+    table: pd.DataFrame
+
+
 @checked
 def take(
     *,
@@ -38,14 +42,11 @@ def take(
     groups: Mapping[str, Sequence[int]] | None = None,
     score: Callable[[int], int] | None = None,
     timezone: str = "UTC",
+    result: pd.DataFrame | Result | None = None,
     anything: Any = None,
 ):
     """Give back what arrived."""
     return dict(locals())
-
-
-class Result(NamedTuple):
-    table: pd.DataFrame
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,7 @@ def test_what_is_plain_already_arrives_as_the_same_object():
         "groups": {"a": [1]},
     }.items():
         assert take(**{name: value})[name] is value
+    assert take(result=Result(pd.DataFrame()))["result"].table.empty
     assert take(scale=range(2, 9))["scale"] == range(2, 9)
 
 
@@ -102,6 +104,11 @@ def test_what_is_plain_already_arrives_as_the_same_object():
         ({"path": b"a"}, ValueError, "path to be a path .* or None, got b'a'"),
         ({"path": ""}, ValueError, "path to be a path that names a file or folder, got ''"),
         ({"table": [1]}, TypeError, r"table to be a pandas DataFrame or None, got list \[1\]"),
+        (
+            {"table": pd.DataFrame([[1, 2]], columns=["a", "a"])},
+            ValueError,
+            "each column once.*got 'a' twice",
+        ),
         ({"table": Result(pd.DataFrame())}, TypeError, "got a Result: give one of its tables, table"),
         ({"groups": {"a": "b"}}, ValueError, "groups to be a mapping from a text to a list"),
         ({"score": 3}, ValueError, "score to be a function or None, got 3"),

@@ -192,7 +192,7 @@ def test_a_seed_of_numpy_is_taken_by_all_that_draw(name, parameter):
     with elsewhere():
         call = catch_call(name)
         for seed in (np.int64(3), np.uint8(3), np.array(3)):
-            call.run(**{parameter: np.array([seed]) if parameter == "seeds" else seed})
+            call.run(**{parameter: np.array([seed, 4]) if parameter == "seeds" else seed})
 
 
 def test_the_walk_knows_a_raw_error_from_one_of_ours():

@@ -26,6 +26,7 @@ import pandas as pd
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_read_signature = functools.cache(inspect.signature)
 _LARGEST = 2**31 - 1  # what any count of images, resamples or pixels stays below
 # fmt: off
 _AT_LEAST_ONE = (
@@ -59,8 +60,8 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "point_size": (0, math.inf, False),
     "prior_size": (0, math.inf, False),
 }
-# All other texts are names or words, and none of these is empty.
-_MAY_BE_EMPTY = ("colours", "construct", "question", "text", "title")
+# All other texts are names, words or paths, and none of these is empty. ("file" of a notebook that has none.)
+_MAY_BE_EMPTY = ("colours", "construct", "file", "question", "text", "title")
 _ZONES = ("timezone", "time_zone")
 _MOST_GONE_THROUGH = 1_000_000  # values of a generator, which may have no end
 _SHOWN = 60  # characters of a value that are shown
@@ -69,8 +70,12 @@ _SHOWN = 60  # characters of a value that are shown
 class _WrongError(Exception):
     """What a value should have been, on the way to the words for the whole argument."""
 
-    def __init__(self, expected: str, got: str = "", *, kind: type[Exception] = ValueError) -> None:
+    def __init__(
+        self, expected: str, got: str = "", *, kind: type[Exception] = ValueError, of_kind: bool | None = None
+    ) -> None:
         self.expected, self.got, self.kind = expected, got, kind
+        # Whether it was of the kind that was wanted, but for something in it.
+        self.of_kind = bool(got) if of_kind is None else of_kind
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -79,19 +84,24 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     Whole numbers, numbers, truth values and texts of NumPy become plain ones, and what can be gone through
     once, such as a generator, a tuple. `recorded` does the same.
     """
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError:
-            return function(*args, **kwargs)  # which says by its own name what is wrong
-        settle_arguments(function, bound)
-        return function(*bound.args, **bound.kwargs)
+        args, kwargs = settle_call(function, args, kwargs)
+        return function(*args, **kwargs)
 
     run.checks_arguments = True  # type: ignore[attr-defined]
     return run
+
+
+def settle_call(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Check the arguments of a call as `checked` does, and give the plain form of them."""
+    try:
+        bound = _read_signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return args, kwargs  # the function itself says by its own name what is wrong
+    settle_arguments(function, bound)
+    return bound.args, bound.kwargs
 
 
 def settle_arguments(function: Callable[..., Any], bound: inspect.BoundArguments) -> None:
@@ -253,14 +263,15 @@ def _take_one_of(name: str, value: Any, options: tuple[Any, ...]) -> Any:
         try:
             return _take(name, value, option)
         except _WrongError as wrong:
-            if wrong.got:  # it was of this kind, but for something in it
+            if wrong.of_kind:
                 raise
             wrongs.append(wrong)
     said = dict.fromkeys(each.expected for each in wrongs if each.expected != "None")
     if value is not None and type(None) in options:
         said["None"] = None
     kind = TypeError if any(each.kind is TypeError for each in wrongs) else ValueError
-    raise _WrongError(" or ".join(said), kind=kind)
+    got = next((each.got for each in wrongs if each.got), "")
+    raise _WrongError(" or ".join(said), got, kind=kind, of_kind=False)
 
 
 def _take_truth(_: str, value: Any) -> bool:
@@ -334,11 +345,11 @@ def _is_writable(text: str) -> bool:
     return "\0" not in text
 
 
-def _take_path(_: str, value: Any) -> Any:
+def _take_path(name: str, value: Any) -> Any:
     if not isinstance(value, str | os.PathLike):
         raise _WrongError("a path (a text or a pathlib.Path)")
     text = os.fspath(value)
-    if not isinstance(text, str) or not text.strip() or not _is_writable(text):
+    if not isinstance(text, str) or not _is_writable(text) or not (text.strip() or name in _MAY_BE_EMPTY):
         raise _WrongError("a path that names a file or folder", f"{text!r}")
     return str(value) if isinstance(value, np.str_) else value
 
@@ -358,7 +369,8 @@ def _take_instance(value: Any, wanted: type) -> Any:
         return _take_mapping("", value, ())
     if issubclass(wanted, pd.DataFrame | pd.Series):
         if not isinstance(value, wanted):
-            raise _WrongError(f"a pandas {wanted.__name__}", _name_tables(value), kind=TypeError)
+            said = _name_tables(value)
+            raise _WrongError(f"a pandas {wanted.__name__}", said, kind=TypeError, of_kind=False)
         columns = getattr(value, "columns", pd.Index([]))
         if isinstance(columns, pd.MultiIndex):
             raise _WrongError("a pandas DataFrame with one row of column names", f"{columns.nlevels} rows")

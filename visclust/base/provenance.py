@@ -19,6 +19,7 @@ import pandas as pd
 
 from visclust.base.backend import describe_device, is_on_gpu, to_host
 from visclust.base.checks import checked, settle_arguments
+from visclust.base.damage import explain_damage
 from visclust.base.origins import (
     ANSWERS,
     describe_answer_file,
@@ -367,7 +368,10 @@ def _is_data(value: Any) -> bool:
 
 
 def is_embedding(value: Any) -> bool:
-    """Tell an embedding, a matrix with the ids of its rows, without knowing its class."""
+    """Tell an embedding, a matrix with the ids of its rows, without knowing its class.
+
+    The ids are None for rows that were prepared from a bare matrix of unknown images.
+    """
     return _is_named_tuple(value) and {"x", "image_ids"} <= set(value._fields)
 
 
@@ -389,7 +393,8 @@ def _digest_paths(name: str, value: Any) -> dict[str, str]:
         path = Path(value)
         if not path.is_file():
             return {}
-        digest = digest_files([path])
+        with explain_damage(path, "a file"):
+            digest = digest_files([path])
         register_file(path, [digest])
         return {name: digest}
     if isinstance(value, list | tuple) and not _is_named_tuple(value):
@@ -411,7 +416,7 @@ def _stamp(result: Any, record: dict[str, Any]) -> Any:
     if "provenance" in fields and not brought:
         record["result"] = {name: digest_input(value) for name, value in fields.items() if _is_data(value)}
         fields["provenance"] = Record(record)
-        if is_embedding(result):
+        if is_embedding(result) and result.image_ids is not None:
             register_rows(record["result"]["x"], result.image_ids)
     known = own if brought else record
     for name, value in fields.items():

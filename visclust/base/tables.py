@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.base.checks import check_choice, checked
-from visclust.base.files import format_csv, write_atomically, write_json, write_text
-from visclust.base.freshness import PROVENANCE_KEY, read_record, require_fresh
+from visclust.base.damage import read_parquet
+from visclust.base.files import format_csv, write_atomically
+from visclust.base.freshness import PROVENANCE_KEY, advise_again, read_record, require_fresh
 from visclust.base.origins import list_sources, register_file
+from visclust.base.pairs import write_pair
 from visclust.base.places import find_places, keep_places
 from visclust.base.provenance import Record, describe_saved, digest_input
 from visclust.base.withdrawals import refuse_withdrawn
@@ -155,17 +157,12 @@ _TYPE_WORDS = {
 }
 
 
-class Aside(pd.DataFrame):
-    """A table kept in the ``attrs`` of another one: compared as a whole, and shared instead of copied.
+class Aside(list):
+    """Rows, as dictionaries of plain values, kept in the ``attrs`` of a table: shared instead of copied.
 
-    pandas compares the attrs of tables that it joins, and copies them at every step; a plain table in them
-    stops the one with an error and makes the other slow.
+    pandas writes the attrs of a table into its files as JSON, which a table in them stops with an error; and
+    it copies them with every column that is taken, which many rows make slow.
     """
-
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]
-        return isinstance(other, pd.DataFrame) and self.equals(other)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __deepcopy__(self, memo: Any = None) -> "Aside":
         return self
@@ -327,7 +324,7 @@ def save_table(
     record["sources"] = list_sources(path, record["origins"])
     text = json.dumps({"kind": kind, **record}).encode()
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), PROVENANCE_KEY: text})
-    saved = write_atomically(path, lambda file: pq.write_table(arrow, file))
+    saved = write_atomically(path, lambda file: pq.write_table(arrow, file, write_page_checksum=True))
     names = ("result", "result_before_saving", "core")
     register_file(saved, [record[name] for name in names if record.get(name)])
     return saved
@@ -357,8 +354,7 @@ def save_csv(
     Returns
     -------
     pathlib.Path
-        The file, in UTF-8 with the mark by which spreadsheets know it. Both files are written in one step
-        each, the record first.
+        The file, in UTF-8 with the mark by which spreadsheets know it. File and record are replaced as one.
 
     Examples
     --------
@@ -376,8 +372,12 @@ def save_csv(
     record["sources"] = list_sources(path, record["origins"])
     columns = [_list_cells(table.iloc[:, place]) for place in range(table.shape[1])]
     text = format_csv(list(table.columns), zip(*columns, strict=True), ending="\n")
-    write_json(_name_sidecar(path), record)
-    return write_text(path, text, encoding="utf-8-sig")
+    return write_pair(
+        path,
+        lambda file: file.write(text.encode("utf-8-sig", "replace")),
+        _name_sidecar(path),
+        lambda _: json.dumps(record, indent=1, ensure_ascii=False),
+    )
 
 
 def _list_cells(column: pd.Series) -> list[Any]:
@@ -430,7 +430,7 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     StaleError
         If it was made from a file that has been made anew since; names both, and the notebooks to run.
     ValueError
-        If the table is not of its kind.
+        If the table is not of its kind, or the file is damaged.
 
     Examples
     --------
@@ -443,7 +443,7 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
-    table = check_table(find_places(pd.read_parquet(path), path), kind)
+    table = check_table(find_places(read_parquet(path, advice=advise_again(path)), path), kind)
     require_fresh(path, stale=stale)
     record = read_provenance(path)
     record.pop("kind", None)
