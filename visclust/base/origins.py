@@ -16,6 +16,7 @@ SUBFOLDERS = (
     "answers",
     "feature_answers",
     "rating_answers",
+    "rating_trial",
     NOTES,
     "survey",
 )
