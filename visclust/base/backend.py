@@ -190,20 +190,3 @@ def to_host(x: Any) -> np.ndarray:
     array([1, 2])
     """
     return x.get() if is_on_gpu(x) else np.asarray(x)
-
-
-def check_embedding(x: Any) -> None:
-    """Check that an embedding is a finite float matrix with a row."""
-    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
-        raise TypeError(f"Expected an array of shape (n, d), got {type(x).__name__}. Use numpy.asarray.")
-    if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f'Expected dtype float32 or float64, got {x.dtype}. Use x.astype("float32").')
-    if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"Expected shape (n, d) with at least one row and column, got {x.shape}.")
-    xp = get_namespace(x)
-    bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
-    if len(bad):
-        raise ValueError(
-            f"Expected finite numbers, but {len(bad)} of {len(x)} rows holds NaN or infinity "
-            f"(the first is row {int(bad[0])}): embed those images again or leave them out."
-        )

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.arrays import take_labels, take_rows
+from visclust.base.backend import get_namespace, is_on_gpu, to_host
 from visclust.base.columns import check_clusters
+from visclust.base.distances import center_rows, count_distinct
 from visclust.base.origins import find_row_ids
 from visclust.base.provenance import add_inputs, carry_record, recorded
 from visclust.base.tables import UNASSIGNED, check_table
-from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.kmeans import find_nearest, fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
 from visclust.images.index import select_usable
 
@@ -74,7 +76,7 @@ def cluster_once(
     True
     """
     started = time.perf_counter()
-    check_embedding(x)
+    x = take_rows(x)
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got n_clusters={n_clusters}.")
     fit = fit_kmeans(x, n_clusters, seed=seed, n_init=n_init)
@@ -96,6 +98,8 @@ def cluster_once(
         }
     )
     reason = "one k-means" if found == n_clusters else f"one k-means; only {found} distinct images"
+    if found < n_clusters and not is_on_gpu(x) and count_distinct(x) > found:
+        reason = f"one k-means; {n_clusters - found} of {n_clusters} clusters kept no image"
     return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, {})
 
 
@@ -184,10 +188,8 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     >>> assign_nearest(np.array([[0.0], [9.0], [1.0]]), np.array([4, 7, -1])).tolist()
     [4, 7, 4]
     """
-    check_embedding(x)
-    labels = to_host(labels)
-    if len(labels) != len(x):
-        raise ValueError(f"Expected a label for each of the {len(x)} rows, got {len(labels)}.")
+    x = take_rows(x)
+    labels = take_labels(labels, n=len(x))
     left = np.flatnonzero(labels == UNASSIGNED)
     clusters = np.unique(labels[labels != UNASSIGNED])
     if not len(clusters):
@@ -195,11 +197,10 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     if not len(left):
         return labels.copy()
     xp = get_namespace(x)
-    x = x - x.mean(axis=0)
-    centers = xp.stack([x[xp.asarray(labels == cluster)].mean(axis=0) for cluster in clusters])
-    squares = (centers * centers).sum(axis=1) - 2 * (x[xp.asarray(left)] @ centers.T)
+    rows = center_rows(x).astype(xp.float64)
+    centers = xp.stack([rows[xp.asarray(labels == cluster)].mean(axis=0) for cluster in clusters])
     full = labels.copy()
-    full[left] = clusters[to_host(squares.argmin(axis=1))]
+    full[left] = clusters[to_host(find_nearest(rows[xp.asarray(left)], centers))]
     return full
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
+from visclust.base.arrays import take_rows
+from visclust.base.backend import describe_device, get_namespace, to_host
 from visclust.base.damage import explain_damage
 from visclust.base.files import check_writable, write_atomically
 from visclust.base.progress import WorkBar
@@ -122,6 +123,7 @@ def grid_search(
         for step in step_sizes
         for threshold in similarity_thresholds
     ]
+    embeddings = {name: take_rows(x, name=f"embeddings.{name}") for name, x in embeddings.items()}
     _check_grid(embeddings, grid, seeds, baselines)
     per_run = len(grid) * (2 if matched_baselines else 1) + len(step_sizes) + len(baselines)
     finished: list[tuple[_Configuration, ClusteringResult]] = []
@@ -156,7 +158,6 @@ def _check_grid(
         raise ValueError("Expected at least one embedding, step size, similarity threshold and seed.")
     lengths = {}
     for name, x in embeddings.items():
-        check_embedding(x)
         lengths[name] = len(x)
     if len(set(lengths.values())) > 1:
         raise ValueError(f"Expected embeddings of the same images, got different numbers of rows: {lengths}.")

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.arrays import take_rows
+from visclust.base.backend import get_namespace, to_host
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
@@ -136,7 +137,7 @@ def cluster_iteratively(
     >>> sorted(pd.Series(result.labels).value_counts().tolist())
     [10, 10, 10]
     """
-    check_embedding(x)
+    x = take_rows(x)
     settings = IterativeSettings(
         step_size,
         sample_size,

@@ -13,7 +13,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
+from visclust.base.arrays import rescale, take_rows
+from visclust.base.backend import is_on_gpu, project_by_cuml, to_host
 from visclust.base.charts import COLOURS
 from visclust.base.columns import check_clusters
 from visclust.base.compiled import keep_compiled
@@ -95,7 +96,7 @@ def project_map(
     if is_embedding(x):
         image_ids = x.image_ids if image_ids is None else image_ids
         x = match_rows(x, pd.DataFrame({"image_id": list(image_ids)}), what="image_ids")
-    check_embedding(x)
+    x = rescale(take_rows(x))
     n = len(x)
     if (
         isinstance(n_neighbors, bool)
