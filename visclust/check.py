@@ -10,9 +10,24 @@ import pandas as pd
 from visclust.base.freshness import WRITERS, find_state, find_writer, list_files, list_notebooks, read_record
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
-_FOLDER_KINDS = {"embeddings": "embedding", "encoders": "encoder"}
+_FOLDER_KINDS = {
+    "embeddings": "embedding",
+    "prepared": "prepared rows",
+    "encoders": "encoder",
+    "figures": "figure",
+}
 # Written only where there are no answers of people, and not missed where there are.
 _OPTIONAL = "simulated_ratings.parquet"
+# What a notebook that has run may still lack for a file: what to do before it is run again.
+_NEEDS = {
+    "labels.parquet": "name features in study.toml and label images",
+    "encoders/*.safetensors": "label each feature present and absent in five images or more",
+    "embeddings/finetuned*.npy": "label each feature present and absent in five images or more",
+    "configuration_scores.parquet": "label pairs in 05_label_pairs",
+    "frame_effects*.csv": "name posts, frames and ideology in study.toml, and tick frames",
+    "assignment.parquet": "name who rates the images (respondents_file)",
+    "group_contrasts.parquet": "name the ratings of two groups or more in study.toml",
+}
 
 
 def check_study(folder: str | os.PathLike) -> pd.DataFrame:
@@ -63,7 +78,9 @@ def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     rows = [_describe_file(root, path) for path in files]
     names = [row["name"] for row in rows]
     for name, writer in WRITERS.items():
-        if name != _OPTIONAL and not any(fnmatch(each, name) for each in names):
+        # A figure that is missing is one that there was nothing to draw for.
+        optional = name == _OPTIONAL or name.startswith("figures/")
+        if not optional and not any(fnmatch(each, name) for each in names):
             rows.append(_describe_missing(name, writer))
     order = {name: place for place, name in enumerate(WRITERS)}
     rows.sort(
@@ -100,7 +117,8 @@ def _describe_file(root: Path, path: Path) -> dict[str, Any]:
 
 def _describe_missing(name: str, writer: str) -> dict[str, Any]:
     kind = _FOLDER_KINDS.get(Path(name).parent.name, "")
-    return {"name": name, "kind": kind, **_empty("missing", "it has not been made yet", writer)}
+    why = f"it has not been made yet: first {_NEEDS[name]}" if name in _NEEDS else "it has not been made yet"
+    return {"name": name, "kind": kind, **_empty("missing", why, writer)}
 
 
 def _empty(status: str, why: str, again: str) -> dict[str, str]:
@@ -118,7 +136,8 @@ def _name_makers(record: dict[str, Any]) -> str:
 def tell_study(state: pd.DataFrame) -> str:
     """Tell the state of a study, as `check_study` gives it, in lines for a terminal, and what comes next.
 
-    Next are the notebooks of what is stale; where nothing is, that of the first file that is missing.
+    Next are the notebooks of what is stale; where nothing is, that of the first file that is missing. Files
+    that wait for something of the researcher, such as labels, are listed with that.
     """
     width = max((len(name) for name in state["name"]), default=0)
     lines = []
@@ -131,15 +150,30 @@ def tell_study(state: pd.DataFrame) -> str:
         lines.append(f"{row['status']:<17} {row['name']:<{width}}  {made}".rstrip())
         if row["why"] and row["status"] != "missing":
             lines.append(f"{'':<17} {row['why']}")
+    missing = state[state["status"].eq("missing")]
+    last_run = max((_find_notebook(name) for name in state["name"].drop(missing.index)), default="")
+    # The last notebook writes nothing before there are ratings, so that nothing tells whether it has run.
+    last_run = list(WRITERS.values())[-1] if last_run.startswith("08") else last_run
+    waits = missing["name"].isin(_NEEDS) & missing["next"].le(last_run)
     wanted = state[state["status"].eq("stale")]
     if wanted.empty:
-        wanted = state[state["status"].eq("missing")].head(1)
+        wanted = missing[~waits].head(1)
+    if waits.any():
+        lines += ["", "Notebooks that have run and will show more, once you"]
+        rows = missing[waits].drop_duplicates("next").to_dict("records")
+        lines += [f"  {_NEEDS[row['name']]}: {row['next']}" for row in rows]
     notebooks = sorted(set(wanted["next"]) - {""})
     if notebooks:
         lines += ["", f"Next: {', '.join(notebooks)}."]
+    elif waits.any():
+        lines += ["", "Nothing is stale."]
     else:
         lines += ["", "Nothing is stale, and nothing is missing."]
     return "\n".join(lines)
+
+
+def _find_notebook(name: str) -> str:
+    return next((writer for pattern, writer in WRITERS.items() if fnmatch(name, pattern)), "")
 
 
 def _spell_time(made_at: str) -> str:

@@ -172,7 +172,8 @@ class _Kernel:
         if self._client.kc is not None:
             self._client.kc.stop_channels()
         if self._client.km is not None and self._client.km.has_kernel:
-            run_sync(self._client.km.shutdown_kernel)()
+            shutdown: Any = self._client.km.shutdown_kernel  # a coroutine here, whatever its annotation says
+            run_sync(shutdown)()
 
 
 def _execute(path: Path, copy: Path, kernel: _Kernel, given: Sequence[Mapping[str, Any]] = ()) -> str:

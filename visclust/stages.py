@@ -14,11 +14,13 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.annotation.features import check_features
 from visclust.annotation.simulated import simulate_answers, simulate_features
-from visclust.base.provenance import recorded
+from visclust.base.provenance import carry_record, describe_run, recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
+from visclust.images.index import select_usable
 from visclust.study import Study
+from visclust.validation.waves import WAVE, keep_answered_pairs
 
 if TYPE_CHECKING:
     from visclust.ratings.simulation import RatingModel
@@ -75,7 +77,7 @@ _MISSING = {
     ),
     "links": (
         "no post shows an image of this study",
-        "name posts in study.toml (posts = …); 01_build_corpus lists the media that could not be linked",
+        "name posts in study.toml (posts = …) and run 01_build_corpus, which lists what could not be linked",
     ),
     "many_pairs": (
         "too few judged pairs are in one cluster",
@@ -230,7 +232,8 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The table; with all columns of its kind and no row where there is no such file.
+        The table; with all columns of its kind and no row where there is no such file, and then with a record
+        that says so.
 
     Raises
     ------
@@ -251,7 +254,8 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
     path = study.ratings if kind == "ratings" else study.results / f"{kind}.parquet"
     if path is not None and path.exists():
         return read_table(path, kind)
-    return _make_empty(kind)
+    record = describe_run("read_results", parameters={"kind": kind}) | {"note": "It is not made yet."}
+    return carry_record(_make_empty(kind), {**record, "origins": {}, "direct": []})
 
 
 def _make_empty(kind: str) -> pd.DataFrame:
@@ -293,6 +297,57 @@ def list_known_groups(study: Study, clusters: pd.DataFrame) -> pd.DataFrame:
     if study.is_example:
         return load_example().groups
     return clusters[["image_id", "cluster"]].rename(columns={"cluster": "group"})
+
+
+def gather_pairs(study: Study, drawn: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Gather the pairs to judge: those drawn now, and of earlier draws those that people have answered.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; its pairs table and its ``answers`` are read.
+    drawn : DataFrame
+        The pairs drawn now, as `sample_pairs` gives them.
+    images : DataFrame
+        The images table.
+
+    Returns
+    -------
+    DataFrame
+        A pairs table, see `keep_answered_pairs`; a line says where it holds several draws.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> drawn = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "stratum": ["random"],
+    ...                       "inclusion_probability": [0.5]})
+    >>> gather_pairs(study, drawn, pd.DataFrame({"image_id": ["a", "b"]}))["pair_id"].tolist()
+    ['p']
+    """
+    earlier, answers = read_results(study, "pairs"), current_answers(_read_people(study, "answers"))
+    usable = images[images["status"].ne("unreadable")] if "status" in images.columns else images
+    pairs = keep_answered_pairs(drawn, earlier, answers, images=usable)
+    there = set(usable["image_id"])
+    gone = earlier["pair_id"].isin(answers["item_id"]) & ~(
+        earlier["image_a"].isin(there) & earlier["image_b"].isin(there)
+    )
+    if gone.any():
+        print(_wrap(f"{gone.sum():,} answered pairs show an image that is not there any more; not used."))
+    if WAVE in pairs.columns:
+        last = pairs[WAVE].max()
+        again = int(pairs.loc[pairs[WAVE].eq(last), "pair_id"].isin(answers["item_id"]).sum())
+        n_before, n_last = int(pairs[WAVE].lt(last).sum()), int(pairs[WAVE].eq(last).sum())
+        said = (
+            f"{n_before:,} pairs answered in earlier draws stay; wave {last}, the last draw, has {n_last:,}"
+        )
+        rest = (
+            f"Raw scores use all pairs; weighted ones rest on wave {last} alone, once all of it is answered."
+        )
+        print(_wrap(f"{said}, of which {again:,} are answered. {rest}"))
+    return pairs
 
 
 def gather_answers(
@@ -546,6 +601,49 @@ def gather_ideology(study: Study, users: pd.DataFrame, *, seed: int = 0) -> pd.D
     scores = (pull + np.random.default_rng(seed).normal(size=len(share))).rename("ideology").reset_index()
     print(f"SIMULATED ideology: it rises with the use of {' and falls with that of '.join(most_used)}.")
     return scores.sample(frac=0.9, random_state=seed).reset_index(drop=True).assign(**{MARK: True})
+
+
+@recorded
+def gather_copies(study: Study, images: pd.DataFrame) -> pd.DataFrame:
+    """Gather which image stands for each one: a picture for its near copies, unless they stand apart.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; its entry ``near_copies`` is "follow" or "apart".
+    images : DataFrame
+        The images table.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, representative``, a row per usable image, for `leave_out_copies` and `add_copies`; from
+        the ``duplicates.parquet`` of the study. Where there is none, or near copies stand apart, each image
+        stands for itself.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok"})
+    >>> gather_copies(study, images)["representative"].tolist()
+    ['a']
+    """
+    ids = select_usable(images)["image_id"]
+    duplicates = read_results(study, "duplicates")
+    stands_for = duplicates.drop_duplicates("image_id").set_index("image_id")["representative"]
+    own = ids.isin(stands_for.index[stands_for.isin(ids)])
+    picture = ids.map(stands_for).astype("object").where(own, ids)
+    if n_copies := int(picture.ne(ids).sum()):
+        if study.near_copies == "apart":
+            print(f"{n_copies:,} near copies count as images of their own, as study.toml says.")
+        else:
+            print(f"{n_copies:,} near copies follow their pictures (near_copies in study.toml).")
+    if study.near_copies == "apart":
+        picture = ids
+    return pd.DataFrame({"image_id": ids.to_numpy(), "representative": picture.to_numpy()}).astype(ids.dtype)
 
 
 @recorded

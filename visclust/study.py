@@ -17,6 +17,10 @@ VARIABLE = "VISCLUST_STUDY"
 
 _PLACES = ("images", "posts", "media_folder", "accounts", "ideology", "ratings")
 _QUESTION = "Do these two images belong together?"
+_NEAR_COPIES = {
+    "follow": "follow the picture that stands for them",
+    "apart": "count as images of their own",
+}
 _CONSTRUCT = "The two images show the same kind of thing."
 
 
@@ -40,7 +44,11 @@ class Study:
     construct, question : str
         What annotators are asked about pairs of images.
     features, frames, annotators : tuple of str
+    adjudicator : str
+        Who decides, in `visclust annotate`, about pairs on which the annotators disagree; empty for nobody.
     encoder : str
+    near_copies : {"follow", "apart"}
+        Whether near copies follow the picture that stands for them, or count as images of their own.
     items : dict
         The items to rate, by dimension; ``scale`` is the lowest and highest rating.
     group_column : str
@@ -64,7 +72,9 @@ class Study:
     features: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
+    adjudicator: str = ""
     encoder: str = "resnet18"
+    near_copies: str = "follow"
     items: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(EMOTIONS))
     scale: tuple[int, int] = (1, 10)
     group_column: str = "group"
@@ -87,7 +97,10 @@ class Study:
         lines += [f"  {name:<13} {self._describe_place(getattr(self, name))}" for name in _PLACES]
         lists = ("features", "frames", "annotators", "groups")
         lines += [f"  {name:<13} {', '.join(getattr(self, name)) or 'none named'}" for name in lists]
+        if self.adjudicator:
+            lines.append(f"  {'adjudicator':<13} {self.adjudicator}")
         lines.append(f"  {'encoder':<13} {self.encoder}")
+        lines.append(f"  {'near copies':<13} {_NEAR_COPIES[self.near_copies]}")
         if self.simulate:
             lines.append("  Where people's answers are missing they are simulated, and marked so.")
         return "\n".join(lines)
@@ -212,6 +225,11 @@ def _build(file: Path, given: dict[str, Any]) -> Study:
                 f"Expected {expected} in the entry {name} of {file}, got {value!r}.{detail}"
             ) from None
     folder = file.parent
+    if entries.get("adjudicator", "").casefold() in map(str.casefold, entries.get("annotators", ())):
+        raise ValueError(
+            f"Expected in the entry adjudicator of {file} somebody who is no annotator, got "
+            f"{entries['adjudicator']!r}: who judged all pairs cannot decide between the others unseen."
+        )
     entries.setdefault("name", folder.name)
     if entries.pop("example", False):
         if "images" in entries or "posts" in entries:
@@ -232,6 +250,12 @@ def _build(file: Path, given: dict[str, Any]) -> Study:
 def _text(_name: str, value: Any, _folder: Path) -> str:
     if not isinstance(value, str) or not value.strip():
         raise TypeError
+    return value
+
+
+def _copies(_name: str, value: Any, _folder: Path) -> str:
+    if value not in _NEAR_COPIES:
+        raise ValueError
     return value
 
 
@@ -309,6 +333,8 @@ _ENTRIES: dict[str, tuple[str, Callable[[str, Any, Path], Any]]] = {
     "features": ('a list of names, such as ["flags", "crowd"],', _names),
     "frames": ('a list of names, such as ["protest", "family"],', _names),
     "annotators": ('a list of names, such as ["ana", "ben"],', _names),
+    "adjudicator": ("a name that is no annotator's", _text),
+    "near_copies": ('"follow" or "apart"', _copies),
     "encoder": ("the name of an encoder", _text),
     "items": ('lists of items by dimension, such as {anger = ["angry", "bitter"]},', _items),
     "scale": ("the lowest and the highest rating, such as [1, 10],", _scale),

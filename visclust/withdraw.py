@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.annotation.answer_files import rewrite_rows
+from visclust.base.cells import fold_identity
 from visclust.base.damage import read_arrow, read_matrix, read_parquet, read_schema
 from visclust.base.files import guard_cell, join_cells, restore_cell, write_atomically, write_json, write_text
 from visclust.base.freshness import PROVENANCE_KEY
@@ -157,7 +158,7 @@ def list_unreachable(study: Study, paths: list[str]) -> list[str]:
         for path in sorted(study.results.rglob("*"))
         if path.is_file()
         and path.suffix.lower() not in _CHANGES
-        and not {*_CACHES, "pictures"} & set(path.parts)
+        and not {*_CACHES, "pictures", "figures"} & set(path.parts)
         and path.suffix != ".safetensors"
         and not (path.suffix == ".npy" and path.with_suffix(".json").exists())
     ]
@@ -183,7 +184,7 @@ def _shows_file(media: str, path: str) -> bool:
 
 
 def _is_same_author(one: str, other: str) -> bool:
-    return one.strip().removeprefix("@").casefold() == other.strip().removeprefix("@").casefold()
+    return fold_identity(one).removeprefix("@").strip() == fold_identity(other).removeprefix("@").strip()
 
 
 def _find_posts_of_author(search: _Search) -> None:
@@ -516,14 +517,14 @@ def _change_notebook(search: _Search, path: Path) -> None:
 
 
 def _remove_made_again(search: _Search) -> None:
-    """Delete the pictures of a run, its page, and caches whose files name no image."""
+    """Delete the pictures of a run, its page, the figures, and caches whose files name no image."""
     results = search.study.results
     page = results / "index.html"
     if page.exists():
         search.note(page, "deleted, since its pictures may show it")
         if not search.dry_run:
             page.unlink()
-    for folder in ("pictures", *_CACHES):
+    for folder in ("pictures", "figures", *_CACHES):
         files = [path for path in (results / folder).rglob("*") if path.is_file()]
         if files:
             search.note(results / folder, f"{_number(len(files), 'file')} deleted, which a run makes again")
@@ -534,7 +535,7 @@ def _remove_made_again(search: _Search) -> None:
 def _mentions(search: _Search, text: str) -> bool:
     if any(name in text for name in search.images | search.paths | search.posts | search.pairs):
         return True
-    return bool(search.author) and search.author.casefold() in text.casefold()
+    return bool(search.author) and fold_identity(search.author) in fold_identity(text)
 
 
 def _renew_digests(search: _Search) -> None:

@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 import visclust as vc
-from visclust.base.arrays import find_scale, take_labels, take_rows
+from visclust.base.arrays import find_scale, take_labels, take_matrix
 from visclust.base.distances import center_rows
 from visclust.embedding.embed import Embedding
 
@@ -109,12 +109,12 @@ def test_other_rows_are_refused_in_the_same_words_everywhere(use, case):
 @pytest.mark.parametrize("dtype", [np.float16, np.int8, np.uint8, np.int64, np.uint64])
 def test_small_numbers_and_whole_ones_are_exact(dtype):
     x = np.arange(12).reshape(4, 3).astype(dtype)
-    assert take_rows(x).tolist() == x.tolist()
-    assert take_rows(x).dtype in (np.float32, np.float64)
+    assert take_matrix(x).tolist() == x.tolist()
+    assert take_matrix(x).dtype in (np.float32, np.float64)
 
 
 def test_bfloat16_of_torch_is_taken():
-    assert take_rows(torch.ones(2, 2, dtype=torch.bfloat16)).dtype == np.float32
+    assert take_matrix(torch.ones(2, 2, dtype=torch.bfloat16)).dtype == np.float32
 
 
 @pytest.mark.parametrize("exponent", [-1000, -600, -166, -100, -31, 31, 100, 166, 600, 1000])

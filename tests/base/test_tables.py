@@ -147,12 +147,18 @@ def test_the_page_documents_every_table_and_column():
         assert documented == list(columns), kind
 
 
-def test_tables_kept_beside_a_table_neither_warn_nor_get_lost_when_it_is_saved(tmp_path, make_images):
+def test_what_a_table_carries_is_plain_so_that_pandas_saves_it_too(tmp_path, make_images):
     posts = pd.DataFrame({"post_id": ["p"], "media": [["a.jpg", "gone.jpg"]]})
     found = vc.link_posts(posts, make_images("a"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read = read_table(save_table(found, tmp_path / "links.parquet", "posts_images"), "posts_images")
         vc.save_csv(found, tmp_path / "links.csv")
-    assert found.attrs["unmatched"]["media"].tolist() == ["gone.jpg"]
+        found.to_parquet(tmp_path / "by_pandas.parquet")
+    assert vc.list_unmatched(found)["media"].tolist() == ["gone.jpg"]
+    assert vc.list_unmatched(pd.read_parquet(tmp_path / "by_pandas.parquet"))["media"].tolist() == [
+        "gone.jpg"
+    ]
     assert read["image_id"].tolist() == ["a"]
+    with pytest.raises(ValueError, match="Call link_posts again"):
+        vc.list_unmatched(read)

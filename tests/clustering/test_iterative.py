@@ -211,7 +211,7 @@ def test_the_bar_ends_full_though_images_stay_unassigned(blobs, monkeypatch):
     finish = WorkBar.finish
     monkeypatch.setattr(WorkBar, "finish", lambda bar: (finish(bar), bars.append((bar.n, bar.total))))
     noise = np.random.default_rng(0).normal(size=(30, 8), scale=9).astype("float32")
-    with pytest.warns(UserWarning, match="threshold"):
+    with pytest.warns(UserWarning, match="Cluster 0 holds 48 of 70 images"):
         result = cluster(np.concatenate([blobs([20, 20])[0], noise]), similarity_threshold=0.5)
     assigned = int((result.labels >= 0).sum())
     assert 0 < assigned < 70

@@ -18,7 +18,7 @@ def test_posts_are_linked_many_to_many_through_copies(make_images):
     )
     links = vc.link_posts(posts, images, folder="folder")
     assert links.to_numpy().tolist() == [["p", "a"], ["p", "b"], ["q", "a"], ["t", "a"]]
-    assert len(links.attrs["unmatched"]) == 0
+    assert len(vc.list_unmatched(links)) == 0
 
 
 def test_media_that_cannot_be_linked_are_listed(make_images):
@@ -27,7 +27,7 @@ def test_media_that_cannot_be_linked_are_listed(make_images):
     posts = pd.DataFrame({"post_id": ["p"], "media": [["a.jpg", "./b.jpg", "gone.jpg"]]})
     links = vc.link_posts(posts, images)
     assert links["image_id"].tolist() == ["a"]
-    assert links.attrs["unmatched"].to_numpy().tolist() == [
+    assert vc.list_unmatched(links).to_numpy().tolist() == [
         ["p", "./b.jpg", "truncated"],
         ["p", "gone.jpg", "no such file in the images table"],
     ]
@@ -40,7 +40,7 @@ def test_links_of_two_waves_are_joined_whatever_could_not_be_linked(make_images)
     ]
     assert pd.concat(waves)["post_id"].tolist() == ["p", "q"]
     assert waves[0].merge(waves[1], on="image_id").shape == (1, 3)
-    assert pd.concat([waves[0], waves[0]]).attrs["unmatched"]["media"].tolist() == ["1.jpg"]
+    assert vc.list_unmatched(pd.concat([waves[0], waves[0]]))["media"].tolist() == ["1.jpg"]
     assert waves[0].assign(more=1).attrs["unmatched"] is waves[0].attrs["unmatched"]
 
 
@@ -93,7 +93,7 @@ def link_addresses(make_images, paths, *addresses):
     images["path"] = paths
     posts = pd.DataFrame({"post_id": [str(n) for n in range(len(addresses))], "media": list(addresses)})
     links = vc.link_posts(posts, images)
-    return links.to_numpy().tolist(), links.attrs["unmatched"]
+    return links.to_numpy().tolist(), vc.list_unmatched(links)
 
 
 FILMS = ["https://i.example/vi/A/hqdefault.jpg", "https://i.example/vi/B/hqdefault.jpg"]

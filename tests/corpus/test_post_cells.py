@@ -116,6 +116,10 @@ def test_nothing_in_a_cell_is_run():
     ("cell", "expected"),
     [
         ("a, b.jpg", ["a, b.jpg"]),
+        ("2021/smoke; fire, ash.jpg", ["2021/smoke; fire, ash.jpg"]),
+        ("a.jpg;smoke;fire.jpg;b.jpg", ["a.jpg", "smoke;fire.jpg", "b.jpg"]),
+        ("ABC;DEF", ["ABC", "DEF"]),
+        ("notes.txt;a.jpg", ["notes.txt", "a.jpg"]),
         ("a.jpg|b.jpg;c.jpg", ["a.jpg", "b.jpg", "c.jpg"]),
         ("https://x.org/a.jpg,https://x.org/b.jpg", ["https://x.org/a.jpg", "https://x.org/b.jpg"]),
         ([{"preview_image_url": "t.jpg"}], ["t.jpg"]),

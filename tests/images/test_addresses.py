@@ -60,7 +60,7 @@ def test_addresses_of_posts_are_linked_to_files_in_any_folder():
     )
     links = vc.link_posts(posts, make(["2018/ABC.jpg", "2018/DEF.png"], ids="ab"))
     assert links.to_numpy().tolist() == [["p", "a"], ["q", "a"], ["q", "b"]]
-    assert links.attrs["unmatched"].to_numpy().tolist() == [
+    assert vc.list_unmatched(links).to_numpy().tolist() == [
         ["r", "https://pbs.twimg.com/media/gone.jpg", "no file called gone.jpg in the images table"]
     ]
 
@@ -101,5 +101,5 @@ def test_an_unreadable_file_gives_its_own_reason():
     images = make(["a.jpg", "b.jpg"])
     images.loc[0, ["status", "reason"]] = ["unreadable", "empty: the file has 0 bytes"]
     posts = pd.DataFrame({"post_id": ["p"], "media": [["https://x.org/a.jpg", "b.jpg"]]})
-    unmatched = vc.link_posts(posts, images).attrs["unmatched"]
+    unmatched = vc.list_unmatched(vc.link_posts(posts, images))
     assert unmatched["reason"].tolist() == ["empty: the file has 0 bytes"]

@@ -193,3 +193,9 @@ def test_the_table_of_writers_is_what_the_notebooks_say_that_they_write(notebook
 def test_the_cache_of_hashes_is_no_file_of_the_study(folder):
     pd.DataFrame({"a": [1]}).to_parquet(folder / "hashes.parquet")
     assert "hashes.parquet" not in vc.check_study(folder)["name"].tolist()
+
+
+def test_what_waits_for_the_researcher_is_listed_with_what_to_do_and_not_as_next(folder):
+    said = tell_study(vc.check_study(folder))
+    assert "  name features in study.toml and label images: 03_fine_tune" in said
+    assert said.endswith("Next: 01_build_corpus.")  # the posts, which it always writes

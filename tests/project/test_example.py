@@ -130,7 +130,7 @@ def test_the_media_of_every_post_exist_and_link_to_images(example):
     for path in example.posts["media"].explode().dropna().unique():
         assert (example.folder / path).is_file(), path
     links = link_posts(example.posts, example.images, folder=example.folder)
-    assert links.attrs["unmatched"].empty
+    assert visclust.list_unmatched(links).empty
     assert set(links["image_id"]) == set(example.groups["image_id"])
     assert links["post_id"].duplicated().any(), "some posts show several images"
     assert links["image_id"].duplicated().any(), "some images are shown by several posts"

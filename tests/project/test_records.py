@@ -1,6 +1,7 @@
 """Who makes the record of a run: every public function that gives tables, and what folders they read."""
 
 import inspect
+from typing import get_args
 
 import visclust as vc
 from visclust.annotation.answer_files import append_answer, name_answer_file
@@ -15,12 +16,14 @@ WITHOUT_RECORD = {
     "encode_cluster_thumbnails",
     "gather_answers",  # this and the next two give people's tables, or those of the simulation, on
     "gather_feature_answers",
+    "gather_pairs",
     "gather_ratings",
     "leave_out_withdrawn",  # gives the record of the table on
     "list_embedding_values",
     "list_embeddings",
     "list_encoders",
     "list_known_groups",
+    "list_unmatched",
     "load_embedding",
     "read_results",
     "read_table",
@@ -34,7 +37,9 @@ WITHOUT_RECORD = {
 
 def gives_tables(function):
     made = inspect.signature(function).return_annotation
-    fields = getattr(made, "__annotations__", {}) if hasattr(made, "_fields") else {"": made}
+    fields = {"": made}
+    for each in get_args(made) or [made]:
+        fields |= getattr(each, "__annotations__", {}) if hasattr(each, "_fields") else {}
     return any("DataFrame" in str(field) or "ndarray" in str(field) for field in fields.values())
 
 

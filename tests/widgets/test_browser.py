@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import visclust as vc
+from visclust.base.freshness import find_state, read_record
 from visclust.corpus.links import ImagePosts
 from visclust.embedding.embed import Embedding
 from visclust.exploration.notes import key_clusters
@@ -173,6 +174,26 @@ def test_names_and_frames_come_back_as_tables_and_after_a_restart(open_browser, 
         assert vc.check_table(one.frames(), "frames").to_numpy().tolist() == [[1, "family"]]
 
 
+def test_frames_go_back_to_the_clusters_and_to_the_file_in_which_they_were_ticked(
+    open_browser, corpus, tmp_path
+):
+    folder = tmp_path / "cluster_notes"
+    browser = open_browser(save_to=folder)
+    say(browser, corpus, "e1", 1, "frame:family", "yes")
+    assert set(browser.frames().attrs["provenance"]["origins"]) == {"clusters", "answers"}
+    read = vc.read_cluster_notes(folder, corpus[0]).frames
+    assert read.attrs["provenance"]["origins"]["answers"]
+    path = vc.save_table(browser.frames(), tmp_path / "frames.parquet", "frames")
+    (file,) = folder.glob("*.jsonl")
+    assert find_state(path).status == "fresh"
+    assert list(read_record(path)["sources"]) == [f"cluster_notes/{file.name}"]
+    (folder / "ben.jsonl").write_text("")  # another's notes are no update of these
+    assert find_state(path).status == "fresh"
+    with file.open("a") as more:
+        more.write(file.read_text().splitlines()[0].replace('"e1"', '"e9"') + "\n")
+    assert find_state(path).status == "update available"
+
+
 def test_undo_takes_back_the_latest_and_what_stood_before_stands_again(open_browser, corpus):
     browser = open_browser()
     say(browser, corpus, "e1", 1, "name", "written", "birds")
@@ -233,11 +254,10 @@ def test_an_edited_file_keeps_the_note_in_the_browser_and_what_was_read_before_s
     browser = open_browser()
     say(browser, corpus, "e1", 1, "name", "written", "birds")
     browser.notes_file.write_text('{"event_id": 3}\n' * 40)
-    with pytest.warns(UserWarning, match="cut off"):  # reading goes on in the middle of the new first line
-        reply = say(browser, corpus, "e2", 1, "name", "written", "bees")
-        assert "Not saved, but kept" in reply["error"]
-        assert reply["acknowledged"] == []
-        sorted_reply = tell(browser, "sort", by="name")[-1]
+    reply = say(browser, corpus, "e2", 1, "name", "written", "bees")
+    assert "Not saved, but kept" in reply["error"]
+    assert reply["acknowledged"] == []
+    sorted_reply = tell(browser, "sort", by="name")[-1]
     assert "The notes cannot be read" in sorted_reply["error"]
     assert sorted_reply["parts"]["rows"][0][0] == 1
 

@@ -16,7 +16,7 @@ _LARGEST_WHOLE = 2**53
 _SMALLEST, _LARGEST = 2.0**-30, 2.0**30
 
 
-def take_rows(x: Any, *, name: str = "x") -> Any:
+def take_matrix(x: Any, *, name: str = "x") -> Any:
     """Give an embedding's rows as a finite matrix (n, d) of float32 or float64, on the device they are on.
 
     Taken are an `Embedding`, arrays of NumPy and CuPy, lists of lists, DataFrames of numbers and torch

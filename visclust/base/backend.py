@@ -50,8 +50,8 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
 
     Parameters
     ----------
-    x : array_like, shape (n, d)
-        NumPy or CuPy array.
+    x : array_like, shape (n, d), or Embedding
+        NumPy or CuPy array, or an embedding, of which the matrix is moved.
     device : {"auto", "cpu", "gpu"}, default "auto"
         "gpu" without a GPU is an error; "auto" takes a GPU where there is one, and
         otherwise says once that there is none.
@@ -59,7 +59,8 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
     Returns
     -------
     ndarray
-        CuPy array on the GPU, or NumPy array; the same object where it is there already.
+        CuPy array on the GPU, or NumPy array; the same object where it is there already. Of an embedding the
+        embedding, with its matrix there.
 
     Raises
     ------
@@ -73,6 +74,8 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
     >>> to_device(np.zeros((2, 2), dtype="float32"), device="cpu").dtype
     dtype('float32')
     """
+    if {"x", "image_ids"} <= set(getattr(x, "_fields", ())):
+        return x._replace(x=to_device(x.x, device=device))
     announcement = "No GPU is used: {reason} Working on the CPU."
     if not decide_on_gpu(device, explain_gpu, announcement=announcement):
         return to_host(x)
@@ -155,14 +158,23 @@ def score_by_cuml(x: Any, codes: Any) -> Any:
     return cupy.asarray(scores)
 
 
-def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> Any:
-    """Lay rows out in two dimensions by cuML's UMAP."""
+def lay_out_by_cuml(
+    x: Any, *, n_components: int, n_neighbors: int, min_dist: float, metric: str, seed: int
+) -> Any:
+    """Lay rows out in a few dimensions by cuML's UMAP."""
     if not is_on_gpu(x) or importlib.util.find_spec("cuml") is None:
-        raise RuntimeError("A map by cuML needs a CuPy array and cuML: give to_host(x) to map on the CPU.")
+        raise RuntimeError("UMAP by cuML needs a CuPy array and cuML: give to_host(x) to work on the CPU.")
     import cupy
     from cuml.manifold import UMAP
 
-    model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, output_type="cupy")
+    model = UMAP(
+        n_components=n_components,
+        n_neighbors=n_neighbors,
+        min_dist=min_dist,
+        metric=metric,
+        random_state=seed,
+        output_type="cupy",
+    )
     return cupy.asarray(model.fit_transform(cupy.ascontiguousarray(x, dtype=cupy.float32)))
 
 

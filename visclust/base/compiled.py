@@ -1,6 +1,7 @@
 """What is compiled of umap-learn is kept on disk, so that not every process compiles it again."""
 
 from contextlib import suppress
+from typing import Any
 
 _PARTS = (
     "smooth_knn_dist",
@@ -21,6 +22,6 @@ def keep_compiled() -> None:
     except ImportError:
         return
     for name in _PARTS:
-        part = getattr(umap_, name, None) or getattr(layouts, name, None)
+        part: Any = getattr(umap_, name, None) or getattr(layouts, name, None)
         with suppress(AttributeError, RuntimeError, OSError):
             part.enable_caching()

@@ -1,5 +1,7 @@
 """Write files so that a reader never sees half of one, and cells that no spreadsheet runs as a formula."""
 
+import hashlib
+import io
 import json
 import math
 import os
@@ -15,12 +17,18 @@ import pandas as pd
 from visclust.base.parts import hold_file, name_part, sweep_parts
 
 # A spreadsheet runs text as a formula that begins so, whatever spaces, quotation marks and unseen signs stand
-# before, and in full-width signs too; the apostrophe is guarded itself, so that guarding can be undone.
-_BEFORE_FORMULA = (
-    r"[\x00-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
-    r"\"'`\xb4\u2018-\u201f\xab\xbb\u2039\u203a\uff02\uff07]*"
+# before, and in full-width signs too; the apostrophe is guarded itself, so that guarding can be undone. Where
+# the semicolon parts cells, as in much of Europe, quotation marks within a line do not hold: a cell may begin
+# inside the text.
+_UNSEEN = (
+    r"\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
+    r"\"'`\xb4\u2018-\u201f\xab\xbb\u2039\u203a\uff02\uff07"
 )
-_FORMULA = re.compile(rf"[\t\r\n']|{_BEFORE_FORMULA}[=+\-@\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]")
+_SIGN = r"[=+\-@\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]"
+_FORMULA = re.compile(rf"[\t\r\n']|[\x00-\x20{_UNSEEN}]*{_SIGN}")
+_INNER = rf"'|[\x00-\x08\x0b\x0c\x0e-\x20{_UNSEEN}]*{_SIGN}"
+_INNER_FORMULA = re.compile(rf"([;\t\r\n])(?={_INNER})")
+_GUARDED_INSIDE = re.compile(rf"([;\t\r\n])'(?={_INNER})")
 _QUOTED = re.compile(r'[",;\t\r\n]|^ | \Z')
 
 
@@ -114,6 +122,14 @@ def refuse_folder(path: Path) -> None:
         raise IsADirectoryError(f"Expected to write a file at {path}, but a folder is there. Move it away.")
 
 
+def write_checked_array(path: str | os.PathLike, x: np.ndarray) -> Path:
+    """Write an array in NumPy's format in one step, with its digest: for `read_checked_array`."""
+    buffer = io.BytesIO()
+    np.save(buffer, x, allow_pickle=False)
+    content = buffer.getvalue()
+    return write_atomically(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
+
+
 def write_text(path: str | os.PathLike, text: str, *, encoding: str = "utf-8") -> Path:
     """Write a text in one step; half a character, as broken posts hold them, becomes a question mark."""
     return write_atomically(path, lambda file: file.write(text.encode(encoding, "replace")))
@@ -165,12 +181,14 @@ def _format_cell(value: object) -> str:
 
 def guard_cell(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    inside = _INNER_FORMULA.sub(r"\1'", text)
+    return f"'{inside}" if _FORMULA.match(text) else inside
 
 
 def restore_cell(text: str) -> str:
-    """Take away the apostrophe that `guard_cell` put there."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+    """Take away the apostrophes that `guard_cell` put there."""
+    whole = text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+    return _GUARDED_INSIDE.sub(r"\1", whole)
 
 
 def flush_folder(folder: Path) -> None:

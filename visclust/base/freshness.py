@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from visclust.base.damage import explain_damage, read_json, read_parquet, read_schema
-from visclust.base.origins import find_core, find_root, register_file, register_sources
+from visclust.base.origins import NOTES, find_core, find_root, register_file, register_sources
 from visclust.base.pairs import settle_pair
 from visclust.base.provenance import digest_files, digest_input
 
 PROVENANCE_KEY = b"visclust"
+# Endings of the files that `save_figure` writes, with the record beside them.
+FIGURES = (".png", ".svg", ".pdf", ".html")
 
 # Which notebook writes which file of a results folder, in the order in which they are run. A test holds it to
 # what the notebooks say of themselves.
@@ -23,24 +25,35 @@ WRITERS = {
     "posts.parquet": "01_build_corpus",
     "posts_images.parquet": "01_build_corpus",
     "duplicates.parquet": "01_build_corpus",
+    "figures/01_*": "01_build_corpus",
     "embeddings/pretrained.npy": "02_embed_images",
+    "figures/02_*": "02_embed_images",
+    "feature_images.parquet": "03_fine_tune",
     "labels.parquet": "03_fine_tune",
     "encoders/*.safetensors": "03_fine_tune",
     "embeddings/finetuned*.npy": "03_fine_tune",
+    "figures/03_*": "03_fine_tune",
+    "prepared/*.npy": "04_cluster_images",
     "clusters.parquet": "04_cluster_images",
     "clustering_log.parquet": "04_cluster_images",
+    "figures/04_*": "04_cluster_images",
     "pairs.parquet": "05_label_pairs",
     "gold.parquet": "05_label_pairs",
+    "figures/05_*": "05_label_pairs",
     "grid.parquet": "06_grid_search",
     "configuration_scores.parquet": "06_grid_search",
+    "figures/06_*": "06_grid_search",
     "cluster_descriptions.csv": "07_explore_clusters",
     "frames.parquet": "07_explore_clusters",
     "clusters_consensus.parquet": "07_explore_clusters",
     "frame_effects*.csv": "07_explore_clusters",
+    "figures/07_*": "07_explore_clusters",
     "sample.parquet": "08_sample_and_survey",
     "assignment.parquet": "08_sample_and_survey",
+    "figures/08_*": "08_sample_and_survey",
     "simulated_ratings.parquet": "09_emotions_and_partisanship",
     "group_contrasts.parquet": "09_emotions_and_partisanship",
+    "figures/09_*": "09_emotions_and_partisanship",
 }
 
 
@@ -66,8 +79,9 @@ class FileState(NamedTuple):
 
 def read_record(path: Path) -> dict[str, Any]:
     """Read the record of a saved file; nothing where it has none. A file is read once until it changes."""
-    if path.suffix in (".npy", ".safetensors", ".csv"):
-        side = path.with_name(f"{path.name}.json") if path.suffix == ".csv" else path.with_suffix(".json")
+    if path.suffix in (".npy", ".safetensors", ".csv", *FIGURES):
+        beside = path.suffix in (".csv", *FIGURES)
+        side = path.with_name(f"{path.name}.json") if beside else path.with_suffix(".json")
         side = settle_pair(path, side)
         content = _once("sidecar", side, _read_sidecar) if side.exists() else {}
         return dict(content)
@@ -86,7 +100,10 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     content = read_json(path, "the sidecar of a file", "Make the file beside it again.")
     if not isinstance(content, dict):
         return {}
-    if path.name.endswith(".csv.json") or "provenance" not in content:
+    if (
+        path.name.endswith((".csv.json", *(f"{each}.json" for each in FIGURES)))
+        or "provenance" not in content
+    ):
         return content
     record = content["provenance"]
     if not isinstance(record, dict):
@@ -116,7 +133,7 @@ def list_digests(path: Path) -> set[str]:
     found += [record.get(name) for name in ("result_before_saving", "core", "digest")]
     if not any(found) and path.suffix == ".parquet":
         found = _once("digests", path, _digest_table)
-    if path.suffix in (".csv", ".safetensors") or not any(found):
+    if path.suffix in (".csv", ".safetensors", *FIGURES) or not any(found):
         found.append(_once("bytes", path, lambda file: digest_files([file])))
     return {each for each in found if each}
 
@@ -172,6 +189,8 @@ def find_state(
         elif not set(digests) <= list_digests(source):
             changed.append(name)
     for folder, names in folders.items():
+        if folder.name == NOTES:  # a table holds one person's notes: another's are no update of it
+            continue
         new = (each for each in sorted(folder.glob("*.jsonl")) if each.name not in names)
         grown += [f"{folder.name}/{each.name}" for each in new]
     changed = [name for name in changed if not _is_made_up_for(root, name, record, changed)]
@@ -203,7 +222,7 @@ def _is_made_up_for(root: Path, name: str, record: Mapping[str, Any], changed: C
 
 
 def _is_result(path: Path) -> bool:
-    return path.suffix in (".parquet", ".csv", ".npy", ".safetensors")
+    return path.suffix in (".parquet", ".csv", ".npy", ".safetensors", *FIGURES)
 
 
 def _compare_answers(path: Path, described: str) -> str:
@@ -317,7 +336,9 @@ def list_files(folder: str | os.PathLike) -> Iterable[Path]:
         *(file for file in folder.glob("*.parquet") if file.name not in _CACHES),
         *folder.glob("*.csv"),
         *folder.glob("embeddings/*.npy"),
+        *folder.glob("prepared/*.npy"),
         *folder.glob("encoders/*.safetensors"),
+        *(file for file in folder.glob("figures/*") if file.suffix in FIGURES),
     ]
     order = {path: place for place, path in enumerate(WRITERS)}
 

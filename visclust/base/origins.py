@@ -9,20 +9,27 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 # Folders inside a results folder; the files in them belong to the results folder.
+NOTES = "cluster_notes"
 SUBFOLDERS = (
     "embeddings",
+    "prepared",
     "encoders",
     "answers",
     "feature_answers",
     "rating_answers",
-    "cluster_notes",
+    NOTES,
     "survey",
+    "figures",
 )
 MATRIX = "matrix"
 ANSWERS = "answers"
 # What stays right whatever becomes of its inputs. People's judgements of pairs hold for any clustering, and
 # the chance of each pair was that of the draft it was drawn from; an encoder can embed later images.
-_LASTING: dict[str, tuple[str, ...] | None] = {"sample_pairs": None, "finetune": ("images",)}
+_LASTING: dict[str, tuple[str, ...] | None] = {
+    "sample_pairs": None,
+    "keep_answered_pairs": None,
+    "finetune": ("images",),
+}
 
 
 class Core(NamedTuple):

@@ -362,7 +362,10 @@ def _is_data(value: Any) -> bool:
 
 
 def is_embedding(value: Any) -> bool:
-    """Tell an embedding, a matrix with the ids of its rows, without knowing its class."""
+    """Tell an embedding, a matrix with the ids of its rows, without knowing its class.
+
+    The ids are None for rows that were prepared from a bare matrix of unknown images.
+    """
     return _is_named_tuple(value) and {"x", "image_ids"} <= set(value._fields)
 
 
@@ -407,7 +410,7 @@ def _stamp(result: Any, record: dict[str, Any]) -> Any:
     if "provenance" in fields and not brought:
         record["result"] = {name: digest_input(value) for name, value in fields.items() if _is_data(value)}
         fields["provenance"] = Record(record)
-        if is_embedding(result):
+        if is_embedding(result) and result.image_ids is not None:
             register_rows(record["result"]["x"], result.image_ids)
     known = own if brought else record
     for name, value in fields.items():

@@ -156,17 +156,12 @@ _TYPE_WORDS = {
 }
 
 
-class Aside(pd.DataFrame):
-    """A table kept in the ``attrs`` of another one: compared as a whole, and shared instead of copied.
+class Aside(list):
+    """Rows, as dictionaries of plain values, kept in the ``attrs`` of a table: shared instead of copied.
 
-    pandas compares the attrs of tables that it joins, and copies them at every step; a plain table in them
-    stops the one with an error and makes the other slow.
+    pandas writes the attrs of a table into its files as JSON, which a table in them stops with an error; and
+    it copies them with every column that is taken, which many rows make slow.
     """
-
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]
-        return isinstance(other, pd.DataFrame) and self.equals(other)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __deepcopy__(self, memo: Any = None) -> "Aside":
         return self

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from visclust.base.cells import fold_identity
 from visclust.base.damage import explain_damage
 from visclust.base.files import write_cells
 from visclust.base.places import find_study_folder
@@ -156,7 +157,7 @@ def find_withdrawn(kind: str, names: Iterable[str], withdrawn: Iterable[tuple[st
 
 
 def _digest(kind: str, name: str, salt: str) -> str:
-    # Authors are written with and without their @, and in either case.
-    plain = name.strip().removeprefix("@").casefold() if kind == "author" else name
+    # Authors are written with and without their @.
+    plain = fold_identity(name).removeprefix("@").strip() if kind == "author" else name
     text = f"{kind}:{plain}".encode("utf-8", "surrogatepass")
     return hmac.new(bytes.fromhex(salt), text, hashlib.sha256).hexdigest()

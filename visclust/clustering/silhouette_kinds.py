@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.base.arrays import take_labels, take_rows
+from visclust.base.arrays import take_labels, take_matrix
 from visclust.base.backend import get_namespace, is_on_gpu, to_host
 from visclust.base.distances import (
     center_rows,
@@ -76,7 +76,7 @@ def score_clusters(
     >>> score_clusters(x, np.array([0, 0, 1, 1]))["silhouette"].round(3).tolist()
     [0.9, 0.9]
     """
-    x = take_rows(x)
+    x = take_matrix(x)
     used, codes = np.unique(take_labels(labels, n=len(x)), return_inverse=True)
     if not 2 <= len(used) <= len(x) - 1:
         raise ValueError(

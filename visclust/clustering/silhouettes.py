@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.base.arrays import rescale, take_labels, take_rows
+from visclust.base.arrays import rescale, take_labels, take_matrix
 from visclust.base.backend import get_namespace, score_by_cuml
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 
@@ -48,7 +48,7 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engin
     >>> silhouette_samples(x, np.array([0, 0, 1, 1])).round(3).tolist()
     [0.905, 0.895, 0.895, 0.905]
     """
-    x = take_rows(x)
+    x = take_matrix(x)
     xp = get_namespace(x)
     used, codes = np.unique(take_labels(labels, n=len(x)), return_inverse=True)
     if not 2 <= len(used) <= len(x) - 1:

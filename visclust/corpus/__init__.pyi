@@ -1,6 +1,9 @@
 from visclust.corpus.accounts import describe_accounts as describe_accounts
 from visclust.corpus.hashtags import track_hashtags as track_hashtags
-from visclust.corpus.links import link_posts as link_posts
+from visclust.corpus.links import (
+    link_posts as link_posts,
+    list_unmatched as list_unmatched,
+)
 from visclust.corpus.plots import (
     plot_hashtag_spans as plot_hashtag_spans,
     plot_image_uses as plot_image_uses,

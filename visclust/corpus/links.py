@@ -36,8 +36,7 @@ def link_posts(
     -------
     DataFrame
         The posts_images table: ``post_id, image_id``, each pair once, in the order of the posts.
-        ``DataFrame.attrs["unmatched"]`` lists the media that are unreadable or not in `images`
-        (``post_id, media, reason``), so that nothing is dropped silently.
+        Media that are unreadable or not in `images` are not dropped silently: `list_unmatched` lists them.
 
     Raises
     ------
@@ -95,8 +94,43 @@ def link_posts(
         for name, reason in zip(unmatched["media"], unmatched["reason"], strict=True)
     ]
     links = uses.loc[readable, ["post_id", "image_id"]].drop_duplicates().reset_index(drop=True)
-    links.attrs["unmatched"] = Aside(unmatched.reset_index(drop=True))
+    links.attrs["unmatched"] = Aside(unmatched.to_dict("records"))
     return check_table(links, "posts_images")
+
+
+def list_unmatched(links: pd.DataFrame) -> pd.DataFrame:
+    """List the media of posts that `link_posts` could not link to an image, each with the reason.
+
+    Parameters
+    ----------
+    links : DataFrame
+        What `link_posts` returned, in the same session: a saved table holds the links alone.
+
+    Returns
+    -------
+    DataFrame
+        ``post_id, media, reason``, in the order of the posts; no row where all were linked.
+
+    Raises
+    ------
+    ValueError
+        If the table does not carry them, as one that was read from a file.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["1.jpg"], "status": ["ok"]})
+    >>> posts = pd.DataFrame({"post_id": ["p"], "media": [["1.jpg", "gone.jpg"]]})
+    >>> list_unmatched(link_posts(posts, images))
+      post_id     media                            reason
+    0       p  gone.jpg  no such file in the images table
+    """
+    rows = getattr(links, "attrs", {}).get("unmatched")
+    if rows is None:
+        raise ValueError(
+            "Expected the table that link_posts returned, got one that does not say what could not be "
+            "linked, such as one read from a file. Call link_posts again."
+        )
+    return pd.DataFrame(rows, columns=["post_id", "media", "reason"])
 
 
 def _list_media(media: Any) -> list[str]:

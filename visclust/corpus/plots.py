@@ -3,9 +3,19 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY, colour_by, title_chart
+from visclust.base.charts import (
+    ORANGE,
+    PALE_GRAY,
+    choose_colours,
+    colour_by,
+    drawn,
+    label_long,
+    scale_log,
+    title_chart,
+)
 
 
+@drawn
 def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.Chart:
     """Draw the images posted on each day, those shown for the first time apart from those seen before.
 
@@ -63,6 +73,7 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
     )
 
 
+@drawn
 def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) -> alt.Chart:
     """Draw the number of posts per image by rank, both on log scales.
 
@@ -83,17 +94,21 @@ def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) 
     >>> type(plot_image_uses(pd.DataFrame({"image_id": ["a"], "posts": [2], "rank": [1]}))).__name__
     'Chart'
     """
+    x_scale, x_axis = scale_log(uses["rank"])
+    y_scale, y_axis = scale_log(uses["posts"])
+    title = alt.TitleParams("How often each image is posted", anchor="start")
     return (
         alt.Chart(uses[["rank", "posts"]])
         .mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=14))
         .encode(
-            x=alt.X("rank:Q", title="Images, the most posted first", scale=alt.Scale(type="log")),
-            y=alt.Y("posts:Q", title="Posts that show the image", scale=alt.Scale(type="log")),
+            x=alt.X("rank:Q", title="Images, the most posted first (log scale)", scale=x_scale, axis=x_axis),
+            y=alt.Y("posts:Q", title="Posts that show it (log scale)", scale=y_scale, axis=y_axis),
         )
-        .properties(width=width, height=height, title="How often each image is posted")
+        .properties(width=width, height=height, title=title)
     )
 
 
+@drawn
 def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) -> alt.LayerChart:
     """Draw how unequally the unique images are posted, against the line of equal use.
 
@@ -147,6 +162,7 @@ def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) ->
     return (equal + curve + points).properties(width=width, height=height, title=title)
 
 
+@drawn
 def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int = 16) -> alt.LayerChart:
     """Draw when each hashtag was tracked, coloured by the kind of account that brought it in.
 
@@ -188,20 +204,20 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     table = spans[columns].copy()
     for name in ("entered", "left"):  # without a zone, a browser shows the time as it stands
         table[name] = table[name].dt.tz_localize(None)
-    # Altair puts the data into the script of a saved page as they are, and "</script>" would end it.
-    table["tag"] = "#" + table.pop("hashtag").astype(str).str.replace("<", "‹")
+    table["tag"] = "#" + table.pop("hashtag").astype(str)
     order = table.sort_values("entered", kind="stable")["tag"].drop_duplicates().tolist()
-    y = alt.Y("tag:N", title=None, sort=order, axis=alt.Axis(labelLimit=260))
+    y = alt.Y(
+        "tag:N", title=None, sort=order, axis=alt.Axis(**label_long(wide=28, limit=170), labelLineHeight=9)
+    )
     base = alt.Chart(table).encode(y=y)
     bars = base.mark_bar(height=row_height - 5, cornerRadius=2).encode(
-        x=alt.X("entered:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=8, labelOverlap=True)),
-        x2="left:T",
-        color=alt.Color(
-            "kind:N",
-            title="Brought in by",
-            scale=alt.Scale(range=COLOURS),
-            legend=alt.Legend(orient="bottom"),
+        x=alt.X(
+            "entered:T",
+            title=None,
+            axis=alt.Axis(format="%-d %b %Y", tickCount=8, labelOverlap=True),
         ),
+        x2="left:T",
+        color=colour_by("kind", choose_colours(sorted(table["kind"].dropna())), title="Brought in by"),
         tooltip=[
             alt.Tooltip("tag:N", title="Hashtag"),
             alt.Tooltip("entered:T", title="Entered", format="%Y-%m-%d"),

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ import regex
 
 from visclust.base.cells import is_missing_word, read_truth as read_word_of_truth, unwrap_cell
 from visclust.corpus.post_rows import MalformedPostError, strip_hash_sign, unique
+from visclust.images.reading import IMAGE_ENDINGS
 
 # How often something was taken for something else: by column, and what was done.
 Notes = Counter[tuple[str, str]]
@@ -293,12 +295,28 @@ def list_media(value: Any, *, commas: bool = False) -> list[str]:
     """List the media of a cell, file names or addresses, each once.
 
     The cell is a list, one written as text, or names with '|', ';' or newlines between. With `commas` every
-    comma parts too; otherwise only one before an address does, since file names may hold commas.
+    comma parts too; otherwise only one before an address does, since file names may hold commas. They may
+    hold a ';' as well: one behind a piece without an ending, in "smoke; fire.jpg", parts nothing.
     """
     items = _read_list(value)
     if items is None:
-        items = re.split(r"[|;,\n]", str(value)) if commas else _BETWEEN_MEDIA.split(str(value))
+        items = re.split(r"[|;,\n]", str(value)) if commas else _split_media(str(value))
     return unique(_pick(item, _MEDIA_KEYS).strip() for item in items)
+
+
+def _split_media(text: str) -> list[str]:
+    """Split names of files and addresses, those that hold a ';' themselves left whole."""
+    pieces = _BETWEEN_MEDIA.split(text)
+    marks = [match[0] for match in _BETWEEN_MEDIA.finditer(text)]
+    names = pieces[:1]
+    for mark, piece in zip(marks, pieces[1:], strict=True):
+        bare = names[-1] and not PurePosixPath(names[-1]).suffix
+        is_file = PurePosixPath(pieces[-1]).suffix.lower() in IMAGE_ENDINGS
+        if mark == ";" and bare and is_file and "://" not in names[-1] + piece:
+            names[-1] += mark + piece
+        else:
+            names.append(piece)
+    return names
 
 
 def _read_list(value: Any, *, spaces: bool = False) -> list[Any] | None:

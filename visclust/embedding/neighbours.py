@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
-from visclust.base.arrays import find_scale, take_rows
+from visclust.base.arrays import find_scale, take_matrix
 from visclust.base.backend import to_host
 from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
@@ -45,7 +45,7 @@ def list_neighbours(x: Any, image_ids: Any, *, of: Any, n: int = 8) -> pd.DataFr
     0     a        a     0       0.0
     1     a        b     1       1.0
     """
-    x = to_host(take_rows(x))
+    x = to_host(take_matrix(x))
     rows = center_rows(x)  # a large common offset would swamp the distances
     ids = np.asarray(image_ids, dtype=object)
     if len(ids) != len(rows):

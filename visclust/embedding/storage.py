@@ -1,5 +1,6 @@
 """Save and load embeddings: a matrix, and beside it the ids of its rows and how it was made."""
 
+import base64
 import json
 import os
 from collections import Counter
@@ -18,15 +19,16 @@ from visclust.base.pairs import hold_folder, settle_pair, write_pair
 from visclust.base.provenance import digest_ids, digest_input
 from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
+from visclust.embedding.preparation import PREPARATIONS, PreparedRows
 
 
-def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str) -> Path:
+def save_embedding(embedding: Embedding | PreparedRows, folder: str | os.PathLike, *, name: str) -> Path:
     """Save an embedding as ``<name>.npy`` with its sidecar ``<name>.json``.
 
     Parameters
     ----------
-    embedding : Embedding
-        From `embed_images`.
+    embedding : Embedding or PreparedRows
+        From `embed_images`, or from `prepare_rows`: then the sidecar also holds what new rows need.
     folder : str or path
         Conventionally ``embeddings``.
     name : str
@@ -56,6 +58,11 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     """
     matrix = _name_file(folder, name)
     x = np.ascontiguousarray(to_host(embedding.x))
+    if embedding.image_ids is None:
+        raise ValueError(
+            "Expected rows whose images are known, got a bare matrix that was prepared without ids. Give "
+            "prepare_rows the embedding, or image_ids=."
+        )
     ids = list(embedding.image_ids)
     if x.ndim != 2 or len(ids) != len(x):
         raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
@@ -72,6 +79,12 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
         "provenance": {**record, "sources": list_sources(matrix, record.get("origins", {}))},
         "image_ids": ids,
     }
+    if isinstance(embedding, PreparedRows):
+        sidecar["preparation"] = {
+            "how": embedding.how,
+            "placement": embedding.placement,
+            "parts": {part: _spell_array(value) for part, value in embedding.parts.items()},
+        }
     write_pair(
         matrix,
         lambda file: np.save(file, x, allow_pickle=False),
@@ -81,6 +94,28 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     register_file(matrix, [digest])
     register_rows(digest, ids)
     return matrix
+
+
+def _spell_array(value: np.ndarray) -> dict[str, Any]:
+    """Spell an array as JSON holds it: its bytes in base64, lowest first, which keeps every bit."""
+    plain = np.ascontiguousarray(value, dtype="<f8")
+    return {"shape": list(plain.shape), "float64": base64.b64encode(plain.tobytes()).decode()}
+
+
+def _read_preparation(sidecar: dict[str, Any], path: Path) -> tuple[str, dict[str, Any], dict[str, float]]:
+    """Read what new rows need from a sidecar, and refuse one that is damaged."""
+    try:
+        content = sidecar["preparation"]
+        how, placement = content["how"], dict(content["placement"])
+        if how not in PREPARATIONS:
+            raise ValueError(f"the preparation {how!r} is not known here")
+        parts = {
+            part: np.frombuffer(base64.b64decode(each["float64"]), dtype="<f8").reshape(each["shape"])
+            for part, each in content["parts"].items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}): prepare the rows again.") from error
+    return how, parts, placement
 
 
 def _describe_saved(record: dict[str, Any], now: str) -> dict[str, Any]:
@@ -109,7 +144,7 @@ def load_embedding(
     image_ids: Sequence[str] | pd.Series | None = None,
     mmap: bool = False,
     stale: str = "refuse",
-) -> Embedding:
+) -> Embedding | PreparedRows:
     """Load an embedding, and refuse one whose rows are not the images asked for, or that is stale.
 
     Parameters
@@ -128,8 +163,8 @@ def load_embedding(
 
     Returns
     -------
-    Embedding
-        ``x, image_ids, provenance``.
+    Embedding or PreparedRows
+        ``x, image_ids, provenance``; of prepared rows also ``how, parts, placement``.
 
     Raises
     ------
@@ -162,6 +197,9 @@ def load_embedding(
         _check_ids(ids, list(image_ids), name)
     require_fresh(matrix, stale=stale)
     register_rows(sidecar["digest"], ids)
+    if "preparation" in sidecar:
+        how, parts, placement = _read_preparation(sidecar, matrix.with_suffix(".json"))
+        return PreparedRows(x, ids, sidecar["provenance"], how, parts, placement)
     return Embedding(x, ids, sidecar["provenance"])
 
 

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.arrays import find_scale, take_rows
+from visclust.base.arrays import find_scale, take_matrix
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_picture_rows
 from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
 from visclust.base.rows import match_rows
@@ -211,7 +212,8 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     """List the most typical images of each cluster, its medoid first.
 
     An image is the more typical, the smaller its mean Euclidean distance to the other images of its cluster.
-    The most typical is the medoid. All distances within a cluster are computed, none is sampled.
+    The most typical is the medoid. All distances within a cluster are computed, none is sampled. Where the
+    table names representatives (see `add_copies`), each picture is there once.
 
     Parameters
     ----------
@@ -250,7 +252,7 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     """
     clusters = check_clusters(clusters)
     x = match_rows(x, clusters)
-    x = take_rows(x)
+    x = take_matrix(x)
     if len(clusters) != len(x):
         raise ValueError(
             f"Expected a row of the embedding for each of the {len(clusters)} images of the clusters table, "
@@ -258,6 +260,7 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
         )
     if n_images < 1:
         raise ValueError(f"Expected n_images of 1 or more, got {n_images!r}.")
+    clusters, x = take_picture_rows(clusters, x)
     labels = clusters["cluster"].to_numpy()
     image_ids = clusters["image_id"].to_numpy()
     parts = []

@@ -4,13 +4,24 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from visclust.annotation.answer_files import name_answer_file
 from visclust.annotation.answers import current_answers, read_answers
+from visclust.annotation.identity import is_same_person
 from visclust.base.columns import check_clusters
-from visclust.base.provenance import digest_ids, note_run, recorded
+from visclust.base.origins import ANSWERS, describe_answer_file, join_origins, register_file
+from visclust.base.provenance import (
+    add_inputs,
+    carry_record,
+    describe_run,
+    digest_ids,
+    note_run,
+    recorded,
+)
 from visclust.base.tables import UNASSIGNED, check_table
 
 _PREFIX = "cluster:"
@@ -90,6 +101,8 @@ def read_cluster_notes(
     rows = rows[rows["item_id"].str.startswith(_PREFIX)]
     known = rows["item_id"].str.split(":").str[1].isin(keys.values())
     people = sorted(rows["annotator"].unique() if researcher else rows["annotator"][known].unique())
+    if researcher is not None:
+        researcher = next((name for name in people if is_same_person(name, researcher)), researcher)
     if researcher is not None and researcher not in people:
         raise ValueError(
             f"Expected one of {', '.join(people) or 'nobody'} as researcher, got {researcher!r}: "
@@ -102,6 +115,8 @@ def read_cluster_notes(
     if people:
         mine = rows["annotator"].eq(researcher or people[0])
         rows, known = rows[mine], known[mine]
+        file = name_answer_file(save_to, researcher or people[0])
+        note_run(answer_files=[file] if file.exists() else [])
     others = rows.loc[~known, "item_id"].str.split(":").str[1].nunique()
     if others:
         warnings.warn(
@@ -110,6 +125,17 @@ def read_cluster_notes(
             stacklevel=2,
         )
     return tabulate_notes(fold_notes(rows[known].to_dict("records"), keys), keys)
+
+
+def record_notes(notes: ClusterNotes, clusters: pd.DataFrame, file: Path) -> ClusterNotes:
+    """Give tables of notes with a record that names the clusters, and the person's file with what stands."""
+    record = add_inputs({**describe_run("browse_clusters"), "origins": {}, "direct": []}, clusters=clusters)
+    if file.exists():
+        read = describe_answer_file(file)
+        register_file(file, [read])
+        record["origins"] = join_origins(record["origins"], {ANSWERS: [read]})
+        record["direct"] = [*record["direct"], read]
+    return ClusterNotes(*(carry_record(table, record) for table in notes))
 
 
 def key_clusters(clusters: pd.DataFrame) -> dict[int, str]:

@@ -18,3 +18,4 @@ from visclust.validation.toy import (
     plot_pair_toy as plot_pair_toy,
     score_pair_toy as score_pair_toy,
 )
+from visclust.validation.waves import keep_answered_pairs as keep_answered_pairs

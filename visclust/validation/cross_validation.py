@@ -21,6 +21,7 @@ from visclust.validation.comparison import (
     join_settings,
 )
 from visclust.validation.scores import SCORES, compute_scores
+from visclust.validation.waves import explain_waves, join_reasons
 
 
 class _PairFolds(NamedTuple):
@@ -173,6 +174,7 @@ def cross_validate(
     configurations, by_fold_table, selected, of_winner, compared = (
         mark_simulated(table, gold) for table in tables
     )
+    note = join_reasons([note, explain_waves(gold, weights)])
     return CrossValidation(configurations, by_fold_table, selected, of_winner, compared, note)
 
 

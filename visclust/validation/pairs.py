@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import euclidean_distances
 
-from visclust.base.arrays import rescale, take_rows
+from visclust.base.arrays import rescale, take_matrix
 from visclust.base.backend import to_host
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_picture_rows
 from visclust.base.provenance import digest_text, recorded
 from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_table, check_used
@@ -67,6 +68,7 @@ def sample_pairs(
     ----------
     clusters : DataFrame, n rows
         A clusters table. The paper's design is a single k-means with 80 clusters on the pretrained embedding.
+        Where it names representatives (see `add_copies`), each picture is there once: no pair is of copies.
     x : Embedding or array_like, shape (n, d)
         The embedding, one row per row of `clusters`, in the same order; its ids, where known, are checked.
     n_pairs : int, default 554
@@ -118,7 +120,8 @@ def sample_pairs(
     [0.333, 0.333]
     """
     clusters = check_clusters(clusters)
-    x = rescale(take_rows(match_rows(x, clusters)))
+    x = rescale(take_matrix(match_rows(x, clusters)))
+    clusters, x = take_picture_rows(clusters, x)
     _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
     labels = clusters["cluster"].to_numpy(dtype=np.int64)
     shares = _check_strata(strata)

@@ -10,6 +10,7 @@ from visclust.base.columns import check_clusters, check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_used
+from visclust.validation.waves import explain_waves, find_waves, join_reasons
 
 SCORES = ("precision", "recall", "f1", "mean_precision_recall", "coverage")
 """The measures, in the order of the last axis of what `compute_scores` returns."""
@@ -52,7 +53,8 @@ def score_pairs(
         given as `weights` has), pairs are resampled within strata, as they were drawn.
     weights : DataFrame, str, Series or ndarray, optional
         The pairs table that `sample_pairs` gave; or "inclusion_probability" for that column of `gold`; or
-        the weights themselves, one per row of `gold`. Adds the design-weighted rows.
+        the weights themselves, one per row of `gold`. Adds the design-weighted rows. Of pairs of several
+        draws (a column ``wave``, see `keep_answered_pairs`) these rest on the last wave alone.
     unassigned : {"different", "drop"}, default "different"
         Whether a pair with an unassigned image counts as predicted different, or not at all. Coverage is of
         all pairs in either case.
@@ -116,12 +118,14 @@ def score_pairs(
     weightings = {"raw": np.ones(len(gold))}
     if weights is not None:
         weightings["design-weighted"] = read_weights(gold, weights)
-    # Counts of pairs say what a measure rests on, whatever their weights.
-    support = count_pairs(prediction, same, np.ones(len(gold)), unassigned=unassigned).sum(axis=0)
-    kept = int(prediction.assigned.sum()) if unassigned == "drop" else len(gold)
-    n_of = {"precision": int(support[1]), "recall": int(support[2]), "coverage": len(gold)}
+    waves = explain_waves(gold, weights)
     rows = []
     for name, weight in weightings.items():
+        # Counts of pairs say what a measure rests on, whatever their weights; pairs of other waves have none.
+        used = (weight > 0).astype(np.float64)
+        support = count_pairs(prediction, same, used, unassigned=unassigned).sum(axis=0)
+        kept = int(used[prediction.assigned].sum()) if unassigned == "drop" else int(used.sum())
+        n_of = {"precision": int(support[1]), "recall": int(support[2]), "coverage": int(used.sum())}
         counts = count_pairs(prediction, same, weight, unassigned=unassigned)
         estimates = compute_scores(counts.sum(axis=0))
         sums = resample_sums(counts, n_bootstrap=n_bootstrap, seed=seed, strata=strata)
@@ -141,12 +145,17 @@ def score_pairs(
                     "high": np.nan if missing else high[i],
                     "n": n_of.get(measure, kept),
                     "n_effective": n_effective[i],
-                    "reason": _explain_missing(support)
-                    if missing
-                    else "; ".join(
+                    "reason": join_reasons(
                         [
-                            *_doubt_interval(measure, low[i], high[i], n_effective[i], heaviest[i]),
-                            *_report_undefined(int(n_undefined[i]), n_bootstrap),
+                            *(
+                                [_explain_missing(support)]
+                                if missing
+                                else [
+                                    *_doubt_interval(measure, low[i], high[i], n_effective[i], heaviest[i]),
+                                    *_report_undefined(int(n_undefined[i]), n_bootstrap),
+                                ]
+                            ),
+                            waves if name != "raw" else "",
                         ]
                     ),
                 }
@@ -243,19 +252,20 @@ def compute_scores(sums: np.ndarray) -> np.ndarray:
 def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndarray | str) -> np.ndarray:
     """Find the design weight of each gold pair: the inverse of its inclusion probability.
 
-    `weights` is as `score_pairs` describes it. Raises ValueError where a pair has none above 0.
+    `weights` is as `score_pairs` describes it. Raises ValueError where a pair has none above 0. Pairs of
+    earlier waves, whose probabilities are of another design, get the weight 0.
     """
     if isinstance(weights, pd.DataFrame):
         check_used(weights, "pairs", ["pair_id", "inclusion_probability"])
         found = weights.set_index("pair_id")["inclusion_probability"].reindex(gold["pair_id"])
-        return _invert(found.to_numpy(dtype=np.float64), gold)
+        return _take_last_wave(_invert(found.to_numpy(dtype=np.float64), gold), gold, weights)
     if isinstance(weights, str):
         if weights != "inclusion_probability" or weights not in gold.columns:
             raise ValueError(
                 f'Expected the pairs table, an array of weights, or "inclusion_probability" where the gold '
                 f"table has that column (it has {', '.join(map(str, gold.columns))}), got {weights!r}."
             )
-        return _invert(gold[weights].to_numpy(dtype=np.float64), gold)
+        return _take_last_wave(_invert(gold[weights].to_numpy(dtype=np.float64), gold), gold, weights)
     if isinstance(weights, pd.Series) and not weights.index.equals(gold.index):
         raise ValueError(
             "Expected a Series of weights with the index of the gold table, got another index. "
@@ -270,14 +280,22 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
     return values
 
 
+def _take_last_wave(weight: np.ndarray, gold: pd.DataFrame, weights: object) -> np.ndarray:
+    waves = find_waves(gold, weights)
+    return weight if waves is None else np.where(waves == waves.max(), weight, 0.0)
+
+
 def find_strata(gold: pd.DataFrame, weights: object = None) -> np.ndarray | None:
-    """Find the stratum that each gold pair was drawn from, if gold or the pairs table says so."""
+    """Find the stratum, within its wave, of each gold pair, if gold or the pairs table says so."""
     if "stratum" in gold.columns:
-        return gold["stratum"].astype(str).to_numpy(dtype=str)
-    if isinstance(weights, pd.DataFrame) and "stratum" in weights.columns:
+        found = gold["stratum"]
+    elif isinstance(weights, pd.DataFrame) and "stratum" in weights.columns:
         found = weights.drop_duplicates("pair_id").set_index("pair_id")["stratum"].reindex(gold["pair_id"])
-        return found.astype(str).to_numpy(dtype=str)
-    return None
+    else:
+        return None
+    strata = found.astype(str).to_numpy(dtype=str)
+    waves = find_waves(gold, weights)
+    return strata if waves is None else np.char.add(np.char.add(waves.astype(str), " "), strata)
 
 
 def _count_effective(counts: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from itertools import combinations
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, colour_by
+from visclust.base.charts import GRAY, ORANGE, colour_by, drawn
 from visclust.base.provenance import recorded
 from visclust.validation.scores import score_pairs
 
@@ -69,6 +69,7 @@ def score_pair_toy() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@drawn
 def plot_pair_toy(toy: pd.DataFrame, *, width: int = 250, height: int = 150) -> alt.HConcatChart:
     """Draw the toy that shows what precision and recall of pairs mean.
 

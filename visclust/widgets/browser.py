@@ -17,16 +17,22 @@ import pandas as pd
 import traitlets
 
 import visclust
-from visclust.base.arrays import take_rows
+from visclust.base.arrays import take_matrix
 from visclust.base.backend import to_host
 from visclust.base.columns import check_clusters
 from visclust.base.distances import center_rows, measure_block, square_lengths
 from visclust.base.provenance import digest_text
 from visclust.base.rows import match_rows
 from visclust.corpus.links import ImagePosts
-from visclust.exploration.notes import ClusterNote, key_clusters, tabulate_notes
+from visclust.exploration.notes import (
+    ClusterNote,
+    ClusterNotes,
+    key_clusters,
+    record_notes,
+    tabulate_notes,
+)
 from visclust.images.index import locate_images
-from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
+from visclust.images.thumbnails import ZOOM_SIDE, encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_asset
 from visclust.widgets.browsing import (
     Browsing,
@@ -43,7 +49,6 @@ from visclust.widgets.browsing import (
 )
 from visclust.widgets.logs import NoteLog, record_or_explain
 
-_ZOOM_SIDE = 1600  # pixels; a large screen
 _POSTS = 50  # of one image; a viral one has thousands
 _LIKE = 120  # images shown as being most like one
 _MOST_AT_ONCE = 400  # thumbnails in one request; a screen has fewer
@@ -140,11 +145,16 @@ class ClusterBrowser(anywidget.AnyWidget):
 
     def names(self) -> pd.DataFrame:
         """Give ``cluster, name, noise, note`` of every cluster, with empty text where nothing was said."""
-        return tabulate_notes(self.browsing.notes, self._keys).names
+        return self._tabulate().names
 
     def frames(self) -> pd.DataFrame:
         """Give ``cluster, frame``, a row per frame ticked: a table of the kind "frames"."""
-        return tabulate_notes(self.browsing.notes, self._keys).frames
+        return self._tabulate().frames
+
+    def _tabulate(self) -> ClusterNotes:
+        """Make the tables of notes, with the record that names the clusters and the researcher's file."""
+        notes = tabulate_notes(self.browsing.notes, self._keys)
+        return record_notes(notes, self._table, self.notes_file)
 
     def show(self, image_ids: Iterable[str], *, title: str = "Images chosen in the notebook") -> None:
         """Open images, in this order; those that are not in the clustering raise ValueError."""
@@ -313,7 +323,7 @@ class ClusterBrowser(anywidget.AnyWidget):
 
     def _send_zoom(self, image: int) -> None:
         """Send one image large."""
-        jpeg = self._encode(image, _ZOOM_SIDE)
+        jpeg = self._encode(image, ZOOM_SIDE)
         if jpeg is not None:
             self.send({"kind": "zoom", "image": image}, [jpeg])
 
@@ -426,7 +436,7 @@ def browse_clusters(
             f"got {getattr(x, 'shape', type(x).__name__)}. Load the one that the clusters were made from."
         )
     if x is not None:
-        x = take_rows(x)
+        x = take_matrix(x)
     paths = locate_images(images, clusters["image_id"], folder=images_folder)
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     catalogue = catalogue_clusters(clusters, image_posts.count_by)

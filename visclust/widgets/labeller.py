@@ -15,7 +15,7 @@ import traitlets
 
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.base.checks import check_whole_number
-from visclust.images.thumbnails import encode_thumbnail, thumbnail_or_none
+from visclust.images.thumbnails import ZOOM_SIDE, encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
 from visclust.widgets.logs import AnswerLog, record_or_explain
@@ -29,8 +29,6 @@ from visclust.widgets.tasks import (
     pair_task,
     rating_task,
 )
-
-_ZOOM_SIDE = 1600  # pixels; a large screen
 
 
 class Labeller(anywidget.AnyWidget):
@@ -68,7 +66,7 @@ class Labeller(anywidget.AnyWidget):
             widget_version=settings["widget_version"],
             revisit_skipped=revisit_skipped,
         )
-        super().__init__(settings=settings)
+        super().__init__(settings=settings | {"annotator": log.annotator})
         self._task = task
         self._log = log
         self._max_side = max_side
@@ -108,7 +106,11 @@ class Labeller(anywidget.AnyWidget):
         self._send_state(acknowledged=acknowledged, error=error)
 
     def _send_state(self, *, acknowledged: Sequence[str] = (), error: str = "") -> None:
-        """Send what the views draw."""
+        """Send what the views draw, with what another tab's kernel wrote meanwhile."""
+        try:
+            self._log.catch_up()
+        except (OSError, ValueError) as problem:  # it was said, or will be, when an answer is recorded
+            error = error or f"The file of answers cannot be read on: {type(problem).__name__}."
         state = self._log.state
         undoable = state.undoable
         self.send(
@@ -134,7 +136,7 @@ class Labeller(anywidget.AnyWidget):
     def _send_zoom(self, item_id: str, side: int) -> None:
         """Send one image large."""
         images = self._task.items.get(item_id, ())
-        jpeg = self._encode(images[side], _ZOOM_SIDE) if 0 <= side < len(images) else None
+        jpeg = self._encode(images[side], ZOOM_SIDE) if 0 <= side < len(images) else None
         if jpeg is not None:
             self.send({"kind": "zoom", "item_id": item_id, "side": side}, [jpeg])
 

@@ -94,7 +94,9 @@ def link_map(table: pd.DataFrame, browser: ClusterBrowser, *, engine: str = "aut
     return _show_by_scatter(table, open_images, height=height)
 
 
-def _show_by_altair(table: pd.DataFrame, chart: alt.Chart, open_images: Callable[[list[str]], None]) -> Any:
+def _show_by_altair(
+    table: pd.DataFrame, chart: alt.Chart | alt.LayerChart, open_images: Callable[[list[str]], None]
+) -> Any:
     """Show the chart as a widget; its drawing library comes from vl-convert-python, not from a network."""
     widget: Any = alt.JupyterChart  # its attributes are made while it runs, out of a type checker's sight
     widget.enable_offline()
