@@ -131,7 +131,7 @@ def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
         ({"baselines": (0,)}, "baselines to be a list, each value a whole number of at least 1, got 0 in it"),
         ({"seeds": (-1,)}, "seed"),
         ({"rows": ()}, "rows as a sequence"),
-        ({"rows": "unit"}, "rows as a sequence"),
+        ({"rows": "unit"}, "rows to be a list"),
         ({"rows": ("raw",)}, "some of none, unit, pca, umap"),
         ({"similarity_thresholds": {"raw": (0.1,)}}, "got them for 'raw'"),
     ],
@@ -160,6 +160,18 @@ def test_rows_are_an_axis_with_thresholds_of_their_own(embeddings, tmp_path):
     kept = found.loc[found["rows"].eq("none"), "configuration"].tolist()
     assert raw.table["configuration"].tolist() == kept
     assert not any("rows" in name for name in kept)  # names and cache of the raw rows are what they were
+
+
+@pytest.mark.parametrize("what", ["algorithm", "numpy", "device"])
+def test_results_of_another_version_or_device_have_another_name(what, monkeypatch):
+    name = ("digest", "single", {"n_clusters": 4}, 0)
+    ours = grid._name_configuration(*name, device="cpu")
+    assert ours == grid._name_configuration(*name, device="cpu")
+    if what == "algorithm":
+        monkeypatch.setattr(grid, "_ALGORITHM", 99)
+    elif what == "numpy":
+        monkeypatch.setattr(np, "__version__", "9.9")
+    assert ours != grid._name_configuration(*name, device="gpu: any" if what == "device" else "cpu")
 
 
 def test_too_few_images_for_umap_are_tried_at_unit_length_once(embeddings, capsys):

@@ -91,7 +91,7 @@ def test_umap_with_one_seed_gives_the_same_rows_and_copies_share_a_place():
 def test_rows_with_gaps_are_refused_before_any_work():
     x = make_rows()
     x[3, 2] = np.nan
-    with pytest.raises(ValueError, match="the first is row 3"):
+    with pytest.raises(ValueError, match="row 3"):
         vc.prepare_rows(x, how="umap")
 
 

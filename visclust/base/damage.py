@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import zipfile
@@ -29,6 +30,7 @@ _DAMAGE = (
     zlib.error,
 )
 
+_DIGEST_BYTES = 32  # of SHA-256
 _AGAIN = "Make the file again, by the notebook that writes it."
 
 
@@ -96,6 +98,22 @@ def read_matrix(path: str | os.PathLike, *, mmap: bool = False, advice: str = _A
         if not isinstance(x, np.ndarray):
             raise ValueError("an archive of several arrays")
         return x
+
+
+def read_checked_array(path: Path) -> np.ndarray | None:
+    """Read an array of `write_checked_array`; None where there is none, or it is damaged, which is said."""
+    try:
+        with explain_damage(path, "an array with its digest", "It is made again."):
+            content = path.read_bytes()
+            body = content[:-_DIGEST_BYTES]
+            if hashlib.sha256(body).digest() != content[-_DIGEST_BYTES:]:
+                raise ValueError("its digest is another one")
+            return np.load(io.BytesIO(body), allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (PermissionError, ValueError) as error:
+        print(error)
+        return None
 
 
 def digest_bytes(path: Path) -> str:

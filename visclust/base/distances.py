@@ -9,24 +9,57 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from visclust.base.backend import get_namespace, is_on_gpu
+from visclust.base.arrays import rescale
+from visclust.base.backend import get_namespace, is_on_gpu, to_host
 
 # Below this share of the squared norms, |a|^2 + |b|^2 - 2ab loses more than about 1e-5 of the distance in
 # float32 (its error is about 1e-7 of the norms), so such pairs are measured again in float64.
 _CANCELLATION = 0.01
 # 512 x 512 float32 is 1 MB: a block and its product stay in a core's own cache.
 _CPU_BLOCK = 512
+# So many rows, spread over all, tell what is usual among them; a square of lengths beyond so many times the
+# usual one is far.
+_SOME = 1000
+_FAR = 100.0
 
 
 def center_rows(x: Any) -> Any:
-    """Subtract the column means in float64 and give float32: distances stay, large common offsets go."""
+    """Subtract the column means in float64 and give float32: distances stay, large common offsets go.
+
+    Tiny and huge numbers are multiplied by `find_scale`, and so are the distances. Where a few rows lie far
+    away the means lie between, and the medians are subtracted. Where float32 could not tell apart what
+    float64 does, as groups close in themselves and far from each other, the rows are float64.
+    """
     xp = get_namespace(x)
-    mean = x.mean(axis=0, dtype=xp.float64)
+    x = rescale(x)
+    origin = find_origin(x)
     centered = xp.empty(x.shape, dtype=xp.float32)
     # In pieces, so that the float64 difference never exists as a whole.
     for start in range(0, len(x), 4096):
-        centered[start : start + 4096] = x[start : start + 4096] - mean
+        centered[start : start + 4096] = x[start : start + 4096] - origin
+    if not is_on_gpu(x) and 2 * count_distinct(centered) <= count_distinct(x):
+        return x.astype(np.float64) - origin
     return centered
+
+
+def find_origin(x: Any) -> Any:
+    """Find what to subtract from rows (n, d) so that they lie near 0: the means, in float64 (d).
+
+    The medians of some rows instead, where the means are far outside of what is usual among these.
+    """
+    xp = get_namespace(x)
+    mean = x.mean(axis=0, dtype=xp.float64)
+    some = to_host(x[:: -(-len(x) // _SOME)]).astype(np.float64)
+    median = np.median(some, axis=0)
+    usual = np.median(((some - median) ** 2).sum(axis=1))
+    if ((to_host(mean) - median) ** 2).sum() <= _FAR * usual:
+        return mean
+    return xp.asarray(median)
+
+
+def count_distinct(x: np.ndarray) -> int:
+    """Count the rows that differ in any bit (0 and -0 are one)."""
+    return len({hash((row + 0.0).tobytes()) for row in x})
 
 
 def square_lengths(rows: Any) -> Any:
@@ -36,7 +69,7 @@ def square_lengths(rows: Any) -> Any:
 
 
 def measure_block(rows: Any, others: Any, norms: Any, other_norms: Any, *, same: bool) -> Any:
-    """Measure all distances (m, p) in float32 between two sets of rows from `center_rows`.
+    """Measure all distances (m, p), in the rows' own type, between two sets of rows from `center_rows`.
 
     `norms` and `other_norms` are their squared lengths; `same` says that both are the same rows. Identical
     rows are at distance exactly 0.
@@ -68,14 +101,25 @@ def _measure_close_pairs_again(block: Any, rows: Any, others: Any, norms: Any, o
         a, b = a - origin, b - origin
         precise = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
         block[close] = precise[close]
-        # Even float64 leaves a trace between identical rows; at this scale it can only be identity.
-        trace = 1e-13 * ((a * a).sum(axis=1).max() + (b * b).sum(axis=1).max())
-        block[close & (precise < trace)] = 0
-        return
+        # Even float64 leaves a trace between identical rows, and hides what is as small: these one by one.
+        trace = 1e-9 * ((a * a).sum(axis=1).max() + (b * b).sum(axis=1).max())
+        close &= precise < trace
+        if not is_on_gpu(block):  # most of them are identical, which is told at once
+            names = [np.array([hash(row.tobytes()) for row in each]) for each in (rows, others)]
+            same = close & (names[0][:, None] == names[1])
+            block[same] = 0
+            close &= ~same
+        first, second = xp.nonzero(close)
+    measure_pairs(block, rows, others, first, second)
+
+
+def measure_pairs(squares: Any, rows: Any, others: Any, first: Any, second: Any) -> None:
+    """Put the squared distances of some pairs of rows in their places, by differences in float64."""
+    xp = get_namespace(squares)
     for start in range(0, len(first), 4096):
         i, j = first[start : start + 4096], second[start : start + 4096]
         difference = rows[i].astype(xp.float64) - others[j]
-        block[i, j] = (difference * difference).sum(axis=1)
+        squares[i, j] = (difference * difference).sum(axis=1)
 
 
 def choose_block_size(x: Any, *, memory_budget: int) -> int:

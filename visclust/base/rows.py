@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.arrays import take_matrix
 from visclust.base.freshness import say_once
 from visclust.base.origins import MATRIX, find_file, find_row_ids, has_row_ids, recall_origins
 from visclust.base.provenance import digest_input, is_embedding
@@ -18,15 +19,18 @@ class Rows(NamedTuple):
     how: str
 
 
-def take_rows(x: Any) -> Rows:
-    """Take an embedding or a bare matrix apart; how a bare matrix was prepared nobody knows ("none")."""
+def take_rows(x: Any, *, name: str = "x") -> Rows:
+    """Take an embedding or a bare matrix apart; how a bare matrix was prepared nobody knows ("none").
+
+    The matrix comes as `take_matrix` gives it, whatever form it had.
+    """
     if not is_embedding(x):
-        return Rows(x, None, "none")
+        return Rows(take_matrix(x, name=name), None, "none")
     ids = None if x.image_ids is None else [str(each) for each in x.image_ids]
     n_rows = x.x.shape[0] if getattr(x.x, "ndim", 0) == 2 else None
     if ids is not None and n_rows is not None and len(ids) != n_rows:
         raise ValueError(f"Expected an id for each row of the embedding, got {len(ids)} for {n_rows} rows.")
-    return Rows(x.x, ids, getattr(x, "how", "none"))
+    return Rows(take_matrix(x, name=name), ids, getattr(x, "how", "none"))
 
 
 def match_rows(x: Any, table: pd.DataFrame, *, what: str = "the clusters table") -> Any:

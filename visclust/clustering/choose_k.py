@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, to_host
+from visclust.base.arrays import find_scale
+from visclust.base.backend import to_host
 from visclust.base.checks import checked
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
@@ -131,11 +132,10 @@ def scan_k(
     4
     """
     x = take_rows(x).x
-    check_embedding(x)
     wrong = [k for k in ks if not 2 <= k <= len(x) - 1]
     if wrong or not len(ks):
         raise ValueError(f"Expected K's (ks) from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
-    workspace = open_workspace(x, memory_budget=memory_budget)
+    workspace, scale = open_workspace(x, memory_budget=memory_budget), find_scale(x)
     everyone = np.arange(len(x))
     rows = []
     for k in WorkBar(
@@ -152,6 +152,7 @@ def scan_k(
             for name in measures:
                 measures[name] = measure_goodness(workspace.rows, fit.labels, sums=sums, name=name)
         measures["inertia"] = fit.inertia
+        measures["inertia"] = measures["inertia"] / scale / scale
         rows.append({"k": k, "clusters": n_clusters, **measures, "seconds": time.perf_counter() - started})
     return pd.DataFrame(rows)
 

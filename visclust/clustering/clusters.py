@@ -7,16 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, get_namespace, to_host
-from visclust.base.checks import check_labels, checked
+from visclust.base.arrays import take_labels
+from visclust.base.backend import get_namespace, is_on_gpu, to_host
+from visclust.base.checks import checked
 from visclust.base.columns import check_clusters
 from visclust.base.copies import take_pictures
+from visclust.base.distances import center_rows, count_distinct
 from visclust.base.origins import find_row_ids
 from visclust.base.provenance import add_inputs, carry_record, note_run, recorded
 from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.clustering.giant import warn_of_giant
-from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.kmeans import find_nearest, fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
 from visclust.images.index import select_usable
 
@@ -91,7 +93,6 @@ def cluster_once(
     """
     started = time.perf_counter()
     x, image_ids, how = take_rows(x)
-    check_embedding(x)
     note_run(parameters={"rows": how})
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got n_clusters={n_clusters}.")
@@ -114,6 +115,8 @@ def cluster_once(
         }
     )
     reason = "one k-means" if found == n_clusters else f"one k-means; only {found} distinct images"
+    if found < n_clusters and not is_on_gpu(x) and count_distinct(x) > found:
+        reason = f"one k-means; {n_clusters - found} of {n_clusters} clusters kept no image"
     if warn and n_clusters >= MANY:
         warn_of_giant(labels, x, how=how)
     return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, {}, image_ids)
@@ -215,8 +218,7 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     [4, 7, 4]
     """
     x = take_rows(x).x
-    check_embedding(x)
-    labels = check_labels("labels", to_host(labels), len(x))
+    labels = take_labels(labels, n=len(x))
     left = np.flatnonzero(labels == UNASSIGNED)
     clusters = np.unique(labels[labels != UNASSIGNED])
     if not len(clusters):
@@ -224,11 +226,10 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     if not len(left):
         return labels.copy()
     xp = get_namespace(x)
-    x = x - x.mean(axis=0)
-    centers = xp.stack([x[xp.asarray(labels == cluster)].mean(axis=0) for cluster in clusters])
-    squares = (centers * centers).sum(axis=1) - 2 * (x[xp.asarray(left)] @ centers.T)
+    rows = center_rows(x).astype(xp.float64)
+    centers = xp.stack([rows[xp.asarray(labels == cluster)].mean(axis=0) for cluster in clusters])
     full = labels.copy()
-    full[left] = clusters[to_host(squares.argmin(axis=1))]
+    full[left] = clusters[to_host(find_nearest(rows[xp.asarray(left)], centers))]
     return full
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from visclust.base.backend import check_embedding
+from visclust.base.arrays import take_matrix
 from visclust.base.checks import check_whole_number
 from visclust.base.columns import check_clusters
 from visclust.base.origins import find_record
 from visclust.base.progress import WorkBar
-from visclust.base.provenance import is_embedding, recorded
+from visclust.base.provenance import recorded
 from visclust.base.rows import match_rows, take_rows
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import ClusteringResult, cluster_once
@@ -93,7 +93,7 @@ def diagnose_clusters(
         rows = None if x is None else match_rows(x, table)
     how = "none" if x is None else take_rows(x).how
     if rows is not None:
-        check_embedding(rows)
+        rows = take_matrix(rows)
         if len(rows) != len(labels):
             raise ValueError(f"Expected a row for each of the {len(labels)} images, got {len(rows)}.")
     check_whole_number("n_neighbours", n_neighbours, least=1)
@@ -163,7 +163,7 @@ def _compare_seeds(clusters: Any, x: Any, seeds: list[int], *, progress: bool) -
     settings = {name: value for name, value in record["parameters"].items() if name in known}
     if maker is cluster_iteratively:
         settings["progress"] = False
-    rows = take_rows(x).x if is_embedding(x) else x
+    rows = take_matrix(x)
     runs = []
     work = f"Clustering with {len(seeds)} seeds"
     for seed in WorkBar(seeds, desc="Seeds", unit="run", work=work, progress=progress):

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
+from visclust.base.backend import describe_device, get_namespace, to_host
 from visclust.base.checks import check_each_once, settle_options
-from visclust.base.damage import explain_damage
-from visclust.base.files import check_writable, write_atomically
+from visclust.base.damage import explain_damage, read_checked_array
+from visclust.base.files import check_writable, write_atomically, write_checked_array
 from visclust.base.progress import WorkBar
-from visclust.base.provenance import describe_run, digest_input, digest_text, recorded
+from visclust.base.provenance import describe_run, digest_input, digest_text, list_versions, recorded
 from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import MANY, ClusteringResult, cluster_once
@@ -137,7 +137,7 @@ def grid_search(
     check_each_once(
         step_sizes=step_sizes, similarity_thresholds=similarity_thresholds, seeds=seeds, baselines=baselines
     )
-    taken = {name: take_rows(x) for name, x in embeddings.items()}
+    taken = {name: take_rows(x, name=f"embeddings.{name}") for name, x in embeddings.items()}
     grids = _list_grids(
         rows, [each.how for each in taken.values()], step_sizes, similarity_thresholds, settings
     )
@@ -232,7 +232,6 @@ def _check_grid(
         raise ValueError(f"Expected at least one value in each of {names}, got none in one of them.")
     lengths = {}
     for name, x in embeddings.items():
-        check_embedding(x)
         lengths[name] = len(x)
     if len(set(lengths.values())) > 1:
         raise ValueError(f"Expected embeddings of the same images, got different numbers of rows: {lengths}.")
@@ -257,14 +256,15 @@ def _prepare(x: Any, how: str, *, seed: int, cache: str | os.PathLike | None) ->
     if how != "umap" or cache is None:
         made = prepare_rows(rows, how=how, seed=seed, progress=False)
         return made.x, made.how
-    parts = json.dumps([_ALGORITHM, digest_input(rows), how, seed, describe_device(rows)])
+    made_by = [list_versions().get(name) for name in ("umap-learn", "scikit-learn", "numpy")]
+    parts = json.dumps([_ALGORITHM, *made_by, digest_input(rows), how, seed, describe_device(rows)])
     path = Path(cache) / f"rows_{digest_text(parts, digits=32)}.npy"
-    if path.exists():
-        saved = np.load(path, allow_pickle=False)
+    saved = read_checked_array(path)
+    if saved is not None and len(saved) == len(rows):
         return get_namespace(rows).asarray(saved), how
     made = prepare_rows(rows, how=how, seed=seed, progress=False)
     if made.how == how:
-        write_atomically(path, lambda file: np.save(file, to_host(made.x), allow_pickle=False))
+        write_checked_array(path, to_host(made.x))
     return made.x, made.how
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.backend import get_namespace, to_host
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
 from visclust.base.rows import take_rows
@@ -144,7 +144,6 @@ def cluster_iteratively(
     [10, 10, 10]
     """
     rows, image_ids, how = take_rows(x)
-    check_embedding(rows)
     threshold = SUITED_THRESHOLD[how] if similarity_threshold is None else similarity_threshold
     settings = IterativeSettings(
         step_size,

@@ -9,14 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from visclust.base.backend import check_embedding, get_namespace, is_on_gpu, run_gpu_lloyd
+from visclust.base.arrays import find_scale, rescale, take_matrix
+from visclust.base.backend import get_namespace, is_on_gpu, run_gpu_lloyd
 from visclust.base.checks import checked
-from visclust.base.distances import square_lengths
+from visclust.base.distances import find_origin, measure_pairs, square_lengths
 
 # Stop when the centres together move less than this share of the mean variance (scikit-learn's rule).
 _TOLERANCE = 1e-4
 # Up to so many marks a dense product is done before a sparse matrix is even made.
 _FEW = 2**15
+# Below this share of the squared lengths, a squared distance from products may be rounding.
+_CANCELLED = 1e-4
+# Centres whose squared distance is below this share of the largest squared length are told apart with care.
+_NEAR = 1e-5
+# What float64 rounds of a product of some thousand columns, with room.
+_ROUNDING = 1e-11
 
 
 class KMeansFit(NamedTuple):
@@ -78,24 +85,48 @@ def fit_kmeans(
     >>> bool(fit.labels[0] == fit.labels[1] != fit.labels[2])
     True
     """
-    check_embedding(x)
+    x = take_matrix(x)
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got {n_clusters}.")
     if n_init < 1:
         raise ValueError(f"Expected at least one start (n_init), got {n_init}.")
     rng = np.random.default_rng(seed)
-    mean = x.mean(axis=0)
-    rows = x - mean  # a large common offset would swamp the distances
-    starts = (rows[_choose_start(rows, n_clusters, rng=rng, measure=measure)] for _ in range(n_init))
-    fits = (
-        run_gpu_lloyd(rows, start, max_iter=max_iter) or _iterate_lloyd(rows, start, max_iter=max_iter)
-        for start in starts
-    )
-    labels, centers, inertia = min(fits, key=lambda fit: fit[2])
     xp = get_namespace(x)
+    scale = find_scale(x)
+    scaled = rescale(x)
+    origin = find_origin(scaled)
+    rows = scaled - origin.astype(scaled.dtype)  # a large common offset would swamp the distances
+    starts = (rows[_choose_start(rows, n_clusters, rng=rng, measure=measure)] for _ in range(n_init))
+    fits = (_fit_from(rows, start, max_iter=max_iter) for start in starts)
+    labels, centers, inertia = min(fits, key=lambda fit: fit[2])
     # Clusters without members (fewer distinct rows than K) leave no gap in the numbering.
     used, compact = xp.unique(labels, return_inverse=True)
-    return KMeansFit(compact.reshape(-1).astype(xp.int64), centers[used] + mean, inertia)
+    found = ((centers[used] + origin) / scale).astype(x.dtype)
+    return KMeansFit(compact.reshape(-1).astype(xp.int64), found, inertia / scale / scale)
+
+
+def _fit_from(rows: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float]:
+    """Run Lloyd's iterations from given centres, with care and in float64 where some are very near."""
+    careful = _need_care(rows, start)
+    if not careful and (found := run_gpu_lloyd(rows, start, max_iter=max_iter)) is not None:
+        return found
+    if careful:
+        rows, start = rows.astype(np.float64), start.astype(np.float64)
+    return _iterate_lloyd(rows, start, max_iter=max_iter, careful=careful)
+
+
+def _need_care(rows: Any, start: Any) -> bool:
+    """Tell whether products in the rows' type could confuse two of the centres, as where rows are far."""
+    xp = get_namespace(rows)
+    if len(start) < 2:
+        return False
+    centers = start.astype(xp.float64)
+    lengths = (centers * centers).sum(axis=1)
+    squares = lengths[:, None] + lengths - 2 * (centers @ centers.T)
+    near = squares < _NEAR * float(square_lengths(rows).max())
+    first, second = xp.nonzero(near)
+    measure_pairs(squares, centers, centers, first, second)
+    return bool((near & (squares > 0)).any())  # what is identical no care tells apart
 
 
 def _choose_start(
@@ -111,9 +142,6 @@ def _choose_start(
     chosen = [int(rng.integers(len(x)))]
     measure = measure or (lambda rows: _square_distances(x, norms, rows))
     nearest = measure(xp.asarray(chosen))[0]
-    # What float32 leaves between identical rows must not be taken for a distance.
-    trace = 1e-6 * float(norms.max())
-    nearest[nearest < trace] = 0
     for _ in range(1, n_clusters):
         cumulative = xp.cumsum(nearest, dtype=xp.float64)
         total = float(cumulative[-1])
@@ -125,49 +153,57 @@ def _choose_start(
         best = int(reached.sum(axis=1, dtype=xp.float64).argmin())
         chosen.append(int(candidates[best]))
         nearest = reached[best]
-        nearest[nearest < trace] = 0
     return xp.asarray(chosen)
 
 
 def _square_distances(x: Any, norms: Any, chosen: Any) -> Any:
-    """Measure squared distances from some rows to all, shape (chosen, n), never below 0."""
+    """Measure squared distances from some rows to all, shape (chosen, n), never below 0.
+
+    Those of which the product would leave little are measured again: identical rows are at exactly 0.
+    """
     xp = get_namespace(x)
     squares = (x[chosen] * x.dtype.type(-2)) @ x.T
     squares += norms
     squares += norms[chosen][:, None]
+    first, second = xp.nonzero(squares < _CANCELLED * (norms[chosen][:, None] + norms))
+    measure_pairs(squares, x[chosen], x, first, second)
     xp.maximum(squares, 0, out=squares)
     return squares
 
 
-def _iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float]:
+def _iterate_lloyd(x: Any, start: Any, *, max_iter: int, careful: bool = False) -> tuple[Any, Any, float]:
     """Run Lloyd's iterations (1982) from given centres: labels (n), centres (k, d), inertia.
 
     Rows must lie near the origin, since distances come from products. As in scikit-learn, a cluster that
-    lost all its members takes over the row farthest from its own centre.
+    lost all its members takes over the row farthest from its own centre. With care, near centres are told
+    apart by differences, and it goes on until nothing changes: far rows make up nearly all of the variance.
     """
     xp = get_namespace(x)
     norms = square_lengths(x)
     variance = (norms.mean() - (x.mean(axis=0) ** 2).sum()) / x.shape[1]
-    tolerance = _TOLERANCE * float(variance)
+    tolerance = 0.0 if careful else _TOLERANCE * float(variance)
     k = len(start)
     centers = start
     sums = xp.zeros((k, x.shape[1]))
     sizes = xp.zeros(k, dtype=xp.int64)
     labels = xp.full(len(x), -1)
     for _ in range(max_iter):
-        new, nearest = _assign(x, centers)
+        new, nearest = _assign(x, centers, norms, careful=careful)
         changed = xp.flatnonzero(new != labels)
         if not len(changed):
             break
         # Sums in float64 follow the rows that changed cluster: late iterations move few.
-        sums += _sum_rows(x, changed, new[changed], k)
-        old = changed[labels[changed] >= 0]
-        if len(old):
-            sums -= _sum_rows(x, old, labels[old], k)
+        if careful:  # what a far row leaves behind when it is subtracted would be taken for the others
+            sums = _sum_rows(x, xp.arange(len(x)), new, k)
+        else:
+            sums += _sum_rows(x, changed, new[changed], k)
+            old = changed[labels[changed] >= 0]
+            if len(old):
+                sums -= _sum_rows(x, old, labels[old], k)
         labels = new
         sizes = xp.bincount(labels, minlength=k)
         if not bool(sizes.all()):
-            labels = _fill_empty(labels, sizes, nearest + norms)
+            labels = _fill_empty(labels, sizes, nearest)
             sizes = xp.bincount(labels, minlength=k)
             sums = _sum_rows(x, xp.arange(len(x)), labels, k)
         moved = (sums / xp.maximum(sizes, 1)[:, None]).astype(x.dtype)
@@ -175,18 +211,31 @@ def _iterate_lloyd(x: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, floa
         centers = moved
         if shift <= tolerance:
             break
-    labels, nearest = _assign(x, centers)
-    inertia = float(xp.maximum(nearest + norms, 0).sum(dtype=xp.float64))
+    labels, nearest = _assign(x, centers, norms, careful=careful)
+    inertia = float(xp.maximum(nearest, 0).sum(dtype=xp.float64))
     return labels, centers, inertia
 
 
-def _assign(x: Any, centers: Any) -> tuple[Any, Any]:
-    """Find the nearest centre of each row, and the squared distance to it less the row's squared length."""
+def _assign(x: Any, centers: Any, norms: Any, *, careful: bool = False) -> tuple[Any, Any]:
+    """Find the nearest centre of each row, and the squared distance to it; with care, by differences."""
     xp = get_namespace(x)
     scores = x @ (centers * x.dtype.type(-2)).T
     scores += square_lengths(centers)
+    if careful:
+        scores += norms[:, None]
+        # Everything that rounding could have put in front.
+        doubt = _ROUNDING * (norms + float(square_lengths(centers).max()))
+        first, second = xp.nonzero(scores <= (scores.min(axis=1) + doubt)[:, None])
+        measure_pairs(scores, x, centers, first, second)
+        labels = scores.argmin(axis=1)
+        return labels, scores[xp.arange(len(x)), labels]
     labels = scores.argmin(axis=1)
-    return labels, scores[xp.arange(len(x)), labels]
+    return labels, scores[xp.arange(len(x)), labels] + norms
+
+
+def find_nearest(x: Any, centers: Any) -> Any:
+    """Find the nearest of some centres (k, d) for each row (n, d), whatever their scale: labels (n)."""
+    return _assign(x, centers, square_lengths(x), careful=True)[0]
 
 
 def _sum_rows(x: Any, rows: Any, labels: Any, k: int) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, get_namespace, is_on_gpu, to_host
-from visclust.base.checks import check_labels
+from visclust.base.arrays import take_labels, take_matrix
+from visclust.base.backend import get_namespace, is_on_gpu, to_host
 from visclust.base.distances import (
     center_rows,
     choose_block_size,
@@ -76,9 +76,9 @@ def score_clusters(
     >>> score_clusters(x, np.array([0, 0, 1, 1]))["silhouette"].round(3).tolist()
     [0.9, 0.9]
     """
-    check_embedding(x)
-    used, codes = np.unique(check_labels("labels", to_host(labels), len(x)), return_inverse=True)
-    if len(codes) != len(x) or not 2 <= len(used) <= len(x) - 1:
+    x = take_matrix(x)
+    used, codes = np.unique(take_labels(labels, n=len(x)), return_inverse=True)
+    if not 2 <= len(used) <= len(x) - 1:
         raise ValueError(
             f"Expected a label for each of the {len(x)} rows and 2 to n - 1 clusters, "
             f"got {len(codes)} labels and {len(used)} clusters."

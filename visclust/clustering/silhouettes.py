@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from visclust.base.backend import check_embedding, get_namespace, score_by_cuml, to_host
-from visclust.base.checks import check_labels, checked
+from visclust.base.arrays import rescale, take_labels, take_matrix
+from visclust.base.backend import get_namespace, score_by_cuml
+from visclust.base.checks import checked
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 
 
@@ -35,7 +36,8 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engin
     Raises
     ------
     ValueError
-        If there are fewer than 2 or more than n - 1 clusters, the lengths differ, or the engine is unknown.
+        If there are fewer than 2 or more than n - 1 clusters, a row or a label is missing, the lengths
+        differ, or the engine is unknown.
 
     Source
     ------
@@ -48,15 +50,15 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engin
     >>> silhouette_samples(x, np.array([0, 0, 1, 1])).round(3).tolist()
     [0.905, 0.895, 0.895, 0.905]
     """
+    x = take_matrix(x)
     xp = get_namespace(x)
-    check_embedding(x)
-    used, codes = np.unique(check_labels("labels", to_host(labels), len(x)), return_inverse=True)
+    used, codes = np.unique(take_labels(labels, n=len(x)), return_inverse=True)
     if not 2 <= len(used) <= len(x) - 1:
         raise ValueError(
             f"Silhouettes need at least 2 clusters and at most n - 1 = {len(x) - 1}, got {len(used)}."
         )
     if engine == "cuml":
-        return score_by_cuml(x, xp.asarray(codes))
+        return score_by_cuml(rescale(x), xp.asarray(codes))
     if engine != "blocks":
         raise ValueError(f'Expected engine "blocks" or "cuml", got {engine!r}.')
     sums = sum_by_cluster(center_rows(x), codes, n_clusters=len(used), memory_budget=memory_budget)

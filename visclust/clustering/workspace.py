@@ -36,7 +36,7 @@ def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
     """
     budget = memory_at_hand() // 3 if memory_budget is None else memory_budget
     rows = center_rows(x)
-    fits = not is_on_gpu(x) and len(rows) ** 2 * rows.itemsize <= budget
+    fits = not is_on_gpu(x) and len(rows) ** 2 * 4 <= budget  # of float32, four bytes each
     return Workspace(rows, _measure_all(rows, memory_budget=budget) if fits else None, budget)
 
 

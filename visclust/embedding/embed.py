@@ -1,7 +1,5 @@
 """Turn images into a matrix of features with a pretrained network, in chunks that survive a killed run."""
 
-import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -14,7 +12,8 @@ import pandas as pd
 import PIL.features
 
 from visclust.base.checks import check_choice
-from visclust.base.files import check_writable, refuse_folder, write_atomically, write_text
+from visclust.base.damage import read_checked_array
+from visclust.base.files import check_writable, refuse_folder, write_checked_array, write_text
 from visclust.base.machine import choose_batch_size, choose_workers, describe_torch_device
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_ids, digest_text, list_versions, note_run, recorded
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 _BATCHES_PER_CHUNK = 16
 # Raised when the way from a file to its features changes, so that chunks of an older one are not used.
 _ALGORITHM = 1
-_DIGEST_BYTES = 32
 
 
 class Embedding(NamedTuple):
@@ -277,32 +275,14 @@ def _open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Pa
 
 def _read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarray | None:
     """Read the rows of these images; None where they are not finished, or damaged and to be made again."""
-    path = _locate_chunk(folder, image_ids)
-    refuse_folder(path)
-    try:
-        content = path.read_bytes()
-        body = content[:-_DIGEST_BYTES]
-        if hashlib.sha256(body).digest() != content[-_DIGEST_BYTES:]:
-            raise ValueError("its digest is another one")
-        rows = np.load(io.BytesIO(body), allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError) as error:
-        print(
-            f"{path} is damaged or cannot be read ({error}): its {len(image_ids)} images are embedded again."
-        )
-        return None
-    fits = rows.shape == (len(image_ids), dimension) and rows.dtype == np.float32
+    rows = read_checked_array(_locate_chunk(folder, image_ids))
+    fits = rows is not None and rows.shape == (len(image_ids), dimension) and rows.dtype == np.float32
     return rows if fits else None
 
 
 def _write_chunk(folder: Path, image_ids: list[str], rows: np.ndarray) -> None:
     """Write the finished rows of these images in one step, and behind them their digest."""
-    buffer = io.BytesIO()
-    np.save(buffer, rows, allow_pickle=False)
-    content = buffer.getvalue()
-    path = _locate_chunk(folder, image_ids)
-    write_atomically(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
+    write_checked_array(_locate_chunk(folder, image_ids), rows)
 
 
 def _locate_chunk(folder: Path, image_ids: list[str]) -> Path:

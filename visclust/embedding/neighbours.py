@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
-from visclust.base.backend import check_embedding, to_host
+from visclust.base.arrays import find_scale, take_matrix
+from visclust.base.backend import to_host
 from visclust.base.checks import check_names
+from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
 
 
@@ -44,8 +46,8 @@ def list_neighbours(x: Any, image_ids: Any, *, of: Any, n: int = 8) -> pd.DataFr
     0     a        a     0       0.0
     1     a        b     1       1.0
     """
-    check_embedding(x)
-    rows = to_host(x)
+    x = to_host(take_matrix(x))
+    rows = center_rows(x)  # a large common offset would swamp the distances
     ids = np.asarray(check_names("image_ids", image_ids), dtype=object)
     of = check_names("of", of)
     if not of:
@@ -68,6 +70,6 @@ def list_neighbours(x: Any, image_ids: Any, *, of: Any, n: int = 8) -> pd.DataFr
             "query": np.repeat(ids[queries], per_query),
             "image_id": ids[found.ravel()],
             "rank": np.tile(np.arange(per_query), len(queries)),
-            "distance": distances.ravel(),
+            "distance": distances.ravel() / find_scale(x),
         }
     )

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, get_namespace, is_on_gpu, to_host
+from visclust.base.arrays import take_matrix
+from visclust.base.backend import get_namespace, is_on_gpu, to_host
 from visclust.base.checks import check_whole_number
 from visclust.base.freshness import say_once
 from visclust.base.origins import find_row_ids
@@ -111,7 +112,7 @@ def prepare_rows(
     [[0.6..., 0.8...], [0.0, 1.0]]
     """
     ids, rows = _find_ids(x, image_ids)
-    check_embedding(rows)
+    rows = take_matrix(rows)
     _check_settings(how, n_components, n_neighbors, min_dist, seed)
     parts: dict[str, np.ndarray] = {}
     placement: dict[str, float] = {}
@@ -180,7 +181,7 @@ def apply_preparation(
     [[1.0, 0.0]]
     """
     ids, rows = _find_ids(x, image_ids)
-    check_embedding(rows)
+    rows = take_matrix(rows)
     how, placement = prepared.how, dict(prepared.placement)
     wide = prepared.parts["mean"].shape[0] if how == "pca" else None
     if how in ("none", "unit"):
@@ -369,8 +370,7 @@ def _check_trained_on(trained_on: Any, prepared: PreparedRows, rows: Any) -> Any
             "Expected trained_on, the embedding that was prepared: new images are put into UMAP's space by "
             'their nearest rows in it. Load it: load_embedding(folder, name="…").'
         )
-    known = trained_on.x if is_embedding(trained_on) else trained_on
-    check_embedding(known)
+    known = take_matrix(trained_on)
     wanted = prepared.provenance.get("inputs", {}).get("x")
     if len(known) != len(prepared.x) or (wanted and digest_input(known) != wanted):
         raise ValueError(

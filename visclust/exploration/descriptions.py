@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.arrays import find_scale, take_matrix
+from visclust.base.backend import get_namespace, to_host
 from visclust.base.columns import check_clusters
 from visclust.base.copies import take_picture_rows
 from visclust.base.distances import center_rows
@@ -247,7 +248,7 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     """
     clusters = check_clusters(clusters)
     x = match_rows(x, clusters)
-    check_embedding(x)
+    x = take_matrix(x)
     if len(clusters) != len(x):
         raise ValueError(
             f"Expected a row of the embedding for each of the {len(clusters)} images of the clusters table, "
@@ -308,4 +309,4 @@ def _average_distances(rows: Any) -> np.ndarray:
     if len(rows) == 1:
         return np.array([np.nan])
     sums = sum_by_cluster(center_rows(rows), np.zeros(len(rows), dtype=int), n_clusters=1)
-    return to_host(sums)[:, 0] / (len(rows) - 1)
+    return to_host(sums)[:, 0] / (len(rows) - 1) / find_scale(rows)

@@ -12,7 +12,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, to_host
+from visclust.base.arrays import rescale, take_matrix
+from visclust.base.backend import to_host
 from visclust.base.charts import COLOURS, drawn, name_cluster, title_chart
 from visclust.base.checks import check_names
 from visclust.base.columns import check_clusters
@@ -95,7 +96,7 @@ def project_map(
         image_ids = x.image_ids if image_ids is None else image_ids
         named = None if image_ids is None else pd.DataFrame({"image_id": list(image_ids)})
         x = x.x if named is None else match_rows(x, named, what="image_ids")
-    check_embedding(x)
+    x = rescale(take_matrix(x))
     n = len(x)
     if (
         isinstance(n_neighbors, bool)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from visclust.base.arrays import find_scale, rescale
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block
 from visclust.base.progress import WorkBar
@@ -167,7 +168,13 @@ def prepare_rows(x: Any, *, metric: str) -> Any:
     if metric not in _METRICS:
         raise ValueError(f'Expected metric "cosine" or "euclidean", got {metric!r}.')
     if metric == "euclidean":
+        if find_scale(x) != 1:
+            raise ValueError(
+                "Expected numbers from about 1e-9 to 1e9, got all smaller or larger ones: divide the "
+                'embedding and the threshold by one number, or take metric="cosine", which knows no scale.'
+            )
         return center_rows(x)
+    x = rescale(x)
     xp = get_namespace(x)
     lengths = xp.sqrt(xp.square(x, dtype=xp.float64).sum(axis=1))
     if bool((lengths == 0).any()):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import euclidean_distances
 
+from visclust.base.arrays import rescale, take_matrix
 from visclust.base.backend import to_host
 from visclust.base.columns import check_clusters
 from visclust.base.copies import take_picture_rows
@@ -119,7 +120,7 @@ def sample_pairs(
     [0.333, 0.333]
     """
     clusters = check_clusters(clusters)
-    x = match_rows(x, clusters)
+    x = rescale(take_matrix(match_rows(x, clusters)))
     clusters, x = take_picture_rows(clusters, x)
     _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
     labels = clusters["cluster"].to_numpy(dtype=np.int64)
@@ -190,8 +191,6 @@ def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: 
             f"Expected x of shape (n, d) with one row for each of the {len(clusters)} rows of the clusters "
             f"table, got shape {getattr(x, 'shape', None)}. Load the embedding of the same images."
         )
-    if not np.isfinite(to_host(x)).all():
-        raise ValueError("Expected finite numbers in x, got NaN or infinity. Embed those images again.")
     if n_pairs < 1 or n_neighbours < 1:
         raise ValueError(f"Expected n_pairs and n_neighbours of 1 or more, got {n_pairs} and {n_neighbours}.")
 

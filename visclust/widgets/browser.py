@@ -17,7 +17,8 @@ import pandas as pd
 import traitlets
 
 import visclust
-from visclust.base.backend import check_embedding, to_host
+from visclust.base.arrays import take_matrix
+from visclust.base.backend import to_host
 from visclust.base.checks import checked
 from visclust.base.columns import check_clusters
 from visclust.base.distances import center_rows, measure_block, square_lengths
@@ -437,7 +438,7 @@ def browse_clusters(
             f"got {getattr(x, 'shape', type(x).__name__)}. Load the one that the clusters were made from."
         )
     if x is not None:
-        check_embedding(x)
+        x = take_matrix(x)
     paths = locate_images(images, clusters["image_id"], folder=images_folder)
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     catalogue = catalogue_clusters(clusters, image_posts.count_by)
