@@ -149,7 +149,7 @@ def test_what_cannot_be_read_in_print_is_said(chart, tmp_path):
         ({"width": 5}, "millimetres from 40 to 400, got 5"),
         ({"width": True}, "got True"),
         ({"dpi": 72}, "whole number from 300 to 2400, got 72"),
-        ({"also": "pdf"}, "list of endings"),
+        ({"also": "pdf"}, "also to be a list"),
         ({"also": ["exe"]}, "got 'a.exe'"),
     ],
 )
