@@ -258,7 +258,33 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
     path = study.ratings if kind == "ratings" else study.results / f"{kind}.parquet"
     if path is not None and path.exists():
         return read_table(path, kind)
-    record = describe_run("read_results", parameters={"kind": kind}) | {"note": "It is not made yet."}
+    return make_empty_table(kind)
+
+
+def make_empty_table(kind: str) -> pd.DataFrame:
+    """Make a table of a kind without a row, for what a study does not have, with a record that says so.
+
+    Parameters
+    ----------
+    kind : str
+        One of the kinds of `read_table`.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the kind, and no row.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> make_empty_table("posts_images").columns.tolist()
+    ['post_id', 'image_id']
+    """
+    record = describe_run("make_empty_table", parameters={"kind": kind}) | {"note": "There is nothing yet."}
     return carry_record(_make_empty(kind), {**record, "origins": {}, "direct": []})
 
 

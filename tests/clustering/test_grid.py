@@ -162,15 +162,6 @@ def test_rows_are_an_axis_with_thresholds_of_their_own(embeddings, tmp_path):
     assert not any("rows" in name for name in kept)  # names and cache of the raw rows are what they were
 
 
-def test_results_saved_before_there_were_preparations_are_those_of_raw_rows(embeddings):
-    runner = grid._Runner(embeddings["one"], memory_budget=None, cache=None)
-    settings = {"n_clusters": 4}
-    key = grid._name_configuration(runner._digest, "single", settings, 0)
-    # Written down from a search of the version before; the name of a file in the cache.
-    parts = f'[1, "{runner._digest}", "single", {{"n_clusters": 4}}, 0]'
-    assert key == grid.digest_text(parts, digits=32)
-
-
 def test_too_few_images_for_umap_are_tried_at_unit_length_once(embeddings, capsys):
     few = {"one": embeddings["one"][:25]}
     found = vc.grid_search(few, **{**SMALL, "rows": ("umap", "unit")}, progress=False).table

@@ -25,6 +25,7 @@ WITHOUT_RECORD = {
     "list_known_groups",
     "list_unmatched",
     "load_embedding",
+    "make_empty_table",
     "read_results",
     "read_table",
     "select_usable",

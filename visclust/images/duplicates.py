@@ -158,7 +158,7 @@ def find_duplicates(
     else:
         rows = _check_rows(x, nodes)
         device = describe_device(rows)
-        candidates = _find_close_rows(rows, threshold=threshold, metric=metric)
+        candidates = _find_close_rows(rows, threshold=threshold, metric=metric, progress=progress)
     if method != "exact":
         standing = _group(
             nodes,
@@ -441,12 +441,13 @@ def _find_close_hashes(hashes: pd.Series, *, threshold: int) -> _Candidates:
     return _Candidates(component, measure, threshold, compared)
 
 
-def _find_close_rows(x: Any, *, threshold: float, metric: str) -> _Candidates:
+def _find_close_rows(x: Any, *, threshold: float, metric: str, progress: bool) -> _Candidates:
     """Find the images whose rows of the embedding are near."""
     rows = prepare_rows(x, metric=metric)
     # Rows are in float32, so that a distance that equals the threshold may come out a little larger.
     reach = threshold * (1 + 1e-5)
-    component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(rows))
+    close = iterate_close_rows(rows, threshold=reach, metric=metric, progress=progress)
+    component = connect_pairs(close, len(rows))
     return _Candidates(
         component, measure_from_row(rows, metric=metric), reach, np.ones(len(rows), dtype=bool)
     )
@@ -483,7 +484,7 @@ def _group(
         unit="image",
         work=f"Comparing {len(several):,} images that may be copies",
         bound="at most about",
-        progress=look["progress"] and compare is not None,
+        progress=look["progress"],
     )
     with bar:
         for members in groups:
