@@ -1,5 +1,6 @@
 """Arguments of every kind, refused by their names or brought to plain forms, before any work starts."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,6 +100,7 @@ def test_what_is_plain_already_arrives_as_the_same_object():
         ({"name": "a\0"}, ValueError, "a text of whole characters"),
         ({"names": "march"}, ValueError, "names to be a list, each value a text, got 'march'"),
         ({"names": ["a", 7]}, ValueError, "names to be a list, each value a text, got 7 in it"),
+        ({"scale": itertools.count()}, ValueError, r"got more than 1,000,000 from count"),
         ({"scale": {1, 10}}, ValueError, r"scale to be a list, .* got set \{1, 10\}"),
         ({"path": b"a"}, ValueError, "path to be a path .* or None, got b'a'"),
         ({"path": ""}, ValueError, "path to be a path that names a file or folder, got ''"),

@@ -124,3 +124,18 @@ def test_without_a_model_the_groups_are_those_of_the_assignment():
 def test_a_model_needs_groups_items_and_a_scale(options):
     with pytest.raises(ValueError, match="Expected groups, items and a scale"):
         vc.make_rating_model(**{"groups": ["men"], **options})
+
+
+def test_an_index_that_repeats_changes_nothing():
+    assignment = pd.DataFrame(
+        {
+            "respondent": ["r1", "r1", "r2", "r2"],
+            "group": ["men", "men", "women", "women"],
+            "position": [1, 2, 1, 2],
+            "image_id": ["a", "b", "a", "b"],
+            "cluster": [0, 1, 0, 1],
+        }
+    )
+    plain = vc.simulate_ratings(assignment).ratings
+    assignment.index = [7, 7, 7, 7]
+    assert vc.simulate_ratings(assignment).ratings.equals(plain)

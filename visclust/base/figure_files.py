@@ -134,7 +134,8 @@ def save_figure(
     for each in paths:
         if each.suffix.lower() not in ENDINGS:
             raise ValueError(
-                f"Expected path to end in {', '.join(ENDINGS)}, got {each.name!r}: name the format."
+                f"Expected path as a name that ends in {', '.join(ENDINGS)}, got {each.name!r}: name "
+                "the format."
             )
     millimetres = _check_width(width)
     if isinstance(dpi, bool) or not isinstance(dpi, int) or not _LEAST_DPI <= dpi <= 2400:

@@ -187,7 +187,7 @@ def rank_clusters(
        Cluster  Posts Top author's share                     Days
     0        0      2                50%  2018-06-30 – 2018-07-01
     """
-    check_columns(descriptions, ("cluster", "first_day", "last_day"), "the descriptions")
+    check_columns(descriptions, ("cluster",), "the descriptions")
     if by not in descriptions.columns:
         raise ValueError(f"Expected one of the columns {', '.join(descriptions.columns)}, got {by!r}.")
     table = descriptions.sort_values([by, "cluster"], ascending=[ascending, True], ignore_index=True)

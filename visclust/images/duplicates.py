@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.arrays import take_matrix
-from visclust.base.backend import describe_device
+from visclust.base.backend import check_embedding, describe_device
 from visclust.base.checks import check_choice
 from visclust.base.components import connect_pairs
 from visclust.base.progress import WorkBar
@@ -271,7 +270,7 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Duplicates | pd.Data
     1       q        b
     """
     check_table(links, "posts_images")
-    groups: Any = getattr(duplicates, "groups", duplicates)
+    groups = duplicates.groups if isinstance(duplicates, Duplicates) else duplicates
     check_columns(groups, ("image_id", "representative"), "the duplicates")
     mapping = groups.drop_duplicates("image_id").set_index("image_id")["representative"]
     found = links["image_id"].map(mapping)
@@ -320,7 +319,7 @@ def score_duplicates(duplicates: Duplicates | pd.DataFrame, known: pd.DataFrame)
     [['all', 0.5, 1.0], ['crop', nan, 1.0]]
     """
     check_columns(known, ("image_id", "source_id", "kind"), "the known near copies")
-    groups: Any = getattr(duplicates, "groups", duplicates)
+    groups = duplicates.groups if isinstance(duplicates, Duplicates) else duplicates
     check_columns(groups, ("image_id", "group"), "the duplicates")
     groups = groups.drop_duplicates("image_id", ignore_index=True)
     place = pd.Series(np.arange(len(groups)), index=groups["image_id"])
@@ -393,7 +392,7 @@ def _check_rows(x: Any, nodes: pd.DataFrame) -> Any:
     if hasattr(x, "image_ids") and list(x.image_ids) != nodes["image_id"].tolist():
         raise ValueError("The embedding's image ids are not those of the images table with status 'ok'.")
     rows = x.x if hasattr(x, "image_ids") else x
-    rows = take_matrix(rows)
+    check_embedding(rows)
     if len(rows) != len(nodes):
         raise ValueError(
             f"Expected a row for each of the {len(nodes)} images with status 'ok', got {len(rows)}: the "
