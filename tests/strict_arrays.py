@@ -14,10 +14,12 @@ import numpy as np
 FUNCTIONS = {
     "arange": ("start", "stop", "step", "dtype"),
     "argmin": ("a", "axis", "dtype", "out", "keepdims"),
+    "argpartition": ("a", "kth", "axis"),
     "argsort": ("a", "axis", "kind"),
     "asarray": ("a", "dtype", "order"),
     "ascontiguousarray": ("a", "dtype"),
     "bincount": ("x", "weights", "minlength"),
+    "concatenate": ("tup", "axis", "out", "dtype", "casting"),
     "cumsum": ("a", "axis", "dtype", "out"),
     "empty": ("shape", "dtype", "order"),
     "empty_like": ("prototype", "dtype", "order", "subok", "shape"),
@@ -27,16 +29,18 @@ FUNCTIONS = {
     "nonzero": ("a",),
     "searchsorted": ("a", "v", "side", "sorter"),
     "stack": ("tup", "axis", "out", "dtype", "casting"),
+    "take_along_axis": ("a", "indices", "axis"),
     "triu": ("m", "k"),
     "unique": ("ar", "return_index", "return_inverse", "return_counts", "axis", "equal_nan"),
     "where": ("condition", "x", "y"),
     "zeros": ("shape", "dtype", "order"),
 }
-UFUNCS = ("isfinite", "maximum", "minimum", "sqrt", "square")
+UFUNCS = ("abs", "isfinite", "maximum", "minimum", "sign", "sqrt", "square")
 UFUNC_KEYWORDS = ("out", "dtype")
 METHODS = {
     "all": ("axis", "out", "keepdims"),
     "any": ("axis", "out", "keepdims"),
+    "argmax": ("axis", "out", "dtype", "keepdims"),
     "argmin": ("axis", "out", "dtype", "keepdims"),
     "astype": ("dtype", "order", "casting", "subok", "copy"),
     "copy": ("order",),
@@ -215,6 +219,10 @@ def _wrap(found):
     return None if found is None else ndarray(found)
 
 
+def _eigh(a, UPLO="L"):  # noqa: N803 - NumPy's name
+    return _wrap(tuple(np.linalg.eigh(_open(a), UPLO)))
+
+
 def make_cupy():
     """Make the module that stands for `cupy`."""
     module = types.ModuleType("cupy")
@@ -230,6 +238,7 @@ def make_cupy():
         setattr(module, name, _make_function(name, keywords))
     for name in UFUNCS:
         setattr(module, name, _make_ufunc(name))
+    module.linalg = types.SimpleNamespace(eigh=_eigh)
     return module
 
 
@@ -274,14 +283,24 @@ class KMeans:
 
 
 class UMAP:
-    """The first two columns, with the parameters of cuML 26.2 that are in use."""
+    """The first columns, with the parameters of cuML 26.2 that are in use."""
 
-    def __init__(self, *, n_neighbors=15, min_dist=0.1, random_state=None, output_type=None):
-        assert output_type == "cupy" and random_state is not None
+    def __init__(
+        self,
+        *,
+        n_components=2,
+        n_neighbors=15,
+        min_dist=0.1,
+        metric="euclidean",
+        random_state=None,
+        output_type=None,
+    ):
+        assert output_type == "cupy" and random_state is not None and metric in ("euclidean", "cosine")
+        self._n_components = n_components
 
     def fit_transform(self, X, y=None):  # noqa: N803 - cuML's name
         _check_for_cuml(X)
-        return ndarray(X.get()[:, :2])
+        return ndarray(X.get()[:, : self._n_components])
 
 
 def silhouette_samples(X, labels, metric="euclidean", chunksize=None):  # noqa: N803 - cuML's name

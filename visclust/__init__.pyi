@@ -35,6 +35,7 @@ from visclust.stages import (
     choose_rating_model as choose_rating_model,
     gather_accounts as gather_accounts,
     gather_answers as gather_answers,
+    gather_copies as gather_copies,
     gather_feature_answers as gather_feature_answers,
     gather_frames as gather_frames,
     gather_ideology as gather_ideology,

@@ -7,10 +7,16 @@ from typing import Any
 
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.freshness import WRITERS, find_state, find_writer, list_files, list_notebooks, read_record
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
-_FOLDER_KINDS = {"embeddings": "embedding", "encoders": "encoder"}
+_FOLDER_KINDS = {
+    "embeddings": "embedding",
+    "prepared": "prepared rows",
+    "encoders": "encoder",
+    "figures": "figure",
+}
 # Written only where there are no answers of people, and not missed where there are.
 _OPTIONAL = "simulated_ratings.parquet"
 # What a notebook that has run may still lack for a file: what to do before it is run again.
@@ -25,6 +31,7 @@ _NEEDS = {
 }
 
 
+@checked
 def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     """Check the files of a study against those that they were made from.
 
@@ -73,7 +80,9 @@ def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     rows = [_describe_file(root, path) for path in files]
     names = [row["name"] for row in rows]
     for name, writer in WRITERS.items():
-        if name != _OPTIONAL and not any(fnmatch(each, name) for each in names):
+        # A figure that is missing is one that there was nothing to draw for.
+        optional = name == _OPTIONAL or name.startswith("figures/")
+        if not optional and not any(fnmatch(each, name) for each in names):
             rows.append(_describe_missing(name, writer))
     order = {name: place for place, name in enumerate(WRITERS)}
     rows.sort(

@@ -19,6 +19,7 @@ from visclust.base.withdrawals import WITHDRAWN_FILE
 from visclust.study import VARIABLE, Study, open_study, read_study
 from visclust.study_notebooks import find_shipped_notebooks, upgrade_notebooks, write_notebooks
 
+_KINDS = ("pairs", "disputed", "features", "ratings")  # as in annotate_desks.py, which is not loaded for this
 _LAB = "Expected the package {}, which this needs: pip install 'visclust[lab]'."
 
 
@@ -61,12 +62,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     add("lab", _lab, "open JupyterLab at the first notebook of a study")
 
-    annotate = add("annotate", _annotate, "serve the pairs of a study to its annotators, without code")
-    annotate.add_argument("--port", type=int, default=8866)
-    annotate.add_argument("--address", default="127.0.0.1", help="0.0.0.0 lets other computers in")
-    annotate.add_argument(
-        "--max-unsaved", type=int, default=0, help="3 for annotators far away from the server"
-    )
+    _add_annotate_options(add("annotate", _annotate, "let people label in their browsers, without code"))
 
     add("check", _check, "say what is in a study, and how and when each file was made")
     take = add("withdraw", _withdraw, "take an image, or an author with their posts, out of a study")
@@ -208,38 +204,52 @@ def _lab(options: argparse.Namespace) -> int:
         return 0
 
 
+def _add_annotate_options(annotate: argparse.ArgumentParser) -> None:
+    """Add the options of ``visclust annotate``."""
+    option = annotate.add_argument
+    annotate.epilog = (
+        "Each annotator of study.toml gets a secret link, the same every time. It serves the pairs of "
+        "notebook 05, the features of 03 and the ratings of 08, whichever there are."
+    )
+    option("--address", default="127.0.0.1", help="0.0.0.0 lets other computers of your network in")
+    option("--port", type=int, default=8866)
+    option("--certfile", type=Path, metavar="PEM", help="a certificate: the server then speaks TLS (https)")
+    option("--keyfile", type=Path, metavar="PEM", help="its key, where it is not in the same file")
+    option(
+        "--public-url", default="", metavar="URL", help="how people reach it, where that is not the address"
+    )
+    option("--add", nargs="+", default=[], metavar="NAME", help="give these people a link too")
+    option("--renew", nargs="+", default=[], metavar="NAME", help="end their links and make others")
+    option("--remove", nargs="+", default=[], metavar="NAME", help="end the links of people who were added")
+    option("--links", action="store_true", help="print all links again")
+    option("--respondents", action="store_true", help="a link for each respondent of the assignment")
+    option("--open", action="store_true", help="no links: whoever comes types a name")
+    option(
+        "--only", nargs="+", default=[], choices=list(_KINDS), metavar="KIND", help=f"of {', '.join(_KINDS)}"
+    )
+    option("--max-unsaved", type=int, default=0, help="3 for annotators far away from the server")
+
+
 def _annotate(options: argparse.Namespace) -> int:
     study = _open(options)
-    _need("voila")
-    if not (study.results / "pairs.parquet").exists():
-        raise FileNotFoundError(
-            f"Expected the pairs to label in {study.results / 'pairs.parquet'}: run the notebooks 01, 02 "
-            "and 05 first, which draw them."
-        )
-    from visclust.widgets import annotate_app
+    from visclust.annotate import ServerOptions, annotate_study
 
-    for name in study.annotators:
-        print(f"{name}: http://{options.address}:{options.port}/?annotator={name.replace(' ', '%20')}")
-    if not study.annotators:
-        print(f"Annotators open http://{options.address}:{options.port} and type their names.")
-    print(f"Answers go to {study.results / 'answers'}.", flush=True)
-    annotate_app.main(list_annotate_arguments(study, options))
-    return 0
-
-
-def list_annotate_arguments(study: Study, options: argparse.Namespace) -> list[str]:
-    """Give what the labelling page is started with."""
-    places = {"pairs": "pairs.parquet", "images": "images.parquet", "answers": "answers"}
-    named = [f"--{name}={study.results / place}" for name, place in places.items()]
-    return [
-        *named,
-        f"--images-folder={study.folder}",
-        f"--question={study.question}",
-        f"--construct={study.construct}",
-        f"--max-unsaved={options.max_unsaved}",
-        f"--port={options.port}",
-        f"--address={options.address}",
-    ]
+    chosen = ServerOptions(
+        address=options.address,
+        port=options.port,
+        certfile=options.certfile,
+        keyfile=options.keyfile,
+        public_url=options.public_url,
+        may_type_names=options.open,
+        add=tuple(options.add),
+        renew=tuple(options.renew),
+        remove=tuple(options.remove),
+        show_links=options.links,
+        respondents=options.respondents,
+        kinds=tuple(options.only) or _KINDS,
+        max_unsaved=options.max_unsaved,
+    )
+    return annotate_study(study, chosen)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -14,10 +14,12 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.annotation.features import check_features
 from visclust.annotation.simulated import simulate_answers, simulate_features
+from visclust.base.checks import checked
 from visclust.base.provenance import carry_record, describe_run, recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
+from visclust.images.index import select_usable
 from visclust.study import Study
 from visclust.validation.waves import WAVE, keep_answered_pairs
 
@@ -130,6 +132,7 @@ _MISSING = {
 }
 
 
+@checked
 def check_needs(shows: str, **things: Any) -> bool:
     """Check that what a cell needs is there; otherwise say in a sentence what is missing and what to do.
 
@@ -172,6 +175,7 @@ def check_needs(shows: str, **things: Any) -> bool:
     return True
 
 
+@checked
 def try_analysis(what: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Try an analysis that refuses data which are too few or too alike, and print its reason where it does.
 
@@ -217,6 +221,7 @@ def _wrap(text: str, width: int = 105) -> str:
     return "\n".join([*lines, line])
 
 
+@checked
 def read_results(study: Study, kind: str) -> pd.DataFrame:
     """Read a table of a study's results, or give an empty one of its kind where it is not made yet.
 
@@ -298,6 +303,7 @@ def _make_empty(kind: str) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=types[wanted]) for name, wanted in columns.items()})
 
 
+@checked
 def list_known_groups(study: Study, clusters: pd.DataFrame) -> pd.DataFrame:
     """List what each image is known to show, or its cluster where nothing is known: for simulated annotators.
 
@@ -324,6 +330,7 @@ def list_known_groups(study: Study, clusters: pd.DataFrame) -> pd.DataFrame:
     return clusters[["image_id", "cluster"]].rename(columns={"cluster": "group"})
 
 
+@checked
 def gather_pairs(study: Study, drawn: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Gather the pairs to judge: those drawn now, and of earlier draws those that people have answered.
 
@@ -375,6 +382,7 @@ def gather_pairs(study: Study, drawn: pd.DataFrame, images: pd.DataFrame) -> pd.
     return pairs
 
 
+@checked
 def gather_answers(
     study: Study, pairs: pd.DataFrame, clusters: pd.DataFrame, *, error_rate: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
@@ -423,6 +431,7 @@ def gather_answers(
     return simulate_answers(pairs, groups, error_rate=error_rate, seed=seed)
 
 
+@checked
 def gather_feature_answers(
     study: Study, images: pd.DataFrame, *, error_rate: float = 0.05, seed: int = 0
 ) -> pd.DataFrame:
@@ -629,6 +638,49 @@ def gather_ideology(study: Study, users: pd.DataFrame, *, seed: int = 0) -> pd.D
 
 
 @recorded
+def gather_copies(study: Study, images: pd.DataFrame) -> pd.DataFrame:
+    """Gather which image stands for each one: a picture for its near copies, unless they stand apart.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; its entry ``near_copies`` is "follow" or "apart".
+    images : DataFrame
+        The images table.
+
+    Returns
+    -------
+    DataFrame
+        ``image_id, representative``, a row per usable image, for `leave_out_copies` and `add_copies`; from
+        the ``duplicates.parquet`` of the study. Where there is none, or near copies stand apart, each image
+        stands for itself.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok"})
+    >>> gather_copies(study, images)["representative"].tolist()
+    ['a']
+    """
+    ids = select_usable(images)["image_id"]
+    duplicates = read_results(study, "duplicates")
+    stands_for = duplicates.drop_duplicates("image_id").set_index("image_id")["representative"]
+    own = ids.isin(stands_for.index[stands_for.isin(ids)])
+    picture = ids.map(stands_for).astype("object").where(own, ids)
+    if n_copies := int(picture.ne(ids).sum()):
+        if study.near_copies == "apart":
+            print(f"{n_copies:,} near copies count as images of their own, as study.toml says.")
+        else:
+            print(f"{n_copies:,} near copies follow their pictures (near_copies in study.toml).")
+    if study.near_copies == "apart":
+        picture = ids
+    return pd.DataFrame({"image_id": ids.to_numpy(), "representative": picture.to_numpy()}).astype(ids.dtype)
+
+
+@recorded
 def gather_respondents(study: Study, file: str | Path | None = None, *, per_group: int = 48) -> pd.DataFrame:
     """Gather who rates the images: the people in a file, or simulated ones where the study lets them be.
 
@@ -646,6 +698,11 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     DataFrame
         ``respondent, group``, and ``simulated`` where they are; no row where there is no file.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
     Examples
     --------
     >>> from visclust.study import open_study
@@ -654,6 +711,8 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     ['simulated-001', 'simulated-002']
     """
     if file:
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"Expected a CSV file at file, got {str(file)!r}, where there is none.")
         people = check_columns(pd.read_csv(file, dtype=str), ["respondent"], str(file))
         group = people[study.group_column] if study.group_column in people.columns else "all"
         return pd.DataFrame({"respondent": people["respondent"], "group": group})
@@ -665,6 +724,7 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     return pd.DataFrame({"respondent": names, "group": groups * per_group, MARK: True})
 
 
+@checked
 def gather_ratings(
     study: Study, assignment: pd.DataFrame, *, model: "RatingModel | None" = None, seed: int = 0
 ) -> pd.DataFrame:
@@ -708,6 +768,7 @@ def gather_ratings(
     ).ratings
 
 
+@checked
 def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel":
     """Choose how simulated ratings come about: the study's items and scale, the assignment's groups.
 
@@ -729,6 +790,7 @@ def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel"
     >>> choose_rating_model(open_study(), pd.DataFrame({"group": ["a", "b"]})).scale
     (1, 10)
     """
+    check_columns(assignment, ("group",), "the assignment")
     from visclust.ratings.simulation import make_rating_model
 
     named = [group for group in study.groups if group in set(assignment["group"])]

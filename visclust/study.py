@@ -10,6 +10,7 @@ from typing import Any
 
 from visclust.annotation.constructs import EMOTIONS, check_names
 from visclust.annotation.ratings import check_scale
+from visclust.base.checks import checked
 from visclust.base.places import STUDY_FILE, find_study_folder
 
 # Names the study to open, so that a notebook need not lie in its folder.
@@ -17,6 +18,10 @@ VARIABLE = "VISCLUST_STUDY"
 
 _PLACES = ("images", "posts", "media_folder", "accounts", "ideology", "ratings")
 _QUESTION = "Do these two images belong together?"
+_NEAR_COPIES = {
+    "follow": "follow the picture that stands for them",
+    "apart": "count as images of their own",
+}
 _CONSTRUCT = "The two images show the same kind of thing."
 
 
@@ -40,7 +45,11 @@ class Study:
     construct, question : str
         What annotators are asked about pairs of images.
     features, frames, annotators : tuple of str
+    adjudicator : str
+        Who decides, in `visclust annotate`, about pairs on which the annotators disagree; empty for nobody.
     encoder : str
+    near_copies : {"follow", "apart"}
+        Whether near copies follow the picture that stands for them, or count as images of their own.
     items : dict
         The items to rate, by dimension; ``scale`` is the lowest and highest rating.
     group_column : str
@@ -64,7 +73,9 @@ class Study:
     features: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
+    adjudicator: str = ""
     encoder: str = "resnet18"
+    near_copies: str = "follow"
     items: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(EMOTIONS))
     scale: tuple[int, int] = (1, 10)
     group_column: str = "group"
@@ -87,7 +98,10 @@ class Study:
         lines += [f"  {name:<13} {self._describe_place(getattr(self, name))}" for name in _PLACES]
         lists = ("features", "frames", "annotators", "groups")
         lines += [f"  {name:<13} {', '.join(getattr(self, name)) or 'none named'}" for name in lists]
+        if self.adjudicator:
+            lines.append(f"  {'adjudicator':<13} {self.adjudicator}")
         lines.append(f"  {'encoder':<13} {self.encoder}")
+        lines.append(f"  {'near copies':<13} {_NEAR_COPIES[self.near_copies]}")
         if self.simulate:
             lines.append("  Where people's answers are missing they are simulated, and marked so.")
         return "\n".join(lines)
@@ -98,6 +112,7 @@ class Study:
         return str(path) if path.exists() else f"{path} (not there)"
 
 
+@checked
 def open_study(folder: str | os.PathLike | None = None) -> Study:
     r"""Open a study: read its ``study.toml``, check every entry, and find every file that it names.
 
@@ -164,6 +179,10 @@ def read_study(folder: str | os.PathLike | None = None) -> Study:
 def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except PermissionError as error:
+        raise PermissionError(
+            f"Expected to read {file}, but this user may not. Change its rights."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(
             f"Expected {file} to be TOML, but it cannot be read: {error}. Text stands in quotes; write paths "
@@ -208,6 +227,11 @@ def _build(file: Path, given: dict[str, Any]) -> Study:
                 f"Expected {expected} in the entry {name} of {file}, got {value!r}.{detail}"
             ) from None
     folder = file.parent
+    if entries.get("adjudicator", "").casefold() in map(str.casefold, entries.get("annotators", ())):
+        raise ValueError(
+            f"Expected in the entry adjudicator of {file} somebody who is no annotator, got "
+            f"{entries['adjudicator']!r}: who judged all pairs cannot decide between the others unseen."
+        )
     entries.setdefault("name", folder.name)
     if entries.pop("example", False):
         if "images" in entries or "posts" in entries:
@@ -228,6 +252,12 @@ def _build(file: Path, given: dict[str, Any]) -> Study:
 def _text(_name: str, value: Any, _folder: Path) -> str:
     if not isinstance(value, str) or not value.strip():
         raise TypeError
+    return value
+
+
+def _copies(_name: str, value: Any, _folder: Path) -> str:
+    if value not in _NEAR_COPIES:
+        raise ValueError
     return value
 
 
@@ -305,6 +335,8 @@ _ENTRIES: dict[str, tuple[str, Callable[[str, Any, Path], Any]]] = {
     "features": ('a list of names, such as ["flags", "crowd"],', _names),
     "frames": ('a list of names, such as ["protest", "family"],', _names),
     "annotators": ('a list of names, such as ["ana", "ben"],', _names),
+    "adjudicator": ("a name that is no annotator's", _text),
+    "near_copies": ('"follow" or "apart"', _copies),
     "encoder": ("the name of an encoder", _text),
     "items": ('lists of items by dimension, such as {anger = ["angry", "bitter"]},', _items),
     "scale": ("the lowest and the highest rating, such as [1, 10],", _scale),

@@ -17,9 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from visclust.annotation.answer_files import rewrite_rows
+from visclust.base.cells import fold_identity
+from visclust.base.damage import read_arrow, read_matrix, read_parquet, read_schema
 from visclust.base.files import guard_cell, join_cells, restore_cell, write_atomically, write_json, write_text
 from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.origins import find_core
+from visclust.base.pairs import settle_pair, write_pair
 from visclust.base.places import find_places
 from visclust.base.provenance import digest_file, digest_ids, digest_input
 from visclust.base.withdrawals import find_withdrawn, note_withdrawn, read_withdrawn
@@ -163,7 +166,7 @@ def list_unreachable(study: Study, paths: list[str]) -> list[str]:
         for path in sorted(study.results.rglob("*"))
         if path.is_file()
         and path.suffix.lower() not in _CHANGES
-        and not {*_CACHES, "pictures"} & set(path.parts)
+        and not {*_CACHES, "pictures", "figures"} & set(path.parts)
         and path.suffix != ".safetensors"
         and not (path.suffix == ".npy" and path.with_suffix(".json").exists())
     ]
@@ -189,7 +192,7 @@ def _shows_file(media: str, path: str) -> bool:
 
 
 def _is_same_author(one: str, other: str) -> bool:
-    return one.strip().removeprefix("@").casefold() == other.strip().removeprefix("@").casefold()
+    return fold_identity(one).removeprefix("@").strip() == fold_identity(other).removeprefix("@").strip()
 
 
 def _find_posts_of_author(search: _Search) -> None:
@@ -200,10 +203,10 @@ def _find_posts_of_author(search: _Search) -> None:
             f"Expected {posts.name} and {links.name} in {search.study.results}, by which an author's posts "
             "and images are found: run notebook 01 first."
         )
-    table = pd.read_parquet(posts, columns=["post_id", "author"])
+    table = read_parquet(posts, columns=["post_id", "author"])
     theirs = table["author"].map(lambda name: isinstance(name, str) and _is_same_author(name, search.author))
     search.posts = set(table.loc[theirs, "post_id"])
-    shown = pd.read_parquet(links, columns=["post_id", "image_id"])
+    shown = read_parquet(links, columns=["post_id", "image_id"])
     by_them = shown["post_id"].isin(search.posts)
     search.images |= set(shown.loc[by_them, "image_id"]) - set(shown.loc[~by_them, "image_id"])
 
@@ -219,7 +222,7 @@ def _check_known(search: _Search) -> None:
             f"Expected the author of some post, got {search.author!r}, who has none in this study."
         )
     table = search.study.results / "images.parquet"
-    there = set(pd.read_parquet(table, columns=["image_id"])["image_id"]) if table.exists() else set()
+    there = set(read_parquet(table, columns=["image_id"])["image_id"]) if table.exists() else set()
     lost = sorted(search.images - there - find_withdrawn("image", search.images, known))
     if lost:
         raise ValueError(
@@ -232,13 +235,13 @@ def _check_known(search: _Search) -> None:
 def _find_pairs_and_paths(search: _Search) -> None:
     """Find the pairs that an image is part of, and the files that hold it."""
     for path in sorted(search.study.results.rglob("*.parquet")):
-        names = set(pq.read_schema(path).names)
+        names = set(read_schema(path).names)
         if {"pair_id", "image_a", "image_b"} <= names:
-            pairs = pd.read_parquet(path, columns=["pair_id", "image_a", "image_b"])
+            pairs = read_parquet(path, columns=["pair_id", "image_a", "image_b"])
             hit = pairs["image_a"].isin(search.images) | pairs["image_b"].isin(search.images)
             search.pairs |= set(pairs.loc[hit, "pair_id"])
         if {"image_id", "path"} <= names:
-            stored = pd.read_parquet(path, columns=["image_id", "path"])
+            stored = read_parquet(path, columns=["image_id", "path"])
             hit = stored["image_id"].isin(search.images)
             search.paths |= set(stored.loc[hit, "path"]) | set(find_places(stored, path).loc[hit, "path"])
 
@@ -255,15 +258,15 @@ def _list_media(search: _Search) -> list[str]:
 def _find_new_keys(search: _Search) -> None:
     """Find under which key the notes on a cluster stand once an image is no longer in it."""
     for path in sorted(search.study.results.rglob("*.parquet")):
-        if {"image_id", "cluster", "iteration", "silhouette"} <= set(pq.read_schema(path).names):
-            clusters = pd.read_parquet(path)
+        if {"image_id", "cluster", "iteration", "silhouette"} <= set(read_schema(path).names):
+            clusters = read_parquet(path)
             before = key_clusters(clusters)
             after = key_clusters(clusters[~clusters["image_id"].isin(search.images)])
             search.keys |= {before[each]: after[each] for each in after if before[each] != after[each]}
 
 
 def _change_parquet(search: _Search, path: Path) -> None:
-    table = pq.read_table(path)
+    table = read_arrow(path)
     columns = {
         name: table.column(name).to_pylist()
         for name in table.column_names
@@ -304,7 +307,7 @@ def _change_parquet(search: _Search, path: Path) -> None:
 
 
 def _write_parquet(path: Path, table: pa.Table) -> None:
-    write_atomically(path, lambda file: pq.write_table(table, file))
+    write_atomically(path, lambda file: pq.write_table(table, file, write_page_checksum=True))
 
 
 def _may_name(kind: pa.DataType) -> bool:
@@ -433,11 +436,13 @@ def _map_beginnings(
 
 def _change_json(search: _Search, path: Path) -> None:
     """Change the sidecar of an embedding with its matrix, and any other JSON by its values."""
+    matrix = path.with_suffix(".npy")
+    if matrix.exists():
+        settle_pair(matrix, path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return
-    matrix = path.with_suffix(".npy")
     if isinstance(content, dict) and "image_ids" in content and matrix.exists():
         _change_embedding(search, path, matrix, content)
         return
@@ -457,7 +462,7 @@ def _change_embedding(search: _Search, path: Path, matrix: Path, sidecar: dict[s
     search.note(matrix, _count(len(ids) - len(kept), 0))
     if search.dry_run:
         return
-    x = np.load(matrix, allow_pickle=False)
+    x = read_matrix(matrix)
     if len(x) == len(ids):  # otherwise a run was interrupted between the two files
         x = np.ascontiguousarray(x[kept])
     ids = [ids[place] for place in kept]
@@ -470,8 +475,12 @@ def _change_embedding(search: _Search, path: Path, matrix: Path, sidecar: dict[s
         search.digests[record["result"]["x"]] = digest
         record["result"]["x"] = digest
     sidecar |= {"shape": list(x.shape), "digest": digest, "ids_digest": ids_digest, "image_ids": ids}
-    write_atomically(matrix, lambda file: np.save(file, x, allow_pickle=False))
-    write_text(path, json.dumps(sidecar, indent=1))
+    write_pair(
+        matrix,
+        lambda file: np.save(file, x, allow_pickle=False),
+        path,
+        lambda _: json.dumps(sidecar, indent=1),
+    )
 
 
 def _clear_json(search: _Search, value: Any, name: str) -> tuple[Any, int]:
@@ -525,14 +534,14 @@ def _change_notebook(search: _Search, path: Path) -> None:
 
 
 def _remove_made_again(search: _Search) -> None:
-    """Delete the pictures of a run, its page, and caches whose files name no image."""
+    """Delete the pictures of a run, its page, the figures, and caches whose files name no image."""
     results = search.study.results
     page = results / "index.html"
     if page.exists():
         search.note(page, "deleted, since its pictures may show it")
         if not search.dry_run:
             page.unlink()
-    for folder in ("pictures", *_CACHES):
+    for folder in ("pictures", "figures", *_CACHES):
         files = [path for path in (results / folder).rglob("*") if path.is_file()]
         if files:
             search.note(results / folder, f"{_number(len(files), 'file')} deleted, which a run makes again")
@@ -543,7 +552,7 @@ def _remove_made_again(search: _Search) -> None:
 def _mentions(search: _Search, text: str) -> bool:
     if any(name in text for name in search.images | search.paths | search.posts | search.pairs):
         return True
-    return bool(search.author) and search.author.casefold() in text.casefold()
+    return bool(search.author) and fold_identity(search.author) in fold_identity(text)
 
 
 def _renew_digests(search: _Search) -> None:
@@ -556,7 +565,7 @@ def _renew_digests(search: _Search) -> None:
 
     for path in sorted(search.study.results.rglob("*")):
         if path.suffix == ".parquet":
-            table = pq.read_table(path)
+            table = read_arrow(path)
             text = (table.schema.metadata or {}).get(PROVENANCE_KEY, b"").decode()
             if renew(text) != text:
                 metadata = {**(table.schema.metadata or {}), PROVENANCE_KEY: renew(text).encode()}

@@ -58,6 +58,36 @@ def test_times_are_compared_across_time_zones():
     assert vc.current_answers(table)["answer"].tolist() == ["later"]
 
 
+def test_a_clock_that_was_set_back_does_not_bring_the_older_answer_back(tmp_path):
+    rows = [make_row("e1", minute=30, counter=10), make_row("e2", said="different", minute=5, counter=11)]
+    path = name_answer_file(tmp_path, "Ana")
+    for row in rows:
+        append_answer(path, row)
+    for table in (vc.read_answers(path), vc.merge_answers([pd.DataFrame(rows[::-1])])):
+        assert vc.current_answers(table)["answer"].tolist() == ["different"]
+    undone = vc.merge_answers([path, pd.DataFrame([make_undo("e3", "e2", minute=1) | {"counter": 12}])])
+    assert undone["event_id"].tolist() == ["e1", "e2", "e3"]
+    assert vc.current_answers(undone)["answer"].tolist() == ["same"]
+
+
+def test_answers_of_earlier_versions_stand_at_their_time_among_those_that_are_counted():
+    at_ten = 17676072000  # 2026-01-05T10:00:00Z in tenths of a second
+    rows = [
+        make_row("new", said="unsure", minute=20, counter=at_ten + 20 * 600),
+        make_row("old", said="same", minute=10),
+        make_row("latest", said="different", minute=2, counter=at_ten + 20 * 600 + 1),
+    ]
+    merged = vc.merge_answers([pd.DataFrame(rows)])
+    assert merged["event_id"].tolist() == ["old", "new", "latest"]
+    assert vc.current_answers(merged)["answer"].tolist() == ["different"]
+
+
+@pytest.mark.parametrize("counter", [-1, 1.5, "soon", True, 2.0**60])
+def test_a_counter_that_is_no_whole_number_is_refused(counter):
+    with pytest.raises(ValueError, match="counter as a whole number"):
+        vc.merge_answers([pd.DataFrame([make_row(counter=counter)])])
+
+
 def test_current_answers_do_not_depend_on_the_index_of_the_table():
     table = vc.merge_answers([pd.DataFrame([make_row("e1"), make_row("e2", "p2", minute=1)])])
     table.index = pd.Index([7, 7])
@@ -89,6 +119,16 @@ def test_a_missing_folder_is_an_error_and_an_empty_one_an_empty_table(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         vc.read_answers(tmp_path / "nowhere")
     assert vc.current_answers(vc.read_answers(tmp_path)).empty
+
+
+@pytest.mark.parametrize("other", ["Ana", " ANA", "\u200bana", "ana\u00a0"])
+def test_one_person_in_two_spellings_answers_once_which_is_said(other):
+    table = make_answers({"ana": ["same"], other: ["different"], "ben": ["same"]})
+    with pytest.warns(UserWarning, match="taken for one person"):
+        standing = vc.current_answers(table)
+    assert standing["annotator"].tolist() == ["ana", "ben"]
+    with pytest.warns(UserWarning, match="taken for one person"):
+        assert vc.agreement(table, n_bootstrap=9).prevalence["annotator"].tolist() == ["ana", "ben"]
 
 
 def test_people_are_not_taken_for_simulated():

@@ -149,6 +149,8 @@ def test_long_numbers_kept_as_formulas_are_unwrapped():
 
 def test_names_are_compared_without_case_accents_typed_apart_and_spaces():
     assert fold_identity(" Ana  María") == fold_identity("ana mari\u0301a")
+    assert fold_identity("\ufeffAna\u200b\u00a0María\u200f") == fold_identity("ana maría")
+    assert fold_identity("STRASSE") == fold_identity("straße") != fold_identity("strase")
     assert (
         fold_header("Posted_At ") == fold_header("posted at") == fold_header("\ufeffPOSTED-AT") == "postedat"
     )

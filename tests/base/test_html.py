@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from visclust.base.html import POLICIES, build_data_page, build_pictures_page
+from visclust.base.html import build_data_page, build_pictures_page, build_served_page
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -82,10 +82,27 @@ def test_a_page_of_pictures_admits_no_script_and_what_notebooks_need_of_styles()
     }
 
 
-def test_the_served_page_talks_to_its_own_server_only():
-    policy = {name: admitted for name, *admitted in map(str.split, POLICIES["served"].split(";"))}
-    assert policy["default-src"][0] == policy["connect-src"][0] == policy["frame-ancestors"][0] == "'self'"
-    assert not re.search(r"https?:|\*", POLICIES["served"])
+def test_a_served_page_talks_to_its_own_server_only_and_stands_in_no_frame():
+    plain = build_served_page(**PARTS)
+    (style,) = find_elements(plain.html, "<style>")
+    assert read_policy(plain.html) == {
+        "default-src": ["'none'"],
+        "style-src": [digest(style)],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+    }
+    page = build_served_page(**PARTS, data={"texts": HOSTILE}, script="mount();")
+    policy = read_policy(page.html)
+    assert policy["script-src"] == [digest(find_elements(page.html, '<script type="module">')[0])]
+    assert (policy["connect-src"], policy["img-src"]) == (["'self'"], ["blob:"])
+    # As a header it also forbids frames, which no page can for itself.
+    assert (
+        page.policy
+        == unescape(re.findall('Policy" content="([^"]*)"', page.html)[0]) + "; frame-ancestors 'none'"
+    )
+    assert json.loads(Tags(page.html).texts["script"].partition("\n")[0]) == {"texts": HOSTILE}
+    with pytest.raises(ValueError, match="which would end it"):
+        build_served_page(**PARTS, data={}, script="'</script'")
 
 
 def test_the_policy_stands_before_all_that_it_governs():

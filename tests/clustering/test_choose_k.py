@@ -60,7 +60,7 @@ def test_the_scan_agrees_with_scikit_learn(blobs):
 
 @pytest.mark.parametrize("ks", [[1, 5], [5, 90], []])
 def test_a_scan_out_of_range_is_an_error(blobs, ks):
-    with pytest.raises(ValueError, match="Expected K's from 2 to n - 1 = 89"):
+    with pytest.raises(ValueError, match="Expected K's \\(ks\\) from 2 to n - 1 = 89"):
         vc.scan_k(blobs([45, 45])[0], ks=ks)
 
 
@@ -68,6 +68,19 @@ def test_the_knee_is_where_the_curve_bends():
     k = np.arange(10, 110, 10)
     scan = pd.DataFrame({"k": k, "inertia": np.where(k <= 40, 100 - 2 * k, 22 - 0.05 * k)})
     assert vc.suggest_knee(scan) == 40
-    assert vc.suggest_knee(scan.assign(inertia=5.0)) == 10
     with pytest.raises(ValueError, match="at least three"):
         vc.suggest_knee(scan.head(2))
+
+
+@pytest.mark.parametrize(
+    "inertia",
+    [
+        lambda k: np.full(len(k), 5.0),  # flat
+        lambda k: 300.0 - k,  # a line
+        lambda k: 1000 / np.sqrt(k),  # ever slower, and nowhere more so than elsewhere
+        lambda k: 100 - 15 * np.log(k),
+    ],
+)
+def test_a_curve_that_bends_nowhere_in_particular_has_no_knee(inertia):
+    k = np.arange(30, 301, 10)
+    assert vc.suggest_knee(pd.DataFrame({"k": k, "inertia": inertia(k)})) is None

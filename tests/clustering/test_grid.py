@@ -11,7 +11,13 @@ import pytest
 import visclust as vc
 from visclust.clustering import grid
 
-SMALL = {"step_sizes": (2, 3), "similarity_thresholds": (0.0, 0.05, 0.1), "baselines": (4,), "stop_size": 5}
+SMALL = {
+    "rows": ("none",),
+    "step_sizes": (2, 3),
+    "similarity_thresholds": (0.0, 0.05, 0.1),
+    "baselines": (4,),
+    "stop_size": 5,
+}
 
 
 @pytest.fixture
@@ -91,7 +97,8 @@ SEARCH = """
 import sys, numpy as np, visclust as vc
 rng = np.random.default_rng(0)
 x = (np.repeat(rng.normal(size=(30, 16)), 40, axis=0) + rng.normal(size=(1200, 16))).astype("float32")
-vc.grid_search({"x": x}, step_sizes=(2, 3), cache=sys.argv[1], progress=False).table.to_csv(sys.argv[2])
+found = vc.grid_search({"x": x}, rows=["none"], step_sizes=(2, 3), cache=sys.argv[1], progress=False)
+found.table.to_csv(sys.argv[2])
 """
 
 
@@ -119,10 +126,14 @@ def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"step_sizes": ()}, "at least one embedding"),
+        ({"step_sizes": ()}, "at least one value in each of embeddings"),
         ({"similarity_thresholds": (2,)}, "similarity_threshold"),
-        ({"baselines": (0,)}, "baselines between 1 and n = 120"),
+        ({"baselines": (0,)}, "baselines to be a list, each value a whole number of at least 1, got 0 in it"),
         ({"seeds": (-1,)}, "seed"),
+        ({"rows": ()}, "rows as a sequence"),
+        ({"rows": "unit"}, "rows as a sequence"),
+        ({"rows": ("raw",)}, "some of none, unit, pca, umap"),
+        ({"similarity_thresholds": {"raw": (0.1,)}}, "got them for 'raw'"),
     ],
 )
 def test_a_wrong_grid_is_an_error_before_any_work(embeddings, changes, message):
@@ -133,3 +144,58 @@ def test_a_wrong_grid_is_an_error_before_any_work(embeddings, changes, message):
 def test_embeddings_of_different_images_are_an_error(embeddings):
     with pytest.raises(ValueError, match="different numbers of rows"):
         vc.grid_search({**embeddings, "three": np.eye(3)}, progress=False)
+
+
+def test_rows_are_an_axis_with_thresholds_of_their_own(embeddings, tmp_path):
+    asked = {**SMALL, "rows": ("none", "unit", "pca"), "similarity_thresholds": {"unit": (0.2,)}}
+    found = vc.grid_search({"one": embeddings["one"]}, **asked, cache=tmp_path, progress=False).table
+    iterative = found[found["method"] == "iterative"].astype({"similarity_threshold": float})
+    tried = iterative.groupby("rows")["similarity_threshold"].unique().map(list).to_dict()
+    papers = [0.0, 0.01, 0.02, 0.03, 0.04, 0.05]
+    assert tried == {"none": papers, "pca": papers, "unit": [0.2]}
+    assert found["configuration"].is_unique
+    raw = vc.grid_search(
+        {"one": embeddings["one"]}, **{**asked, "rows": ("none",)}, cache=tmp_path, progress=False
+    )
+    kept = found.loc[found["rows"].eq("none"), "configuration"].tolist()
+    assert raw.table["configuration"].tolist() == kept
+    assert not any("rows" in name for name in kept)  # names and cache of the raw rows are what they were
+
+
+def test_too_few_images_for_umap_are_tried_at_unit_length_once(embeddings, capsys):
+    few = {"one": embeddings["one"][:25]}
+    found = vc.grid_search(few, **{**SMALL, "rows": ("umap", "unit")}, progress=False).table
+    assert set(found["rows"]) == {"unit"}
+    assert found["configuration"].is_unique
+
+
+def test_umap_s_rows_come_from_the_cache(embeddings, tmp_path, monkeypatch):
+    asked = {**SMALL, "rows": ("umap",), "similarity_thresholds": (0.1,), "step_sizes": (2,)}
+    monkeypatch.setattr(
+        "visclust.embedding.preparation.lay_out_rows",
+        lambda x, **_: x[:, :5] + np.float32(1),
+    )
+    first = vc.grid_search({"one": embeddings["one"]}, **asked, cache=tmp_path, progress=False).table
+    assert len(list(tmp_path.glob("rows_*.npy"))) == 1
+    monkeypatch.setattr(
+        "visclust.embedding.preparation.lay_out_rows", lambda *_, **__: pytest.fail("made again")
+    )
+    second = vc.grid_search({"one": embeddings["one"]}, **asked, cache=tmp_path, progress=False).table
+    pd.testing.assert_frame_equal(first, second)
+    assert set(first["rows"]) == {"umap"}
+
+
+def test_an_embedding_that_was_prepared_already_stays_as_it_is(embeddings):
+    prepared = vc.prepare_rows(embeddings["one"], how="unit", image_ids=[f"i{i}" for i in range(120)])
+    found = vc.grid_search({"one": prepared}, **{**SMALL, "rows": ("none", "pca")}, progress=False)
+    assert set(found.table["rows"]) == {"unit"}
+
+
+def test_giants_in_a_grid_are_counted_in_one_warning(blobs):
+    x = np.concatenate([np.zeros((90, 4)), 10 * np.eye(4)]).astype("float32")
+    x += np.random.default_rng(0).normal(size=x.shape).astype("float32") * 0.01
+    x[90:] *= np.arange(1, 5)[:, None]
+    with pytest.warns(UserWarning, match=r"configurations have one giant cluster .* on rows 'none'"):
+        found = vc.grid_search({"x": x}, **{**SMALL, "baselines": (5,)}, progress=False).table
+    assert found["giant"].any()
+    assert found.loc[found["giant"], "largest_share"].min() > 0.2

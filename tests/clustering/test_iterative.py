@@ -194,7 +194,7 @@ def test_the_provenance_names_settings_seed_input_and_device(blobs):
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        ([[1.0]], TypeError, "Expected an array"),
+        ([[1.0]], TypeError, "Expected x as an array"),
         (np.ones((3, 2), dtype="int64"), TypeError, "float32 or float64, got int64"),
         (np.ones(3), ValueError, "got \\(3,\\)"),
         (np.ones((0, 4)), ValueError, "got \\(0, 4\\)"),
@@ -211,7 +211,7 @@ def test_the_bar_ends_full_though_images_stay_unassigned(blobs, monkeypatch):
     finish = WorkBar.finish
     monkeypatch.setattr(WorkBar, "finish", lambda bar: (finish(bar), bars.append((bar.n, bar.total))))
     noise = np.random.default_rng(0).normal(size=(30, 8), scale=9).astype("float32")
-    with pytest.warns(UserWarning, match="threshold"):
+    with pytest.warns(UserWarning, match="Cluster 0 holds 48 of 70 images"):
         result = cluster(np.concatenate([blobs([20, 20])[0], noise]), similarity_threshold=0.5)
     assigned = int((result.labels >= 0).sum())
     assert 0 < assigned < 70

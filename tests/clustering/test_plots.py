@@ -21,7 +21,7 @@ def test_figure_6_draws_the_three_panels_with_named_axes(log):
     for title in (
         "Remaining images",
         "Clusters",
-        "Images per cohesive cluster, mean",
+        "Mean images per cluster",
         "Iteration",
         "Cohesive",
     ):
@@ -43,6 +43,8 @@ def test_the_scan_is_drawn_with_its_knee(blobs):
     scan = vc.scan_k(blobs([30, 25])[0], ks=[2, 4, 8], progress=False)
     drawn = render(vc.plot_k_scan(scan, knee=4))
     assert "K = 4" in drawn
+    assert "No knee" in render(vc.plot_k_scan(scan, knee=None))
+    assert "nee" not in render(vc.plot_k_scan(scan))
     assert "Inertia (sum of squares within clusters)" in drawn
     assert "Mean silhouette" in drawn
 

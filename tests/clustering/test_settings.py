@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -26,4 +28,10 @@ def test_a_setting_out_of_range_is_an_error_that_names_it(wrong):
 
 def test_a_threshold_far_above_the_papers_gives_a_warning():
     with pytest.warns(UserWarning, match="similarity_threshold=0.4 is far above"):
-        vc.cluster_iteratively(np.eye(3), similarity_threshold=0.4)
+        vc.cluster_iteratively(np.eye(20), similarity_threshold=0.4)
+
+
+def test_rows_of_few_dimensions_may_have_a_high_threshold():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vc.cluster_iteratively(np.eye(5), similarity_threshold=0.4)

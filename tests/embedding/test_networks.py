@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -181,6 +183,95 @@ def test_any_timm_model_works_from_its_published_weights_and_from_a_file(tmp_pat
             assert encoder.dimension == 512
             # Two memory layouts of the same float32 sums.
             torch.testing.assert_close(encoder.module(batch), expected, rtol=1e-4, atol=1e-5)
+
+
+def name_as_open_clip(state):
+    """Give a ViT's tensors the names that open_clip saves, with those of a tower of texts beside them."""
+    swaps = [
+        ("patch_embed.proj", "conv1"),
+        ("norm_pre", "ln_pre"),
+        ("blocks.", "transformer.resblocks."),
+        ("attn.qkv.", "attn.in_proj_"),
+        ("attn.proj", "attn.out_proj"),
+        ("mlp.fc1", "mlp.c_fc"),
+        ("mlp.fc2", "mlp.c_proj"),
+        ("norm1", "ln_1"),
+        ("norm2", "ln_2"),
+    ]
+    named = {
+        "visual.class_embedding": state["cls_token"][0, 0],
+        "visual.positional_embedding": state["pos_embed"][0],
+        "visual.proj": torch.rand(192, 16),
+        "visual.ln_post.weight": state["norm.weight"],
+        "visual.ln_post.bias": state["norm.bias"],
+        "logit_scale": torch.ones(()),
+        "token_embedding.weight": torch.rand(5, 4),
+        "transformer.resblocks.0.ln_1.weight": torch.rand(4),
+    }
+    for name, tensor in state.items():
+        if name in ("cls_token", "pos_embed", "norm.weight", "norm.bias") or name.startswith("head."):
+            continue
+        for ours, theirs in swaps:
+            name = name.replace(ours, theirs)
+        named[f"visual.{name}"] = tensor
+    return {name: tensor.clone().contiguous() for name, tensor in named.items()}
+
+
+@pytest.fixture
+def clip_of_timm(monkeypatch):
+    """Let timm make a network of CLIP's kind, of two blocks, under the name of one of usual size."""
+    import timm
+
+    make = partial(timm.create_model, "vit_tiny_patch16_224", pre_norm=True, depth=2)
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: make(pretrained=pretrained))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make(pretrained=False).eval()
+
+
+def features_of(model, encoder):
+    batch = torch.rand(1, 3, 224, 224)
+    with torch.inference_mode():
+        return model.forward_head(model.forward_features(batch), pre_logits=True), encoder.module(batch)
+
+
+@pytest.mark.parametrize(("ending", "prefix"), [(".safetensors", ""), (".pth", "module.")])
+def test_a_file_with_the_names_of_open_clip_fits_and_says_so(clip_of_timm, tmp_path, capsys, ending, prefix):
+    named = {f"{prefix}{name}": each for name, each in name_as_open_clip(clip_of_timm.state_dict()).items()}
+    path = tmp_path / f"{prefix}clip{ending}"
+    (save_file if ending == ".safetensors" else torch.save)(named, path)
+    encoder = vc.load_encoder("vit_tiny_patch16_224", weights=path)
+    expected, got = features_of(clip_of_timm, encoder)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)  # two memory layouts of the same sums
+    assert "by timm's own filter" in capsys.readouterr().out
+
+
+def test_the_trunk_of_open_clip_around_a_network_of_timm_fits(clip_of_timm, tmp_path):
+    state = clip_of_timm.state_dict()
+    named = {f"visual.trunk.{name}": each for name, each in state.items() if not name.startswith("head.")}
+    save_file({**named, "logit_scale": torch.ones(())}, tmp_path / "trunk.safetensors")
+    encoder = vc.load_encoder("vit_tiny_patch16_224", weights=tmp_path / "trunk.safetensors")
+    expected, got = features_of(clip_of_timm, encoder)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"visual.positional_embedding": torch.rand(50, 192)}, "visual.positional_embedding"),
+        ({"visual.conv1.weight": torch.rand(192, 3, 32, 32)}, "visual.conv1.weight"),
+        ({"visual.ln_post.weight": None}, "norm.weight"),
+        ({"visual.transformer.resblocks.1.mlp.c_fc.bias": torch.rand(4)}, "blocks.1.mlp.fc1.bias"),
+        ({"visual.class_embedding": None}, "cls_token"),
+    ],
+)
+def test_an_open_clip_file_of_another_network_is_refused_by_its_names(clip_of_timm, tmp_path, change, named):
+    tensors = name_as_open_clip(clip_of_timm.state_dict()) | change
+    tensors = {name: each for name, each in tensors.items() if each is not None}
+    save_file(tensors, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"do not fit the encoder") as error:
+        vc.load_encoder("vit_tiny_patch16_224", weights=tmp_path / "other.safetensors")
+    assert named in str(error.value) or "missing: cls_token" in str(error.value)
 
 
 def test_timm_weights_out_of_reach_are_an_error_that_says_where_to_put_them(no_network):

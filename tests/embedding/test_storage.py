@@ -76,7 +76,7 @@ def test_a_missing_file_is_named(folder, lost):
         vc.load_embedding(folder, name="toy")
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a:b"])
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "a:b"])
 def test_a_name_that_is_no_file_name_is_refused(folder, name):
     with pytest.raises(ValueError, match="plain file name"):
         vc.save_embedding(Embedding(np.zeros((1, 1), dtype="float32"), ["a"], {}), folder, name=name)
@@ -128,7 +128,7 @@ def test_the_first_row_of_other_images_is_named(tmp_path):
 def test_a_damaged_sidecar_is_refused(tmp_path, content):
     vc.save_embedding(Embedding(np.ones((1, 2), dtype=np.float32), ["a"], {}), tmp_path, name="toy")
     (tmp_path / "toy.json").write_text(content)
-    with pytest.raises(ValueError, match=r"is damaged|is not the sidecar"):
+    with pytest.raises(ValueError, match=r"damaged.*Embed the images again"):
         vc.load_embedding(tmp_path, name="toy")
 
 

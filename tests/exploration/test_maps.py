@@ -12,7 +12,7 @@ from PIL import Image
 
 import visclust as vc
 from visclust.base import backend
-from visclust.exploration import maps
+from visclust.embedding import layouts
 from visclust.exploration.maps import choose_map_colours
 
 
@@ -77,7 +77,7 @@ def test_a_map_says_how_it_was_made_and_leaves_its_input_alone(groups, asked):
 def test_neighbours_are_exact_up_to_a_size_and_umap_learn_s_own_above(
     groups, asked, monkeypatch, limit, given
 ):
-    monkeypatch.setattr(maps, "_EXACT_NEIGHBOURS", limit)
+    monkeypatch.setattr(layouts, "_EXACT_NEIGHBOURS", limit)
     vc.project_map(groups[0], n_neighbors=5)
     found, distances, _ = asked["precomputed_knn"]
     assert (found is not None) is given
@@ -107,7 +107,8 @@ def test_an_array_on_a_gpu_is_laid_out_by_cuml_with_the_same_settings(groups, st
 
     monkeypatch.setattr(sys.modules["cuml.manifold"], "UMAP", UMAP)
     table = vc.project_map(strict_with_cuml(groups[0]), n_neighbors=7, min_dist=0.2, seed=5)
-    assert asked == {"n_neighbors": 7, "min_dist": 0.2, "random_state": 5, "output_type": "cupy"}
+    settings = {"n_neighbors": 7, "min_dist": 0.2, "random_state": 5, "output_type": "cupy"}
+    assert asked == settings | {"n_components": 2, "metric": "euclidean"}
     assert table["y"].tolist() == groups[0][:, 1].astype("float32").tolist()
     assert table.attrs["provenance"]["device"] == "gpu: Stand-in"
 
@@ -153,8 +154,11 @@ def test_the_seven_largest_clusters_are_coloured_and_the_rest_is_gray(places, cl
 def test_chosen_clusters_are_coloured_under_their_names(places, clusters):
     names = pd.DataFrame({"cluster": [0, 1, 2], "name": ["boats", "", "birds"]})
     table = vc.describe_map(places, clusters, names=names, highlight=[0, 1])
-    assert list(choose_map_colours(table))[:2] == ["Cluster 1", "boats"]  # two images come before one
-    assert set(table.loc[table["cluster"] == 2, "name"]) == {"birds"}
+    assert list(choose_map_colours(table))[:2] == [
+        "Cluster 1",
+        "Cluster 0: boats",
+    ]
+    assert set(table.loc[table["cluster"] == 2, "name"]) == {"Cluster 2: birds"}
     with pytest.raises(ValueError, match="at most 7"):
         vc.describe_map(places, clusters, highlight=list(range(8)))
 
@@ -162,14 +166,14 @@ def test_chosen_clusters_are_coloured_under_their_names(places, clusters):
 def test_two_clusters_of_one_name_have_two_colours(places, clusters):
     names = pd.DataFrame({"cluster": [7, 8], "name": ["boats", "boats"]})
     table = vc.describe_map(places, clusters, names=names, highlight=[7, 8])
-    assert list(choose_map_colours(table))[:2] == ["boats (8)", "boats (7)"]
+    assert list(choose_map_colours(table))[:2] == ["Cluster 8: boats", "Cluster 7: boats"]
 
 
 @pytest.mark.parametrize("name", ["Other clusters", "Unassigned"])
 def test_a_cluster_called_as_the_gray_ones_are_has_its_colour(places, clusters, name):
     names = pd.DataFrame({"cluster": [0], "name": [name]})
     table = vc.describe_map(places, clusters, names=names, highlight=[0])
-    assert table.loc[table["cluster"].eq(0), "shown_as"].unique().tolist() == [f"{name} (0)"]
+    assert table.loc[table["cluster"].eq(0), "shown_as"].unique().tolist() == [f"Cluster 0: {name}"]
 
 
 def test_a_missing_name_is_the_number_of_the_cluster(places, clusters):
@@ -217,15 +221,28 @@ def test_an_image_without_a_cluster_is_an_error(places, clusters):
 
 def test_the_map_is_a_chart_with_pictures_on_hover_and_a_brush(places, clusters):
     table = vc.describe_map(places, clusters).assign(image="data:image/jpeg;base64,AA")
+    assert table.loc[table["label"].ne(""), "label"].tolist() == list("8765432")
     spec = vc.plot_map(table).to_dict()
-    assert [one["field"] for one in spec["encoding"]["tooltip"]] == ["image", "name", "image_id"]
+    assert [one["field"] for one in spec["layer"][0]["encoding"]["tooltip"]] == ["image", "name", "image_id"]
     assert spec["params"][0]["name"] == "brush"
-    assert isinstance(vc.plot_map(table.drop(columns="image")), alt.Chart)
+    assert isinstance(vc.plot_map(table.drop(columns=["image", "label"])), alt.Chart)
     with pytest.raises(ValueError, match="shown_as is missing"):
         vc.plot_map(table.drop(columns="shown_as"))
 
 
 def test_coloured_points_are_drawn_over_gray_ones(places, clusters):
-    shown = vc.plot_map(vc.describe_map(places, clusters)).data["shown_as"].tolist()
+    shown = vc.plot_map(vc.describe_map(places, clusters)).layer[0].data["shown_as"].tolist()
     assert shown[0] == "Unassigned"
     assert shown[-1] == "Cluster 8"
+
+
+def test_colours_are_frames_where_people_gave_some(places, clusters):
+    frames = pd.DataFrame({"cluster": [8, 7, 7, 6], "frame": ["protest", "protest", "family", "family"]})
+    table = vc.describe_map(places, clusters, frames=frames).set_index("cluster")["shown_as"]
+    shown = table.groupby("cluster").first().to_dict()
+    assert shown == {8: "protest", 7: "Several frames", 6: "family", -1: "Unassigned"} | dict.fromkeys(
+        range(6), "No frame"
+    )
+    assert list(choose_map_colours(table.reset_index()))[:3] == ["protest", "Several frames", "family"]
+    with pytest.raises(ValueError, match="frames or highlight, got both"):
+        vc.describe_map(places, clusters, frames=frames, highlight=[8])

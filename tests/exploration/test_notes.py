@@ -91,6 +91,7 @@ def test_notes_of_two_people_are_not_mixed(say, clusters, tmp_path):
     with pytest.raises(ValueError, match="Ana, Ben: say whose"):
         vc.read_cluster_notes(tmp_path, clusters)
     assert vc.read_cluster_notes(tmp_path, clusters, researcher="Ben").names["name"][0] == "ships"
+    assert vc.read_cluster_notes(tmp_path, clusters, researcher=" BEN").names["name"][0] == "ships"
     with pytest.raises(ValueError, match="'Cleo'"):
         vc.read_cluster_notes(tmp_path, clusters, researcher="Cleo")
 

@@ -10,7 +10,7 @@ def test_words_are_drawn_as_a_panel_per_cluster(make_clusters, tmp_path):
     words = vc.list_overrepresented_words(make_clusters([0, 1]), posts, links=links)
     chart = vc.plot_words(words, clusters=[1, 0, 7], names={1: "Rivers"})
     titles = [panel["title"]["text"] for panel in chart.to_dict()["concat"]]
-    assert titles == ["Rivers", "Cluster 0"]
+    assert titles == ["Cluster 1: Rivers", "Cluster 0"]
     chart.save(tmp_path / "words.png")
     with pytest.raises(ValueError, match="got none"):
         vc.plot_words(words, clusters=[7])

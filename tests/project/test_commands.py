@@ -14,8 +14,9 @@ from PIL import Image
 
 import visclust as vc
 from visclust import commands
-from visclust.commands import fill_template, list_annotate_arguments, main
+from visclust.commands import fill_template, main
 from visclust.study import _ENTRIES
+from visclust.widgets.annotate_desks import KINDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,32 +142,28 @@ def test_check_says_which_files_are_not_there(place, capsys):
     assert f"Not there: {place / 'photos'}" in capsys.readouterr().out
 
 
-def test_annotators_get_the_pairs_question_and_addresses_of_their_study(place, capsys, monkeypatch):
+def test_annotate_passes_on_what_it_was_told(place, monkeypatch):
     main(["start", "march", "--images", "photos"])
-    with (place / "march" / "study.toml").open("a") as file:
-        file.write('annotators = ["ana", "ben b"]\nquestion = "One theme?"\n')
-    assert main(["annotate", "march"]) == 2
-    assert "run the notebooks 01, 02 and 05" in " ".join(capsys.readouterr().err.split())
-    study = vc.open_study("march")
-    (study.results / "pairs.parquet").write_bytes(b"")
-    served = []
-    monkeypatch.setattr("visclust.widgets.annotate_app.main", served.extend)
-    assert main(["annotate", "march", "--port", "9000"]) == 0
-    assert "ben b: http://127.0.0.1:9000/?annotator=ben%20b" in capsys.readouterr().out
-    assert f"--pairs={study.results / 'pairs.parquet'}" in served
-    assert "--question=One theme?" in served
-    options = argparse.Namespace(port=1, address="0.0.0.0", max_unsaved=3)
-    assert {"--address=0.0.0.0", "--max-unsaved=3"} <= set(list_annotate_arguments(study, options))
-
-
-def test_the_labelling_page_takes_what_the_command_gives_it(place):
-    from visclust.widgets.annotate_app import _read_options
-
-    main(["start", "march", "--images", "photos"])
-    study = vc.open_study("march")
-    options = argparse.Namespace(port=9000, address="127.0.0.1", max_unsaved=0)
-    read = _read_options(list_annotate_arguments(study, options))
-    assert (read.answers, read.images_folder) == (study.results / "answers", study.folder)
+    asked = []
+    monkeypatch.setattr(
+        "visclust.annotate.annotate_study", lambda study, options: asked.append((study, options)) or 0
+    )
+    assert main(["annotate", "march"]) == 0
+    command = (
+        "annotate march --port 9000 --address 0.0.0.0 --max-unsaved 3 --only pairs ratings --add ana --open"
+    )
+    assert main(command.split()) == 0
+    (study, plain), (_, told) = asked
+    assert study.name == "march"
+    assert (plain.address, plain.port, plain.may_type_names, plain.certfile) == (
+        "127.0.0.1",
+        8866,
+        False,
+        None,
+    )
+    assert plain.kinds == tuple(KINDS)
+    assert (told.address, told.port, told.max_unsaved, told.may_type_names) == ("0.0.0.0", 9000, 3, True)
+    assert (told.kinds, told.add) == (("pairs", "ratings"), ("ana",))
 
 
 def test_lab_opens_the_first_notebook_in_its_study(place, monkeypatch):

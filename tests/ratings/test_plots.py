@@ -8,7 +8,7 @@ from PIL import Image
 from rating_surveys import make_survey
 
 import visclust as vc
-from visclust.ratings.plots import _SIMULATED_NOTE
+from visclust.ratings.plots import _SIMULATED_NOTE, _place_apart
 
 
 def render(chart):
@@ -84,7 +84,26 @@ def test_differences_by_cluster_are_drawn_one_panel_per_item(survey):
         vc.contrast_clusters(survey[2].ratings, survey[0]), items=["proud", "anxiety"]
     )
     assert len(chart.vconcat) == 2
-    assert "Democrat - Republican" in render(chart)
+    assert "Democrat minus Republican; lines: 95% intervals" in render(chart)
+
+
+def test_the_panels_of_differences_have_one_order_which_the_table_says(survey):
+    contrasts = vc.contrast_clusters(survey[2].ratings, survey[0])
+    assert contrasts.groupby("cluster")["rank"].nunique().eq(1).all()
+    means = contrasts[contrasts["level"].eq("dimension")].groupby("cluster")["shrunk"].mean()
+    order = means.sort_values(ascending=False).index.tolist()
+    assert contrasts.drop_duplicates("cluster").sort_values("rank")["cluster"].tolist() == order
+    chart = vc.plot_cluster_contrasts(contrasts, items=["anxiety", "proud"]).to_dict()
+    for panel in chart["vconcat"]:
+        rows = chart["datasets"][panel["layer"][0]["data"]["name"]] if "data" in panel["layer"][0] else None
+        rows = rows or chart["datasets"][panel["data"]["name"]]
+        assert {row["cluster"]: row["rank"] for row in rows} == {c: n for n, c in enumerate(order, start=1)}
+
+
+def test_labels_that_would_touch_stand_above_each_other():
+    places = _place_apart(pd.Series([1, 2, 9, 10]), 3)
+    assert places == [0, 1, 0, 1]
+    assert _place_apart(pd.Series([1, 20, 40]), 3) == [0, 0, 0]
 
 
 def test_every_figure_says_that_ratings_were_simulated_and_only_then(survey, heatmap):

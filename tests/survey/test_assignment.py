@@ -164,6 +164,7 @@ def test_an_impossible_design_is_refused_with_the_reason_and_the_smallest_change
     [
         (pd.DataFrame({"respondent": ["a"]}), "group is missing"),
         (pd.DataFrame({"respondent": ["a", "a"], "group": "D"}), "'a' comes twice"),
+        (pd.DataFrame({"respondent": ["b", "jos\u00e9", "JOSE\u0301"], "group": "D"}), "would be one person"),
         (pd.DataFrame({"respondent": ["a"], "group": [None]}), "some are missing"),
         (pd.DataFrame({"respondent": [], "group": []}), "at least one respondent"),
     ],

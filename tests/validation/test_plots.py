@@ -68,7 +68,7 @@ def test_every_configuration_is_a_point_and_the_winner_is_circled():
     assert len(rings) == 1
 
 
-def test_intervals_show_when_a_point_is_pointed_at():
+def test_intervals_are_faint_in_print_and_clear_when_a_point_is_pointed_at():
     chart = vc.plot_precision_recall(make_comparison()).to_dict()
     (selection,) = chart["params"]
     assert (selection["select"]["on"], selection["select"]["fields"]) == ("pointerover", ["configuration"])
@@ -76,7 +76,19 @@ def test_intervals_show_when_a_point_is_pointed_at():
     assert {layer["encoding"]["x"]["field"] for layer in rules} == {"recall_low", "recall"}
     for layer in rules:
         assert layer["encoding"]["opacity"]["condition"]["param"] == selection["name"]
-        assert layer["encoding"]["opacity"]["value"] == 0  # hidden until then
+        assert 0 < layer["encoding"]["opacity"]["value"] < 0.5
+
+
+def test_figure_5_says_by_what_the_winner_won_and_tells_embeddings_apart_by_shape_too():
+    table = make_comparison()
+    chart = vc.plot_precision_recall(table).to_dict()
+    assert "Lines: 95% intervals. Circled: good, the winner by F1" in chart["title"]["subtitle"]
+    points = next(layer for layer in chart["layer"] if "shape" in layer["encoding"])
+    assert points["encoding"]["shape"]["field"] == points["encoding"]["color"]["field"] == "embedding"
+    by_precision = vc.compare_configurations(
+        GRID, GOLD, settings=SETTINGS, n_bootstrap=50, measure="precision"
+    )
+    assert "the winner by precision" in vc.plot_precision_recall(by_precision).to_json()
 
 
 def test_a_missing_setting_is_that_of_a_single_k_means():
@@ -90,7 +102,7 @@ def test_iterative_points_stand_against_the_baseline_with_the_share_above():
     panel = vc.plot_iterative_against_single(found.points, summary=found.summary).to_dict()["hconcat"][0]
     # F1 is 1 for "good", 2 / 5 for "poor", and 4 / 6 for the single k-means.
     assert found.points.set_index("configuration")["above"].to_dict() == {"good": True, "poor": False}
-    assert panel["title"]["subtitle"][0] == "1 of 2 (50%) above single k-means"
+    assert panel["title"]["subtitle"][0] == "0 of 2 above by the interval, 1 by the estimate"
     assert panel["title"]["subtitle"][1] == "Dashed: 0.667, k = 2"
 
 
@@ -140,3 +152,24 @@ def test_scores_against_simulated_pairs_are_marked_and_their_figures_say_so():
             vc.plot_iterative_against_single(against.points, summary=against.summary),
         ]
         assert ["SIMULATED" in chart.to_json() for chart in charts] == [marked, marked]
+
+
+def test_a_configuration_is_above_only_where_the_interval_of_the_difference_says_so():
+    points = compare().points
+    assert points["side"].tolist() == ["cannot be told apart", "cannot be told apart"]
+    sure = points.assign(side=["above", "below"])
+    summary = compare().summary.assign(n_told_above=1)
+    spec = vc.plot_iterative_against_single(sure, summary=summary).to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows]
+    assert {row["name"]: row["side"] for row in rows} == {"good": "above", "poor": "below"}
+    assert spec["hconcat"][0]["title"]["subtitle"][0].startswith("1 of 2 above by the interval")
+    assert spec["hconcat"][0]["layer"][2]["encoding"]["y"]["field"] == "name"  # names, no ranks
+
+
+def test_names_of_configurations_leave_out_what_all_of_a_panel_share():
+    points = compare().points
+    long = [f"pretrained, rows umap, step 5, threshold {value}, seed 0" for value in ("0.1", "0.2")]
+    summary = compare().summary
+    spec = vc.plot_iterative_against_single(points.assign(configuration=long), summary=summary).to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows]
+    assert {row["name"] for row in rows} == {"threshold 0.1", "threshold 0.2"}

@@ -85,10 +85,22 @@ def test_an_image_that_cannot_be_read_any_more_is_named(pairs, images, tmp_path)
 def test_two_annotators_get_two_pages(pairs, images, tmp_path):
     pages = {
         vc.export_pair_page(pairs, images, annotator=name, save_to=tmp_path, images_folder=tmp_path)
-        for name in ("Ana B", "ana b")
+        for name in ("Ana B", "Ana-B")
     }
     assert len(pages) == 2
     assert len({read_data(page)["settings"]["storage_key"] for page in pages}) == 2
+
+
+def test_one_annotator_gets_one_page_however_the_name_is_typed(pairs, images, tmp_path):
+    data = []
+    for name in ("Ana B", "ana  B"):
+        page = vc.export_pair_page(pairs, images, annotator=name, save_to=tmp_path, images_folder=tmp_path)
+        data.append(read_data(page))
+    assert len(list(tmp_path.glob("*.html"))) == 1
+    assert data[0]["settings"]["storage_key"] == data[1]["settings"]["storage_key"]
+    assert (
+        data[0]["former_keys"] != data[1]["former_keys"]
+    )  # where an earlier version kept each one's answers
 
 
 def test_a_rating_page_holds_the_respondents_images_in_order_and_nothing_that_unblinds(

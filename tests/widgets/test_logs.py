@@ -206,7 +206,7 @@ def test_what_was_refused_or_could_not_be_read_comes_again_with_the_next_look(re
     whole = reader.file.path.read_bytes()
     reader.file.path.write_bytes(whole + b'{"some": "other file"}\n')
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"line 1 .* after byte"):
+        with pytest.raises(ValueError, match=r"in line 2 of ana-24d4b96f\.jsonl"):
             reader.look()
     reader.file.path.write_bytes(whole)  # mended
     append_answer(reader.file.path, make_row("e2"))
@@ -254,6 +254,68 @@ def test_a_row_that_another_kernel_writes_just_before_ones_own_is_taken_in(tmp_p
     notes.record(make_note("own", text="birds"))
     assert notes.notes[0].name == open_notes(tmp_path / "notes").notes[0].name == "birds"  # the later one
     assert notes.undoable["event_id"] == "own"
+
+
+def test_a_clock_that_was_set_back_does_not_make_an_undo_take_back_another_answer(tmp_path):
+    log = open_answers(tmp_path)
+    log.record(make_row("e1", "p1", answered_at="2026-01-05T12:00:00Z"))
+    log.record(make_row("e2", "p2", answered_at="2026-01-05T09:00:00Z"))  # the clock was set back
+    for state in (log.state, open_answers(tmp_path).state):
+        assert state.undoable.event_id == "e2"
+    log.record(make_row("u1", "p2", None, answered_at="2026-01-05T09:01:00Z", retracts="e2"))
+    log.record(make_row("e3", "p1", "different", answered_at="2026-01-05T09:02:00Z"))
+    standing = vc.current_answers(vc.read_answers(tmp_path))
+    assert standing[["item_id", "answer"]].to_numpy().tolist() == [["p1", "different"]]
+
+
+def test_a_later_answer_exceeds_those_of_another_device_whose_clock_was_ahead(tmp_path):
+    log = open_answers(tmp_path)
+    ahead = 41_024_448_000  # the year 2100 in tenths of a second
+    append_answer(log.path, make_row("e1", counter=ahead, answered_at="2100-01-01T00:00:00Z"))
+    log.record(make_row("e2", "p1", "different"))
+    assert vc.read_answers(tmp_path)["counter"].tolist() == [ahead, ahead + 1]
+    assert vc.current_answers(vc.read_answers(tmp_path))["answer"].tolist() == ["different"]
+
+
+def test_a_note_on_a_cluster_is_the_latest_whatever_the_clock_says(tmp_path):
+    log = open_notes(tmp_path)
+    log.record(make_note("e1", text="first", answered_at="2026-01-05T12:00:00Z"))
+    log.record(make_note("e2", text="second", answered_at="2026-01-05T09:00:00Z"))
+    for one in (log, open_notes(tmp_path)):
+        assert one.notes[0].name == "second"
+        assert one.undoable["event_id"] == "e2"
+
+
+def test_what_an_undo_takes_back_may_come_after_it(tmp_path):
+    rows = [make_row("u1", "p1", None, retracts="e1"), make_row("e1", "p1"), make_row("e2", "p2")]
+    log, path = open_answers(tmp_path), name_answer_file(tmp_path, "Ana")
+    for row in rows:  # as where a spreadsheet sorted a download that was imported then
+        append_answer(path, row)
+        log.catch_up()
+    for one in (log, open_answers(tmp_path)):
+        assert [event.event_id for event in one.state.standing] == ["e2"]
+    assert vc.current_answers(vc.read_answers(path))["event_id"].tolist() == ["e2"]
+    notes = open_notes(tmp_path / "notes")
+    for row in (
+        make_note("u2", said=None, text=None, retracts="n1"),
+        make_note("n1"),
+        make_note("n2", text="x"),
+    ):
+        append_answer(notes.path, row)
+        notes.catch_up()
+    for one in (notes, open_notes(tmp_path / "notes")):
+        assert one.undoable["event_id"] == "n2"
+
+
+def test_two_spellings_of_a_name_are_one_log_that_goes_on_with_the_first(tmp_path):
+    log = open_answers(tmp_path)
+    log.record(make_row("e1", "p1"))
+    other = open_answers(tmp_path, annotator=" aNA\u200b")
+    assert (other.annotator, other.path) == ("Ana", log.path)
+    other.record(make_row("e2", "p2"))
+    log.catch_up()
+    assert [event.event_id for event in log.state.standing] == ["e1", "e2"]
+    assert vc.read_answers(tmp_path)["annotator"].tolist() == ["Ana", "Ana"]
 
 
 def test_rows_of_somebody_else_in_ones_file_are_left_alone(tmp_path):

@@ -180,10 +180,10 @@ def test_tables_that_do_not_suit_the_task_are_refused_with_the_reason(make_task,
     with pytest.raises(ValueError, match="at least one image"):
         feature_task(images[:0], ASKED)
     with pytest.raises(ValueError, match="one of the 2 respondents"):
-        make_task("ratings", respondent="R1")
+        make_task("ratings", respondent="r3")
     with pytest.raises(ValueError, match="two ends"):
         make_task("ratings", ends="low")
     with pytest.raises(ValueError, match="'c'"):
         rating_task(assignment, images[:2], respondent="r1")
-    with pytest.raises(ValueError, match="differ by more than spaces"):
-        list_assigned_images(assignment.assign(respondent=["r1", "r2", " r1"]), "r1")
+    with pytest.raises(ValueError, match="differ by more than case"):
+        list_assigned_images(assignment.assign(respondent=["r1", "r2", " R1"]), "r1")

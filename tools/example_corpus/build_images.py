@@ -17,6 +17,8 @@ import pandas as pd
 from image_sources import VERSIONS, Photograph, list_photographs
 from PIL import Image, ImageDraw, ImageFont
 
+from visclust.base.files import format_csv, write_text
+
 _DATA = Path(__file__).parents[2] / "visclust" / "example_data"
 
 LONGEST_SIDE = 224
@@ -109,9 +111,13 @@ def build_images(root: Path, to: Path, *, seed: int = SEED) -> pd.DataFrame:
         ],
         columns=["path", "source_path", "kind"],
     ).sort_values("path")
-    attributions.to_csv(to / "ATTRIBUTION.csv", index=False, lineterminator="\n")
-    attributions[["path", "group"]].to_csv(to / "groups.csv", index=False, lineterminator="\n")
-    near_duplicates.to_csv(to / "near_duplicates.csv", index=False, lineterminator="\n")
+    for name, table in (
+        ("ATTRIBUTION", attributions),
+        ("groups", attributions[["path", "group"]]),
+        ("near_duplicates", near_duplicates),
+    ):
+        rows = table.itertuples(index=False)
+        write_text(to / f"{name}.csv", format_csv(list(table.columns), rows, ending="\n"))
     return attributions
 
 

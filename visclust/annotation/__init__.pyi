@@ -1,4 +1,4 @@
-from visclust.annotation.answer_files import import_answers as import_answers
+from visclust.annotation.answer_import import import_answers as import_answers
 from visclust.annotation.answers import (
     current_answers as current_answers,
     merge_answers as merge_answers,

@@ -5,19 +5,24 @@ import json
 import math
 import os
 import re
-import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from visclust.base.cells import decode_text, find_encoding, fold_header, read_rows_of_cells, read_truth
-from visclust.base.files import flush_folder, restore_cell, write_atomically
-from visclust.base.provenance import digest_text
+from visclust.annotation.identity import (
+    SIMULATED,
+    clean_name as clean_name,
+    find_answer_file,
+    list_former_files,
+    name_answer_file as name_answer_file,
+)
+from visclust.base.cells import decode_text, find_encoding, read_truth
+from visclust.base.files import flush_folder, write_atomically
 
 try:
     import fcntl
@@ -27,13 +32,10 @@ except ImportError:  # Windows has no fcntl; one annotator's file has one writer
 # The answer to an item that is left without a judgement, whatever the question.
 SKIP = "skip"
 
-# What may stand at the end of a line of JSON that breaks off: a word, a number or an escape that began.
-_UNENDED = re.compile(
-    r"t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|\.?\d*[eE][+-]?|\\(u[0-9a-fA-F]{0,3})?|u[0-9a-fA-F]{0,3}"
-)
-
-# How the names of made-up annotators and of their files begin.
-SIMULATED = "simulated"
+# How a torn last line is closed off, so that it is not taken for damage later: no answer ends so.
+_CLOSED_OFF = b" #cut off"
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LONGEST_LINE = 1_000_000  # bytes of an answer
 
 ANSWER_COLUMNS = (
     "item_id",
@@ -52,92 +54,30 @@ ANSWER_COLUMNS = (
 )
 
 
-class ImportedAnswers(NamedTuple):
-    """What an import did: rows added, rows that were there already, and the files that hold them."""
+def unite_answer_files(
+    folder: str | os.PathLike, annotator: str, *, simulated: bool = False
+) -> tuple[Path, str]:
+    """Find the one file of a person, with what an earlier version kept for other spellings of the name.
 
-    added: int
-    already_there: int
-    files: tuple[Path, ...]
-
-
-def import_answers(file: str | os.PathLike, save_to: str | os.PathLike) -> ImportedAnswers:
-    """Take answers that an annotator sent back into the study's folder.
-
-    Parameters
-    ----------
-    file : str or path
-        A download of a page or a widget: ``.jsonl`` or ``.csv``.
-    save_to : str or path
-        Folder of the study's answers; each annotator's rows go to the annotator's file.
-
-    Returns
-    -------
-    ImportedAnswers
-        ``added, already_there, files``. Importing a file again, or a later download that holds its rows
-        too, adds only what is new.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is of another kind or a row is not an answer; nothing is imported then.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import json
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> row = {"event_id": "e1", "item_id": "p1", "annotator": "Ana", "answer": "same",
-    ...        "answered_at": "2026-01-05T10:00:00.000Z"}
-    >>> _ = (folder / "ana.jsonl").write_text(json.dumps(row))
-    >>> import_answers(folder / "ana.jsonl", folder / "answers").added
-    1
-    >>> import_answers(folder / "ana.jsonl", folder / "answers").added
-    0
+    Those files stay as they are; their answers are copied, and an answer counts once. Gives the file, and
+    in words what was done.
     """
-    file = Path(file)
-    if not file.exists():
-        raise FileNotFoundError(f"No answers at {file}: check the path of the file that was sent back.")
-    if file.suffix.lower() not in (".jsonl", ".csv"):
-        raise ValueError(f"Expected a .jsonl or .csv file that a labelling page gave, got {file.name}.")
-    rows = _read_csv(file) if file.suffix.lower() == ".csv" else read_rows(file)
-    known: dict[Path, set[str]] = {}
-    added = 0
-    for row in rows:
-        target = name_answer_file(save_to, row["annotator"], simulated=row["simulated"])
-        if target not in known:
-            on_file = read_rows(target) if target.exists() else []
-            known[target] = {one["event_id"] for one in on_file}
-        if row["event_id"] not in known[target]:
-            append_answer(target, row)
-            known[target].add(row["event_id"])
-            added += 1
-    return ImportedAnswers(added, len(rows) - added, tuple(known))
-
-
-def name_answer_file(folder: str | os.PathLike, annotator: str, *, simulated: bool = False) -> Path:
-    """Name the file that holds one annotator's answers: ``<slug>-<digest>.jsonl`` in the folder.
-
-    The digest keeps names with the same slug apart, and no name leads out of the folder. Spaces at the ends
-    of a name and the way its accents are typed do not count. Files of simulated answers are named so.
-    """
-    name = clean_name(annotator)
-    digest = digest_text(name, digits=8)
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "annotator"
-    if slug.startswith(SIMULATED):
-        slug = f"person-{slug}"  # a name is no sign of a simulation
-    return Path(folder) / f"{f'{SIMULATED}-' if simulated else ''}{slug}-{digest}.jsonl"
-
-
-def clean_name(annotator: str) -> str:
-    """Bring a name to the one form under which it is stored: spaces single, accents composed."""
-    if not isinstance(annotator, str) or not annotator.strip():
-        raise ValueError(
-            f"Expected the annotator's name as text, got {annotator!r}. Give each person their own."
-        )
-    return unicodedata.normalize("NFC", " ".join(annotator.split()))
+    path = find_answer_file(folder, annotator, simulated=simulated)
+    others = [one for one in list_former_files(folder, annotator, simulated=simulated) if one != path]
+    known = {row["event_id"] for row in read_rows(path)} if others and path.exists() else set()
+    said = []
+    for other in others:
+        rows = [row for row in read_rows(other) if row["event_id"] not in known]
+        for row in rows:
+            if row["event_id"] not in known:
+                append_answer(path, row)
+            known.add(row["event_id"])
+        if rows:
+            said.append(
+                f"{len(rows)} answers under the name {rows[0]['annotator']!r} are the same person's, and "
+                f"were taken over from {other.name}."
+            )
+    return path, " ".join(said)
 
 
 def append_answer(path: str | os.PathLike, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,9 +100,9 @@ def append_answer(path: str | os.PathLike, row: Mapping[str, Any]) -> dict[str, 
     path.parent.mkdir(parents=True, exist_ok=True)
     with _open_to_append(path) as (descriptor, locked):
         size = os.fstat(descriptor).st_size
-        if _ends_torn(descriptor, size):
-            line = b"\n" + line  # the remains of a cut-off write must not swallow this answer
-            warnings.warn(_describe_torn_end(path), stacklevel=2)
+        if closing := _close_off(descriptor, size, path.name):
+            line = closing + line  # the remains of a cut-off write must not swallow this answer
+            warnings.warn(_describe_closing(closing, path), stacklevel=2)
         written = os.write(descriptor, line)  # one write, so that rows of two processes never mix
         if written < len(line):
             if locked:
@@ -176,17 +116,18 @@ def repair_answers(path: str | os.PathLike) -> str:
     """Close off a torn last line, the remains of a write that was cut off before it was acknowledged.
 
     Says what was found and done, for the annotator to read, or nothing where the file was in order. The
-    remains stay as a line of their own, which readers skip.
+    remains stay as a line of their own, marked as torn, which readers skip.
     """
     path = Path(path)
     if not path.exists():
         return ""
     with _open_to_append(path) as (descriptor, _):
-        if not _ends_torn(descriptor, os.fstat(descriptor).st_size):
+        closing = _close_off(descriptor, os.fstat(descriptor).st_size, path.name)
+        if not closing:
             return ""
-        os.write(descriptor, b"\n")
+        os.write(descriptor, closing)
         os.fsync(descriptor)
-    return _describe_torn_end(path)
+    return _describe_closing(closing, path)
 
 
 @contextmanager
@@ -259,118 +200,131 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _ends_torn(descriptor: int, size: int) -> bool:
-    """Tell whether the last byte of a file is something other than a newline."""
+def _close_off(descriptor: int, size: int, name: str) -> bytes:
+    """Give what ends a torn last line: a newline, with the mark of a torn line before it; or nothing."""
     if not size:
-        return False
-    os.lseek(descriptor, size - 1, os.SEEK_SET)  # appending ignores this position
-    return os.read(descriptor, 1) != b"\n"
+        return b""
+    start = _read_at(descriptor, 0, 4)
+    if (encoding := find_encoding(start)) != "utf-8-sig":
+        raise ValueError(
+            f"Expected {name} as UTF-8 text, got {encoding.upper()}: another program saved it so, and no "
+            "answer can be added to it. Save it as UTF-8, no line changed, or take the file from a copy."
+        )
+    if _read_at(descriptor, size - 1, 1) in (b"\n", b"\r"):
+        return b""
+    tail = _read_at(descriptor, max(0, size - _LONGEST_LINE), _LONGEST_LINE)
+    try:
+        whole = isinstance(json.loads(_LINE_END.split(tail)[-1].decode("utf-8-sig")), dict)
+    except (ValueError, RecursionError):
+        whole = False
+    return b"\n" if whole else _CLOSED_OFF + b"\n"
 
 
-def _describe_torn_end(path: Path) -> str:
+def _read_at(descriptor: int, place: int, size: int) -> bytes:
+    """Read some bytes of an open file; appending ignores the position that this leaves."""
+    os.lseek(descriptor, place, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
+def _describe_closing(closing: bytes, path: Path) -> str:
     """Say what a repair did."""
+    if closing == b"\n":
+        return f"The last line of {path.name} lacked only its end and has been closed off; its answer counts."
     return (
-        f"The last line of {path.name} was cut off while being written and has been closed off; no "
-        "acknowledged answer is lost, and the item concerned will be shown again."
+        f"The last line of {path.name} was cut off while being written and has been closed off. No answer "
+        "that was acknowledged in this file is lost, and the item concerned will be shown again."
     )
 
 
-def read_rows(path: str | os.PathLike, *, start: int = 0) -> list[dict[str, Any]]:
+def read_rows(path: str | os.PathLike, *, start: int = 0, is_copy: bool = False) -> list[dict[str, Any]]:
     """Read the rows of one file in the order in which they were appended, repeated events included.
 
-    `start` is a byte where a line begins, for reading what was added since. A last line that is whole but for
-    its newline counts; one that was cut off is left out with a warning, and so is a damaged one with another;
-    one that is whole but no answer, and another encoding, are errors.
+    `start` is a byte where a line begins, for reading what was added since; `is_copy` says that the file was
+    sent or downloaded. Only a last line without its newline is torn, or one that `append_answer` closed off
+    as such: it is left out with a warning, unless it is whole but for the newline. Any other line that cannot
+    be read is damage, which another warning names. A line that is whole but no answer, and bytes of another
+    encoding, are errors.
     """
     path = Path(path)
-    rows = []
-    for number, line in enumerate(_split_lines(path, start), start=1):
-        if not line.strip():
+    before, content = _read_content(path, start)
+    lines = _LINE_END.split(content)
+    rows: list[dict[str, Any]] = []
+    torn: list[str] = []
+    damaged: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        remains = line.removesuffix(_CLOSED_OFF)
+        if not remains.strip():
             continue
-        where = f"line {number} of {path.name}" + (f" after byte {start}" if start else "")
+        where = f"line {before + number} of {path.name}"
         try:
-            row = json.loads(line)
-        except ValueError as error:
-            if _is_cut_off(line) or (start and number == 1):
-                warnings.warn(
-                    f"Skipped {where}, which was cut off while being written. It had not been acknowledged, "
-                    "so the labelling page asked for that answer again or sent it again.",
-                    stacklevel=2,
-                )
-                continue
-            if isinstance(error, UnicodeDecodeError) and b"\0" not in line:
-                raise ValueError(
-                    f"Expected {path.name} as UTF-8 text, got bytes that are none in {where} "
-                    f"({line[max(0, error.start - 20) : error.start + 20].decode('ascii', 'replace')!r}). A "
-                    "program saved it in another encoding, such as Windows-1252: use the file as the page or "
-                    "widget gave it, or save it as UTF-8."
-                ) from None
-            warnings.warn(
-                f"Skipped {where}, which is damaged and was not cut off ({error}; it begins "
-                f"{line[:60].decode('utf-8', 'replace')!r}). If it was an answer, it is lost here: take it "
-                "from a copy of the file, or ask for it again.",
-                stacklevel=2,
-            )
+            row = json.loads(remains.decode())
+        except (ValueError, RecursionError) as error:
+            _refuse_other_encoding(remains, error, path.name, where)
+            if line != remains or number == len(lines):
+                torn.append(where)
+            else:
+                start_of_line = remains[:60].decode("utf-8", "replace")
+                damaged.append(f"{where}, which is damaged ({error}; it begins {start_of_line!r})")
             continue
         if not isinstance(row, dict):
-            raise ValueError(f"Expected an answer in {where}, got {row!r}. Is this an annotator's file?")
+            raise ValueError(f"Expected an answer in {where}, got {row!r:.80}. Is this an annotator's file?")
         rows.append(check_row(row, where))
+    if is_copy and not rows and content.strip():
+        raise ValueError(
+            f"Expected answers in {path.name}, a line of JSON each, got no line that can be read: it begins "
+            f"{content[:60].decode('utf-8', 'replace')!r}. Use the file as the page or widget gave it."
+        )
+    for where in torn:
+        warnings.warn(_describe_torn_line(where, is_copy=is_copy), stacklevel=2)
+    if damaged:
+        more = f", and {len(damaged) - 5} more lines" if len(damaged) > 5 else ""
+        warnings.warn(
+            f"Skipped {'; '.join(damaged[:5])}{more}. It was a whole line once, so an answer may be lost "
+            "here: take it from a copy of the file, or ask for it again.",
+            stacklevel=2,
+        )
     return rows
 
 
-def _split_lines(path: Path, start: int) -> list[bytes]:
-    """Split a file, from a byte on, into lines in UTF-8; another encoding is known by its mark."""
+def _read_content(path: Path, start: int) -> tuple[int, bytes]:
+    """Count the lines before a byte, and read what follows it, in UTF-8; a mark tells another encoding."""
     with path.open("rb") as file:
-        file.seek(start)
+        before = file.read(start).count(b"\n")
         content = file.read()
     encoding = "utf-8-sig" if start else find_encoding(content[:4])
     if encoding != "utf-8-sig":
-        content = decode_text(content, path.name).encode()
-    return content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        unit = 4 if encoding == "utf-32" else 2
+        content = decode_text(content[: len(content) // unit * unit], path.name).encode()
+    return before, content.removeprefix(b"\xef\xbb\xbf")
 
 
-def _is_cut_off(line: bytes) -> bool:
-    """Tell a line that breaks off, as a write that was cut off leaves it, from one that is damaged inside."""
-    if not line.startswith(b"{") or b"\0" in line:
-        return False
+def _refuse_other_encoding(line: bytes, error: Exception, name: str, where: str) -> None:
+    """Refuse a line that is a whole answer but for its letters; other bytes that are no UTF-8 are damage."""
+    if not isinstance(error, UnicodeDecodeError):
+        return
     try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data" or error.end < len(line):
-            return False
-        text = line[: error.start].decode()
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        # At the very end something is expected; or a text, a word or an escape that began does not end.
-        rest = text[error.pos :]
-        return not rest.strip() or error.msg.startswith("Unterminated") or bool(_UNENDED.fullmatch(rest))
-    return len(text) < len(line)
+        json.loads(line.decode("latin-1"))
+    except (ValueError, RecursionError):
+        return
+    shown = line[max(0, error.start - 20) : error.start + 20].decode("ascii", "replace")
+    raise ValueError(
+        f"Expected {name} as UTF-8 text, got bytes that are none in {where} ({shown!r}). A program saved it "
+        "in another encoding, such as Windows-1252: use the file as the page or widget gave it, or save it "
+        "as UTF-8 with that program."
+    ) from None
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a CSV download, where nothing is an empty cell."""
-    table = read_rows_of_cells(path)
-    known = {fold_header(name): name for name in ANSWER_COLUMNS}
-    header = [known.get(fold_header(cell), cell) for cell in table[0].cells] if table else []
-    if twice := [name for name in known.values() if header.count(name) > 1]:
-        raise ValueError(f"The column {twice[0]!r} comes twice in {path.name}: use the file as it was given.")
-    rows = []
-    for line, cells, *_ in table[1:]:
-        where = f"line {line} of {path.name}"
-        if len(cells) > len(header):
-            raise ValueError(f"Expected {len(header)} cells in {where}, got more.")
-        values: dict[str, Any] = dict.fromkeys(header)
-        values |= {name: cell or None for name, cell in zip(header, cells, strict=False)}
-        values |= {name: restore_cell(cell) for name, cell in values.items() if isinstance(cell, str)}
-        for name in ("seconds", "counter"):
-            try:
-                said = values.get(name)
-                values[name] = None if said is None else float(str(said).replace(",", "."))
-            except ValueError:
-                raise ValueError(f"Expected {name} as a number in {where}, got {said!r}.") from None
-        rows.append(check_row(values, where))
-    return rows
+def _describe_torn_line(where: str, *, is_copy: bool) -> str:
+    """Say what a torn line means in the file of a study, and in a copy, which may have been whole once."""
+    if is_copy:
+        return (
+            f"Skipped {where}, which was cut off: this download or copy is not complete. What stands before "
+            "it was taken; get the file once more for the rest, and nothing will count twice."
+        )
+    return (
+        f"Skipped {where}, which was cut off while being written, or is just being written. It has not been "
+        "acknowledged: the labelling page asks for that answer again or sends it again."
+    )
 
 
 def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -423,6 +377,24 @@ def _check_seconds(value: Any, where: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"Expected a number of seconds, 0 or more, in {where}, got {value!r}.")
     return float(value)
+
+
+def place_event(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Give what puts a person's events in order, whatever a clock said: the counter, and then the time.
+
+    A counter is at least the tenth of a second in which the event was given, and more than that of every
+    event of the person that was known then, so that events of two devices that know nothing of each other
+    stand in order of time, and later ones of either after both. Events of earlier versions have none, and
+    stand at their time. Tenths have eleven digits, the most that spreadsheets write in full.
+    """
+    time = datetime.fromisoformat(row["answered_at"]).timestamp() * 10
+    counter = row.get("counter")
+    return time if counter is None else float(counter), time
+
+
+def count_on(latest: float) -> int:
+    """Give the counter of an event that comes after all those known, of which the last is at `latest`."""
+    return max(int(datetime.now(UTC).timestamp() * 10), int(latest) + 1)
 
 
 def _check_counter(value: Any, where: str) -> int | None:

@@ -3,13 +3,14 @@
 import os
 import warnings
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from visclust.annotation.answer_files import ANSWER_COLUMNS, SIMULATED, check_row, read_rows
+from visclust.annotation.answer_files import ANSWER_COLUMNS, check_row, place_event, read_rows
+from visclust.annotation.identity import SIMULATED
 from visclust.base.cells import fold_identity, read_truth
 from visclust.base.provenance import digest_files, note_run, recorded
 from visclust.base.tables import check_table
@@ -32,8 +33,9 @@ def read_answers(
     -------
     DataFrame
         The answers table: ``item_id, annotator, answer, answered_at, seconds, retracts`` and ``event_id,
-        left, right, note, widget_version, simulated``; one row per event, an undo being a row that names in
-        ``retracts`` what it takes back. An event that was sent twice is one row.
+        left, right, note, widget_version, simulated, counter``; one row per event, an undo being a row that
+        names in ``retracts`` what it takes back. An event that was sent twice is one row. Names that differ
+        in case, spaces or the way of typing accents are one annotator's, which a warning says.
 
     Raises
     ------
@@ -81,7 +83,8 @@ def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataF
     Returns
     -------
     DataFrame
-        One answers table in order of time. Merging it again with any of its parts changes nothing.
+        One answers table in the order in which the answers were given. Merging it again with any of its parts
+        changes nothing.
 
     Raises
     ------
@@ -109,8 +112,7 @@ def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataF
             files = _list_files([part])
             note_run(inputs={f"paths.{place}": digest_files(files)}, answer_files=files)
             rows += [row for path in files for row in read_rows(path)]
-    order = sorted(range(len(rows)), key=lambda at: datetime.fromisoformat(rows[at]["answered_at"]))
-    return _make_table([rows[at] for at in order])
+    return _make_table(sorted(rows, key=place_event))
 
 
 @recorded
@@ -163,12 +165,22 @@ def current_answers(answers: pd.DataFrame) -> pd.DataFrame:
     if "event_id" in kept.columns:
         kept = kept[kept["event_id"].isna() | ~kept.duplicated(["annotator", "event_id"])]
     kept = kept.reset_index(drop=True)
-    times = pd.to_datetime(kept["answered_at"], utc=True, format="ISO8601")
-    kept = kept.loc[times.sort_values(kind="stable").index]
+    kept = kept.iloc[_order_events(kept)]
     return kept.drop_duplicates(["annotator", "item_id"], keep="last").reset_index(drop=True)
 
 
-def _unite_annotators(answers: pd.DataFrame) -> pd.DataFrame:
+def _order_events(answers: pd.DataFrame) -> np.ndarray:
+    """Give the places of the rows in the order in which they were given, see `place_event`."""
+    times = pd.to_datetime(answers["answered_at"], utc=True, format="ISO8601")
+    moments = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=float) * 10
+    places = moments
+    if "counter" in answers.columns:
+        counters = pd.to_numeric(answers["counter"]).to_numpy(dtype=float, na_value=np.nan)
+        places = np.where(np.isnan(counters), moments, counters)
+    return np.lexsort((moments, places))  # stable
+
+
+def _unite_annotators(answers: pd.DataFrame, *, stacklevel: int = 4) -> pd.DataFrame:
     """Write the names of one annotator alike, as the first is written."""
     first: dict[str, str] = {}
     written = {
@@ -178,7 +190,7 @@ def _unite_annotators(answers: pd.DataFrame) -> pd.DataFrame:
         warnings.warn(
             f"Names of annotators that differ only in the way of writing are taken for one person: "
             f"{', '.join(others[:5])}. Give two people names that differ in more.",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
         return answers.assign(annotator=answers["annotator"].map(written))
     return answers
@@ -214,7 +226,8 @@ def _make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
                 f"{first[name]!r} and {row[name]!r}. One of the files was edited: use the original."
             )
     table = pd.DataFrame(list(events.values()), columns=list(ANSWER_COLUMNS))
-    return table.astype({"seconds": float, "simulated": bool, "counter": "Int64"})
+    table = table.astype({"seconds": float, "simulated": bool, "counter": "Int64"})
+    return _unite_annotators(table, stacklevel=5)
 
 
 def refuse_mixture(answers: pd.DataFrame) -> bool:

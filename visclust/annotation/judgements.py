@@ -14,6 +14,7 @@ from visclust.annotation.agreement_measures import (
 )
 from visclust.annotation.answer_files import SKIP
 from visclust.annotation.answers import current_answers, refuse_mixture
+from visclust.annotation.identity import is_same_person
 from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.provenance import note_run, recorded
 from visclust.base.simulated import mark_simulated
@@ -337,6 +338,8 @@ def resolve(
             f"Expected answers to the pairs given; {len(strange)} items are not among them, such as "
             f"{strange[0]!r}. Give the pairs table that was labelled."
         )
+    if third is not None:
+        third = next((name for name in wide.columns if is_same_person(name, str(third))), third)
     if (rule == "third") != (third is not None) or (third is not None and third not in wide.columns):
         raise ValueError(
             f'Expected third=… with the rule "third" and only there, one of {", ".join(wide.columns)}, '

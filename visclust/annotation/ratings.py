@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from visclust.annotation.answer_files import SKIP, clean_name
+from visclust.annotation.answer_files import SKIP
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.constructs import EMOTIONS, check_names
+from visclust.annotation.identity import clean_name
+from visclust.base.cells import fold_identity
 from visclust.base.provenance import note_run, recorded
 from visclust.base.tables import check_table
 
@@ -77,11 +79,14 @@ def read_rating_answers(
     standing = current_answers(table)
     simulated = refuse_mixture(standing)
     said = {
-        (clean_name(str(row["annotator"])), str(row["item_id"])): row for row in standing.to_dict("records")
+        (fold_identity(row["annotator"]), str(row["item_id"])): row for row in standing.to_dict("records")
     }
-    people = {name: clean_name(name) for name in assignment["respondent"].unique()}
+    people = {name: fold_identity(name) for name in assignment["respondent"].unique()}
     if len(set(people.values())) < len(people):
-        raise ValueError("Expected respondents whose names differ by more than spaces. Rename some.")
+        raise ValueError(
+            "Expected respondents whose names differ by more than case, spaces and accents typed "
+            "in two ways. Rename some."
+        )
     assigned = [people[name] for name in assignment["respondent"]]
     _refuse_strangers(said, set(zip(assigned, assignment["image_id"], strict=True)))
     rows = []

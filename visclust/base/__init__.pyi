@@ -4,6 +4,7 @@ from visclust.base.backend import (
     to_host as to_host,
 )
 from visclust.base.charts import show_charts as show_charts
+from visclust.base.figure_files import save_figure as save_figure
 from visclust.base.files import write_atomically as write_atomically
 from visclust.base.freshness import StaleError as StaleError
 from visclust.base.provenance import describe_run as describe_run

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from visclust.base.checks import checked, show
+
 
 @cache
 def explain_gpu() -> str:
@@ -45,13 +47,14 @@ def _announce(text: str) -> None:
     print(text)
 
 
+@checked
 def to_device(x: Any, *, device: str = "auto") -> Any:
     """Put an array where the work shall be done: everything after follows the array.
 
     Parameters
     ----------
-    x : array_like, shape (n, d)
-        NumPy or CuPy array.
+    x : array_like, shape (n, d), or Embedding
+        NumPy or CuPy array, or an embedding, of which the matrix is moved.
     device : {"auto", "cpu", "gpu"}, default "auto"
         "gpu" without a GPU is an error; "auto" takes a GPU where there is one, and
         otherwise says once that there is none.
@@ -59,7 +62,8 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
     Returns
     -------
     ndarray
-        CuPy array on the GPU, or NumPy array; the same object where it is there already.
+        CuPy array on the GPU, or NumPy array; the same object where it is there already. Of an embedding the
+        embedding, with its matrix there.
 
     Raises
     ------
@@ -73,6 +77,8 @@ def to_device(x: Any, *, device: str = "auto") -> Any:
     >>> to_device(np.zeros((2, 2), dtype="float32"), device="cpu").dtype
     dtype('float32')
     """
+    if {"x", "image_ids"} <= set(getattr(x, "_fields", ())):
+        return x._replace(x=to_device(x.x, device=device))
     announcement = "No GPU is used: {reason} Working on the CPU."
     if not decide_on_gpu(device, explain_gpu, announcement=announcement):
         return to_host(x)
@@ -90,6 +96,7 @@ def get_namespace(x: Any) -> ModuleType:
     return np
 
 
+@checked
 def describe_device(x: Any) -> str:
     """Name the device that an array is on, for the record of a run.
 
@@ -155,14 +162,23 @@ def score_by_cuml(x: Any, codes: Any) -> Any:
     return cupy.asarray(scores)
 
 
-def project_by_cuml(x: Any, *, n_neighbors: int, min_dist: float, seed: int) -> Any:
-    """Lay rows out in two dimensions by cuML's UMAP."""
+def lay_out_by_cuml(
+    x: Any, *, n_components: int, n_neighbors: int, min_dist: float, metric: str, seed: int
+) -> Any:
+    """Lay rows out in a few dimensions by cuML's UMAP."""
     if not is_on_gpu(x) or importlib.util.find_spec("cuml") is None:
-        raise RuntimeError("A map by cuML needs a CuPy array and cuML: give to_host(x) to map on the CPU.")
+        raise RuntimeError("UMAP by cuML needs a CuPy array and cuML: give to_host(x) to work on the CPU.")
     import cupy
     from cuml.manifold import UMAP
 
-    model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, output_type="cupy")
+    model = UMAP(
+        n_components=n_components,
+        n_neighbors=n_neighbors,
+        min_dist=min_dist,
+        metric=metric,
+        random_state=seed,
+        output_type="cupy",
+    )
     return cupy.asarray(model.fit_transform(cupy.ascontiguousarray(x, dtype=cupy.float32)))
 
 
@@ -171,6 +187,7 @@ def is_on_gpu(x: Any) -> bool:
     return type(x).__module__.partition(".")[0] == "cupy"
 
 
+@checked
 def to_host(x: Any) -> np.ndarray:
     """Bring an array into the computer's own memory as NumPy.
 
@@ -192,18 +209,22 @@ def to_host(x: Any) -> np.ndarray:
     return x.get() if is_on_gpu(x) else np.asarray(x)
 
 
-def check_embedding(x: Any) -> None:
-    """Check that an embedding is a finite float matrix with a row."""
+def check_embedding(x: Any, *, name: str = "x") -> None:
+    """Check that an embedding is a finite float matrix with a row; `name` is that of the argument."""
     if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
-        raise TypeError(f"Expected an array of shape (n, d), got {type(x).__name__}. Use numpy.asarray.")
+        raise TypeError(f"Expected {name} as an array of shape (n, d), got {show(x)}. Use numpy.asarray.")
     if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f'Expected dtype float32 or float64, got {x.dtype}. Use x.astype("float32").')
+        raise TypeError(
+            f'Expected {name} of dtype float32 or float64, got {x.dtype}. Use x.astype("float32").'
+        )
     if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"Expected shape (n, d) with at least one row and column, got {x.shape}.")
+        raise ValueError(
+            f"Expected {name} of shape (n, d) with at least one row and column, got {tuple(x.shape)}."
+        )
     xp = get_namespace(x)
     bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
     if len(bad):
         raise ValueError(
-            f"Expected finite numbers, but {len(bad)} of {len(x)} rows holds NaN or infinity "
+            f"Expected finite numbers in {name}, but {len(bad)} of {len(x)} rows holds NaN or infinity "
             f"(the first is row {int(bad[0])}): embed those images again or leave them out."
         )

@@ -84,9 +84,15 @@ def read_truth(value: Any) -> bool | None:
 
 
 def fold_identity(name: object) -> str:
-    """Bring a name to the form by which it is compared: spaces single, accents composed, case folded."""
-    text = unicodedata.normalize("NFC", " ".join(str(name).split()))
+    """Bring a name to the form by which it is compared: as `clean_identity`, and case folded."""
+    text = unicodedata.normalize("NFD", clean_identity(str(name)))
     return unicodedata.normalize("NFC", text.casefold())
+
+
+def clean_identity(name: str) -> str:
+    """Bring a name to the form in which it is shown: spaces single, accents composed, no unseen signs."""
+    seen = name if name.isascii() else "".join(one for one in name if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFC", " ".join(seen.split()))
 
 
 def fold_header(name: object) -> str:
@@ -121,6 +127,11 @@ def decode_text(content: bytes, name: str) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
+        if encoding != "utf-8-sig":
+            raise ValueError(
+                f"Expected {name} as {encoding.upper()} text, as its beginning says, got bytes that are none "
+                f"({error.reason} at byte {error.start}): it was cut off or damaged. Get the file once more."
+            ) from None
         line = content[: error.start].count(b"\n") + 1
         shown = content[max(0, error.start - 20) : error.start + 20].decode("ascii", "replace")
         raise ValueError(

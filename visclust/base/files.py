@@ -4,23 +4,34 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
+from visclust.base.checks import checked
+from visclust.base.parts import hold_file, name_part, sweep_parts
+
 # A spreadsheet runs text as a formula that begins so, whatever spaces, quotation marks and unseen signs stand
-# before, and in full-width signs too; the apostrophe is guarded itself, so that guarding can be undone.
-_BEFORE_FORMULA = (
-    r"[\x00-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
-    r"\"'`\xb4\u2018-\u201f\xab\xbb\u2039\u203a\uff02\uff07]*"
+# before, and in full-width signs too; the apostrophe is guarded itself, so that guarding can be undone. Where
+# the semicolon parts cells, as in much of Europe, quotation marks within a line do not hold: a cell may begin
+# inside the text.
+_UNSEEN = (
+    r"\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
+    r"\"'`\xb4\u2018-\u201f\xab\xbb\u2039\u203a\uff02\uff07"
 )
-_FORMULA = re.compile(rf"[\t\r\n']|{_BEFORE_FORMULA}[=+\-@\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]")
+_SIGN = r"[=+\-@\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]"
+_FORMULA = re.compile(rf"[\t\r\n']|[\x00-\x20{_UNSEEN}]*{_SIGN}")
+_INNER = rf"'|[\x00-\x08\x0b\x0c\x0e-\x20{_UNSEEN}]*{_SIGN}"
+_INNER_FORMULA = re.compile(rf"([;\t\r\n])(?={_INNER})")
+_GUARDED_INSIDE = re.compile(rf"([;\t\r\n])'(?={_INNER})")
 _QUOTED = re.compile(r'[",;\t\r\n]|^ | \Z')
 
 
+@checked
 def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> Path:
     """Write a file beside its final name, flush it to disk, and rename it into place.
 
@@ -40,7 +51,8 @@ def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object
     Raises
     ------
     OSError
-        If the folder cannot be written; what `write` raises is passed on. The old file stays.
+        If the folder cannot be written, or a folder has the file's name; what `write` raises is passed
+        on. The old file stays.
 
     Examples
     --------
@@ -50,19 +62,69 @@ def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object
     'done'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    refuse_folder(path)
+    with write_beside(path, write) as beside:
+        beside.replace(path)
+    flush_folder(path.parent)
+    return path
+
+
+@contextmanager
+def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    """Write a file beside its final name and flush it to disk; it is gone afterwards if it was not renamed.
+
+    Any number of threads and processes can do so at once. What dead ones left in the folder goes.
+    """
     try:
-        with beside.open("wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(
+            f"Expected a folder to write {path.name!r} into, got {str(path.parent)!r}, a file or in one."
+        ) from None
+    sweep_parts(path.parent)
+    beside = name_part(path)
+    try:
+        with _open_to_write(beside, path) as file:
+            hold_file(
+                file.fileno(), wait=False
+            )  # until it is closed: another machine sees that it is at work
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
+        yield beside
+    finally:
         beside.unlink(missing_ok=True)
-        raise
-    flush_folder(path.parent)
-    return path
+
+
+def _open_to_write(beside: Path, path: Path) -> BinaryIO:
+    try:
+        return beside.open("wb")
+    except PermissionError as error:
+        raise PermissionError(
+            f"Expected to write {path.name} into {path.parent}, but this user may not write there. Change "
+            "the rights of the folder, or name another one."
+        ) from error
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Refuse, before long work, a file or folder that could not be written at its end."""
+    place = Path(path).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    folder = place if place.is_dir() else place.parent
+    if place.is_file() and place != Path(path).absolute():
+        raise NotADirectoryError(f"Expected a folder at {place}, for {path}, but a file is there.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            f"Expected to write {Path(path).name} into {folder}, but this user may not write there. Change "
+            "the rights of the folder, or name another one."
+        )
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse to write a file where a folder is."""
+    if path.is_dir():
+        raise IsADirectoryError(f"Expected to write a file at {path}, but a folder is there. Move it away.")
 
 
 def write_text(path: str | os.PathLike, text: str, *, encoding: str = "utf-8") -> Path:
@@ -116,12 +178,14 @@ def _format_cell(value: object) -> str:
 
 def guard_cell(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    inside = _INNER_FORMULA.sub(r"\1'", text)
+    return f"'{inside}" if _FORMULA.match(text) else inside
 
 
 def restore_cell(text: str) -> str:
-    """Take away the apostrophe that `guard_cell` put there."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+    """Take away the apostrophes that `guard_cell` put there."""
+    whole = text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+    return _GUARDED_INSIDE.sub(r"\1", whole)
 
 
 def flush_folder(folder: Path) -> None:

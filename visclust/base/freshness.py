@@ -9,13 +9,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-import pyarrow.parquet as pq
-
+from visclust.base.damage import explain_damage, read_json, read_parquet, read_schema
 from visclust.base.origins import NOTES, find_core, find_root, register_file, register_sources
+from visclust.base.pairs import settle_pair
 from visclust.base.provenance import digest_files, digest_input
 
 PROVENANCE_KEY = b"visclust"
+# Endings of the files that `save_figure` writes, with the record beside them.
+FIGURES = (".png", ".svg", ".pdf", ".html")
 
 # Which notebook writes which file of a results folder, in the order in which they are run. A test holds it to
 # what the notebooks say of themselves.
@@ -24,24 +25,35 @@ WRITERS = {
     "posts.parquet": "01_build_corpus",
     "posts_images.parquet": "01_build_corpus",
     "duplicates.parquet": "01_build_corpus",
+    "figures/01_*": "01_build_corpus",
     "embeddings/pretrained.npy": "02_embed_images",
+    "figures/02_*": "02_embed_images",
+    "feature_images.parquet": "03_fine_tune",
     "labels.parquet": "03_fine_tune",
     "encoders/*.safetensors": "03_fine_tune",
     "embeddings/finetuned*.npy": "03_fine_tune",
+    "figures/03_*": "03_fine_tune",
+    "prepared/*.npy": "04_cluster_images",
     "clusters.parquet": "04_cluster_images",
     "clustering_log.parquet": "04_cluster_images",
+    "figures/04_*": "04_cluster_images",
     "pairs.parquet": "05_label_pairs",
     "gold.parquet": "05_label_pairs",
+    "figures/05_*": "05_label_pairs",
     "grid.parquet": "06_grid_search",
     "configuration_scores.parquet": "06_grid_search",
+    "figures/06_*": "06_grid_search",
     "cluster_descriptions.csv": "07_explore_clusters",
     "frames.parquet": "07_explore_clusters",
     "clusters_consensus.parquet": "07_explore_clusters",
     "frame_effects*.csv": "07_explore_clusters",
+    "figures/07_*": "07_explore_clusters",
     "sample.parquet": "08_sample_and_survey",
     "assignment.parquet": "08_sample_and_survey",
+    "figures/08_*": "08_sample_and_survey",
     "simulated_ratings.parquet": "09_emotions_and_partisanship",
     "group_contrasts.parquet": "09_emotions_and_partisanship",
+    "figures/09_*": "09_emotions_and_partisanship",
 }
 
 
@@ -67,25 +79,35 @@ class FileState(NamedTuple):
 
 def read_record(path: Path) -> dict[str, Any]:
     """Read the record of a saved file; nothing where it has none. A file is read once until it changes."""
-    if path.suffix in (".npy", ".safetensors", ".csv"):
-        side = path.with_name(f"{path.name}.json") if path.suffix == ".csv" else path.with_suffix(".json")
+    if path.suffix in (".npy", ".safetensors", ".csv", *FIGURES):
+        beside = path.suffix in (".csv", *FIGURES)
+        side = path.with_name(f"{path.name}.json") if beside else path.with_suffix(".json")
+        side = settle_pair(path, side)
         content = _once("sidecar", side, _read_sidecar) if side.exists() else {}
         return dict(content)
     return dict(_once("record", path, _read_metadata))
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    metadata = pq.read_schema(path).metadata or {}
-    return json.loads(metadata.get(PROVENANCE_KEY, b"{}"))
+    metadata = read_schema(path, advice=advise_again(path)).metadata or {}
+    with explain_damage(path, "a record of how it was made in the file", advise_again(path)):
+        record = json.loads(metadata.get(PROVENANCE_KEY, b"{}"))
+        return dict(record)
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    # A sidecar is made anew with the file that it stands beside.
+    content = read_json(path, "the sidecar of a file", "Make the file beside it again.")
     if not isinstance(content, dict):
         return {}
-    if path.name.endswith(".csv.json") or "provenance" not in content:
+    if (
+        path.name.endswith((".csv.json", *(f"{each}.json" for each in FIGURES)))
+        or "provenance" not in content
+    ):
         return content
     record = content["provenance"]
+    if not isinstance(record, dict):
+        return {}
     # The digest of the matrix itself, whatever the record says.
     return {**record, "digest": content["digest"]} if "digest" in content and record else record
 
@@ -111,15 +133,21 @@ def list_digests(path: Path) -> set[str]:
     found += [record.get(name) for name in ("result_before_saving", "core", "digest")]
     if not any(found) and path.suffix == ".parquet":
         found = _once("digests", path, _digest_table)
-    if path.suffix in (".csv", ".safetensors") or not any(found):
+    if path.suffix in (".csv", ".safetensors", *FIGURES) or not any(found):
         found.append(_once("bytes", path, lambda file: digest_files([file])))
     return {each for each in found if each}
 
 
 def _digest_table(path: Path) -> list[str | None]:
-    table = pd.read_parquet(path)
+    table = read_parquet(path, advice=advise_again(path))
     core = find_core(table)
     return [core.digest if core else digest_input(table)]
+
+
+def advise_again(path: str | os.PathLike) -> str:
+    """Say what makes a file of the series again."""
+    writer = find_writer(path)
+    return f"Run the notebook {writer} again, which writes it." if writer else "Make the file again."
 
 
 def find_writer(path: str | os.PathLike) -> str:
@@ -194,7 +222,7 @@ def _is_made_up_for(root: Path, name: str, record: Mapping[str, Any], changed: C
 
 
 def _is_result(path: Path) -> bool:
-    return path.suffix in (".parquet", ".csv", ".npy", ".safetensors")
+    return path.suffix in (".parquet", ".csv", ".npy", ".safetensors", *FIGURES)
 
 
 def _compare_answers(path: Path, described: str) -> str:
@@ -308,7 +336,9 @@ def list_files(folder: str | os.PathLike) -> Iterable[Path]:
         *(file for file in folder.glob("*.parquet") if file.name not in _CACHES),
         *folder.glob("*.csv"),
         *folder.glob("embeddings/*.npy"),
+        *folder.glob("prepared/*.npy"),
         *folder.glob("encoders/*.safetensors"),
+        *(file for file in folder.glob("figures/*") if file.suffix in FIGURES),
     ]
     order = {path: place for place, path in enumerate(WRITERS)}
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 # What a browser may load and run for a page, by the kind of page. default-src stands for all that is not
 # named, frames, fonts and connections included, but not for base-uri and form-action.
@@ -17,11 +17,11 @@ POLICIES = {
     # its own, which nobody here knows beforehand, so that any must be allowed.
     "pictures": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'",
-    # Voila's page runs scripts in the page, compiles its checks of settings and loads a widget's script from
-    # a blob, all out of our hands. But it must not ask a network for icons: annotators' browsers shall talk
-    # to this server only. "ws:" is for browsers that do not count a socket of the same server as 'self'.
-    "served": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
-    "connect-src 'self' ws: wss: data: blob:; frame-ancestors 'self'",
+    # A page of our server without a script, which links to others of it.
+    "served": "default-src 'none'; style-src '{style}'; base-uri 'none'; form-action 'none'",
+    # A page of our server whose script asks the same server, and nobody else, for pictures and what it knows.
+    "served data": "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'",
 }
 
 _PAGE = """<!doctype html>
@@ -57,13 +57,7 @@ def build_data_page(*, title: str, style: str, body: str, data: Any, script: str
     `body` is HTML: what of others is in it, its maker has escaped. Only `script` runs and only `style`
     counts: one that a text smuggled in would not, had it got past the escaping.
     """
-    # In a script element only "<" could end it or open a comment; JSON may spell it otherwise.
-    spelt = json.dumps(data).replace("<", "\\u003c")
-    script = f"\n{script}\n"
-    if "</script" in script.lower() or "<!--" in script:
-        raise ValueError(
-            "Expected a script without '</script' and '<!--', which would end it: spell it apart."
-        )
+    spelt, script = _spell(data), _check_script(script)
     return _fill(
         "data",
         title=title,
@@ -71,6 +65,44 @@ def build_data_page(*, title: str, style: str, body: str, data: Any, script: str
         body=body + _SCRIPT.format(data=spelt, script=script),
         script=_digest(script),
     )
+
+
+class ServedPage(NamedTuple):
+    """A page, and the content policy that its answer's header names too: there it also forbids frames."""
+
+    html: str
+    policy: str
+
+
+def build_served_page(*, title: str, style: str, body: str, data: Any = None, script: str = "") -> ServedPage:
+    """Build a page of a server, with a script that draws `data` where one is given.
+
+    `body` is HTML: what of others is in it, its maker has escaped.
+    """
+    parts = {"title": title, "style": style}
+    if script:
+        spelt, script = _spell(data), _check_script(script)
+        parts |= {"body": body + _SCRIPT.format(data=spelt, script=script), "script": _digest(script)}
+    else:
+        parts |= {"body": body, "script": ""}
+    kind = "served data" if script else "served"
+    policy = POLICIES[kind].format(script=parts["script"], style=_digest(f"\n{style}\n"))
+    return ServedPage(_fill(kind, **parts), f"{policy}; frame-ancestors 'none'")
+
+
+def _spell(data: Any) -> str:
+    """Spell data for a script element, which only "<" could end or turn into a comment."""
+    return json.dumps(data).replace("<", "\\u003c")
+
+
+def _check_script(script: str) -> str:
+    """Give a script as it stands in a page, or refuse one that would end its element."""
+    script = f"\n{script}\n"
+    if "</script" in script.lower() or "<!--" in script:
+        raise ValueError(
+            "Expected a script without '</script' and '<!--', which would end it: spell it apart."
+        )
+    return script
 
 
 def _fill(kind: str, *, title: str, style: str, body: str, script: str = "") -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 NOTES = "cluster_notes"
 SUBFOLDERS = (
     "embeddings",
+    "prepared",
     "encoders",
     "answers",
     "feature_answers",
@@ -19,6 +20,7 @@ SUBFOLDERS = (
     "rating_trial",
     NOTES,
     "survey",
+    "figures",
 )
 MATRIX = "matrix"
 ANSWERS = "answers"

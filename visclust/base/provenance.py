@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import describe_device, is_on_gpu, to_host
+from visclust.base.checks import checked, settle_arguments
+from visclust.base.damage import explain_damage
 from visclust.base.origins import (
     ANSWERS,
     describe_answer_file,
@@ -73,6 +75,7 @@ class Record(dict):
 _running: ContextVar["_Run | None"] = ContextVar("visclust_running", default=None)
 
 
+@checked
 def describe_run(
     function: str,
     *,
@@ -131,6 +134,7 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
     A table that is returned carries the record in ``attrs["provenance"]``, with ``result``, the digest of
     that table. Of a NamedTuple its tables do, and its field ``provenance`` is filled, unless it brings a
     whole record, as results read from a cache do. Anything else is returned as it is. No argument is changed.
+    Arguments are refused or brought to their plain form first, as `checked` does.
     """
     signature = inspect.signature(function)
     paths = {
@@ -145,6 +149,8 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
             return function(*args, **kwargs)  # which says by its own name what is wrong
+        settle_arguments(function, bound)
+        args, kwargs = bound.args, bound.kwargs  # type: ignore[assignment]
         bound.apply_defaults()
         arguments = dict(bound.arguments)
         for name, parameter in signature.parameters.items():
@@ -164,6 +170,7 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
             return result
         return _stamp(result, {**current.open(), "made_at": _now()})
 
+    run.checks_arguments = run.records_run = True  # type: ignore[attr-defined]
     return run
 
 
@@ -251,7 +258,7 @@ def describe_saved(
     unknown: dict[str, Any] = {"origins": {}, "direct": []}
     if provenance is not None and "function" in provenance:
         return {**unknown, **provenance, **_digest_result(table)}
-    nobody = {**describe_run(""), "function": None, "device": None, **unknown}
+    nobody = {**describe_run("nobody"), "function": None, "device": None, **unknown}
     made_from = list(made_from)
     sources = [_recall(each) for each in made_from]
     if sources:
@@ -361,7 +368,10 @@ def _is_data(value: Any) -> bool:
 
 
 def is_embedding(value: Any) -> bool:
-    """Tell an embedding, a matrix with the ids of its rows, without knowing its class."""
+    """Tell an embedding, a matrix with the ids of its rows, without knowing its class.
+
+    The ids are None for rows that were prepared from a bare matrix of unknown images.
+    """
     return _is_named_tuple(value) and {"x", "image_ids"} <= set(value._fields)
 
 
@@ -383,7 +393,8 @@ def _digest_paths(name: str, value: Any) -> dict[str, str]:
         path = Path(value)
         if not path.is_file():
             return {}
-        digest = digest_files([path])
+        with explain_damage(path, "a file"):
+            digest = digest_files([path])
         register_file(path, [digest])
         return {name: digest}
     if isinstance(value, list | tuple) and not _is_named_tuple(value):
@@ -405,7 +416,7 @@ def _stamp(result: Any, record: dict[str, Any]) -> Any:
     if "provenance" in fields and not brought:
         record["result"] = {name: digest_input(value) for name, value in fields.items() if _is_data(value)}
         fields["provenance"] = Record(record)
-        if is_embedding(result):
+        if is_embedding(result) and result.image_ids is not None:
             register_rows(record["result"]["x"], result.image_ids)
     known = own if brought else record
     for name, value in fields.items():

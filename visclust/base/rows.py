@@ -1,6 +1,6 @@
 """The rows of a matrix beside the rows of a table: whether they are the same images, in the same order."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,25 @@ import pandas as pd
 from visclust.base.freshness import say_once
 from visclust.base.origins import MATRIX, find_file, find_row_ids, has_row_ids, recall_origins
 from visclust.base.provenance import digest_input, is_embedding
+
+
+class Rows(NamedTuple):
+    """A matrix, the images of its rows where they are known, and how the rows were prepared."""
+
+    x: Any
+    image_ids: list[str] | None
+    how: str
+
+
+def take_rows(x: Any) -> Rows:
+    """Take an embedding or a bare matrix apart; how a bare matrix was prepared nobody knows ("none")."""
+    if not is_embedding(x):
+        return Rows(x, None, "none")
+    ids = None if x.image_ids is None else [str(each) for each in x.image_ids]
+    n_rows = x.x.shape[0] if getattr(x.x, "ndim", 0) == 2 else None
+    if ids is not None and n_rows is not None and len(ids) != n_rows:
+        raise ValueError(f"Expected an id for each row of the embedding, got {len(ids)} for {n_rows} rows.")
+    return Rows(x.x, ids, getattr(x, "how", "none"))
 
 
 def match_rows(x: Any, table: pd.DataFrame, *, what: str = "the clusters table") -> Any:
@@ -24,10 +43,11 @@ def match_rows(x: Any, table: pd.DataFrame, *, what: str = "the clusters table")
         If the rows are other images, or the same in another order.
     """
     rows = x.x if is_embedding(x) else x
+    brought = x.image_ids if is_embedding(x) else None
     made = {digest: find_file(digest) for digest in recall_origins(table).get(MATRIX, ())}
     n_rows = rows.shape[0] if getattr(rows, "ndim", 0) == 2 else 0
-    digest = digest_input(rows) if any(made.values()) or (rows is x and has_row_ids(n_rows)) else ""
-    ids = [str(each) for each in x.image_ids] if is_embedding(x) else find_row_ids(digest)
+    digest = digest_input(rows) if any(made.values()) or (brought is None and has_row_ids(n_rows)) else ""
+    ids = find_row_ids(digest) if brought is None else [str(each) for each in brought]
     if ids is not None:
         _check_ids(ids, table["image_id"].astype(str).tolist(), what)
     given, clustered = find_file(digest), next((file for file in made.values() if file), None)

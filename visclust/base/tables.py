@@ -10,9 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visclust.base.files import format_csv, write_atomically, write_json, write_text
-from visclust.base.freshness import PROVENANCE_KEY, read_record, require_fresh
+from visclust.base.checks import check_choice, checked
+from visclust.base.damage import read_parquet
+from visclust.base.files import format_csv, write_atomically
+from visclust.base.freshness import PROVENANCE_KEY, advise_again, read_record, require_fresh
 from visclust.base.origins import list_sources, register_file
+from visclust.base.pairs import write_pair
 from visclust.base.places import find_places, keep_places
 from visclust.base.provenance import Record, describe_saved, digest_input
 from visclust.base.withdrawals import refuse_withdrawn
@@ -165,6 +168,7 @@ class Aside(list):
         return self
 
 
+@checked
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Check that a table has the columns and types of its kind, and return it unchanged.
 
@@ -259,6 +263,7 @@ def has_type(column: pd.Series, wanted: str) -> bool:
     return bool(_TYPE_CHECKS[wanted](column))
 
 
+@checked
 def save_table(
     table: pd.DataFrame,
     path: str | os.PathLike,
@@ -319,12 +324,13 @@ def save_table(
     record["sources"] = list_sources(path, record["origins"])
     text = json.dumps({"kind": kind, **record}).encode()
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), PROVENANCE_KEY: text})
-    saved = write_atomically(path, lambda file: pq.write_table(arrow, file))
+    saved = write_atomically(path, lambda file: pq.write_table(arrow, file, write_page_checksum=True))
     names = ("result", "result_before_saving", "core")
     register_file(saved, [record[name] for name in names if record.get(name)])
     return saved
 
 
+@checked
 def save_csv(
     table: pd.DataFrame,
     path: str | os.PathLike,
@@ -348,8 +354,7 @@ def save_csv(
     Returns
     -------
     pathlib.Path
-        The file, in UTF-8 with the mark by which spreadsheets know it. Both files are written in one step
-        each, the record first.
+        The file, in UTF-8 with the mark by which spreadsheets know it. File and record are replaced as one.
 
     Examples
     --------
@@ -367,8 +372,12 @@ def save_csv(
     record["sources"] = list_sources(path, record["origins"])
     columns = [_list_cells(table.iloc[:, place]) for place in range(table.shape[1])]
     text = format_csv(list(table.columns), zip(*columns, strict=True), ending="\n")
-    write_json(_name_sidecar(path), record)
-    return write_text(path, text, encoding="utf-8-sig")
+    return write_pair(
+        path,
+        lambda file: file.write(text.encode("utf-8-sig", "replace")),
+        _name_sidecar(path),
+        lambda _: json.dumps(record, indent=1, ensure_ascii=False),
+    )
 
 
 def _list_cells(column: pd.Series) -> list[Any]:
@@ -390,6 +399,7 @@ def _name_sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+@checked
 def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> pd.DataFrame:
     """Read a table saved by `save_table`, check that it is of its kind, and that it is not stale.
 
@@ -420,7 +430,7 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     StaleError
         If it was made from a file that has been made anew since; names both, and the notebooks to run.
     ValueError
-        If the table is not of its kind.
+        If the table is not of its kind, or the file is damaged.
 
     Examples
     --------
@@ -428,10 +438,12 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     Traceback (most recent call last):
     FileNotFoundError: No images table at nowhere.parquet: run the notebook that writes it first.
     """
+    check_choice("kind", kind, TABLES)
+    check_choice("stale", stale, ("refuse", "warn"))
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
-    table = check_table(find_places(pd.read_parquet(path), path), kind)
+    table = check_table(find_places(read_parquet(path, advice=advise_again(path)), path), kind)
     require_fresh(path, stale=stale)
     record = read_provenance(path)
     record.pop("kind", None)
@@ -440,6 +452,7 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     return table
 
 
+@checked
 def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     """Read how a saved file was made.
 
@@ -459,6 +472,11 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
         table was changed after the function had returned it, and null where that is not known. Empty for a
         file from elsewhere.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
     Examples
     --------
     >>> import tempfile
@@ -467,6 +485,8 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     >>> read_provenance(save_table(links, path, "posts_images", provenance={"seed": 3}))["seed"]
     3
     """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"Expected a saved file at path, got {str(path)!r}, where there is none.")
     record = read_record(Path(path))
     record.pop("digest", None)  # of a matrix, from its sidecar
     return record

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import hmac
+import io
 import os
 import secrets
 from collections.abc import Iterable
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from visclust.base.cells import fold_identity
+from visclust.base.checks import checked
+from visclust.base.damage import explain_damage
 from visclust.base.files import write_cells
 from visclust.base.places import find_study_folder
 from visclust.base.provenance import carry_record
@@ -24,6 +28,7 @@ _NAMES = {"image": "image_id", "author": "author"}
 _MEDIA = "media"
 
 
+@checked
 def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.DataFrame:
     """Leave out what participants have withdrawn from a study: their images, and posts of theirs.
 
@@ -114,8 +119,13 @@ def read_withdrawn(folder: str | os.PathLike) -> list[tuple[str, str, str]]:
     path = Path(folder) / WITHDRAWN_FILE
     if not path.exists():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    advice = "Put the file back as it was: it keeps what was withdrawn out of the study."
+    with explain_damage(path, "the list of what was withdrawn", advice):
+        text = path.read_bytes().decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        rows = list(reader)
+        if not set(_COLUMNS) <= set(reader.fieldnames or ()) or not text.endswith("\n"):
+            raise ValueError(f"the columns {', '.join(_COLUMNS)} or the end of the last line are missing")
     for number, row in enumerate(rows, start=2):
         if (
             row.get("kind") not in (*_NAMES, _MEDIA)
@@ -163,7 +173,7 @@ def find_withdrawn(kind: str, names: Iterable[str], withdrawn: Iterable[tuple[st
 
 
 def _digest(kind: str, name: str, salt: str) -> str:
-    # Authors are written with and without their @, and in either case.
-    plain = name.strip().removeprefix("@").casefold() if kind == "author" else name
+    # Authors are written with and without their @.
+    plain = fold_identity(name).removeprefix("@").strip() if kind == "author" else name
     text = f"{kind}:{plain}".encode("utf-8", "surrogatepass")
     return hmac.new(bytes.fromhex(salt), text, hashlib.sha256).hexdigest()

@@ -11,6 +11,7 @@ from visclust.clustering.clusters import (
     summarize_clusters as summarize_clusters,
 )
 from visclust.clustering.consensus import find_consensus as find_consensus
+from visclust.clustering.diagnostics import diagnose_clusters as diagnose_clusters
 from visclust.clustering.goodness import measure_goodness as measure_goodness
 from visclust.clustering.grid import grid_search as grid_search
 from visclust.clustering.iterative import cluster_iteratively as cluster_iteratively

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.checks import checked
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
+from visclust.base.rows import take_rows
+from visclust.base.tables import check_columns
 from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import IterativeSettings
@@ -20,6 +23,9 @@ from visclust.clustering.workspace import (
     open_workspace,
     sum_distances,
 )
+
+# Of the curve's height: what is closer to the line between its ends is a line.
+_LEAST_BEND = 0.1
 
 
 class KCurve(NamedTuple):
@@ -89,8 +95,8 @@ def scan_k(
 
     Parameters
     ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding.
+    x : Embedding, or ndarray, shape (n, d), float32 or float64
+        The embedding, as `prepare_rows` or `embed_images` gives it, or its matrix.
     ks : sequence of int, default 30, 40, …, 300
         K's, each from 2 to n - 1.
     seed : int, default 0
@@ -124,10 +130,11 @@ def scan_k(
     >>> int(scan.loc[scan["silhouette"].idxmax(), "k"])
     4
     """
+    x = take_rows(x).x
     check_embedding(x)
     wrong = [k for k in ks if not 2 <= k <= len(x) - 1]
     if wrong or not len(ks):
-        raise ValueError(f"Expected K's from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
+        raise ValueError(f"Expected K's (ks) from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
     workspace = open_workspace(x, memory_budget=memory_budget)
     everyone = np.arange(len(x))
     rows = []
@@ -149,10 +156,14 @@ def scan_k(
     return pd.DataFrame(rows)
 
 
-def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int:
-    """Suggest the K at which a curve bends most: where it is farthest from the line between its ends.
+@checked
+def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int | None:
+    """Suggest the K at which a curve has a knee: where it is farthest from the line between its ends.
 
-    A suggestion, not a test: look at the curve.
+    Every curve that falls ever more slowly is farthest from that line somewhere, with or without a knee. So
+    there is one only where two lines that meet there leave half the squared error of a smooth curve or less,
+    and where the distance is a tenth of the curve's height or more; three K's alone cannot tell. A
+    suggestion, not a test: look at the curve.
 
     Parameters
     ----------
@@ -163,8 +174,8 @@ def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int:
 
     Returns
     -------
-    int
-        The K.
+    int or None
+        The K; None where the curve has no knee.
 
     Raises
     ------
@@ -173,20 +184,37 @@ def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int:
 
     Source
     ------
-    Satopää et al. (2011), Finding a "kneedle" in a haystack, ICDCS Workshops, without its smoothing.
+    Satopää et al. (2011), Finding a "kneedle" in a haystack, ICDCS Workshops, without its smoothing; the
+    comparison with a smooth curve (a quadratic of K or of log K, with as many parameters) is ours.
 
     Examples
     --------
     >>> suggest_knee(pd.DataFrame({"k": [10, 20, 30, 40], "inertia": [100, 40, 35, 30]}))
     20
+    >>> suggest_knee(pd.DataFrame({"k": [10, 20, 40, 80, 160], "inertia": [80, 70, 60, 50, 40]}))
     """
+    check_columns(scan, ("k", measure), "the scan (as measure names it)")
     curve = scan[["k", measure]].dropna().sort_values("k")
     if len(curve) < 3:
         raise ValueError(f"Expected at least three K's with a value of {measure}, got {len(curve)}.")
     k, value = curve["k"].to_numpy(float), curve[measure].to_numpy(float)
     spread = float(np.ptp(value))
-    if spread == 0:
-        return int(k[0])
+    if spread == 0 or k[0] == k[-1]:
+        return None
     across = (k - k[0]) / (k[-1] - k[0])
-    line = value[0] + across * (value[-1] - value[0])
-    return int(k[np.argmax(np.abs(value - line))])
+    away = np.abs(value - (value[0] + across * (value[-1] - value[0]))) / spread
+    place = int(np.argmax(away))
+    lines = np.column_stack([np.ones_like(across), across, np.clip(across - across[place], 0, None)])
+    logs = np.log(k / k[0])
+    smooth = min(
+        _miss(np.column_stack([np.ones_like(each), each, each**2]), value / spread) for each in (across, logs)
+    )
+    if away[place] < _LEAST_BEND or _miss(lines, value / spread) > smooth / 2:
+        return None
+    return int(k[place])
+
+
+def _miss(columns: np.ndarray, value: np.ndarray) -> float:
+    """Give the sum of squares that a least-squares fit leaves; what is but rounding counts as nothing."""
+    fitted = columns @ np.linalg.lstsq(columns, value, rcond=None)[0]
+    return max(float(((value - fitted) ** 2).sum()), 1e-12)

@@ -8,17 +8,27 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
+from visclust.base.checks import check_labels, checked
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_pictures
 from visclust.base.origins import find_row_ids
-from visclust.base.provenance import add_inputs, carry_record, recorded
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.provenance import add_inputs, carry_record, note_run, recorded
+from visclust.base.rows import take_rows
+from visclust.base.tables import UNASSIGNED, check_columns, check_table
+from visclust.clustering.giant import warn_of_giant
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
 from visclust.images.index import select_usable
 
+# With fewer clusters asked for, one of them can hold more than a fifth without being a giant.
+MANY = 5
+
 
 class ClusteringResult(NamedTuple):
-    """Labels (-1 = unassigned), the log, and per image the iteration and the silhouette it came out with."""
+    """Labels (-1 = unassigned), the log, and per image the iteration and the silhouette it came out with.
+
+    ``image_ids`` are those of the embedding that was clustered; None where it was a bare matrix.
+    """
 
     labels: np.ndarray
     log: pd.DataFrame
@@ -26,6 +36,7 @@ class ClusteringResult(NamedTuple):
     silhouettes: np.ndarray
     stop_reason: str
     provenance: dict[str, Any]
+    image_ids: list[str] | None = None
 
 
 @recorded
@@ -36,13 +47,14 @@ def cluster_once(
     seed: int = 0,
     n_init: int = 1,
     score: Callable[[np.ndarray, int], Any] | None = None,
+    warn: bool = True,
 ) -> ClusteringResult:
     """Cluster by a single k-means: the baseline that iterative clustering is compared with.
 
     Parameters
     ----------
-    x : ndarray, shape (n, d), float32 or float64
-        The embedding; NumPy, or CuPy for a GPU.
+    x : Embedding, or ndarray, shape (n, d), float32 or float64
+        The embedding, as `prepare_rows` or `embed_images` gives it, or its matrix; NumPy, or CuPy for a GPU.
     n_clusters : int, default 80
         K. Where fewer rows are distinct, fewer clusters come back.
     seed : int, default 0
@@ -51,12 +63,16 @@ def cluster_once(
         Starts; the best by inertia is kept.
     score : callable, optional
         Gives the silhouettes from the labels and their number, where distances are held already.
+    warn : bool, default True
+        Warn of a giant cluster.
 
     Returns
     -------
     ClusteringResult
         Every image is assigned. The log has one row; silhouettes are NaN where they are not defined
-        (fewer than 2 clusters, or as many as images).
+        (fewer than 2 clusters, or as many as images). Where one cluster is a giant (see
+        `diagnose_clusters`), a warning says so and what to try; a K below 5 leaves no other choice, and no
+        warning.
 
     Raises
     ------
@@ -74,7 +90,9 @@ def cluster_once(
     True
     """
     started = time.perf_counter()
+    x, image_ids, how = take_rows(x)
     check_embedding(x)
+    note_run(parameters={"rows": how})
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got n_clusters={n_clusters}.")
     fit = fit_kmeans(x, n_clusters, seed=seed, n_init=n_init)
@@ -96,16 +114,20 @@ def cluster_once(
         }
     )
     reason = "one k-means" if found == n_clusters else f"one k-means; only {found} distinct images"
-    return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, {})
+    if warn and n_clusters >= MANY:
+        warn_of_giant(labels, x, how=how)
+    return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, {}, image_ids)
 
 
-def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFrame:
+@checked
+def assign_clusters(images: pd.DataFrame | None, result: ClusteringResult) -> pd.DataFrame:
     """Make the clusters table from a result.
 
     Parameters
     ----------
-    images : DataFrame
-        The images table; its rows with status "ok" are the rows of the embedding, in their order.
+    images : DataFrame, or None
+        The images table; its rows with status "ok" are the rows of the embedding, in their order. None where
+        an embedding was clustered, which brings the ids of its rows.
     result : ClusteringResult
         From `cluster_iteratively` or `cluster_once`.
 
@@ -118,7 +140,8 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
     Raises
     ------
     ValueError
-        If there are not as many usable images as labels, or other images are known to have been clustered.
+        If there are not as many usable images as labels, other images are known to have been clustered, or
+        there is no images table and the ids are not known.
 
     Examples
     --------
@@ -129,13 +152,18 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
     0        a        0          1         NaN
     1        b        0          1         NaN
     """
-    usable = select_usable(images)
+    if images is None and result.image_ids is None:
+        raise ValueError(
+            "Expected an images table, since a bare matrix was clustered, whose images are not known. Give "
+            "the images table, or cluster the embedding itself."
+        )
+    usable = pd.DataFrame({"image_id": result.image_ids}) if images is None else select_usable(images)
     if len(usable) != len(result.labels):
         raise ValueError(
             f"Expected a label for each of the {len(usable)} usable images, got {len(result.labels)}: "
             "the embedding was made from another images table. Run the embedding step again."
         )
-    clustered = find_row_ids(result.provenance.get("inputs", {}).get("x", ""))
+    clustered = result.image_ids or find_row_ids(result.provenance.get("inputs", {}).get("x", ""))
     if clustered is not None and clustered != usable["image_id"].tolist():
         raise ValueError(
             "Expected the usable images in the order of the rows that were clustered; these are others, "
@@ -156,16 +184,18 @@ def assign_clusters(images: pd.DataFrame, result: ClusteringResult) -> pd.DataFr
     if not result.provenance:
         return table
     # The record is that of the clustering: it holds the settings, and this is its result with ids beside it.
-    return carry_record(table, add_inputs(result.provenance, images=images))
+    given = {} if images is None else {"images": images}
+    return carry_record(table, add_inputs(result.provenance, **given))
 
 
+@checked
 def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     """Give each unassigned image the cluster with the nearest centre: a step of its own, never done unasked.
 
     Parameters
     ----------
-    x : ndarray, shape (n, d)
-        The embedding.
+    x : Embedding, or ndarray, shape (n, d)
+        The rows that were clustered.
     labels : ndarray of int, shape (n,)
         Clusters; -1 = unassigned.
 
@@ -184,10 +214,9 @@ def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     >>> assign_nearest(np.array([[0.0], [9.0], [1.0]]), np.array([4, 7, -1])).tolist()
     [4, 7, 4]
     """
+    x = take_rows(x).x
     check_embedding(x)
-    labels = to_host(labels)
-    if len(labels) != len(x):
-        raise ValueError(f"Expected a label for each of the {len(x)} rows, got {len(labels)}.")
+    labels = check_labels("labels", to_host(labels), len(x))
     left = np.flatnonzero(labels == UNASSIGNED)
     clusters = np.unique(labels[labels != UNASSIGNED])
     if not len(clusters):
@@ -231,6 +260,7 @@ def list_k_curve(log: pd.DataFrame, *, iteration: int = 1) -> pd.DataFrame:
     >>> list_k_curve(log)["chosen"].tolist()
     [False, True]
     """
+    check_columns(log, ("iteration", "k", "k_tried", "fit", "moving_average"), "the log")
     row = log.loc[log["iteration"].eq(iteration)]
     if row.empty:
         raise ValueError(f"Expected an iteration from 1 to {len(log)}, got {iteration}.")
@@ -315,6 +345,7 @@ def pick_cluster_rows(
     rng = np.random.default_rng(seed)
     assigned = clusters.loc[clusters["cluster"].ne(UNASSIGNED)]
     sizes = assigned["cluster"].value_counts().sort_index()
+    assigned = take_pictures(assigned)
     chosen = rng.choice(sizes.index, min(n_clusters, len(sizes)), replace=False)
     shuffled = assigned.loc[assigned["cluster"].isin(chosen)].sample(frac=1, random_state=rng)
     picked = shuffled.groupby("cluster").head(n_images)

@@ -1,10 +1,11 @@
-"""Search the settings: every configuration on every embedding, sharing what they have in common.
+"""Search the settings: every configuration on all rows, prepared in each way; shared work is done once.
 
 Each finished configuration is saved, so that a search that was interrupted goes on where it stopped.
 """
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,20 +14,24 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, describe_device, get_namespace, to_host
-from visclust.base.files import write_atomically
+from visclust.base.checks import check_each_once, settle_options
+from visclust.base.damage import explain_damage
+from visclust.base.files import check_writable, write_atomically
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import describe_run, digest_input, digest_text, recorded
+from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED
-from visclust.clustering.clusters import ClusteringResult, cluster_once
+from visclust.clustering.clusters import MANY, ClusteringResult, cluster_once
+from visclust.clustering.giant import find_largest
 from visclust.clustering.iterative import cluster_workspace
-from visclust.clustering.settings import IterativeSettings, check_settings
+from visclust.clustering.settings import SUITED_THRESHOLDS, IterativeSettings, check_settings
 from visclust.clustering.silhouettes import score_from_sums
 from visclust.clustering.workspace import Workspace, open_workspace, sum_distances
+from visclust.embedding.preparation import PREPARATIONS, prepare_rows
 
 # Raised when the algorithm changes, so that results of an older one are computed again.
-_ALGORITHM = 1
+_ALGORITHM = 2
 _PAPER_STEPS = (3, 5)
-_PAPER_THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 
 
 class GridResult(NamedTuple):
@@ -37,13 +42,14 @@ class GridResult(NamedTuple):
 
 
 class _Configuration(NamedTuple):
-    """One run: an embedding, a method with its settings, a seed; for a single k-means, why it has this K."""
+    """One run: an embedding, how its rows are prepared, a method with its settings, a seed; why this K."""
 
     name: str
     embedding: str
     method: str
     settings: dict[str, Any]
     seed: int
+    rows: str
     baseline: str = ""
 
 
@@ -51,8 +57,9 @@ class _Configuration(NamedTuple):
 def grid_search(
     embeddings: Mapping[str, Any],
     *,
+    rows: Sequence[str] = ("none", "umap"),
     step_sizes: Sequence[int] = _PAPER_STEPS,
-    similarity_thresholds: Sequence[float] = _PAPER_THRESHOLDS,
+    similarity_thresholds: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
     seeds: Sequence[int] = (0,),
     baselines: Sequence[int] = (80,),
     matched_baselines: bool = True,
@@ -61,19 +68,25 @@ def grid_search(
     progress: bool = True,
     **settings: Any,
 ) -> GridResult:
-    """Cluster every embedding under every setting, and by single k-means beside it.
+    """Cluster every embedding, prepared in each way, under every setting, and by single k-means beside it.
 
-    Configurations on one embedding share its distances, and every iteration that starts from the same
+    Configurations on the same rows share its distances, and every iteration that starts from the same
     remaining images with the same seed and step size. Labels are those of each configuration run alone.
 
     Parameters
     ----------
-    embeddings : mapping of str to ndarray, shape (n, d)
-        Embeddings by name; NumPy, or CuPy for a GPU.
+    embeddings : mapping of str to Embedding, or to ndarray, shape (n, d)
+        Embeddings, or their matrices, by name; NumPy, or CuPy for a GPU. Rows that `prepare_rows` made
+        already stay as they are, and `rows` is not applied to them.
+    rows : sequence of {"none", "unit", "pca", "umap"}, default ("none", "umap")
+        How the rows are prepared, as in `prepare_rows` with its defaults and each of the seeds. "none" are
+        the paper's raw rows. Small corpora get "unit" for "umap", once.
     step_sizes : sequence of int, default (3, 5)
         Steps of K.
-    similarity_thresholds : sequence of float, default (0, .01, .02, .03, .04, .05)
-        Mean silhouettes above which clusters come out.
+    similarity_thresholds : sequence of float, or mapping of str to such, optional
+        Mean silhouettes above which clusters come out: for all rows, or for each preparation by its name. By
+        default, and for those that the mapping does not name, 0, .1, .2, .3, .4 and .5 for "umap", which
+        pulls clusters apart, and the paper's 0, .01, .02, .03, .04 and .05 for the others.
     seeds : sequence of int, default (0,)
         Every configuration runs with each.
     baselines : sequence of int, default (80,)
@@ -81,8 +94,8 @@ def grid_search(
     matched_baselines : bool, default True
         Single k-means with as many clusters as each iterative configuration has found.
     cache : str or path, optional
-        Folder in which each finished configuration is saved. A search that was interrupted goes on from
-        there and gives the same table.
+        Folder in which each finished configuration is saved, and rows that UMAP made. A search that
+        was interrupted goes on from there and gives the same table.
     memory_budget : int, bytes, optional
         As for `cluster_iteratively`; for one embedding at a time.
     progress : bool, default True
@@ -93,10 +106,13 @@ def grid_search(
     Returns
     -------
     GridResult
-        ``table``: ``configuration, embedding, method`` ("iterative" or "single"), ``step_size,
+        ``table``: ``configuration, embedding, rows`` (how they were prepared in fact), ``method``
+        ("iterative" or "single"), ``step_size,
         similarity_threshold, seed, baseline`` (why this K: "selected", "fixed" or "matched"), ``clusters,
-        coverage`` (share of images assigned), ``iterations, silhouette`` (mean over assigned images),
-        ``seconds`` (less where work was shared), ``stop_reason``. ``results``: by ``configuration``.
+        coverage`` (share of images assigned), ``largest_share`` (of all images, in the largest cluster),
+        ``giant`` (bool, see `diagnose_clusters`; a warning counts them), ``iterations, silhouette`` (mean
+        over assigned images), ``seconds`` (less where work was shared), ``stop_reason``. ``results``: by
+        ``configuration``.
 
     Raises
     ------
@@ -106,25 +122,32 @@ def grid_search(
     Source
     ------
     Casas, Webb Williams, Aslett and Wilkerson, Figures 5 and 7: three embeddings, two step sizes and six
-    thresholds.
+    thresholds, on raw rows. Why UMAP's are beside them: over the labelled corpora of
+    ``benchmarks/prepared_rows.md`` they agree most with the known classes.
 
     Examples
     --------
     >>> x = np.repeat(np.eye(4), 8, axis=0) + np.linspace(0, 0.1, 32)[:, None]
-    >>> found = grid_search({"toy": x}, step_sizes=[2], similarity_thresholds=[0.0], baselines=[3],
-    ...                     matched_baselines=False, progress=False)
+    >>> found = grid_search({"toy": x}, rows=["none"], step_sizes=[2], similarity_thresholds=[0.0],
+    ...                     baselines=[3], matched_baselines=False, progress=False)
     >>> found.table["method"].tolist()
     ['iterative', 'single', 'single']
     """
-    grid = [
-        IterativeSettings(**{**settings, "step_size": step, "similarity_threshold": threshold})
-        for step in step_sizes
-        for threshold in similarity_thresholds
-    ]
-    _check_grid(embeddings, grid, seeds, baselines)
-    per_run = len(grid) * (2 if matched_baselines else 1) + len(step_sizes) + len(baselines)
+    settings = settle_options(IterativeSettings, settings, but=("step_size", "similarity_threshold"))
+    check_each_once(
+        step_sizes=step_sizes, similarity_thresholds=similarity_thresholds, seeds=seeds, baselines=baselines
+    )
+    taken = {name: take_rows(x) for name, x in embeddings.items()}
+    grids = _list_grids(
+        rows, [each.how for each in taken.values()], step_sizes, similarity_thresholds, settings
+    )
+    _check_grid({name: each.x for name, each in taken.items()}, grids, seeds, baselines)
+    per_run = {how: len(grid) * (2 if matched_baselines else 1) for how, grid in grids.items()}
+    per_run = {how: size + len(step_sizes) + len(baselines) for how, size in per_run.items()}
     finished: list[tuple[_Configuration, ClusteringResult]] = []
-    n_runs = len(embeddings) * len(seeds) * per_run
+    n_runs = sum(
+        len(seeds) * sum(per_run[how] for how in _list_ways(rows, each.how)) for each in taken.values()
+    )
     with WorkBar(
         total=n_runs,
         unit="configuration",
@@ -133,39 +156,132 @@ def grid_search(
         progress=progress,
     ) as bar:
         for name, x in embeddings.items():
-            runner = _Runner(x, memory_budget=memory_budget, cache=cache)
+            runners: dict[str, _Runner] = {}
             for seed in seeds:
-                iterative = list(_run_iterative(runner, name, grid, seed, bar))
-                ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
-                finished += iterative
-                finished += _run_single(runner, name, ks, seed, bar)
-                bar.update(per_run - len(grid) - len(ks))
-    rows = [_describe(configuration, result) for configuration, result in finished]
-    results = {configuration.name: result for configuration, result in finished}
-    return GridResult(pd.DataFrame(rows), results)
+                done = set()
+                for how in _list_ways(rows, taken[name].how):
+                    asked = per_run[how]
+                    made, how = _prepare(x, how, seed=seed, cache=cache)
+                    if how in done:  # too few images for UMAP
+                        bar.update(asked)
+                        continue
+                    done.add(how)
+                    # Raw rows and their like are those of every seed: what was computed on them is shared.
+                    key = how if how != "umap" else f"{how} {digest_input(made)}"
+                    if key not in runners:
+                        runners = {each: runner for each, runner in runners.items() if each in PREPARATIONS}
+                        runners[key] = _Runner(made, memory_budget=memory_budget, cache=cache)
+                    grid = grids[how]
+                    label = name if how == "none" else f"{name}, rows {how}"
+                    iterative = list(_run_iterative(runners[key], (name, how, label), grid, seed, bar))
+                    ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
+                    finished += iterative
+                    finished += _run_single(runners[key], (name, how, label), ks, seed, bar)
+                    bar.update(asked - len(grid) - len(ks))
+    described = pd.DataFrame([_describe(configuration, result) for configuration, result in finished])
+    _warn_of_giants(described)
+    return GridResult(described, {configuration.name: result for configuration, result in finished})
+
+
+def _list_ways(rows: Sequence[str], prepared: str) -> list[str]:
+    """List how rows are to be prepared; those that are prepared already stay as they are."""
+    return list(dict.fromkeys(rows)) if prepared == "none" else [prepared]
+
+
+def _list_grids(
+    rows: Sequence[str],
+    prepared: Sequence[str],
+    step_sizes: Sequence[int],
+    thresholds: Sequence[float] | Mapping[str, Sequence[float]] | None,
+    settings: dict[str, Any],
+) -> dict[str, list[IterativeSettings]]:
+    """List the settings to try for each preparation."""
+    strange = [how for how in ([rows] if isinstance(rows, str) else rows) if how not in PREPARATIONS]
+    if isinstance(rows, str) or strange or not len(rows):
+        raise ValueError(
+            f"Expected rows as a sequence of some of {', '.join(PREPARATIONS)}, got {rows!r}"
+            f"{' without any' if not len(rows) else ''}."
+        )
+    given = dict(thresholds) if isinstance(thresholds, Mapping) else {}
+    if unknown := [how for how in given if how not in PREPARATIONS]:
+        raise ValueError(
+            f"Expected similarity_thresholds by {', '.join(PREPARATIONS)}, got them for {unknown[0]!r}."
+        )
+    if thresholds is not None and not isinstance(thresholds, Mapping):
+        given = dict.fromkeys(PREPARATIONS, thresholds)
+    # With "umap" comes "unit", which small corpora get for it.
+    ways = dict.fromkeys([*rows, *prepared, *(["unit"] if "umap" in rows else [])])
+    return {
+        how: [
+            IterativeSettings(**{**settings, "step_size": step, "similarity_threshold": threshold})
+            for step in step_sizes
+            for threshold in given.get(how, SUITED_THRESHOLDS[how])
+        ]
+        for how in ways
+    }
 
 
 def _check_grid(
     embeddings: Mapping[str, Any],
-    grid: list[IterativeSettings],
+    grids: Mapping[str, list[IterativeSettings]],
     seeds: Sequence[int],
     baselines: Sequence[int],
 ) -> None:
-    if not embeddings or not grid or not seeds:
-        raise ValueError("Expected at least one embedding, step size, similarity threshold and seed.")
+    if not embeddings or not all(grids.values()) or not seeds:
+        names = "embeddings, step_sizes, similarity_thresholds and seeds"
+        raise ValueError(f"Expected at least one value in each of {names}, got none in one of them.")
     lengths = {}
     for name, x in embeddings.items():
         check_embedding(x)
         lengths[name] = len(x)
     if len(set(lengths.values())) > 1:
         raise ValueError(f"Expected embeddings of the same images, got different numbers of rows: {lengths}.")
-    for settings in grid:
-        for seed in seeds:
-            check_settings(settings, seed=seed)
+    narrowest = min(x.shape[1] for x in embeddings.values())
+    for how, grid in grids.items():
+        for settings in grid:
+            for seed in seeds:
+                check_settings(
+                    settings, seed=seed, n_dimensions=min(PREPARATIONS[how] or narrowest, narrowest)
+                )
     n = next(iter(lengths.values()))
     for k in baselines:
         if not 1 <= k <= n:
             raise ValueError(f"Expected baselines between 1 and n = {n} clusters, got {k}.")
+
+
+def _prepare(x: Any, how: str, *, seed: int, cache: str | os.PathLike | None) -> tuple[Any, str]:
+    """Prepare rows, or take those of UMAP from the cache; with how it was done in fact."""
+    rows, _, prepared = take_rows(x)
+    if how in ("none", prepared):
+        return rows, how
+    if how != "umap" or cache is None:
+        made = prepare_rows(rows, how=how, seed=seed, progress=False)
+        return made.x, made.how
+    parts = json.dumps([_ALGORITHM, digest_input(rows), how, seed, describe_device(rows)])
+    path = Path(cache) / f"rows_{digest_text(parts, digits=32)}.npy"
+    if path.exists():
+        saved = np.load(path, allow_pickle=False)
+        return get_namespace(rows).asarray(saved), how
+    made = prepare_rows(rows, how=how, seed=seed, progress=False)
+    if made.how == how:
+        write_atomically(path, lambda file: np.save(file, to_host(made.x), allow_pickle=False))
+    return made.x, made.how
+
+
+def _warn_of_giants(table: pd.DataFrame) -> None:
+    """Warn where configurations have a giant cluster; a single k-means with a K below 5 has no choice."""
+    counted = table[table["giant"] & (table["method"].eq("iterative") | table["clusters"].ge(MANY))]
+    if not len(counted):
+        return
+    by_rows = ", ".join(f"{count} on rows {how!r}" for how, count in counted["rows"].value_counts().items())
+    first = counted.iloc[0]
+    warnings.warn(
+        f"{len(counted)} of {len(table)} configurations have one giant cluster ({by_rows}), such as "
+        f"{first['configuration']!r} with {first['largest_share']:.0%} of all images. Look at some of its "
+        "images before you choose such a configuration; people's pairs within it tell whether it is one "
+        "theme.",
+        stacklevel=4,
+    )
 
 
 class _Runner:
@@ -176,6 +292,8 @@ class _Runner:
         self._digest = digest_input(to_host(x))
         self._memory_budget = memory_budget
         self._cache = None if cache is None else Path(cache)
+        if self._cache is not None:
+            check_writable(self._cache)
         self._workspace: Workspace | None = None
 
     @property
@@ -188,19 +306,26 @@ class _Runner:
     def run(self, configuration: _Configuration) -> ClusteringResult:
         """Load the configuration's result where it was saved; otherwise compute and save it."""
         method, settings = configuration.method, configuration.settings
-        key = _name_configuration(self._digest, method, settings, configuration.seed)
+        key = _name_configuration(
+            self._digest, method, settings, configuration.seed, device=describe_device(self.x)
+        )
         saved = _load_configuration(self._cache, key, n=len(self.x))
         if saved is not None:
             return saved
         if method == "single":
-            result = cluster_once(self.x, seed=configuration.seed, score=self._score, **settings)
+            result = cluster_once(self.x, seed=configuration.seed, score=self._score, warn=False, **settings)
         else:
             result = cluster_workspace(
                 self.workspace, settings=IterativeSettings(**settings), seed=configuration.seed
             )
             provenance = describe_run(
                 "cluster_iteratively",
-                parameters={**settings, "memory_budget": self._memory_budget, "progress": False},
+                parameters={
+                    **settings,
+                    "rows": configuration.rows,
+                    "memory_budget": self._memory_budget,
+                    "progress": False,
+                },
                 seed=configuration.seed,
                 inputs={"x": self._digest},
                 device=describe_device(self.x),
@@ -217,12 +342,13 @@ class _Runner:
 
 
 def _run_iterative(
-    runner: _Runner, embedding: str, grid: list[IterativeSettings], seed: int, bar: Any
+    runner: _Runner, named: tuple[str, str, str], grid: list[IterativeSettings], seed: int, bar: Any
 ) -> Iterator[tuple[_Configuration, ClusteringResult]]:
     for settings in grid:
-        threshold = f"{settings.similarity_threshold:g}"
-        name = f"{embedding}, step {settings.step_size}, threshold {threshold}, seed {seed}"
-        configuration = _Configuration(name, embedding, "iterative", settings._asdict(), seed)
+        threshold = f"{settings.similarity_threshold:.15g}"
+        embedding, rows, label = named
+        name = f"{label}, step {settings.step_size}, threshold {threshold}, seed {seed}"
+        configuration = _Configuration(name, embedding, "iterative", settings._asdict(), seed, rows)
         bar.set_description(name)
         yield configuration, runner.run(configuration)
         bar.update()
@@ -246,12 +372,13 @@ def _list_single_ks(
 
 
 def _run_single(
-    runner: _Runner, embedding: str, ks: dict[int, str], seed: int, bar: Any
+    runner: _Runner, named: tuple[str, str, str], ks: dict[int, str], seed: int, bar: Any
 ) -> list[tuple[_Configuration, ClusteringResult]]:
     found = []
     for k, why in ks.items():
-        name = f"K = {k} ({why}), {embedding}, seed {seed}"
-        configuration = _Configuration(name, embedding, "single", {"n_clusters": k}, seed, baseline=why)
+        embedding, rows, label = named
+        name = f"K = {k} ({why}), {label}, seed {seed}"
+        configuration = _Configuration(name, embedding, "single", {"n_clusters": k}, seed, rows, baseline=why)
         found.append((configuration, runner.run(configuration)))
         bar.update()
     return found
@@ -260,9 +387,11 @@ def _run_single(
 def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[str, Any]:
     assigned = result.labels != UNASSIGNED
     iterative = configuration.method == "iterative"
+    largest = find_largest(result.labels)
     return {
         "configuration": configuration.name,
         "embedding": configuration.embedding,
+        "rows": configuration.rows,
         "method": configuration.method,
         "step_size": configuration.settings["step_size"] if iterative else pd.NA,
         "similarity_threshold": configuration.settings["similarity_threshold"] if iterative else np.nan,
@@ -270,6 +399,8 @@ def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[s
         "baseline": configuration.baseline,
         "clusters": int(result.labels.max()) + 1,
         "coverage": float(assigned.mean()),
+        "largest_share": 0.0 if largest is None else largest.share,
+        "giant": largest is not None and largest.giant,
         "iterations": len(result.log),
         "silhouette": float(result.silhouettes[assigned].mean()) if assigned.any() else np.nan,
         "seconds": float(result.log["seconds"].sum()),
@@ -277,9 +408,16 @@ def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[s
     }
 
 
-def _name_configuration(input_digest: str, method: str, settings: dict[str, Any], seed: int) -> str:
-    """Name a configuration by everything that its result depends on."""
-    parts = json.dumps([_ALGORITHM, input_digest, method, settings, seed], sort_keys=True)
+def _name_configuration(
+    input_digest: str, method: str, settings: dict[str, Any], seed: int, *, device: str
+) -> str:
+    """Name a configuration by everything that its result depends on.
+
+    NumPy draws the chance and adds up; a GPU adds up in another order.
+    """
+    parts = json.dumps(
+        [_ALGORITHM, np.__version__, device, input_digest, method, settings, seed], sort_keys=True
+    )
     return digest_text(parts, digits=32)
 
 
@@ -288,6 +426,7 @@ def _save_configuration(folder: Path | None, key: str, result: ClusteringResult)
     if folder is None:
         return
     record = {
+        "key": key,
         "log": json.loads(result.log.to_json(orient="split", double_precision=15)),
         "stop_reason": result.stop_reason,
         "provenance": result.provenance,
@@ -305,21 +444,25 @@ def _save_configuration(folder: Path | None, key: str, result: ClusteringResult)
 
 
 def _load_configuration(folder: Path | None, key: str, *, n: int) -> ClusteringResult | None:
-    """Load a saved result."""
-    if folder is None or not (folder / f"{key}.npz").exists():
+    """Load a saved result; None where there is none, or the file is damaged and the run is made again."""
+    if folder is None or not (path := folder / f"{key}.npz").exists():
         return None
-    with np.load(folder / f"{key}.npz", allow_pickle=False) as saved:
-        record = json.loads(saved["record"].tobytes())
-        result = ClusteringResult(
-            saved["labels"],
-            pd.DataFrame(record["log"]["data"], columns=record["log"]["columns"]),
-            saved["iterations"],
-            saved["silhouettes"],
-            record["stop_reason"],
-            record["provenance"],
-        )
-    if len(result.labels) != n:
-        raise ValueError(
-            f"Expected {n} labels in {folder / f'{key}.npz'}, got {len(result.labels)}: remove the file."
-        )
-    return result
+    try:
+        with explain_damage(path, "a saved configuration", ""), np.load(path, allow_pickle=False) as saved:
+            record = json.loads(saved["record"].tobytes())
+            if record["key"] != key:
+                raise ValueError("it holds another configuration")
+            result = ClusteringResult(
+                saved["labels"],
+                pd.DataFrame(record["log"]["data"], columns=record["log"]["columns"]),
+                saved["iterations"],
+                saved["silhouettes"],
+                record["stop_reason"],
+                record["provenance"],
+            )
+            if {len(each) for each in (result.labels, result.iterations, result.silhouettes)} != {n}:
+                raise ValueError(f"expected {n} labels, got {len(result.labels)}")
+            return result
+    except ValueError as error:
+        print(f"{error} The configuration is computed again.")
+        return None

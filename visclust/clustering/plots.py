@@ -1,12 +1,13 @@
 """Figures of iterations, of the choice of K, of sizes, of a grid and of several runs, from their tables."""
 
 from collections.abc import Sequence
+from types import EllipsisType
 
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import ORANGE, PALE_GRAY, colour_by
-from visclust.base.tables import UNASSIGNED
+from visclust.base.charts import ORANGE, PALE_GRAY, colour_by, drawn, rank_clusters, scale_log
+from visclust.base.tables import UNASSIGNED, check_columns
 
 # Measures of fit: columns of `scan_k`.
 _FITS = {
@@ -35,7 +36,8 @@ _SHARES = ("adjusted_rand", "normalized_variation", "assigned_both")
 _MOST_NUMBERS = 12
 
 
-def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -> alt.HConcatChart:
+@drawn
+def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 180) -> alt.HConcatChart:
     """Draw what each iteration did: images left, K and cohesive clusters, mean size of the cohesive.
 
     Parameters
@@ -61,6 +63,7 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
     >>> len(plot_iterations(log).hconcat)
     3
     """
+    check_columns(log, ("iteration", "remaining", "k", "cohesive", "mean_cohesive_size"), "the log")
     table = log[["iteration", "remaining", "k", "cohesive", "mean_cohesive_size"]]
     step = alt.X("iteration:Q", title="Iteration", axis=alt.Axis(format="d", tickMinStep=1))
     base = alt.Chart(table).encode(x=step)
@@ -82,12 +85,13 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 220) -
     )
     sizes = (
         base.mark_line(color=ORANGE, point=alt.OverlayMarkDef(color=ORANGE, size=25))
-        .encode(y=alt.Y("mean_cohesive_size:Q", title="Images per cohesive cluster, mean"))
-        .properties(width=width, height=height, title="Size of the cohesive")
+        .encode(y=alt.Y("mean_cohesive_size:Q", title="Mean images per cluster"))
+        .properties(width=width, height=height, title="Size of the cohesive clusters")
     )
     return alt.hconcat(remaining, clusters, sizes, spacing=30).resolve_scale(color="independent")
 
 
+@drawn
 def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) -> alt.LayerChart:
     """Draw how the fit and its moving average climb with K, and which K was taken.
 
@@ -114,6 +118,7 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     >>> type(plot_k_curve(curve)).__name__
     'LayerChart'
     """
+    check_columns(curve, ("k", "fit", "moving_average", "chosen"), "the curve")
     base = alt.Chart(curve).encode(x=alt.X("k:Q", title="Number of clusters K"))
     fit = base.mark_circle(color=PALE_GRAY, size=50, opacity=1).encode(
         y=alt.Y("fit:Q", title="Goodness of fit on the sample", scale=alt.Scale(zero=False)),
@@ -132,11 +137,12 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     )
 
 
+@drawn
 def plot_k_scan(
     scan: pd.DataFrame,
     *,
     measures: Sequence[str] = ("silhouette", "inertia"),
-    knee: int | None = None,
+    knee: int | EllipsisType | None = ...,
     width: int = 320,
     height: int = 220,
 ) -> alt.HConcatChart:
@@ -148,8 +154,8 @@ def plot_k_scan(
         From `scan_k`.
     measures : sequence of str
         Columns to draw, a panel each.
-    knee : int, optional
-        A K to mark, from `suggest_knee`.
+    knee : int or None, optional
+        What `suggest_knee` gives: a K, which is marked, or None, which the figure says. Not given, neither.
     width, height : int, pixels
         Of each panel.
 
@@ -157,6 +163,11 @@ def plot_k_scan(
     -------
     altair.Chart
         The panels side by side.
+
+    Raises
+    ------
+    ValueError
+        If `measures` names none of its columns.
 
     Source
     ------
@@ -168,6 +179,9 @@ def plot_k_scan(
     >>> len(plot_k_scan(scan, knee=20).hconcat)
     2
     """
+    if not measures:
+        raise ValueError("Expected at least one column of the scan in measures, got none.")
+    check_columns(scan, ("k", *measures), "the scan (as measures name them)")
     panels: list[alt.LayerChart] = []
     for measure in measures:
         base = alt.Chart(scan[["k", measure]]).encode(x=alt.X("k:Q", title="Number of clusters K"))
@@ -175,15 +189,23 @@ def plot_k_scan(
             y=alt.Y(f"{measure}:Q", title=_FITS.get(measure, measure), scale=alt.Scale(zero=False))
         )
         layers = [curve]
-        if knee is not None:
+        if isinstance(knee, int):
             mark = alt.Chart(pd.DataFrame({"k": [knee], "name": [f"K = {knee}"]})).encode(x="k:Q")
             layers.append(mark.mark_rule(color=ORANGE, size=2))
             label = mark.mark_text(align="left", dx=6, baseline="top", color=ORANGE, fontWeight="bold")
             layers.append(label.encode(y=alt.value(4), text="name:N"))
         panels.append(alt.layer(*layers).properties(width=width, height=height))
-    return alt.hconcat(*panels, spacing=30)
+    chart = alt.hconcat(*panels, spacing=30)
+    if knee is ...:
+        return chart
+    said = "No knee: the curve bends nowhere more than elsewhere, so it speaks for no K"
+    if knee is not None:
+        said = f"Orange: K = {knee}, where the curve bends most"
+    title = alt.TitleParams("How the fit changes with K", subtitle=[said], anchor="start")
+    return chart.properties(title=title)
 
 
+@drawn
 def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.LayerChart:
     """Draw the sizes of the clusters, the largest first, and name the number of unassigned images.
 
@@ -197,7 +219,8 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
     Returns
     -------
     altair.Chart
-        One panel.
+        One panel. Sizes are on a log scale that starts at the smallest, so that one large cluster does not
+        hide the others; each place bears the number of its cluster, where there is room.
 
     Examples
     --------
@@ -205,29 +228,28 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
     >>> type(plot_cluster_sizes(summary)).__name__
     'LayerChart'
     """
-    unassigned = f"datum.cluster === {UNASSIGNED}"
-    base = alt.Chart(summary[["cluster", "size", "silhouette"]])
-    bars = (
-        base.transform_filter(f"!({unassigned})")
-        .transform_window(rank="row_number()")
-        .mark_bar(color=PALE_GRAY)
-        .encode(
-            x=alt.X("rank:Q", title="Clusters, the largest first", axis=alt.Axis(tickMinStep=1, format="d")),
-            y=alt.Y("size:Q", title="Images"),
-            tooltip=["cluster:Q", "size:Q", alt.Tooltip("silhouette:Q", format=".3f")],
-        )
+    check_columns(summary, ("cluster", "size", "silhouette"), "the summary")
+    table = summary[["cluster", "size", "silhouette"]]
+    inside = table[table["cluster"].ne(UNASSIGNED)].reset_index(drop=True)
+    inside = inside.assign(rank=range(1, len(inside) + 1))
+    scale, axis = scale_log(inside["size"])
+    x = rank_clusters(inside["cluster"].tolist(), title="Cluster, the largest first")
+    base = alt.Chart(inside).encode(x=x)
+    dots = base.mark_circle(color="black", size=26, opacity=1).encode(
+        y=alt.Y("size:Q", title="Images (log scale)", scale=scale, axis=axis),
+        tooltip=["cluster:Q", "size:Q", alt.Tooltip("silhouette:Q", format=".3f")],
     )
-    note = (
-        base.transform_filter(unassigned)
-        .transform_calculate(note="datum.size + ' images are unassigned'")
-        .mark_text(align="right", baseline="top", color=ORANGE)
-        .encode(x=alt.value(width - 5), y=alt.value(5), text="note:N")
-    )
-    return (bars + note).properties(width=width, height=height, title="Sizes of the clusters")
+    left = int(table.loc[table["cluster"].eq(UNASSIGNED), "size"].sum())
+    said = [f"{len(inside):,} clusters of {int(inside['size'].sum()):,} images; {left:,} are unassigned"]
+    title = alt.TitleParams("Sizes of the clusters", subtitle=said, anchor="start")
+    return alt.layer(dots).properties(width=width, height=height, title=title)
 
 
+@drawn
 def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
-    """Draw clusters, coverage and seconds of the iterative configurations as heatmaps, a row per embedding.
+    """Draw clusters, coverage and seconds of the iterative configurations as heatmaps.
+
+    There is a row of heatmaps for each embedding and each preparation of its rows.
 
     Parameters
     ----------
@@ -249,18 +271,23 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
     >>> len(plot_grid(table).vconcat)
     1
     """
+    columns = ["method", "embedding", "step_size", "similarity_threshold"]
+    columns += ["seed", "clusters", "coverage", "seconds"]
+    check_columns(table, columns, "the table of the grid")
     shown = table.loc[table["method"].eq("iterative") & table["seed"].eq(table["seed"].iloc[0])]
     shown = shown.assign(
         step_size=shown["step_size"].astype(str),
         similarity_threshold=shown["similarity_threshold"].map("{:g}".format),
     )
+    if "rows" in shown.columns and shown["rows"].nunique() > 1:
+        prepared = ", " + shown["rows"].replace("none", "raw") + " rows"
+        shown["embedding"] = shown["embedding"].astype(str) + prepared
     rows = []
-    for embedding in shown["embedding"].unique():
-        data = shown.loc[shown["embedding"].eq(embedding)]
+    for name, data in shown.groupby("embedding", sort=False):
         columns = ["step_size", "similarity_threshold", *(name for name, _, _ in _PANELS)]
         panels = [_draw_panel(data[columns], *panel, cell=cell) for panel in _PANELS]
         row = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent", x="shared", y="shared")
-        rows.append(row.properties(title=alt.TitleParams(str(embedding), anchor="start")))
+        rows.append(row.properties(title=alt.TitleParams(str(name), anchor="start")))
     return alt.vconcat(*rows)
 
 
@@ -273,10 +300,10 @@ def _draw_panel(data: pd.DataFrame, name: str, title: str, style: str, *, cell: 
         y=alt.Y("step_size:O", title="Step size", sort=None),
     )
     color = alt.Color(f"{name}:Q", legend=None, scale=alt.Scale(scheme="greys"))
-    numbers = _write_numbers(base, name, style, size=11, white_above=middle)
-    n_columns, n_rows = data["similarity_threshold"].nunique(), data["step_size"].nunique()
+    numbers = _write_numbers(base, name, style, size=10, white_above=middle)
+    n_columns = data["similarity_threshold"].nunique()
     return (base.mark_rect().encode(color=color) + numbers).properties(
-        width=cell * n_columns, height=30 * n_rows, title=alt.TitleParams(title, fontSize=12)
+        width=cell * n_columns, height=alt.Step(24), title=alt.TitleParams(title, fontSize=12)
     )
 
 
@@ -288,6 +315,7 @@ def _write_numbers(base: alt.Chart, name: str, style: str, *, size: int, white_a
     )
 
 
+@drawn
 def plot_run_agreement(
     pairs: pd.DataFrame, *, measure: str = "adjusted_rand", size: int = 340
 ) -> alt.LayerChart:
@@ -320,17 +348,18 @@ def plot_run_agreement(
     >>> type(plot_run_agreement(pairs)).__name__
     'LayerChart'
     """
-    if measure not in _AGREEMENTS or measure not in pairs.columns:
+    if measure not in _AGREEMENTS:
         raise ValueError(f"Expected one of {', '.join(_AGREEMENTS)} as measure, got {measure!r}.")
     columns = ["run_a", "run_b", "images", measure]
+    check_columns(pairs, columns, "the pairs of runs")
     turned = pairs.rename(columns={"run_a": "run_b", "run_b": "run_a"})
     table = pd.concat([pairs[columns], turned[columns]], ignore_index=True)
     runs = list(dict.fromkeys([*pairs["run_a"], *pairs["run_b"]]))
     whole = measure == "matched"
     largest = 1.0 if measure in _SHARES else float(table[measure].max())
     base = alt.Chart(table).encode(
-        x=alt.X("run_a:N", title=None, sort=runs, axis=alt.Axis(labelAngle=-45)),
-        y=alt.Y("run_b:N", title=None, sort=runs),
+        x=alt.X("run_a:N", title=None, sort=runs, axis=alt.Axis(labelAngle=-45, labelLimit=130)),
+        y=alt.Y("run_b:N", title=None, sort=runs, axis=alt.Axis(labelLimit=130)),
     )
     number = ",.0f" if whole else ".2f"
     cells = base.mark_rect().encode(
@@ -350,6 +379,7 @@ def plot_run_agreement(
     )
 
 
+@drawn
 def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int = 260) -> alt.HConcatChart:
     """Draw how many themes are found in how many of the runs, and each theme by size and stability.
 
@@ -377,6 +407,7 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
     >>> len(plot_theme_stability(themes).hconcat)
     2
     """
+    check_columns(themes, ("theme", "runs", "share", "size", "stability", "run", "cluster"), "the themes")
     n_runs = round(float((themes["runs"] / themes["share"]).iloc[0]))
     color = alt.Color(
         "runs:Q",
@@ -386,7 +417,7 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
     )
     base = alt.Chart(themes[["theme", "runs", "size", "stability", "run", "cluster"]])
     bars = (
-        base.mark_bar(stroke=PALE_GRAY, strokeWidth=0.5)
+        base.mark_bar(stroke="black", strokeWidth=0.6)
         .encode(
             x=alt.X("runs:O", title="Runs that find the theme", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("count():Q", title="Themes"),
@@ -395,8 +426,9 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
         )
         .properties(width=width // 2, height=height, title=f"Themes by runs, of {n_runs}")
     )
-    points = base.mark_circle(size=70, opacity=0.9, stroke=PALE_GRAY, strokeWidth=0.5).encode(
-        x=alt.X("size:Q", title="Images (median over the runs)", scale=alt.Scale(type="log")),
+    scale, axis = scale_log(themes["size"])
+    points = base.mark_circle(size=70, opacity=0.9, stroke="black", strokeWidth=0.6).encode(
+        x=alt.X("size:Q", title="Images, median over the runs (log scale)", scale=scale, axis=axis),
         y=alt.Y("stability:Q", title="Mean largest Jaccard overlap", scale=alt.Scale(domain=[0, 1])),
         color=color,
         tooltip=[
@@ -409,5 +441,6 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
         ],
     )
     line = alt.Chart().mark_rule(color="black", strokeDash=[4, 3]).encode(y=alt.datum(0.5))
-    panel = (points + line).properties(width=width, height=height, title="Each theme: size and stability")
+    title = alt.TitleParams("Each theme: size and stability", subtitle="Dashed: 0.5, below it dissolved")
+    panel = (line + points).properties(width=width, height=height, title=title)
     return alt.hconcat(bars, panel, spacing=30)

@@ -7,8 +7,20 @@ from visclust.base.checks import check_whole_number
 from visclust.clustering.goodness import GOODNESS_MEASURES
 from visclust.clustering.silhouette_kinds import SILHOUETTES
 
-# Mean silhouettes of real photographs lie far below: a threshold above it would leave nearly all unassigned.
+# Mean silhouettes of photographs in raw rows lie far below: a threshold above it would leave nearly all
+# unassigned. UMAP pulls clusters apart, so that theirs are ten times as high.
 _UNUSUAL_THRESHOLD = 0.2
+_FEW_DIMENSIONS = 16
+# The threshold for each preparation of the rows where none is given, and those that a grid tries: the paper's
+# for all but UMAP, for which benchmarks/prepared_rows.md holds the scores of each.
+SUITED_THRESHOLD = {"none": 0.03, "unit": 0.03, "pca": 0.03, "umap": 0.2}
+PAPER_THRESHOLDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+SUITED_THRESHOLDS = {
+    "none": PAPER_THRESHOLDS,
+    "unit": PAPER_THRESHOLDS,
+    "pca": PAPER_THRESHOLDS,
+    "umap": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+}
 
 
 class IterativeSettings(NamedTuple):
@@ -27,8 +39,11 @@ class IterativeSettings(NamedTuple):
 _LEAST = {"step_size": 1, "sample_size": 3, "convergence_window": 1, "stop_size": 0, "max_stall": 0}
 
 
-def check_settings(settings: IterativeSettings, *, seed: int) -> None:
-    """Raise ValueError for a setting or seed out of range; warn of an unusual similarity threshold."""
+def check_settings(settings: IterativeSettings, *, seed: int, n_dimensions: int) -> None:
+    """Raise ValueError for a setting or seed out of range; warn of an unusual similarity threshold.
+
+    What is unusual depends on the number of dimensions of the rows.
+    """
     for name, least in {**_LEAST, "seed": 0}.items():
         check_whole_number(name, seed if name == "seed" else getattr(settings, name), least=least)
     threshold = settings.similarity_threshold
@@ -45,7 +60,7 @@ def check_settings(settings: IterativeSettings, *, seed: int) -> None:
         raise ValueError(
             f"Expected one of {', '.join(SILHOUETTES)} as silhouette, got {settings.silhouette!r}."
         )
-    if threshold > _UNUSUAL_THRESHOLD:
+    if threshold > _UNUSUAL_THRESHOLD and n_dimensions > _FEW_DIMENSIONS:
         warnings.warn(
             f"similarity_threshold={threshold} is far above the 0 to 0.05 of the paper: "
             "few clusters will reach it, and most images will stay unassigned.",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, is_on_gpu, to_host
+from visclust.base.checks import check_labels
 from visclust.base.distances import (
     center_rows,
     choose_block_size,
@@ -76,7 +77,7 @@ def score_clusters(
     [0.9, 0.9]
     """
     check_embedding(x)
-    used, codes = np.unique(to_host(labels), return_inverse=True)
+    used, codes = np.unique(check_labels("labels", to_host(labels), len(x)), return_inverse=True)
     if len(codes) != len(x) or not 2 <= len(used) <= len(x) - 1:
         raise ValueError(
             f"Expected a label for each of the {len(x)} rows and 2 to n - 1 clusters, "

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from visclust.base.backend import get_namespace, score_by_cuml, to_host
+from visclust.base.backend import check_embedding, get_namespace, score_by_cuml, to_host
+from visclust.base.checks import check_labels, checked
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 
 
+@checked
 def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engine: str = "blocks") -> Any:
     """Compute the exact Euclidean silhouette of every row.
 
@@ -47,9 +49,8 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engin
     [0.905, 0.895, 0.895, 0.905]
     """
     xp = get_namespace(x)
-    if x.ndim != 2 or len(x) != len(labels):
-        raise ValueError(f"Expected x of shape (n, d) and n labels, got {x.shape} and {len(labels)} labels.")
-    used, codes = np.unique(to_host(labels), return_inverse=True)
+    check_embedding(x)
+    used, codes = np.unique(check_labels("labels", to_host(labels), len(x)), return_inverse=True)
     if not 2 <= len(used) <= len(x) - 1:
         raise ValueError(
             f"Silhouettes need at least 2 clusters and at most n - 1 = {len(x) - 1}, got {len(used)}."

@@ -3,9 +3,20 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, ORANGE, PALE_GRAY, colour_by, title_chart
+from visclust.base.charts import (
+    ORANGE,
+    PALE_GRAY,
+    choose_colours,
+    colour_by,
+    drawn,
+    label_long,
+    scale_log,
+    title_chart,
+)
+from visclust.base.tables import check_columns
 
 
+@drawn
 def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 200) -> alt.Chart:
     """Draw the images posted on each day, those shown for the first time apart from those seen before.
 
@@ -28,7 +39,9 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
     >>> type(plot_images_per_day(days)).__name__
     'Chart'
     """
-    table = days[["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]].copy()
+    columns = ["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]
+    check_columns(days, columns, "the days")
+    table = days[columns].copy()
     table["day"] = table["day"].dt.tz_localize(None)  # without a zone, a browser shows the time as it stands
     new, seen = "New images", "Images seen before"
     return (
@@ -63,6 +76,7 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
     )
 
 
+@drawn
 def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) -> alt.Chart:
     """Draw the number of posts per image by rank, both on log scales.
 
@@ -83,17 +97,22 @@ def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) 
     >>> type(plot_image_uses(pd.DataFrame({"image_id": ["a"], "posts": [2], "rank": [1]}))).__name__
     'Chart'
     """
+    check_columns(uses, ("rank", "posts"), "the uses")
+    x_scale, x_axis = scale_log(uses["rank"])
+    y_scale, y_axis = scale_log(uses["posts"])
+    title = alt.TitleParams("How often each image is posted", anchor="start")
     return (
         alt.Chart(uses[["rank", "posts"]])
         .mark_line(color="black", point=alt.OverlayMarkDef(color="black", size=14))
         .encode(
-            x=alt.X("rank:Q", title="Images, the most posted first", scale=alt.Scale(type="log")),
-            y=alt.Y("posts:Q", title="Posts that show the image", scale=alt.Scale(type="log")),
+            x=alt.X("rank:Q", title="Images, the most posted first (log scale)", scale=x_scale, axis=x_axis),
+            y=alt.Y("posts:Q", title="Posts that show it (log scale)", scale=y_scale, axis=y_axis),
         )
-        .properties(width=width, height=height, title="How often each image is posted")
+        .properties(width=width, height=height, title=title)
     )
 
 
+@drawn
 def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) -> alt.LayerChart:
     """Draw how unequally the unique images are posted, against the line of equal use.
 
@@ -120,6 +139,7 @@ def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) ->
     >>> type(plot_lorenz(pd.DataFrame({"unique_share": [0, 0.5, 1], "images_share": [0, 0.2, 1]}))).__name__
     'LayerChart'
     """
+    check_columns(lorenz, ("unique_share", "images_share"), "the lorenz")
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(format="%", tickCount=5)
     curve = (
@@ -147,6 +167,7 @@ def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) ->
     return (equal + curve + points).properties(width=width, height=height, title=title)
 
 
+@drawn
 def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int = 16) -> alt.LayerChart:
     """Draw when each hashtag was tracked, coloured by the kind of account that brought it in.
 
@@ -182,26 +203,27 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     >>> type(plot_hashtag_spans(spans)).__name__
     'LayerChart'
     """
-    if spans.empty:
-        raise ValueError("Expected at least one span, got none: no hashtag was tracked.")
     columns = ["hashtag", "entered", "left", "entered_by", "kind", "uses", "renewals", "reason", "posts"]
+    check_columns(spans, columns, "the spans")
+    if spans.empty:
+        raise ValueError("Expected at least one row in spans, got none: no hashtag was tracked.")
     table = spans[columns].copy()
     for name in ("entered", "left"):  # without a zone, a browser shows the time as it stands
         table[name] = table[name].dt.tz_localize(None)
-    # Altair puts the data into the script of a saved page as they are, and "</script>" would end it.
-    table["tag"] = "#" + table.pop("hashtag").astype(str).str.replace("<", "‹")
+    table["tag"] = "#" + table.pop("hashtag").astype(str)
     order = table.sort_values("entered", kind="stable")["tag"].drop_duplicates().tolist()
-    y = alt.Y("tag:N", title=None, sort=order, axis=alt.Axis(labelLimit=260))
+    y = alt.Y(
+        "tag:N", title=None, sort=order, axis=alt.Axis(**label_long(wide=28, limit=170), labelLineHeight=9)
+    )
     base = alt.Chart(table).encode(y=y)
     bars = base.mark_bar(height=row_height - 5, cornerRadius=2).encode(
-        x=alt.X("entered:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=8, labelOverlap=True)),
-        x2="left:T",
-        color=alt.Color(
-            "kind:N",
-            title="Brought in by",
-            scale=alt.Scale(range=COLOURS),
-            legend=alt.Legend(orient="bottom"),
+        x=alt.X(
+            "entered:T",
+            title=None,
+            axis=alt.Axis(format="%-d %b %Y", tickCount=8, labelOverlap=True),
         ),
+        x2="left:T",
+        color=colour_by("kind", choose_colours(sorted(table["kind"].dropna())), title="Brought in by"),
         tooltip=[
             alt.Tooltip("tag:N", title="Hashtag"),
             alt.Tooltip("entered:T", title="Entered", format="%Y-%m-%d"),

@@ -288,7 +288,7 @@ def _show(text: str) -> str:
 def _read_batches(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
     """Give each row of a Parquet file with its number, cells by the file's names."""
     line = 0
-    with pq.ParquetFile(source.path) as file:
+    with pq.ParquetFile(source.path, page_checksum_verification=True) as file:
         for batch in file.iter_batches(
             _BATCH_ROWS, columns=list(dict.fromkeys(source.columns.found.values()))
         ):

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from visclust.base.damage import read_arrow
 from visclust.base.files import write_atomically
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, note_run, recorded
@@ -199,7 +200,7 @@ def read_posts(
     else:
         schema = make_schema({"kind": "posts", **note_run()})
         write_atomically(save_to, lambda file: _write(file, reader, schema))
-        posts = make_frame(pq.read_table(save_to))
+        posts = make_frame(read_arrow(save_to))
     check_table(posts, "posts")
     for warning in reader.list_warnings(skipped):
         warnings.warn(warning, stacklevel=2)
@@ -283,13 +284,13 @@ def _list_files(
                 f"Expected a file or folder of posts, but there is no {each}. Check its name."
             )
     if not files:
-        raise FileNotFoundError("Expected at least one file of posts, got an empty list.")
+        raise FileNotFoundError("Expected at least one file of posts as path, got an empty list.")
     return list(dict.fromkeys(files)), skipped
 
 
 def _write(file: Any, reader: "_Reader", schema: pa.Schema) -> None:
     """Write the posts to a Parquet file as they are read."""
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         for rows in reader.read():
             writer.write_batch(make_batch(rows, schema))
     reader.check()  # inside, so that a file without any post leaves nothing behind

@@ -11,6 +11,10 @@ from visclust.embedding.figures import (
     split_channels as split_channels,
 )
 from visclust.embedding.neighbours import list_neighbours as list_neighbours
+from visclust.embedding.preparation import (
+    apply_preparation as apply_preparation,
+    prepare_rows as prepare_rows,
+)
 from visclust.embedding.storage import (
     list_embeddings as list_embeddings,
     load_embedding as load_embedding,

@@ -1,5 +1,7 @@
 """Turn images into a matrix of features with a pretrained network, in chunks that survive a killed run."""
 
+import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -9,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import PIL.features
 
-from visclust.base.files import write_atomically, write_text
+from visclust.base.checks import check_choice
+from visclust.base.files import check_writable, refuse_folder, write_atomically, write_text
 from visclust.base.machine import choose_batch_size, choose_workers, describe_torch_device
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_ids, digest_text, list_versions, note_run, recorded
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 
 _BATCHES_PER_CHUNK = 16
+# Raised when the way from a file to its features changes, so that chunks of an older one are not used.
+_ALGORITHM = 1
+_DIGEST_BYTES = 32
 
 
 class Embedding(NamedTuple):
@@ -113,6 +120,7 @@ def embed_images(
     >>> embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False).x.shape
     (1, 1280)
     """
+    check_choice("device", device, ("auto", "cpu", "gpu"))
     batch_size = choose_batch_size() if batch_size is None else batch_size
     chunk_size = _check_sizes(batch_size=batch_size, chunk_size=chunk_size, workers=workers)
     files = list_files(images, folder=images_folder)
@@ -190,6 +198,7 @@ def _describe_settings(
     versions = list_versions()
     packages = ("visclust", "torch", "torchvision", "timm", "pillow")
     return {
+        "algorithm": _ALGORITHM,
         "encoder": encoder.source,
         "jpeg_min_side": min_side,
         "batch_size": batch_size,
@@ -197,7 +206,10 @@ def _describe_settings(
         # Sums are split by threads and by instruction set, which moves the last bits.
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "versions": {name: versions[name] for name in packages if name in versions},
+        "versions": {
+            **{name: versions[name] for name in packages if name in versions},
+            "libjpeg": PIL.features.version("jpg"),  # that of the system where Pillow brings none
+        },
     }
 
 
@@ -251,24 +263,46 @@ def _open_chunk_folder(cache: str | os.PathLike, settings: dict[str, Any]) -> Pa
     """
     text = json.dumps(settings, sort_keys=True, indent=2)
     folder = Path(cache) / digest_text(text)
-    if not (folder / "settings.json").exists():
-        write_text(folder / "settings.json", text)
+    check_writable(folder)
+    about = folder / "settings.json"
+    refuse_folder(about)
+    try:
+        known = about.read_bytes() == text.encode()
+    except OSError:
+        known = False
+    if not known:
+        write_text(about, text)
     return folder
 
 
 def _read_chunk(folder: Path, image_ids: list[str], dimension: int) -> np.ndarray | None:
     """Read the rows of these images; None where they are not finished, or damaged and to be made again."""
+    path = _locate_chunk(folder, image_ids)
+    refuse_folder(path)
     try:
-        rows = np.load(_locate_chunk(folder, image_ids), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        content = path.read_bytes()
+        body = content[:-_DIGEST_BYTES]
+        if hashlib.sha256(body).digest() != content[-_DIGEST_BYTES:]:
+            raise ValueError("its digest is another one")
+        rows = np.load(io.BytesIO(body), allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError) as error:
+        print(
+            f"{path} is damaged or cannot be read ({error}): its {len(image_ids)} images are embedded again."
+        )
         return None
     fits = rows.shape == (len(image_ids), dimension) and rows.dtype == np.float32
     return rows if fits else None
 
 
 def _write_chunk(folder: Path, image_ids: list[str], rows: np.ndarray) -> None:
-    """Write the finished rows of these images in one step."""
-    write_atomically(_locate_chunk(folder, image_ids), lambda file: np.save(file, rows, allow_pickle=False))
+    """Write the finished rows of these images in one step, and behind them their digest."""
+    buffer = io.BytesIO()
+    np.save(buffer, rows, allow_pickle=False)
+    content = buffer.getvalue()
+    path = _locate_chunk(folder, image_ids)
+    write_atomically(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
 def _locate_chunk(folder: Path, image_ids: list[str]) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import altair as alt
@@ -9,13 +10,17 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from visclust.base.charts import ORANGE
+from visclust.base.charts import ORANGE, drawn
+from visclust.base.checks import checked
+from visclust.base.figure_layout import TOGETHER
+from visclust.base.tables import check_columns
 from visclust.embedding.embed import Embedding
 from visclust.images.reading import read_image
 
 _CHANNELS = ("red", "green", "blue")
 
 
+@checked
 def split_channels(path: str | os.PathLike, *, side: int = 40, detail: int = 6) -> pd.DataFrame:
     """Split an image into its red, green and blue channel, at few enough pixels to be drawn one by one.
 
@@ -34,6 +39,11 @@ def split_channels(path: str | os.PathLike, *, side: int = 40, detail: int = 6) 
         A row per pixel and panel: ``panel`` (image, red, green, blue), ``row, column`` (from the top left),
         ``value`` (0 to 255; missing for the image), ``colour`` (as #rrggbb) and ``in_detail``.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
     Examples
     --------
     >>> import tempfile
@@ -43,6 +53,8 @@ def split_channels(path: str | os.PathLike, *, side: int = 40, detail: int = 6) 
     >>> split_channels(path, side=1, detail=1)[["panel", "value"]].values.tolist()
     [['image', nan], ['red', 255.0], ['green', 0.0], ['blue', 0.0]]
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected an image file as path, got {str(path)!r}, where there is none.")
     image = read_image(path, min_side=2 * side)
     length = min(image.size)
     left, top = (image.size[0] - length) // 2, (image.size[1] - length) // 2
@@ -69,6 +81,7 @@ def split_channels(path: str | os.PathLike, *, side: int = 40, detail: int = 6) 
     return pd.concat(parts, ignore_index=True)
 
 
+@drawn
 def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
     """Draw an image, its three channels, and the numbers in the middle of each channel.
 
@@ -95,6 +108,7 @@ def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
     >>> len(plot_channels(pixels).vconcat)
     2
     """
+    check_columns(pixels, ("panel", "in_detail", "column", "row", "colour", "value"), "the pixels")
     hidden: Any = {"title": None, "axis": None}
     detail = pixels[pixels["in_detail"]]
     frame = pd.DataFrame(
@@ -114,13 +128,14 @@ def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
         ]
         return (
             alt.Chart(table)
-            .mark_rect()
+            .mark_rect(strokeWidth=0.6)
             .encode(
                 x=alt.X("column:Q", scale=ends[0], **hidden),
                 x2="right:Q",
                 y=alt.Y("row:Q", scale=ends[1], **hidden),
                 y2="bottom:Q",
                 color=alt.Color("colour:N", scale=None),
+                stroke=alt.Stroke("colour:N", scale=None),  # or paper shines through between the pixels
             )
             .properties(width=size, height=size)
         )
@@ -141,7 +156,7 @@ def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
             middle = table.assign(x=table["column"] + 0.5, y=table["row"] + 0.5)
             cells += (
                 alt.Chart(middle)
-                .mark_text(color="white", fontWeight="bold", fontSize=size / 15)
+                .mark_text(color="white", fontWeight="bold", fontSize=max(9, size / 20))
                 .encode(
                     x=alt.X("x:Q", **hidden), y=alt.Y("y:Q", **hidden), text=alt.Text("value:Q", format="d")
                 )
@@ -150,6 +165,7 @@ def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
     return alt.vconcat(alt.hconcat(*above), alt.hconcat(*below)).configure_view(stroke=None)
 
 
+@checked
 def list_embedding_values(
     embeddings: Mapping[str, Embedding], *, of: Sequence[str], n: int = 64
 ) -> pd.DataFrame:
@@ -180,6 +196,8 @@ def list_embedding_values(
     >>> list_embedding_values({"pretrained": embedding}, of=["a"], n=2)["value"].tolist()
     [0.5, 2.0]
     """
+    if not embeddings or not of:
+        raise ValueError("Expected at least one of embeddings and one image in of, got none.")
     parts = []
     for name, embedding in embeddings.items():
         where = {image_id: row for row, image_id in enumerate(embedding.image_ids)}
@@ -211,6 +229,7 @@ def _describe_training(embedding: Embedding) -> str:
     return f"ImageNet, then labels: {part}, learning rate {training['learning_rate']}"
 
 
+@drawn
 def plot_embedding_values(
     values: pd.DataFrame, images: pd.DataFrame, *, width: int = 640, row: int = 22
 ) -> alt.VConcatChart:
@@ -245,45 +264,60 @@ def plot_embedding_values(
     >>> len(plot_embedding_values(values, pixels).vconcat)
     1
     """
+    check_columns(values, ("image_id", "embedding", "trained_on", "position", "value"), "the values")
+    check_columns(images, ("image_id", "panel", "row", "column", "colour"), "the images")
     names = values["embedding"].drop_duplicates().tolist()
+    n_numbers = int(values["position"].max())
     side = row * len(names)
     scale = alt.Scale(scheme="viridis", domain=[float(values["value"].min()), float(values["value"].max())])
     bands: list[Any] = []
-    for image_id, table in values.groupby("image_id", sort=False):
+    wanted = list(values.groupby("image_id", sort=False))
+    for place, (image_id, table) in enumerate(wanted):
         pixels = images[(images["image_id"] == image_id) & (images["panel"] == "image")]
         picture = (
             alt.Chart(pixels[["row", "column", "colour"]])
+            .mark_rect(strokeWidth=0.6)
+            .encode(
+                x=alt.X("column:O", title=None, axis=None, scale=alt.Scale(padding=0)),
+                y=alt.Y("row:O", title=None, axis=None, scale=alt.Scale(padding=0)),
+                color=alt.Color("colour:N", scale=None),
+                stroke=alt.Stroke("colour:N", scale=None),  # or paper shines through between the pixels
+            )
+            .properties(width=side, height=side, name=f"still_{place}")
+        )
+        last = place == len(wanted) - 1
+        # A number is a cell as wide as all others: places rounded to pixels would leave gaps here and there.
+        table = table.assign(left=table["position"] - 0.5, right=table["position"] + 0.5)
+        ends = alt.Scale(domain=[0.5, n_numbers + 0.5], nice=False, zero=False)
+        axis = alt.Axis(format="d", tickCount=8, grid=False, title="Place of the number") if last else None
+        strip = (
+            alt.Chart(table)
             .mark_rect()
             .encode(
-                x=alt.X("column:O", title=None, axis=None, scale=alt.Scale(paddingInner=0)),
-                y=alt.Y("row:O", title=None, axis=None, scale=alt.Scale(paddingInner=0)),
-                color=alt.Color("colour:N", scale=None),
-            )
-            .properties(width=side, height=side)
-        )
-        base = alt.Chart(table).encode(
-            y=alt.Y("embedding:N", sort=names, title=None, axis=alt.Axis(labelLimit=200))
-        )
-        first = not bands
-        strip = (
-            base.mark_rect()
-            .encode(
-                x=alt.X("position:O", title=None, axis=None),
+                x=alt.X("left:Q", title=None, axis=axis, scale=ends),
+                x2="right:Q",
+                y=alt.Y("embedding:N", sort=names, title=None, scale=alt.Scale(padding=0),
+                        axis=alt.Axis(labelLimit=120, ticks=False, domain=False)),
                 color=alt.Color(
-                    "value:Q", title="Value", scale=scale, legend=alt.Legend() if first else None
+                    "value:Q",
+                    title="Value",
+                    scale=scale,
+                    legend=alt.Legend(orient="bottom", direction="horizontal", gradientLength=160)
+                    if last
+                    else None,
                 ),
                 tooltip=["embedding:N", "trained_on:N", "position:Q", alt.Tooltip("value:Q", format=".3f")],
             )
-            .properties(width=width, height=side)
-        )
-        bands.append(alt.hconcat(picture, strip).resolve_scale(color="independent"))
+            .properties(width=width, height=alt.Step(row))
+        )  # fmt: skip
+        pair = alt.hconcat(picture, strip, spacing=10, name=f"{TOGETHER}_{place}")
+        bands.append(pair.resolve_scale(color="independent"))
     said = values.drop_duplicates("embedding")
     lines = [f"{name}: {words}" for name, words in zip(said["embedding"], said["trained_on"], strict=True)]
-    chart = alt.vconcat(
-        *bands,
-        title=alt.Title(
-            f"Images in {len(names)} embeddings: the first {int(values['position'].max())} numbers",
-            subtitle=lines,
-        ),
+    title = alt.Title(
+        f"Images in {len(names)} embedding{'s' if len(names) > 1 else ''}: the first {n_numbers} numbers",
+        subtitle=lines,
+        anchor="start",
     )
+    chart = alt.vconcat(*bands, title=title, spacing=8)
     return chart.resolve_scale(color="independent").configure_view(stroke=None)

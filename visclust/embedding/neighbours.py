@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
 from visclust.base.backend import check_embedding, to_host
+from visclust.base.checks import check_names
 from visclust.base.provenance import recorded
 
 
@@ -45,7 +46,10 @@ def list_neighbours(x: Any, image_ids: Any, *, of: Any, n: int = 8) -> pd.DataFr
     """
     check_embedding(x)
     rows = to_host(x)
-    ids = np.asarray(image_ids, dtype=object)
+    ids = np.asarray(check_names("image_ids", image_ids), dtype=object)
+    of = check_names("of", of)
+    if not of:
+        raise ValueError("Expected at least one image in of, got none.")
     if len(ids) != len(rows):
         raise ValueError(f"Expected an id for each of the {len(rows)} rows, got {len(ids)}.")
     where = pd.Series(np.arange(len(ids)), index=ids)

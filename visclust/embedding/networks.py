@@ -1,6 +1,7 @@
 """Build the networks of encoders: last layer off, evaluation mode, each with its own image transform."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from visclust.base.freshness import say_once
 from visclust.embedding.weights import Weights, fetch_weights, fit_weights, read_weights
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ TORCHVISION_ENCODERS = {
 }
 # The training of EfficientNet-Lite scaled pixels as (value - 127) / 128.
 _LITE_MEAN, _LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
+# Tensors that timm's filters stretch where they were made for images, or patches, of another size.
+_SIZED_BY_IMAGE = ("pos_embed", "patch_embed.proj.weight")
 
 
 class Network(NamedTuple):
@@ -158,8 +162,8 @@ def _rename_by_order(tensors: dict[str, Any], names: list[str], path: Path) -> d
 def build_timm(name: str, *, weights: str | os.PathLike | None = None) -> Network:
     """Build any network of timm with its published weights (cached by torch or Hugging Face, or downloaded).
 
-    A file of weights must have timm's names. Image size, crop, mean and standard deviation are the model's
-    own.
+    A file of weights has timm's names, or those that timm's own filter translates, such as open_clip's, whose
+    tower of texts is left out. Image size, crop, mean and standard deviation are the model's own.
     """
     import timm
     import torch
@@ -176,11 +180,42 @@ def build_timm(name: str, *, weights: str | os.PathLike | None = None) -> Networ
         else:
             module = timm.create_model(name, pretrained=False)
             head = module.pretrained_cfg.get("classifier") or ""
-            fit_weights(module, read.tensors, head=f"{head}." if head else "", origin=str(path))
+            tensors = _rename_for_timm(module, read.tensors, name=name, path=path)
+            fit_weights(module, tensors, head=f"{head}." if head else "", origin=str(path))
     module.reset_classifier(0)
     config = timm.data.resolve_model_data_config(module)
     origin = f"file {path.name}" if weights is not None else f"timm {name}, {path.name}"
     return Network(module.eval(), timm.data.create_transform(**config), _resize_side(config), read, origin)
+
+
+def _rename_for_timm(
+    module: "torch.nn.Module", tensors: dict[str, Any], *, name: str, path: Path
+) -> dict[str, Any]:
+    """Give tensors with the names of open_clip, or of a network's authors, those of timm, by timm's filter.
+
+    What the filter would stretch to another size of image stays as it is, so that the error names it.
+    """
+    own = module.state_dict()
+    translate = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
+    if translate is None or len(own.keys() & tensors.keys()) > len(own) / 2:
+        return tensors
+    try:
+        renamed = dict(translate(dict(tensors), module))
+    except Exception:  # noqa: BLE001  # a file of other names stops the filter anywhere: the error lists them
+        return tensors
+    shapes = {tuple(each.squeeze().shape) for each in tensors.values()}
+    stretched = any(
+        tuple(each.squeeze().shape) not in shapes for part, each in renamed.items() if part in _SIZED_BY_IMAGE
+    )
+    if stretched or len(own.keys() & renamed.keys()) <= len(own) / 2:
+        return tensors
+    advice = ""
+    if "visual.class_embedding" in tensors and "quickgelu" not in name:
+        advice = (
+            " Weights that OpenAI trained want a network with quickgelu in its name, which no file tells."
+        )
+    say_once(f"{path.name} has other names than timm's: fitted into {name} by timm's own filter.{advice}")
+    return renamed
 
 
 def _fetch_timm(name: str) -> Path:

@@ -1,5 +1,6 @@
 """Save and load embeddings: a matrix, and beside it the ids of its rows and how it was made."""
 
+import base64
 import json
 import os
 from collections import Counter
@@ -11,21 +12,25 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import to_host
-from visclust.base.files import write_atomically, write_text
-from visclust.base.freshness import require_fresh
+from visclust.base.checks import checked
+from visclust.base.damage import read_json, read_matrix
+from visclust.base.freshness import find_writer, require_fresh
 from visclust.base.origins import list_sources, register_file, register_rows
+from visclust.base.pairs import hold_folder, settle_pair, write_pair
 from visclust.base.provenance import digest_ids, digest_input
 from visclust.base.withdrawals import refuse_withdrawn
 from visclust.embedding.embed import Embedding
+from visclust.embedding.preparation import PREPARATIONS, PreparedRows
 
 
-def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str) -> Path:
+@checked
+def save_embedding(embedding: Embedding | PreparedRows, folder: str | os.PathLike, *, name: str) -> Path:
     """Save an embedding as ``<name>.npy`` with its sidecar ``<name>.json``.
 
     Parameters
     ----------
-    embedding : Embedding
-        From `embed_images`.
+    embedding : Embedding or PreparedRows
+        From `embed_images`, or from `prepare_rows`: then the sidecar also holds what new rows need.
     folder : str or path
         Conventionally ``embeddings``.
     name : str
@@ -34,8 +39,8 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     Returns
     -------
     pathlib.Path
-        The matrix's file. The sidecar is written last and holds the matrix's digest, so that a matrix and
-        a sidecar that do not belong together are noticed.
+        The matrix's file. Matrix and sidecar are replaced as one: whenever the writer dies, both are the old
+        ones or both the new. The sidecar holds the matrix's digest, so that others put together are noticed.
 
     Raises
     ------
@@ -55,6 +60,11 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
     """
     matrix = _name_file(folder, name)
     x = np.ascontiguousarray(to_host(embedding.x))
+    if embedding.image_ids is None:
+        raise ValueError(
+            "Expected rows whose images are known, got a bare matrix that was prepared without ids. Give "
+            "prepare_rows the embedding, or image_ids=."
+        )
     ids = list(embedding.image_ids)
     if x.ndim != 2 or len(ids) != len(x):
         raise ValueError(f"Expected an id for each row of a matrix, got shape {x.shape} and {len(ids)} ids.")
@@ -71,11 +81,43 @@ def save_embedding(embedding: Embedding, folder: str | os.PathLike, *, name: str
         "provenance": {**record, "sources": list_sources(matrix, record.get("origins", {}))},
         "image_ids": ids,
     }
-    write_atomically(matrix, lambda file: np.save(file, x, allow_pickle=False))
-    write_text(matrix.with_suffix(".json"), json.dumps(sidecar, indent=1))
+    if isinstance(embedding, PreparedRows):
+        sidecar["preparation"] = {
+            "how": embedding.how,
+            "placement": embedding.placement,
+            "parts": {part: _spell_array(value) for part, value in embedding.parts.items()},
+        }
+    write_pair(
+        matrix,
+        lambda file: np.save(file, x, allow_pickle=False),
+        matrix.with_suffix(".json"),
+        lambda _: json.dumps(sidecar, indent=1),
+    )
     register_file(matrix, [digest])
     register_rows(digest, ids)
     return matrix
+
+
+def _spell_array(value: np.ndarray) -> dict[str, Any]:
+    """Spell an array as JSON holds it: its bytes in base64, lowest first, which keeps every bit."""
+    plain = np.ascontiguousarray(value, dtype="<f8")
+    return {"shape": list(plain.shape), "float64": base64.b64encode(plain.tobytes()).decode()}
+
+
+def _read_preparation(sidecar: dict[str, Any], path: Path) -> tuple[str, dict[str, Any], dict[str, float]]:
+    """Read what new rows need from a sidecar, and refuse one that is damaged."""
+    try:
+        content = sidecar["preparation"]
+        how, placement = content["how"], dict(content["placement"])
+        if how not in PREPARATIONS:
+            raise ValueError(f"the preparation {how!r} is not known here")
+        parts = {
+            part: np.frombuffer(base64.b64decode(each["float64"]), dtype="<f8").reshape(each["shape"])
+            for part, each in content["parts"].items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}): prepare the rows again.") from error
+    return how, parts, placement
 
 
 def _describe_saved(record: dict[str, Any], now: str) -> dict[str, Any]:
@@ -97,6 +139,7 @@ def _check_rows(x: np.ndarray, ids: list[str]) -> None:
         raise ValueError(f"Expected one row per image, but {twice!r} has several.")
 
 
+@checked
 def load_embedding(
     folder: str | os.PathLike,
     *,
@@ -104,7 +147,7 @@ def load_embedding(
     image_ids: Sequence[str] | pd.Series | None = None,
     mmap: bool = False,
     stale: str = "refuse",
-) -> Embedding:
+) -> Embedding | PreparedRows:
     """Load an embedding, and refuse one whose rows are not the images asked for, or that is stale.
 
     Parameters
@@ -123,8 +166,8 @@ def load_embedding(
 
     Returns
     -------
-    Embedding
-        ``x, image_ids, provenance``.
+    Embedding or PreparedRows
+        ``x, image_ids, provenance``; of prepared rows also ``how, parts, placement``.
 
     Raises
     ------
@@ -142,18 +185,11 @@ def load_embedding(
     FileNotFoundError: No embedding 'toy' in nowhere: toy.npy is missing. Run the notebook that ...
     """
     matrix = _name_file(folder, name)
-    for path in (matrix, matrix.with_suffix(".json")):
-        if not path.exists():
-            raise FileNotFoundError(
-                f"No embedding {name!r} in {folder}: {path.name} is missing. "
-                "Run the notebook that writes it first."
-            )
-    x = np.load(matrix, allow_pickle=False, mmap_mode="r" if mmap else None)
-    sidecar = _read_sidecar(folder, name)
+    x, sidecar = _read_both(matrix, mmap=mmap)
     if digest_input(x) != sidecar["digest"]:
         raise ValueError(
-            f"{matrix.name} is not the matrix that {name}.json describes (their digests differ): "
-            "embed the images again."
+            f"{matrix} is not the matrix that {name}.json describes (their digests differ): one of them is "
+            f"damaged, or another file's. {_advise(matrix)}"
         )
     ids = sidecar["image_ids"]
     if len(ids) != len(x):
@@ -164,7 +200,28 @@ def load_embedding(
         _check_ids(ids, list(image_ids), name)
     require_fresh(matrix, stale=stale)
     register_rows(sidecar["digest"], ids)
+    if "preparation" in sidecar:
+        how, parts, placement = _read_preparation(sidecar, matrix.with_suffix(".json"))
+        return PreparedRows(x, ids, sidecar["provenance"], how, parts, placement)
     return Embedding(x, ids, sidecar["provenance"])
+
+
+def _read_both(matrix: Path, *, mmap: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """Read a matrix and its sidecar, while nobody replaces them."""
+    if not matrix.parent.is_dir():
+        raise _miss(matrix.parent, matrix.stem, matrix)
+    with hold_folder(matrix.parent):
+        sidecar = settle_pair(matrix, matrix.with_suffix(".json"))
+        for path in (matrix, sidecar):
+            if not path.exists():
+                raise _miss(matrix.parent, matrix.name.removesuffix(".npy"), path)
+        return read_matrix(matrix, mmap=mmap, advice=_advise(matrix)), _read_sidecar(sidecar)
+
+
+def _miss(folder: Path, name: str, path: Path) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"No embedding {name!r} in {folder}: {path.name} is missing. Run the notebook that writes it first."
+    )
 
 
 def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
@@ -186,6 +243,7 @@ def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
     )
 
 
+@checked
 def list_embeddings(folder: str | os.PathLike) -> pd.DataFrame:
     """List the embeddings saved in a folder.
 
@@ -206,7 +264,9 @@ def list_embeddings(folder: str | os.PathLike) -> pd.DataFrame:
     """
     rows = []
     for path in sorted(Path(folder).glob("*.json")):
-        sidecar = _read_sidecar(folder, path.stem)
+        if not path.with_suffix(".npy").exists():
+            continue  # another file's
+        sidecar = _read_sidecar(settle_pair(path.with_suffix(".npy"), path))
         made = sidecar["provenance"]
         rows.append(
             {
@@ -227,13 +287,24 @@ def _name_file(folder: str | os.PathLike, name: str) -> Path:
     return Path(folder) / f"{name}.npy"
 
 
-def _read_sidecar(folder: str | os.PathLike, name: str) -> dict[str, Any]:
-    path = _name_file(folder, name).with_suffix(".json")
+def _advise(path: Path) -> str:
+    writer = find_writer(path)
+    return f"Embed the images again{f' (notebook {writer})' if writer else ''}."
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
     wanted = {"name", "shape", "dtype", "digest", "ids_digest", "provenance", "image_ids"}
-    try:
-        sidecar = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): embed the images again.") from error
+    sidecar = read_json(path, "the sidecar of an embedding", _advise(path.with_suffix(".npy")))
     if not isinstance(sidecar, dict) or not wanted <= sidecar.keys():
-        raise ValueError(f"{path} is not the sidecar of an embedding: it needs {', '.join(sorted(wanted))}.")
+        raise ValueError(
+            f"{path} is damaged, or no sidecar of an embedding: it needs {', '.join(sorted(wanted))}. "
+            f"{_advise(path.with_suffix('.npy'))}"
+        )
+    fits = isinstance(sidecar["image_ids"], list) and all(
+        isinstance(each, str) for each in sidecar["image_ids"]
+    )
+    shape = sidecar["shape"]
+    fits &= isinstance(shape, list) and len(shape) == 2 and isinstance(sidecar["provenance"], dict)
+    if not fits:
+        raise ValueError(f"{path} is damaged: ids, shape or record are none. {_advise(path)}")
     return sidecar

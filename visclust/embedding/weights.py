@@ -9,12 +9,13 @@ import json
 import os
 import re
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tqdm.auto import tqdm
 
+from visclust.base.damage import explain_damage
 from visclust.base.files import write_atomically
 from visclust.base.provenance import digest_file
 
@@ -48,6 +49,8 @@ def read_weights(path: str | os.PathLike) -> Weights:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a file of weights at {path}, but there is none. Check its name.")
+    with explain_damage(path, "a file of weights"), path.open("rb"):
+        pass  # what may not be read is told from what is damaged
     if path.suffix == ".safetensors":
         tensors, training = _read_safetensors(path)
     else:
@@ -64,8 +67,11 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"Expected a safetensors file at {path}, but it cannot be read: {error}") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(
+            f"Expected a safetensors file at {path}, but it cannot be read ({error}): it is empty, cut off "
+            "or damaged. Get or make the file again."
+        ) from error
 
 
 def _read_torch_file(path: Path) -> dict[str, Any]:
@@ -189,10 +195,14 @@ def _download(url: str, file: BinaryIO, *, wanted: str, encoder: str) -> None:
 def write_tensors(
     path: str | os.PathLike, tensors: "dict[str, torch.Tensor]", metadata: dict[str, str]
 ) -> Path:
-    """Write tensors by name, and text for the file's header, as a safetensors file in one step.
+    """Write tensors by name, and text for the file's header, as a safetensors file in one step."""
+    return write_atomically(path, format_tensors(tensors, metadata))
 
-    The same content gives the same bytes.
-    """
+
+def format_tensors(
+    tensors: "dict[str, torch.Tensor]", metadata: dict[str, str]
+) -> Callable[[BinaryIO], object]:
+    """Give what writes tensors and the text of a header as safetensors; the same content, the same bytes."""
     from safetensors.torch import save
 
     content = save({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, metadata)
@@ -203,9 +213,9 @@ def write_tensors(
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
 
-    def write(file: Any) -> None:
+    def write(file: BinaryIO) -> None:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         file.write(memoryview(content)[8 + length :])
 
-    return write_atomically(path, write)
+    return write

@@ -8,10 +8,11 @@ import pandas as pd
 
 from visclust.base.backend import check_embedding, get_namespace, to_host
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_picture_rows
 from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
 from visclust.base.rows import match_rows
-from visclust.base.tables import UNASSIGNED, check_posts, check_table
+from visclust.base.tables import UNASSIGNED, check_columns, check_posts, check_table
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
 
@@ -48,7 +49,7 @@ def describe_clusters(
     count_by: str = "posts",
     prior_size: float | None = None,
     min_uses: int = 3,
-    stop_words: Iterable[str] = (),
+    stop_words: str | Iterable[str] = (),
 ) -> ClusterDescriptions:
     """Describe each cluster by its typical images, its words, its size, its days and its authors.
 
@@ -185,11 +186,7 @@ def rank_clusters(
        Cluster  Posts Top author's share                     Days
     0        0      2                50%  2018-06-30 – 2018-07-01
     """
-    if not isinstance(descriptions, pd.DataFrame):
-        raise TypeError(
-            f"Expected the table `clusters` of describe_clusters, got {type(descriptions).__name__}: "
-            "rank_clusters(found.clusters)."
-        )
+    check_columns(descriptions, ("cluster", "first_day", "last_day"), "the descriptions")
     if by not in descriptions.columns:
         raise ValueError(f"Expected one of the columns {', '.join(descriptions.columns)}, got {by!r}.")
     table = descriptions.sort_values([by, "cluster"], ascending=[ascending, True], ignore_index=True)
@@ -210,7 +207,8 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
     """List the most typical images of each cluster, its medoid first.
 
     An image is the more typical, the smaller its mean Euclidean distance to the other images of its cluster.
-    The most typical is the medoid. All distances within a cluster are computed, none is sampled.
+    The most typical is the medoid. All distances within a cluster are computed, none is sampled. Where the
+    table names representatives (see `add_copies`), each picture is there once.
 
     Parameters
     ----------
@@ -257,6 +255,7 @@ def list_typical_images(clusters: pd.DataFrame, x: Any, *, n_images: int = 5) ->
         )
     if n_images < 1:
         raise ValueError(f"Expected n_images of 1 or more, got {n_images!r}.")
+    clusters, x = take_picture_rows(clusters, x)
     labels = clusters["cluster"].to_numpy()
     image_ids = clusters["image_id"].to_numpy()
     parts = []

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from visclust.base.checks import checked
 from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import check_columns
@@ -109,11 +110,11 @@ def model_frame_use(
         ratio), ``standard_error`` (by user), ``naive_standard_error`` (as if posts were independent: for
         comparison only); ``p_value`` (Wald test that ideology, with its square if there is one, has no part
         in it); ``p_adjusted`` (Benjamini-Hochberg over the frames tested); ``reason`` (why a frame was not
-        tested; then its numbers are missing). With the square also ``curvature``, its coefficient, and
-        ``curvature_p_value``.
+        tested; then its numbers are missing), ``confidence`` (of the intervals). With the square also
+        ``curvature``, its coefficient, and ``curvature_p_value``.
     curves : DataFrame
-        ``frame, ideology`` (in its own unit), ``probability, low, high``: the predicted share of posts with
-        the frame, had all users this ideology, averaged over the controls as they are.
+        ``frame, ideology`` (in its own unit), ``probability, low, high, confidence``: the predicted share of
+        posts with the frame, had all users this ideology, averaged over the controls as they are.
     counts : DataFrame
         One row: ``posts, posts_with_score, posts_analysed, users, users_without_score, users_analysed``,
         ``effective_users`` (that many users, posting equally often, would be as concentrated),
@@ -186,10 +187,15 @@ def model_frame_use(
     effects[estimates] = effects[estimates].astype(float)
     effects.insert(list(effects).index("p_value") + 1, "p_adjusted", _adjust(effects["p_value"]))
     empty = pd.DataFrame({"frame": [], "ideology": [], "probability": [], "low": [], "high": []})
-    tables = (effects, pd.concat(curves, ignore_index=True) if curves else empty, design.counts)
+    effects, curves_made = (
+        table.assign(confidence=confidence)
+        for table in (effects, pd.concat(curves, ignore_index=True) if curves else empty)
+    )
+    tables = (effects, curves_made, design.counts)
     return FrameUse(*(mark_simulated(table, posts, ideology) for table in tables))
 
 
+@checked
 def test_frame_use(*args: Any, **options: Any) -> FrameUse:
     """Call `model_frame_use` by its former name, which goes in version 0.2.
 

@@ -5,7 +5,6 @@ The figure is Altair's, because it stays in a saved notebook and goes into a pap
 """
 
 import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,29 +12,28 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, is_on_gpu, project_by_cuml, to_host
-from visclust.base.charts import COLOURS
+from visclust.base.backend import check_embedding, to_host
+from visclust.base.charts import COLOURS, drawn, name_cluster, title_chart
+from visclust.base.checks import check_names
 from visclust.base.columns import check_clusters
-from visclust.base.compiled import keep_compiled
 from visclust.base.machine import choose_workers
 from visclust.base.origins import check_origin
-from visclust.base.progress import DELAY, WorkBar
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import is_embedding, recorded
 from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_columns
+from visclust.embedding.layouts import lay_out_rows
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
 
 _OTHER = "Other clusters"
 _UNASSIGNED = "Unassigned"
-_GRAYS = {_OTHER: "#b8b8b8", _UNASSIGNED: "#dedede"}
+_NO_FRAME, _OTHER_FRAMES, _SEVERAL = "No frame", "Other frames", "Several frames"
+_GRAYS = {_OTHER: "#b8b8b8", _OTHER_FRAMES: "#9a9a9a", _NO_FRAME: "#b8b8b8", _UNASSIGNED: "#dedede"}
 
 # All seven of Okabe and Ito's; more colours than these no eye tells apart on a map.
 _BLUE, _AMBER, _GREEN, _PURPLE, _VERMILION, _SKY = COLOURS
 _COLOURS = (_BLUE, _AMBER, _GREEN, _VERMILION, _PURPLE, _SKY, "#f0e442")
-
-# Up to here exact neighbours take seconds, and umap-learn need not compile its own search (5 s each time).
-_EXACT_NEIGHBOURS = 20_000
 
 
 @recorded
@@ -92,9 +90,11 @@ def project_map(
     Traceback (most recent call last):
     ValueError: Expected n_neighbors from 2 to 4 (n - 1), got 5.
     """
+    image_ids = None if image_ids is None else check_names("image_ids", image_ids)
     if is_embedding(x):
         image_ids = x.image_ids if image_ids is None else image_ids
-        x = match_rows(x, pd.DataFrame({"image_id": list(image_ids)}), what="image_ids")
+        named = None if image_ids is None else pd.DataFrame({"image_id": list(image_ids)})
+        x = x.x if named is None else match_rows(x, named, what="image_ids")
     check_embedding(x)
     n = len(x)
     if (
@@ -107,11 +107,18 @@ def project_map(
         raise ValueError(f"Expected min_dist from 0 to 1, got {min_dist!r}.")
     if image_ids is not None and len(image_ids) != n:
         raise ValueError(f"Expected an id for each of the {n} rows, got {len(image_ids)}.")
-    settings: dict[str, Any] = {"n_neighbors": int(n_neighbors), "min_dist": min_dist}
-    if is_on_gpu(x):
-        places = to_host(project_by_cuml(x, **settings, seed=seed))
-    else:
-        places = _project_by_umap_learn(x, **settings, seed=seed, progress=progress)
+    places = to_host(
+        lay_out_rows(
+            x,
+            n_components=2,
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            metric="euclidean",
+            seed=seed,
+            what="Laying out the map",
+            progress=progress,
+        )
+    )
     table = pd.DataFrame({"x": places[:, 0].astype("float64"), "y": places[:, 1].astype("float64")})
     if image_ids is not None:
         table.insert(0, "image_id", list(image_ids))
@@ -125,6 +132,7 @@ def describe_map(
     *,
     images: pd.DataFrame | None = None,
     names: pd.DataFrame | None = None,
+    frames: pd.DataFrame | None = None,
     highlight: list[int] | None = None,
     thumbnail_side: int = 72,
     images_folder: str | os.PathLike | None = None,
@@ -144,8 +152,11 @@ def describe_map(
         them with `link_map`.
     names : DataFrame, optional
         ``cluster, name``, as `read_cluster_notes` gives them.
+    frames : DataFrame, optional
+        The frames table (``cluster, frame``): then colours are frames, the 7 that most images have, whatever
+        their clusters. A cluster of several frames is "Several frames"; one of none is gray.
     highlight : list of int, optional
-        Clusters to colour, at most 7; the 7 largest by default. All others are gray.
+        Clusters to colour, at most 7; the 7 largest by default. All others are gray. Not beside `frames`.
     thumbnail_side : int, pixels, default 72
         Longest side of the thumbnails.
     images_folder : str or path, optional
@@ -156,9 +167,10 @@ def describe_map(
     Returns
     -------
     DataFrame
-        ``image_id, x, y, cluster, name`` (the cluster's name, or its number in words), ``shown_as`` (the
-        name for coloured clusters; else "Other clusters" or "Unassigned") and, with `images`, ``image``: a
-        ``data:`` URL, missing where the file cannot be read.
+        ``image_id, x, y, cluster, name`` ("Cluster 31", or "Cluster 31: boats" where it has a name),
+        ``shown_as`` (the name for coloured clusters, or the frame; else "Other clusters", "No frame" or
+        "Unassigned"), ``label`` (what `plot_map` writes on the middle image of a coloured cluster: its
+        number) and, with `images`, ``image``: a ``data:`` URL, missing where the file cannot be read.
 
     Raises
     ------
@@ -190,6 +202,8 @@ def describe_map(
             f"{len(lacking)} images of the map are not in the clusters table (first: {lacking.iloc[0]!r})."
         )
     table = table.astype({"cluster": "int64"})
+    if frames is not None and highlight is not None:
+        raise ValueError("Expected frames or highlight, got both: colours mean one of them.")
     sizes = table.loc[table["cluster"].ne(UNASSIGNED), "cluster"].value_counts()
     largest = sizes.sort_index().sort_values(ascending=False, kind="stable").index[: len(_COLOURS)]
     coloured = list(largest) if highlight is None else list(highlight)
@@ -201,15 +215,19 @@ def describe_map(
     if strange := [cluster for cluster in coloured if cluster not in sizes.index]:
         raise ValueError(f"highlight= names cluster {strange[0]}, of which no image is on the map.")
     given = _read_names(names)
-    called = {cluster: given.get(cluster) or f"Cluster {cluster}" for cluster in sizes.index}
+    called = {cluster: name_cluster(cluster, given.get(cluster)) for cluster in sizes.index}
     called[UNASSIGNED] = _UNASSIGNED
     table["name"] = table["cluster"].map(called)
-    other = table["cluster"].map(lambda cluster: _UNASSIGNED if cluster == UNASSIGNED else _OTHER)
-    # Two clusters of one name are two colours, and one called as the gray ones are is not gray.
-    named = list(called.values())
-    twice = {called[one] for one in coloured if named.count(called[one]) > 1 or called[one] in _GRAYS}
-    labels = {one: f"{called[one]} ({one})" if called[one] in twice else called[one] for one in coloured}
-    table["shown_as"] = table["cluster"].map(labels).fillna(other)
+    if frames is None:
+        other = table["cluster"].map(lambda cluster: _UNASSIGNED if cluster == UNASSIGNED else _OTHER)
+        table["shown_as"] = table["cluster"].map({one: called[one] for one in coloured}).fillna(other)
+    else:
+        check_origin(frames, clusters, what="the frames", made_from="the clusters")
+        table["shown_as"] = _show_frames(table["cluster"], frames)
+        coloured = [
+            c for c in sizes.index if table.loc[table["cluster"].eq(c), "shown_as"].iloc[0] not in _GRAYS
+        ]
+    table["label"] = _label_middles(table, coloured)
     if images is not None:
         table["image"] = _encode_thumbnails(
             table["image_id"], images, thumbnail_side, images_folder, progress=progress
@@ -217,13 +235,14 @@ def describe_map(
     return table
 
 
+@drawn
 def plot_map(
     table: pd.DataFrame,
     *,
     point_size: float | None = None,
     width: int = 640,
     height: int = 520,
-) -> alt.Chart:
+) -> alt.Chart | alt.LayerChart:
     """Draw the map of a corpus, coloured by cluster; pointing at an image shows it and names its cluster.
 
     Parameters
@@ -254,7 +273,7 @@ def plot_map(
     """
     needed = ("image_id", "x", "y", "cluster", "name", "shown_as")
     check_columns(table, needed, "the table of the map", hint="describe_map makes such a table.")
-    columns = [*needed, *(["image"] if "image" in table.columns else [])]
+    columns = [*needed, *(name for name in ("image", "label") if name in table.columns)]
     colours = choose_map_colours(table)
     # The last of the legend first, so that the gray ones lie below.
     depth = table["shown_as"].map({label: place for place, label in enumerate(colours)})
@@ -266,24 +285,59 @@ def plot_map(
     tooltips = [alt.Tooltip("name:N", title="Cluster"), alt.Tooltip("image_id:N", title="Image")]
     if "image" in columns:  # a field of this name is shown as a picture
         tooltips.insert(0, alt.Tooltip("image:N"))
-    return (
+    x = alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10))
+    y = alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10))
+    dots = (
         alt.Chart(shown)
         .mark_circle(size=point_size or max(9, min(60, 60_000 / max(1, len(shown)))))
         .encode(
-            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10)),
-            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10)),
+            x=x,
+            y=y,
             color=alt.Color(
                 "shown_as:N",
                 title=None,
                 scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-                legend=alt.Legend(labelLimit=220, symbolOpacity=1),
+                legend=alt.Legend(labelLimit=220, symbolOpacity=1, symbolSize=70),
             ),
             opacity=alt.condition(brush, alt.value(0.85), alt.value(0.12)),
             tooltip=tooltips,
         )
         .add_params(brush)
-        .properties(width=width, height=height)
     )
+    if "label" not in columns or not shown["label"].ne("").any():
+        return dots.properties(width=width, height=height)
+    said = "Near images look alike to the network; directions, sizes and far distances mean nothing."
+    labels = ["Numbers stand in the middle of their clusters."]
+    title = title_chart("Map of the images", table, subtitle=[said, *labels])
+    marked = shown[shown["label"].ne("")][["x", "y", "label"]]
+    numbers = alt.Chart(marked).encode(x=x, y=y, text="label:N")
+    halo = numbers.mark_text(fontSize=11, fontWeight="bold", stroke="white", strokeWidth=3, color="white")
+    text = numbers.mark_text(fontSize=11, fontWeight="bold", color="black")
+    return alt.layer(dots, halo, text).properties(width=width, height=height, title=title)
+
+
+def _show_frames(cluster: pd.Series, frames: pd.DataFrame) -> pd.Series:
+    """Give the frame of each image's cluster; beyond the colours that there are, the rarest are one."""
+    check_columns(frames, ("cluster", "frame"), "the frames")
+    by_cluster = frames.groupby("cluster")["frame"].agg(
+        lambda each: str(each.iloc[0]) if len(each) == 1 else _SEVERAL
+    )
+    shown = cluster.map(by_cluster.to_dict()).fillna(_NO_FRAME).mask(cluster.eq(UNASSIGNED), _UNASSIGNED)
+    counts = shown[~shown.isin(_GRAYS)].value_counts().sort_index()
+    counts = counts.sort_values(ascending=False, kind="stable")
+    rare = counts.index.tolist()[len(_COLOURS) :]
+    return shown.mask(shown.isin(rare), _OTHER_FRAMES)
+
+
+def _label_middles(table: pd.DataFrame, coloured: list[int]) -> pd.Series:
+    """Put the number of each coloured cluster on the image that lies nearest to the cluster's middle."""
+    labels = pd.Series("", index=table.index)
+    for cluster in coloured:
+        places = table.loc[table["cluster"].eq(cluster), ["x", "y"]]
+        apart = ((places - places.median()) ** 2).sum(axis=1)
+        nearest: Any = apart.idxmin()
+        labels[nearest] = str(cluster)
+    return labels
 
 
 def choose_map_colours(table: pd.DataFrame) -> dict[str, str]:
@@ -334,33 +388,3 @@ def _encode_thumbnails(
                 progress=progress,
             )
         )
-
-
-def _project_by_umap_learn(
-    x: np.ndarray, *, n_neighbors: int, min_dist: float, seed: int, progress: bool
-) -> np.ndarray:
-    """Lay rows out by umap-learn, with exact neighbours where that is quick."""
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise RuntimeError(
-            "A map needs umap-learn, which is not installed: pip install umap-learn."
-        ) from error
-    keep_compiled()
-    known: tuple = (None, None, None)
-    if len(x) <= _EXACT_NEIGHBOURS:
-        from sklearn.neighbors import NearestNeighbors
-
-        distances, found = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(x).kneighbors(x)
-        known = (found, distances.astype("float32"), None)
-    with warnings.catch_warnings():  # it says that one core is used and that new rows cannot be added
-        warnings.simplefilter("ignore", UserWarning)
-        model = UMAP(
-            n_neighbors=n_neighbors,
-            min_dist=min_dist,
-            random_state=seed,
-            n_jobs=1,
-            precomputed_knn=known,
-            tqdm_kwds={"desc": "Laying out the map", "delay": DELAY, "disable": not progress},
-        )
-        return model.fit_transform(x)

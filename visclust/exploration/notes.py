@@ -11,6 +11,7 @@ import pandas as pd
 
 from visclust.annotation.answer_files import name_answer_file
 from visclust.annotation.answers import current_answers, read_answers
+from visclust.annotation.identity import is_same_person
 from visclust.base.columns import check_clusters
 from visclust.base.origins import ANSWERS, describe_answer_file, join_origins, register_file
 from visclust.base.provenance import (
@@ -100,6 +101,8 @@ def read_cluster_notes(
     rows = rows[rows["item_id"].str.startswith(_PREFIX)]
     known = rows["item_id"].str.split(":").str[1].isin(keys.values())
     people = sorted(rows["annotator"].unique() if researcher else rows["annotator"][known].unique())
+    if researcher is not None:
+        researcher = next((name for name in people if is_same_person(name, researcher)), researcher)
     if researcher is not None and researcher not in people:
         raise ValueError(
             f"Expected one of {', '.join(people) or 'nobody'} as researcher, got {researcher!r}: "

@@ -6,7 +6,17 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, colour_by, title_chart
+from visclust.base.charts import (
+    GRAY,
+    ORANGE,
+    colour_by,
+    describe_intervals,
+    drawn,
+    label_long,
+    name_cluster,
+    title_chart,
+)
+from visclust.base.tables import check_columns
 
 _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
     "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
@@ -15,6 +25,7 @@ _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
 _RATIOS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100]
 
 
+@drawn
 def plot_frame_effects(
     effects: pd.DataFrame,
     *,
@@ -60,6 +71,8 @@ def plot_frame_effects(
     >>> len(plot_frame_effects(effects).layer)
     3
     """
+    columns = ["frame", "posts", "users", "uses", "users_using", "p_adjusted", "reason"]
+    check_columns(effects, columns, "the effects")
     if measure not in _SCALES:
         raise ValueError(f"Expected one of the measures {', '.join(_SCALES)}, got {measure!r}.")
     tested = effects.loc[effects["reason"].eq("")]
@@ -80,7 +93,9 @@ def plot_frame_effects(
         axis = alt.Axis(format=style, values=_RATIOS)
     span = alt.Scale(type=scale, zero=False, nice=False, padding=12)
     x = alt.X("estimate:Q", title=title, scale=span, axis=axis)
-    base = alt.Chart(table).encode(y=alt.Y("frame:N", title=None, sort=order, axis=alt.Axis(labelLimit=220)))
+    base = alt.Chart(table).encode(
+        y=alt.Y("frame:N", title=None, sort=order, axis=alt.Axis(**label_long(), labelLineHeight=10))
+    )
     colour = colour_by("told", {told: ORANGE, untold: GRAY}, title="Adjusted p-value")
     intervals = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title=title, scale=span, axis=axis),
@@ -102,7 +117,12 @@ def plot_frame_effects(
     )
     line = alt.Chart(pd.DataFrame({"none": [none]})).mark_rule(color="black", strokeDash=[4, 4])
     left_out = effects.loc[effects["reason"].ne(""), "frame"].tolist()
-    subtitle = [f"{table['posts'].max():,} posts by {table['users'].max():,} users; lines are intervals"]
+    subtitle = [
+        (
+            f"{table['posts'].max():,} posts by {table['users'].max():,} users. "
+            f"Lines: {describe_intervals(effects)}"
+        )
+    ]
     if left_out:
         subtitle.append("Not tested: " + ", ".join(map(str, left_out)))
     heading = title_chart("Ideology and the use of frames", effects, subtitle=subtitle)
@@ -111,9 +131,10 @@ def plot_frame_effects(
     )
 
 
+@drawn
 def plot_frame_use(
-    curves: pd.DataFrame, *, own_scales: bool = False, columns: int = 3, width: int = 190, height: int = 150
-) -> alt.FacetChart:
+    curves: pd.DataFrame, *, own_scales: bool = False, columns: int = 3, width: int = 190, height: int = 120
+) -> alt.ConcatChart:
     """Draw the predicted share of posts with each frame over ideology, with its interval.
 
     Parameters
@@ -129,8 +150,8 @@ def plot_frame_use(
 
     Returns
     -------
-    altair.FacetChart
-        A panel per frame.
+    altair.ConcatChart
+        A panel per frame, all over the same ideology.
 
     Raises
     ------
@@ -146,38 +167,51 @@ def plot_frame_use(
     >>> curves = pd.DataFrame({"frame": ["protest", "protest"], "ideology": [-1.0, 1.0],
     ...     "probability": [0.2, 0.3], "low": [0.1, 0.2], "high": [0.3, 0.4]})
     >>> type(plot_frame_use(curves)).__name__
-    'FacetChart'
+    'ConcatChart'
     """
+    check_columns(curves, ("frame", "ideology", "probability", "low", "high"), "the curves")
     if curves.empty:
         raise ValueError("Expected the curve of a frame, got none: no frame was tested.")
-    x = alt.X("ideology:Q", title="Ideology", scale=alt.Scale(zero=False, nice=False))
+    ends = [float(curves["ideology"].min()), float(curves["ideology"].max())]
+    # The values alone stand on the axis of each panel: what it is, the figure says once.
+    scale, axis = alt.Scale(domain=ends, nice=False), alt.Axis(tickCount=4)
     title = "Predicted share of posts"
-    base = alt.Chart(curves[["frame", "ideology", "probability", "low", "high"]])
-    band = base.mark_area(color=ORANGE, opacity=0.25).encode(
-        x=x, y=alt.Y("low:Q", title=title, axis=alt.Axis(format="%")), y2="high:Q"
-    )
-    line = base.mark_line(color=ORANGE).encode(
-        x=x,
-        y=alt.Y("probability:Q", title=title, axis=alt.Axis(format="%")),
-        tooltip=[
-            alt.Tooltip("frame:N", title="Frame"),
-            alt.Tooltip("ideology:Q", title="Ideology", format=".2f"),
-            alt.Tooltip("probability:Q", title=title, format=".1%"),
-            alt.Tooltip("low:Q", title="Low", format=".1%"),
-            alt.Tooltip("high:Q", title="High", format=".1%"),
-        ],
-    )
-    return (
-        alt.layer(band, line)
-        .properties(width=width, height=height)
-        .facet(
-            facet=alt.Facet("frame:N", title=None, sort=list(dict.fromkeys(curves["frame"]))), columns=columns
+    wanted = list(dict.fromkeys(curves["frame"]))
+    top = float(curves["high"].max())
+    panels = []
+    for place, frame in enumerate(wanted):
+        table = curves.loc[curves["frame"].eq(frame), ["frame", "ideology", "probability", "low", "high"]]
+        highest = float(table["high"].max()) if own_scales else top
+        y_scale = alt.Scale(domain=[0, highest], nice=True)
+        y_axis = alt.Axis(format=".1%" if highest < 0.03 else "%", tickCount=4)
+        low = place >= len(wanted) - columns
+        x = alt.X("ideology:Q", title="Ideology" if low else None, scale=scale, axis=axis)
+        side = title if place % columns == 0 else None
+        base = alt.Chart(table)
+        band = base.mark_area(color=ORANGE, opacity=0.25).encode(
+            x=x, y=alt.Y("low:Q", title=side, axis=y_axis, scale=y_scale), y2="high:Q"
         )
-        .resolve_scale(y="independent" if own_scales else "shared")
-        .properties(title=title_chart("Use of frames by ideology, with intervals", curves))
-    )
+        line = base.mark_line(color=ORANGE).encode(
+            x=x,
+            y=alt.Y("probability:Q", title=side, axis=y_axis, scale=y_scale),
+            tooltip=[
+                alt.Tooltip("frame:N", title="Frame"),
+                alt.Tooltip("ideology:Q", title="Ideology", format=".2f"),
+                alt.Tooltip("probability:Q", title=title, format=".1%"),
+                alt.Tooltip("low:Q", title="Low", format=".1%"),
+                alt.Tooltip("high:Q", title="High", format=".1%"),
+            ],
+        )
+        name = alt.TitleParams(str(frame), anchor="start", fontSize=11)
+        panels.append(alt.layer(band, line).properties(width=width, height=height, title=name))
+    said = [f"Lines: {title.lower()} over ideology; bands: {describe_intervals(curves)}"]
+    if own_scales:
+        said.append("Each panel has a vertical scale of its own")
+    heading = title_chart("Use of frames by ideology", curves, subtitle=said)
+    return alt.concat(*panels, columns=columns, spacing=16).properties(title=heading)
 
 
+@drawn
 def plot_words(
     words: pd.DataFrame,
     *,
@@ -196,7 +230,7 @@ def plot_words(
     clusters : iterable of int, optional
         Which clusters, in their order; those without words are left out. Otherwise the first six.
     names : dict, optional
-        Titles of panels by cluster; otherwise "Cluster" and its number.
+        Names by cluster, which stand after the numbers: "Cluster 31: boats".
     columns : int, default 3
         Panels per row.
     width, row_height : int, pixels
@@ -223,6 +257,7 @@ def plot_words(
     >>> len(plot_words(words).concat)
     1
     """
+    check_columns(words, ("cluster", "word", "z", "uses", "share", "uses_elsewhere", "rank"), "the words")
     wanted = list(dict.fromkeys(words["cluster"]))[:6] if clusters is None else list(clusters)
     shown = words.loc[words["cluster"].isin(wanted)]
     if shown.empty:
@@ -234,13 +269,13 @@ def plot_words(
         table = shown.loc[shown["cluster"].eq(cluster)]
         if table.empty:
             continue
-        title = (names or {}).get(cluster, f"Cluster {cluster}")
+        title = name_cluster(cluster, (names or {}).get(cluster))
         panels.append(
             alt.Chart(table.drop(columns="cluster"))
             .mark_bar(color=ORANGE)
             .encode(
-                x=alt.X("z:Q", title="z of the log-odds ratio", scale=scale),
-                y=alt.Y("word:N", title=None, sort=alt.SortField("rank"), axis=alt.Axis(labelLimit=140)),
+                x=alt.X("z:Q", title="z of the log-odds ratio", scale=scale, axis=alt.Axis(tickCount=4)),
+                y=alt.Y("word:N", title=None, sort=alt.SortField("rank"), axis=alt.Axis(labelLimit=110)),
                 tooltip=[
                     alt.Tooltip("word:N", title="Word"),
                     alt.Tooltip("uses:Q", title="Uses in the cluster"),
@@ -254,7 +289,7 @@ def plot_words(
             .properties(
                 width=width,
                 height=alt.Step(row_height),
-                title=alt.TitleParams(str(title), anchor="start", limit=width + 120),
+                title=alt.TitleParams(title, anchor="start", fontSize=11),
             )
         )
     return alt.concat(*panels, columns=columns, spacing=24)

@@ -3,16 +3,19 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, title_chart
+from visclust.base.charts import GRAY, ORANGE, describe_intervals, drawn, label_long, title_chart
+from visclust.base.figure_layout import TOGETHER
 from visclust.base.simulated import is_simulated
+from visclust.base.tables import check_columns
 
 _PANELS = {
-    "average_precision": ("Average precision", "base rate"),
-    "roc_auc": ("ROC AUC", "guessing"),
-    "f1": ("F1 at probability .5", "calling all positive"),
+    "average_precision": ("Average precision", "share that shows it"),
+    "roc_auc": ("ROC AUC", "one half"),
+    "f1": ("F1 at p = .5", "calling all positive"),
 }
 
 
+@drawn
 def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -> alt.HConcatChart:
     """Draw the loss per epoch, on the images trained on and on those held out, and the average precision.
 
@@ -36,7 +39,8 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
     >>> len(plot_training(curve).hconcat)
     2
     """
-    table = curve[["epoch", "train_loss", "held_out_loss", "held_out_average_precision"]]
+    columns = ["epoch", "train_loss", "held_out_loss", "held_out_average_precision"]
+    table = check_columns(curve, columns, "the curve")[columns]
     epoch = alt.X(
         "epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False)
     )
@@ -78,6 +82,7 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
     return _mark(alt.hconcat(loss, precision, spacing=30), "The training", curve)
 
 
+@drawn
 def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22) -> alt.HConcatChart:
     """Draw how well each feature is found on held-out images, with intervals and what guessing would give.
 
@@ -93,7 +98,8 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
     Returns
     -------
     altair.HConcatChart
-        A panel per measure; features from the most to the least frequent.
+        A panel per measure; features from the most to the least frequent, each with the number of images that
+        show it and of all that are labelled.
 
     Examples
     --------
@@ -103,16 +109,24 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
     >>> len(plot_feature_scores(scores).hconcat)
     3
     """
+    columns = ["feature", "measure", "estimate", "low", "high", "base_rate", "by_guessing", "positives", "n"]
+    check_columns(scores, columns, "the scores")
     order = scores.drop_duplicates("feature").sort_values("base_rate", ascending=False, kind="stable")
+    labels = {
+        row.feature: f"{row.feature}  ({row.positives} of {row.n})" for row in order.itertuples(index=False)
+    }
     panels: list[alt.LayerChart] = []
-    for measure, (title, guess) in _PANELS.items():
+    for measure, (title, _) in _PANELS.items():
         table = scores[scores["measure"] == measure]
+        table = table.assign(label=table["feature"].map(labels))
         base = alt.Chart(table).encode(
             y=alt.Y(
-                "feature:N",
-                sort=order["feature"].tolist(),
+                "label:N",
+                sort=list(labels.values()),
                 title=None,
-                axis=alt.Axis(labels=not panels, ticks=not panels, labelLimit=240),
+                axis=alt.Axis(
+                    labels=not panels, ticks=not panels, **label_long(wide=26, limit=200), labelLineHeight=10
+                ),
             ),
             tooltip=[
                 "feature:N",
@@ -125,23 +139,24 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
             ],
         )
         across = alt.Scale(domain=[0, 1])
+        axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], labelExpr="datum.value % 0.5 ? '' : datum.label")
         interval = base.mark_rule(color=ORANGE, size=2).encode(
-            x=alt.X("low:Q", title=title, scale=across), x2="high:Q"
+            x=alt.X("low:Q", title=title, scale=across, axis=axis), x2="high:Q"
         )
         point = base.mark_circle(color=ORANGE, size=60, opacity=1).encode(
-            x=alt.X("estimate:Q", title=title, scale=across)
+            x=alt.X("estimate:Q", title=title, scale=across, axis=axis)
         )
         guessed = base.mark_tick(color="black", thickness=2, size=row * 0.6).encode(
-            x=alt.X("by_guessing:Q", title=title, scale=across)
+            x=alt.X("by_guessing:Q", title=title, scale=across, axis=axis)
         )
-        panels.append(
-            (interval + point + guessed).properties(
-                width=width,
-                height=alt.Step(row),
-                title=alt.Title(title, subtitle=f"dot: score with 95% interval; tick: {guess}"),
-            )
-        )
-    return _mark(alt.hconcat(*panels, spacing=16), "How well features are found", scores)
+        panels.append(alt.layer(interval, point, guessed).properties(width=width, height=alt.Step(row)))
+    guesses = ", ".join(f"{guess} ({title})" for title, guess in _PANELS.values())
+    said = [
+        "Beside each name: images that show it, of those held out and labelled",
+        f"Dots: score, lines: {describe_intervals(scores)}. Black ticks, guessing: {guesses}",
+    ]
+    heading = title_chart("How well features are found in held-out images", scores, subtitle=said)
+    return alt.hconcat(*panels, spacing=14, name=TOGETHER).properties(title=heading)
 
 
 def _mark(chart: alt.HConcatChart, text: str, table: pd.DataFrame) -> alt.HConcatChart:

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.damage import read_json
 from visclust.base.files import write_text
 from visclust.base.origins import list_sources
+from visclust.base.pairs import settle_pair, write_pair
 from visclust.base.provenance import digest_file, digest_text
 from visclust.base.simulated import MARK
-from visclust.embedding.weights import write_tensors
+from visclust.embedding.weights import format_tensors
 from visclust.finetuning.labels import LabelledImages
 from visclust.finetuning.network import TrainedNetwork, TrainingSettings
 from visclust.finetuning.scores import score_features
@@ -124,10 +126,8 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, digest: str) ->
         name: value if isinstance(value, str) else json.dumps(value, default=_to_plain)
         for name, value in metadata.items()
     }
-    write_tensors(result.weights, tensors, texts)
     content = {
         "settings": digest,
-        "weights_digest": digest_file(result.weights),
         "tables": {name: _to_lists(getattr(result, name)) for name in _TABLES},
         "stop_reason": result.stop_reason,
         "provenance": {
@@ -135,8 +135,13 @@ def write_result(result: FineTuning, network: TrainedNetwork, *, digest: str) ->
             "sources": list_sources(result.weights, result.provenance.get("origins", {})),
         },
     }
-    text = json.dumps(content, indent=1, allow_nan=False, default=_to_plain)
-    write_text(result.weights.with_suffix(".json"), text)
+
+    def describe(weights_digest: str) -> str:
+        whole = {**content, "weights_digest": weights_digest}
+        return json.dumps(whole, indent=1, allow_nan=False, default=_to_plain)
+
+    sidecar = result.weights.with_suffix(".json")
+    write_pair(result.weights, format_tensors(tensors, texts), sidecar, describe)
 
 
 def renew_sources(weights: Path, provenance: dict[str, Any]) -> None:
@@ -145,8 +150,8 @@ def renew_sources(weights: Path, provenance: dict[str, Any]) -> None:
     The training's own digests say that it would come out the same: the tables may have been saved anew all
     the same, with another column or row that training does not use.
     """
-    path = weights.with_suffix(".json")
-    content = json.loads(path.read_text(encoding="utf-8"))
+    path = settle_pair(weights, weights.with_suffix(".json"))
+    content = read_json(path, "the sidecar of an encoder", "Train the encoder again.")
     known = {name: provenance.get(name) for name in ("origins", "direct")}
     known["sources"] = list_sources(weights, provenance.get("origins") or {})
     if any(content["provenance"].get(name) != value for name, value in known.items()):
@@ -172,7 +177,7 @@ def read_result(path: Path, *, digest: str) -> FineTuning | None:
     None where the training is yet to be done.
     """
     try:
-        content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        content = json.loads(settle_pair(path, path.with_suffix(".json")).read_text(encoding="utf-8"))
         if content["settings"] != digest or content["weights_digest"] != digest_file(path):
             return None
         tables = {name: pd.DataFrame(content["tables"][name]) for name in _TABLES}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from visclust.base.progress import WorkBar
+from visclust.base.provenance import digest_ids, digest_input
 from visclust.embedding.weights import write_tensors
 from visclust.finetuning.batches import BatchSource, order_batches
 from visclust.finetuning.network import (
@@ -214,7 +215,8 @@ def locate_checkpoint(path: Path) -> Path:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, *, digest: str) -> Path:
     """Write a checkpoint in one step, with the digest of everything that the training's result depends on."""
-    metadata = {"settings": digest, "record": json.dumps(checkpoint.record)}
+    record = json.dumps(checkpoint.record)
+    metadata = {"settings": digest, "record": record, "content": _digest_content(checkpoint.tensors, record)}
     return write_tensors(path, checkpoint.tensors, metadata)
 
 
@@ -230,9 +232,20 @@ def read_checkpoint(path: Path, *, digest: str) -> Checkpoint | None:
             if metadata.get("settings") != digest:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if metadata["content"] != _digest_content(tensors, metadata["record"]):
+                raise ValueError("its digest is another one")
             return Checkpoint(tensors, json.loads(metadata["record"]))
-    except (SafetensorError, OSError, ValueError, KeyError):
+    except PermissionError:
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        print(f"{path} is damaged ({error}): the training starts anew.")
         return None
+
+
+def _digest_content(tensors: "dict[str, torch.Tensor]", record: str) -> str:
+    """Digest what a checkpoint holds: safetensors has no checksum."""
+    parts = [f"{name} {digest_input(each.detach().cpu().numpy())}" for name, each in sorted(tensors.items())]
+    return digest_ids([*parts, record])
 
 
 def _name_parameters(network: TrainedNetwork) -> list[tuple[str, Any]]:

@@ -1,3 +1,7 @@
+from visclust.images.copies import (
+    add_copies as add_copies,
+    leave_out_copies as leave_out_copies,
+)
 from visclust.images.duplicates import (
     combine_duplicates as combine_duplicates,
     find_duplicates as find_duplicates,

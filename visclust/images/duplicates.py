@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import check_embedding, describe_device
+from visclust.base.checks import check_choice
 from visclust.base.components import connect_pairs
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
@@ -141,6 +142,9 @@ def find_duplicates(
     2  3.jpg      1               True     1
     """
     check_used(images, "images", ["image_id", "path", "status"])
+    check_choice("metric", metric, ("cosine", "euclidean"))
+    if x is not None and method != "embedding":
+        raise ValueError(f'x is for method="embedding"; method={method!r} does not use it.')
     confirm = _check_confirm(confirm, method)
     threshold = _check_settings(method, threshold, metric=metric, grouping=grouping, confirm=confirm)
     nodes = _list_nodes(images)
@@ -148,8 +152,6 @@ def find_duplicates(
     if method == "exact":
         standing = nodes.assign(representative=nodes["image_id"], distance=0.0, difference=np.nan)
     elif method == "perceptual":
-        if x is not None:
-            raise ValueError('x is for method="embedding"; method="perceptual" reads the image files.')
         hashes = hash_images(images, cache=cache, images_folder=images_folder, progress=progress)
         nodes["status"] = hashes["status"].to_numpy()
         candidates = _find_close_hashes(hashes["hash"], threshold=int(threshold))
@@ -237,7 +239,7 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
 
 
 @recorded
-def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame:
+def map_to_representatives(links: pd.DataFrame, duplicates: Duplicates | pd.DataFrame) -> pd.DataFrame:
     """Let posts point at the image that stands for each group of duplicates, so that posts still count.
 
     Parameters
@@ -268,7 +270,8 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame
     1       q        b
     """
     check_table(links, "posts_images")
-    groups = getattr(duplicates, "groups", duplicates)
+    groups: pd.DataFrame = getattr(duplicates, "groups", duplicates)
+    check_columns(groups, ("image_id", "representative"), "the duplicates")
     mapping = groups.drop_duplicates("image_id").set_index("image_id")["representative"]
     found = links["image_id"].map(mapping)
     if found.isna().any():
@@ -282,7 +285,7 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame
 
 
 @recorded
-def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
+def score_duplicates(duplicates: Duplicates | pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Score duplicates against known near copies, over all pairs of different images.
 
     Copies with the same bytes are one image here: they are found by definition and count for nothing.
@@ -316,7 +319,9 @@ def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
     [['all', 0.5, 1.0], ['crop', nan, 1.0]]
     """
     check_columns(known, ("image_id", "source_id", "kind"), "the known near copies")
-    groups = getattr(duplicates, "groups", duplicates).drop_duplicates("image_id", ignore_index=True)
+    groups: pd.DataFrame = getattr(duplicates, "groups", duplicates)
+    check_columns(groups, ("image_id", "group"), "the duplicates")
+    groups = groups.drop_duplicates("image_id", ignore_index=True)
     place = pd.Series(np.arange(len(groups)), index=groups["image_id"])
     ends = pd.DataFrame({side: known[side].map(place) for side in ("image_id", "source_id")})
     if ends.isna().any(axis=None):

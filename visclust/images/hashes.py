@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import PIL.features
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from visclust.base.files import write_atomically
+from visclust.base.damage import read_parquet, read_schema
+from visclust.base.files import check_writable, write_atomically
 from visclust.base.freshness import PROVENANCE_KEY
 from visclust.base.machine import choose_workers
 from visclust.base.progress import WorkBar
@@ -29,6 +31,8 @@ _MIN_SIDE = 256
 # the hash of a plain black and that of a plain white image are the same 64 bits.
 _FLAT_RANGE = 8
 _CACHE_KEY = b"visclust_hashes"
+# Raised when the way from a file to its hash changes, so that hashes of an older one are made again.
+_ALGORITHM = 1
 
 
 @recorded
@@ -85,6 +89,8 @@ def hash_images(
     """
     check_used(images, "images", ["image_id", "path", "status"])
     usable = images.loc[images["status"].eq("ok"), ["image_id"]].drop_duplicates()
+    if cache is not None:
+        check_writable(cache)
     known = _read_cache(cache)
     todo = usable.loc[~usable["image_id"].isin(known["image_id"]), "image_id"]
     paths = locate_images(images, todo, folder=images_folder) if len(todo) else {}
@@ -115,8 +121,21 @@ def pack_hashes(hashes: Iterable[str]) -> np.ndarray:
 
 def describe_hashes() -> dict[str, Any]:
     """Say what the hashes depend on besides the files: hashes of other settings are not comparable."""
-    versions = {name: metadata.version(name) for name in ("imagehash", "pillow")}
-    return {"hash": "phash", "bits": 64, "min_side": _MIN_SIDE, "flat_range": _FLAT_RANGE, **versions}
+    return {
+        "algorithm": _ALGORITHM,
+        "hash": "phash",
+        "bits": 64,
+        "min_side": _MIN_SIDE,
+        "flat_range": _FLAT_RANGE,
+        **describe_decoding(),
+        # The transform is SciPy's, the median NumPy's.
+        **{name: metadata.version(name) for name in ("imagehash", "scipy", "numpy")},
+    }
+
+
+def describe_decoding() -> dict[str, Any]:
+    """Say which versions turn the bytes of a file into pixels: Pillow may use the system's libjpeg."""
+    return {"pillow": metadata.version("pillow"), "libjpeg": PIL.features.version("jpg")}
 
 
 def _hash_file(image_id: str, path: str) -> tuple[str, str | None, str, str]:
@@ -144,13 +163,44 @@ def _read_cache(cache: str | os.PathLike | None) -> pd.DataFrame:
     if cache is None or not Path(cache).exists():
         return nothing
     advice = "Name another file, or remove this one."
+    path = Path(cache)
     try:
-        record = (pq.read_schema(Path(cache)).metadata or {}).get(_CACHE_KEY)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"Expected a Parquet file of hashes at {cache}, but it is none. {advice}") from error
-    if record is None:
-        raise ValueError(f"Expected hashes in {cache}, but that file holds something else. {advice}")
-    return pd.read_parquet(cache) if json.loads(record) == describe_hashes() else nothing
+        metadata = read_schema(path, advice=advice).metadata or {}
+        if _CACHE_KEY not in metadata:
+            raise OtherFileError(f"Expected hashes in {cache}, but that file holds something else. {advice}")
+        if not is_record_of(metadata[_CACHE_KEY], describe_hashes()):
+            return nothing
+        found = read_parquet(path, advice=advice)
+        if found.columns.tolist() != nothing.columns.tolist() or found["image_id"].duplicated().any():
+            raise ValueError("other columns or rows than hashes have")
+        return found
+    except OtherFileError:
+        raise
+    except ValueError as error:
+        if not is_cut_parquet(path):
+            raise ValueError(
+                f"Expected a Parquet file of hashes at {cache}, but it is none. {advice}"
+            ) from error
+        print(f"{path} is damaged: the images are hashed again, and the file is written anew.")
+        return nothing
+
+
+class OtherFileError(ValueError):
+    """A file with the name of a cache that holds something else, which nobody wants overwritten."""
+
+
+def is_record_of(found: bytes, wanted: dict[str, Any]) -> bool:
+    """Tell whether the record in a cache says that it was made by what would make it now."""
+    try:
+        return json.loads(found) == wanted
+    except ValueError:
+        return False
+
+
+def is_cut_parquet(path: Path) -> bool:
+    """Tell whether a file that cannot be read began as Parquet, or is empty: it is nobody's other file."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"", b"PAR1")
 
 
 def _write_cache(cache: str | os.PathLike, hashes: pd.DataFrame) -> None:
@@ -160,4 +210,4 @@ def _write_cache(cache: str | os.PathLike, hashes: pd.DataFrame) -> None:
         PROVENANCE_KEY: json.dumps(note_run()).encode(),  # of the run that completed it
     }
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **record})
-    write_atomically(cache, lambda file: pq.write_table(arrow, file))
+    write_atomically(cache, lambda file: pq.write_table(arrow, file, write_page_checksum=True))

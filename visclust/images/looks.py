@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
+from visclust.base.damage import explain_damage
 from visclust.base.files import write_atomically
-from visclust.base.freshness import PROVENANCE_KEY
+from visclust.base.freshness import PROVENANCE_KEY, say_once
 from visclust.base.machine import choose_workers
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_file, note_run
-from visclust.images.hashes import describe_hashes
+from visclust.images.hashes import describe_decoding, is_record_of
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
 
@@ -45,6 +46,8 @@ _WIDE = 31
 _HELD = 2**29
 _AT_ONCE = 2000
 _CACHE_KEY = b"visclust_thumbnails"
+# Raised when the way from a file to its thumbnail changes, so that those of an older one are made again.
+_ALGORITHM = 1
 
 
 class Looks(NamedTuple):
@@ -277,18 +280,25 @@ def _iterate_cache(cache: str | os.PathLike | None) -> Any:
     if cache is None or not (path := name_thumbnail_cache(cache)).exists():
         return
     try:
-        with pq.ParquetFile(path) as file:
+        with (
+            explain_damage(path, "a Parquet file of thumbnails"),
+            pq.ParquetFile(path, page_checksum_verification=True) as file,
+        ):
             record = (file.schema_arrow.metadata or {}).get(_CACHE_KEY)
-            if record is None or json.loads(record) != _describe_cache():
+            if record is None or not is_record_of(record, _describe_cache()):
                 return
             for batch in file.iter_batches(_AT_ONCE):
-                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    except pa.ArrowInvalid:  # what is damaged is made anew
-        return
+                for image, buffer, known in zip(*(each.to_pylist() for each in batch.columns), strict=True):
+                    if image is not None and len(buffer or b"") == SIDE * SIDE and 0 < (known or 0) <= SIDE:
+                        yield image, buffer, known
+    except PermissionError:
+        raise
+    except ValueError:
+        say_once(f"{path} is damaged: what cannot be read of it is made again, and the file is written anew.")
 
 
 def _describe_cache() -> dict[str, Any]:
-    return {"side": SIDE, "pillow": describe_hashes()["pillow"]}
+    return {"algorithm": _ALGORITHM, "side": SIDE, **describe_decoding()}
 
 
 def _write_cache(cache: str | os.PathLike, fresh: dict[str, tuple[np.ndarray, int]]) -> None:
@@ -302,7 +312,7 @@ def _write_cache(cache: str | os.PathLike, fresh: dict[str, tuple[np.ndarray, in
     )
 
     def write(file: Any) -> None:
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
             rows: list[tuple[str, bytes, int]] = []
             known = (each for each in _iterate_cache(cache) if each[0] not in fresh)
             made = ((name, each.tobytes(), int(detail)) for name, (each, detail) in fresh.items() if detail)

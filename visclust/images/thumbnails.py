@@ -3,7 +3,9 @@
 import base64
 import io
 import os
-from collections.abc import Callable
+import re
+import textwrap
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -11,8 +13,13 @@ from typing import TypeVar
 
 import pandas as pd
 
+from visclust.base.charts import SIMULATED_NOTE
+from visclust.base.checks import checked
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_pictures
+from visclust.base.figure_layout import POINTS_PER_PIXEL
 from visclust.base.origins import check_origin
+from visclust.base.simulated import is_simulated
 from visclust.base.tables import check_columns
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
@@ -20,6 +27,13 @@ from visclust.images.reading import UnreadableImageError, read_image
 # About 30 kB each at 384 pixels: enough for an hour of labelling to go back and forth without decoding again.
 _KEPT = 512
 ZOOM_SIDE = 1600  # pixels, of one image looked at closely; a large screen
+
+# Pixels of 0.7 points; a single picture need not fill a page.
+_LARGEST_SIDE = 110.0
+# Many rows get smaller, so that a page of 230 mm holds them, but not smaller than what can be seen.
+_SMALLEST_SIDE, _PAGE = 30.0, 230 / 25.4 * 72 / POINTS_PER_PIXEL
+_LETTERS = 'font-family="sans-serif" font-size="10px" fill="#222"'
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 _Encoded = TypeVar("_Encoded", bytes, str)
 
@@ -32,10 +46,17 @@ _STYLE = (
 
 
 class ThumbnailRows:
-    """HTML that a notebook shows; `html` is the text, for saving elsewhere."""
+    """Rows of pictures that a notebook shows; `html` is the text, `save_figure` saves them for a paper."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(
+        self,
+        html: str,
+        rows: Sequence[tuple[str, Sequence[str]]] = (),
+        tables: Sequence[pd.DataFrame] = (),
+    ) -> None:
         self.html = html
+        self.rows = rows
+        self.tables = tables
 
     def _repr_html_(self) -> str:
         return self.html
@@ -43,6 +64,52 @@ class ThumbnailRows:
     def __repr__(self) -> str:
         """Stand for the pictures where HTML cannot be shown."""
         return "Rows of thumbnails, shown where the page knows HTML."
+
+    def draw_svg(self, millimetres: float, *, dpi: int) -> str:
+        """Draw the rows as SVG so wide in print, in pixels of 0.7 points, with pictures of so many dots."""
+        width = millimetres / 25.4 * 72 / POINTS_PER_PIXEL
+        left = min(150.0, 0.3 * width)
+        most = max((len(paths) for _, paths in self.rows), default=1)
+        side = min(_LARGEST_SIDE, (width - left) / most)
+        side = min(side, max(_SMALLEST_SIDE, _PAGE / max(1, len(self.rows)) - 5))
+        dots = round((side - 4) * POINTS_PER_PIXEL / 72 * dpi)
+        parts, y = [], 4.0
+        if is_simulated(*self.tables):
+            for line in _wrap(SIMULATED_NOTE, int(width / 6)):
+                parts.append(f'<text x="2" y="{y + 11:g}" {_LETTERS}>{_spell(line)}</text>')
+                y += 14
+        for name, paths in self.rows:
+            lines = _wrap(name, max(8, int(left / 5.6)))
+            high = max(side, 12.0 * len(lines) + 4)
+            top = y + high / 2 - 6 * len(lines) + 9
+            parts.append(f'<rect x="0" y="{y - 2:g}" width="{width:g}" height="0.6" fill="#ccc"/>')
+            parts += [
+                f'<text x="2" y="{top + 12 * place:g}" {_LETTERS}>{_spell(line)}</text>'
+                for place, line in enumerate(lines)
+            ]
+            for place, path in enumerate(paths):
+                url = thumbnail_or_none(encode_data_url, path, max_side=dots, quality=90)
+                box = f'x="{left + place * side:g}" y="{y + (high - side) / 2:g}"'
+                size = f'width="{side - 4:g}" height="{side - 4:g}"'
+                if url is None:
+                    parts.append(f'<rect {box} {size} fill="none" stroke="#bbb"/>')
+                else:
+                    parts.append(f'<image {box} {size} xlink:href="{url}"/>')
+            y += high + 4
+        head = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1"'
+        paper = f'<rect width="{width:g}" height="{y:g}" fill="white"/>'
+        return f'<svg {head} viewBox="0 0 {width:.6g} {y:.6g}">{paper}{"".join(parts)}</svg>'
+
+
+def _wrap(text: str, most: int) -> list[str]:
+    """Break a text into lines of so many letters, four at most."""
+    lines = textwrap.wrap(str(text), most, max_lines=4, placeholder=" …")
+    return lines or [""]
+
+
+def _spell(text: str) -> str:
+    """Escape a text for XML, which has no place for control characters and halves of others."""
+    return escape(_NOT_IN_XML.sub("\ufffd", text))
 
 
 def encode_thumbnail(path: str | os.PathLike, *, max_side: int = 384, quality: int = 85) -> bytes:
@@ -87,6 +154,7 @@ def thumbnail_or_none(
         return None
 
 
+@checked
 def show_thumbnail_rows(
     rows: pd.DataFrame,
     images: pd.DataFrame,
@@ -147,12 +215,16 @@ def show_thumbnail_rows(
     check_columns(rows, ("image_id", row), "the rows")
     paths = locate_images(images, rows["image_id"], folder=images_folder)
     parts = [f"<style>{_STYLE}</style><div class='visclust-rows'>"]
+    if is_simulated(rows):
+        parts.append(f"<div>{escape(SIMULATED_NOTE)}</div>")
+    drawn = []
     for value, members in rows.groupby(row, sort=False):
         name = (names or {}).get(value, f"{row} {value}")
+        drawn.append((str(name), [paths[image_id] for image_id in members["image_id"]]))
         parts.append(f"<div class='visclust-row'><div class='visclust-name'>{escape(str(name))}</div>")
         parts += [_draw(paths[image_id], side) for image_id in members["image_id"]]
         parts.append("</div>")
-    return ThumbnailRows("".join([*parts, "</div>"]))
+    return ThumbnailRows("".join([*parts, "</div>"]), drawn, (rows, images))
 
 
 def _draw(path: str, side: int) -> str:
@@ -167,6 +239,7 @@ def _draw(path: str, side: int) -> str:
         return f"<img {size} alt='{escape(str(error), quote=True)}'>"
 
 
+@checked
 def encode_cluster_thumbnails(
     chosen: pd.DataFrame,
     clusters: pd.DataFrame,
@@ -226,6 +299,8 @@ def encode_cluster_thumbnails(
     """
     clusters = check_clusters(clusters, fill=True)
     check_origin(chosen, clusters, what="the choice", made_from="the clusters")
+    check_columns(chosen, ("cluster", "letter"), "the chosen clusters")
+    clusters = take_pictures(clusters)
     of_chosen = clusters.loc[clusters["cluster"].isin(chosen["cluster"]), "image_id"]
     paths = locate_images(images, of_chosen, folder=images_folder)
     rows = []

@@ -71,7 +71,8 @@ def contrast_clusters(
         cluster, estimate, standard_error, p`` (t, two-sided), ``p_adjusted`` (Benjamini-Hochberg among all
         clusters and all emotions, or all clusters and dimensions), ``shrunk, low, high`` (estimate pulled
         towards the mean, and its interval), ``kept`` (share of the distance from the mean that it keeps, 0 to
-        1), ``images, ratings, simulated``.
+        1), ``images, ratings, simulated``, and ``rank``, the place of the cluster in one order for all
+        outcomes: by the mean of what was pulled over the dimensions, the largest first.
 
     Raises
     ------
@@ -145,7 +146,20 @@ def contrast_clusters(
     adjusted = table.groupby("level")["p"].transform(lambda family: multipletests(family, method="fdr_bh")[1])
     first = ["level", "dimension", "item", "group", "reference", "cluster", "estimate", "standard_error", "p"]
     last = ["p_adjusted", "shrunk", "low", "high", "kept", "images", "ratings", "simulated"]
-    return table.assign(p_adjusted=adjusted)[first + last]
+    return _rank_clusters(table.assign(p_adjusted=adjusted)[first + last])
+
+
+def _rank_clusters(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the clusters of each group one order for all outcomes: by the mean of the pulled estimates.
+
+    Of dimensions, where there are any, since each emotion would count in its dimension too.
+    """
+    levels = table["level"]
+    counted = table[levels.eq("dimension") if levels.eq("dimension").any() else levels.notna()]
+    means = counted.groupby(["group", "cluster"])["shrunk"].mean().sort_index()
+    ranks = means.groupby("group").rank(ascending=False, method="first").astype("int64")
+    places = pd.MultiIndex.from_frame(table[["group", "cluster"]])
+    return table.assign(rank=ranks.reindex(places).to_numpy())
 
 
 def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

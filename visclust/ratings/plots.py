@@ -1,5 +1,6 @@
 """Figures of what people felt, by group and by cluster; they say so where the ratings were simulated."""
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,16 +8,28 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import COLOURS, GRAY, colour_by, title_chart
+from visclust.base.charts import (
+    COLOURS,
+    GRAY,
+    SHAPES,
+    arrange_legend,
+    colour_by,
+    describe_intervals,
+    drawn,
+    label_long,
+    name_cluster,
+    rank_clusters,
+    title_chart,
+)
+from visclust.base.checks import checked
+from visclust.base.tables import check_columns
 from visclust.ratings.designs import find_simulated
 
 _SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
 
 _BLUE, _AMBER, _GREEN, _PURPLE, _VERMILION, _SKY = COLOURS
 
-# Groups differ in shape besides.
 _OTHERS = [_BLUE, _VERMILION, _GREEN, _PURPLE, _AMBER]
-_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
 _WEIGHTINGS = {
     "clusters": "Clusters weigh alike",
     "images": "Rated images weigh alike",
@@ -30,8 +43,13 @@ _RED = "#d01c1c"
 # None near red or gray, which have a meaning in the heatmap.
 _MARKS = [_BLUE, _AMBER, _GREEN, _PURPLE, _SKY, "#b5a800"]
 _ROW = 18  # pixels
+# Pictures in a row of them: so many are still large enough in a column of a journal.
+_PICTURES_IN_ROW = 9
+# The part of a heatmap in a column of a journal that the label of a share takes.
+_LABEL = 0.12
 
 
+@drawn
 def plot_group_means(
     means: pd.DataFrame,
     *,
@@ -77,6 +95,7 @@ def plot_group_means(
     >>> len(plot_group_means(means).vconcat)
     1
     """
+    check_columns(means, ("weighting", "dimension", "item", "group", "estimate", "low", "high"), "the means")
     table = means[means["weighting"].eq(weighting)]
     if table.empty:
         raise ValueError(
@@ -88,7 +107,7 @@ def plot_group_means(
     groups = [*(group for group in own if group in present), *sorted(present - own.keys())]
     others = iter([colour for colour in _OTHERS if colour not in own.values()] * len(groups) or _OTHERS)
     shown = {group: own.get(group) or next(others) for group in groups}
-    shape = alt.Scale(domain=groups, range=[_SHAPES[n % len(_SHAPES)] for n in range(len(groups))])
+    shape = alt.Scale(domain=groups, range=[SHAPES[n % len(SHAPES)] for n in range(len(groups))])
     ends = [float(table["low"].min()), float(table["high"].max())]
     dimensions = list(dict.fromkeys(table["dimension"]))
     panels = []
@@ -96,9 +115,9 @@ def plot_group_means(
         part = table[table["dimension"].eq(dimension)]
         last = number == len(dimensions) - 1
         order = list(dict.fromkeys(part["item"]))
-        height = row * len(order)
         axis = alt.Axis(
-            title="Mean rating and its interval" if last else None, labels=last, ticks=last, domain=last,
+            title=f"Mean rating, {describe_intervals(means)}" if last else None,
+            labels=last, ticks=last, domain=last,
             gridColor="white",
         )  # fmt: skip
         base = alt.Chart(
@@ -107,8 +126,10 @@ def plot_group_means(
             y=alt.Y(
                 "item:N", sort=order, title=None,
                 axis=alt.Axis(
-                    ticks=False, domain=False,
-                    labelFontWeight=alt.ExprRef(f"datum.value === '{dimension}' ? 'bold' : 'normal'"),
+                    ticks=False, domain=False, **label_long(wide=24, limit=150), labelLineHeight=10,
+                    minExtent=50, labelFontWeight=alt.ExprRef(
+                        f"datum.value === {json.dumps(str(dimension))} ? 'bold' : 'normal'"
+                    ),
                 ),
             ),
             yOffset=alt.YOffset("group:N", sort=groups),
@@ -131,7 +152,11 @@ def plot_group_means(
             ],
         )
         view = alt.ViewConfig(fill="#ececec", stroke=None)
-        panels.append(alt.layer(intervals, points).properties(width=width, height=height, view=view))
+        panels.append(
+            alt.layer(intervals, points).properties(
+                width=width, height=alt.Step(row, **{"for": "position"}), view=view
+            )
+        )
     subtitle = [_WEIGHTINGS.get(weighting, weighting)]
     title = _title_ratings("What each group felt", table, subtitle=subtitle)
     return (
@@ -139,6 +164,7 @@ def plot_group_means(
     )
 
 
+@checked
 def plot_party_means(means: pd.DataFrame, **options: Any) -> alt.VConcatChart:
     """Call `plot_group_means` by its former name, which goes in version 0.2.
 
@@ -172,12 +198,13 @@ def plot_party_means(means: pd.DataFrame, **options: Any) -> alt.VConcatChart:
     return plot_group_means(means, **options)
 
 
+@drawn
 def plot_cluster_contrasts(
     contrasts: pd.DataFrame,
     *,
     items: Sequence[str] = ("enthusiasm", "aversion", "anxiety"),
     width: int = 860,
-    height: int = 150,
+    height: int = 120,
 ) -> alt.VConcatChart:
     """Draw by how much groups differ in each cluster: raw, and pulled towards the mean with intervals.
 
@@ -193,8 +220,9 @@ def plot_cluster_contrasts(
     Returns
     -------
     altair.VConcatChart
-        A column per cluster, ordered by the estimate that was pulled. Blue dots are raw differences; those
-        whose adjusted p value is below 0.05 are orange diamonds.
+        A column per cluster, which bears its number, in one order over all panels: by the mean of what was
+        pulled (``rank``). Blue dots are raw differences; those whose adjusted p value is below 0.05 are
+        orange diamonds.
 
     Raises
     ------
@@ -213,6 +241,9 @@ def plot_cluster_contrasts(
     >>> len(plot_cluster_contrasts(contrasts, items=["proud"]).vconcat)
     1
     """
+    columns = ["item", "group", "reference", "cluster", "estimate"]
+    columns += ["p_adjusted", "shrunk", "low", "high", "images", "ratings"]
+    check_columns(contrasts, columns, "the contrasts")
     unknown = [item for item in items if item not in set(contrasts["item"])]
     if unknown:
         raise ValueError(
@@ -225,21 +256,21 @@ def plot_cluster_contrasts(
     numbers = ["estimate", "p_adjusted", "shrunk", "low", "high"]
     colour = alt.Scale(domain=list(_KINDS), range=list(_KINDS.values()))
     shape = alt.Scale(domain=list(_KINDS), range=["circle", "diamond", "circle"])
-    legend = alt.Legend(orient="top", labelLimit=300)
+    legend = alt.Legend(orient="top", **arrange_legend(_KINDS))
+    if "rank" in contrasts.columns:
+        order = contrasts.drop_duplicates("cluster").sort_values("rank")["cluster"].tolist()
+    else:  # a table of an older version
+        order = sorted(contrasts["cluster"].unique())
+    places = {cluster: place for place, cluster in enumerate(order, start=1)}
     panels = []
     for number, item in enumerate(items):
         part = contrasts.loc[contrasts["item"].eq(item), ["cluster", *numbers, "images", "ratings"]]
-        base = (
-            alt.Chart(part)
-            .transform_window(rank="row_number()", sort=[alt.SortField("shrunk", order="descending")])
-            .transform_calculate(kind=f"datum.p_adjusted < 0.05 ? '{_FOUND}' : '{_RAW}'")
-        )
-        title = "Clusters, by the pulled difference" if number == len(items) - 1 else None
-        x = alt.X(
-            "rank:Q", title=title, axis=alt.Axis(format="d", tickMinStep=1, grid=False, labels=bool(title)),
-            scale=alt.Scale(domain=[0.5, len(part) + 0.5], nice=False),
-        )  # fmt: skip
-        y_title = f"{group} - {reference}"
+        part = part.assign(rank=part["cluster"].map(places))
+        base = alt.Chart(part).transform_calculate(kind=f"datum.p_adjusted < 0.05 ? '{_FOUND}' : '{_RAW}'")
+        last = number == len(items) - 1
+        title = "Cluster, by the mean of the pulled differences" if last else None
+        x = rank_clusters(order, title=title, labels=last)
+        y_title = "Difference"
         raw = base.mark_point(filled=True, size=24, opacity=1).encode(
             x=x,
             y=alt.Y("estimate:Q", title=y_title),
@@ -261,10 +292,12 @@ def plot_cluster_contrasts(
         panels.append(
             alt.layer(intervals, zero, raw, pulled).properties(width=width, height=height, title=name)
         )
-    heading = _title_ratings("Differences between groups, cluster by cluster", contrasts)
+    said = [f"{group} minus {reference}; lines: {describe_intervals(contrasts)} of what was pulled"]
+    heading = _title_ratings("Differences between groups, cluster by cluster", contrasts, subtitle=said)
     return alt.vconcat(*panels, spacing=8).properties(title=heading).resolve_scale(y="shared")
 
 
+@drawn
 def plot_emotion_heatmap(
     cells: pd.DataFrame,
     *,
@@ -303,26 +336,30 @@ def plot_emotion_heatmap(
     >>> len(plot_emotion_heatmap(cells, lines=lines).vconcat)
     2
     """
+    check_columns(cells, ("dimension", "item", "cluster", "rank", "estimate"), "the cells")
+    check_columns(lines, ("share", "rank", "size_is"), "the lines")
+    if chosen is not None:
+        check_columns(chosen, ("letter", "rank", "cluster", "size"), "the chosen clusters")
+    if thumbnails is not None and len(thumbnails):
+        check_columns(thumbnails, ("letter", "cluster", "block", "place", "url"), "the thumbnails")
     last = int(cells["rank"].max())
-    scale = alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False)
+    scale = alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False, padding=0)
+    order = cells.drop_duplicates("cluster").sort_values("rank")["cluster"].tolist()
     size_is = str(lines["size_is"].iloc[0]) if len(lines) else "images"
     marked = pd.DataFrame(columns=["letter", "rank", "cluster", "size"]) if chosen is None else chosen
     letters = marked["letter"].tolist()
     colours = alt.Scale(domain=letters, range=[_MARKS[n % len(_MARKS)] for n in range(len(letters))])
     shade = alt.Scale(scheme="greys", domain=[float(cells["estimate"].min()), float(cells["estimate"].max())])
-    panels: list[alt.LayerChart] = [_draw_heads(lines, marked, scale, colours, width)]
+    panels: list[alt.LayerChart] = [_draw_heads(lines, marked, scale, colours, width, last)]
     groups = list(cells.groupby("dimension", sort=False))
-    # The legend stands beside the tallest panel, which it does not stretch.
-    tallest = max(range(len(groups)), key=lambda place: groups[place][1]["item"].nunique())
     for number, (dimension, part) in enumerate(groups):
-        title = f"Clusters, the largest by {size_is} first" if number == len(groups) - 1 else None
-        axis = alt.Axis(title=title, format="d", tickMinStep=1, grid=False) if title else None
-        heat = _draw_cells(
-            part, str(dimension), alt.X("left:Q", scale=scale, axis=axis), shade, legend=number == tallest
-        )
+        title = f"Cluster, the largest by {size_is} first" if number == len(groups) - 1 else None
+        x = alt.X("left:Q", scale=scale, axis=None)
+        if title:
+            x = rank_clusters(order, title=title, field="left")
+        heat = _draw_cells(part, str(dimension), x, shade, legend=number == len(groups) - 1)
         frames = _draw_frames(lines, marked, scale, colours)
-        height = _ROW * part["item"].nunique()
-        panels.append(alt.layer(heat, *frames).properties(width=width, height=height))
+        panels.append(alt.layer(heat, *frames).properties(width=width, height=alt.Step(_ROW)))
     if thumbnails is not None and len(thumbnails):
         panels.append(_draw_thumbnails(thumbnails, colours, width))
     shares = ", ".join(f"{share:.0%}" for share in lines["share"])
@@ -333,32 +370,58 @@ def plot_emotion_heatmap(
 
 
 def _draw_heads(
-    lines: pd.DataFrame, chosen: pd.DataFrame, scale: alt.Scale, colours: alt.Scale, width: int
+    lines: pd.DataFrame, chosen: pd.DataFrame, scale: alt.Scale, colours: alt.Scale, width: int, last: int
 ) -> alt.LayerChart:
-    """Name the red lines and the chosen clusters above the panels."""
-    shown = alt.Chart(lines[["share", "rank"]]).transform_calculate(edge="datum.rank + 0.5")
+    """Name the red lines and the chosen clusters above the panels; what would touch gets rows."""
+    shares = lines[["share", "rank"]].assign(row=_place_apart(lines["rank"], last * _LABEL))
+    letters = chosen[["letter", "rank", "cluster", "size"]].assign(
+        row=_place_apart(chosen["rank"], last * _LABEL / 2)
+    )
+    high = 12 * (1 + int(shares["row"].max())) if len(shares) else 0
+    deep = 13 * (1 + int(letters["row"].max())) if len(letters) else 0
+    shares["y"], letters["y"] = high - 12 * shares["row"], high + deep - 13 * letters["row"]
+    pixels: dict[str, Any] = {
+        "axis": None,
+        "scale": alt.Scale(domain=[high + deep + 9, 0], nice=False, zero=False),
+    }
+    shown = alt.Chart(shares).transform_calculate(edge="datum.rank + 0.5")
     words = shown.mark_text(color=_RED, fontWeight="bold", baseline="bottom").encode(
         x=alt.X("edge:Q", scale=scale, axis=None),
-        y=alt.value(12),
+        y=alt.Y("y:Q", **pixels),
         text=alt.Text("share:Q", format=".0%"),
     )
-    base = alt.Chart(chosen[["letter", "rank", "cluster", "size"]]).encode(
+    base = alt.Chart(letters).encode(
         x=alt.X("rank:Q", scale=scale, axis=None),
         color=alt.Color("letter:N", scale=colours, legend=None),
         tooltip=["letter:N", "cluster:Q", "size:Q"],
     )
     names = base.mark_text(fontSize=12, fontWeight="bold", baseline="bottom").encode(
-        y=alt.value(26), text="letter:N"
+        y=alt.Y("y:Q", **pixels), text="letter:N"
     )
-    points = base.mark_point(shape="triangle-down", filled=True, size=45, opacity=1).encode(y=alt.value(30))
+    points = base.mark_point(shape="triangle-down", filled=True, size=45, opacity=1).encode(
+        y=alt.value(high + deep + 4)
+    )
     view = alt.ViewConfig(stroke=None)
-    return alt.layer(words, names, points).properties(
-        width=width, height=34 if len(chosen) else 13, view=view
-    )
+    return alt.layer(words, names, points).properties(width=width, height=high + deep + 9, view=view)
+
+
+def _place_apart(ranks: pd.Series, gap: float) -> list[int]:
+    """Give labels at these places rows from 0, so that two in one row are a gap apart."""
+    ends: list[float] = []
+    rows = dict.fromkeys(ranks.index, 0)
+    for label, rank in ranks.sort_values(kind="stable").items():
+        row = next((place for place, end in enumerate(ends) if rank - end >= gap), len(ends))
+        ends[row : row + 1] = [float(rank)]
+        rows[label] = row
+    return [rows[label] for label in ranks.index]
 
 
 def _draw_cells(part: pd.DataFrame, dimension: str, x: alt.X, shade: alt.Scale, *, legend: bool) -> alt.Chart:
-    shown = alt.Legend(title="Mean rating", gradientLength=48, format=".1f") if legend else None
+    shown = None
+    if legend:
+        shown = alt.Legend(
+            title="Mean rating", orient="bottom", direction="horizontal", gradientLength=120, format=".1f"
+        )
     order = list(dict.fromkeys(part["item"]))
     numbers = ["estimate", "low", "high"]
     return (
@@ -368,7 +431,12 @@ def _draw_cells(part: pd.DataFrame, dimension: str, x: alt.X, shade: alt.Scale, 
         .encode(
             x=x,
             x2="right:Q",
-            y=alt.Y("item:N", sort=order, title=dimension, axis=alt.Axis(ticks=False, minExtent=86)),
+            y=alt.Y(
+                "item:N",
+                sort=order,
+                title=dimension,
+                axis=alt.Axis(ticks=False, minExtent=60, **label_long(wide=20, limit=130), labelLineHeight=9),
+            ),
             color=alt.Color("estimate:Q", scale=shade, legend=shown),
             tooltip=[
                 "item:N",
@@ -402,38 +470,44 @@ def _draw_frames(
 
 
 def _draw_thumbnails(thumbnails: pd.DataFrame, colours: alt.Scale, width: int) -> alt.LayerChart:
-    """Draw the chosen clusters' pictures side by side, under their letters."""
-    block = width / (int(thumbnails["block"].max()) + 1)
-    per_block = int(thumbnails["place"].max()) + 1
-    side = min(96, (block - 14) / per_block)
-    middle = f"datum.block * {block} + (datum.place + 0.5) * {side} + 4"
-    base = alt.Chart(thumbnails[["letter", "cluster", "block", "place", "url"]]).transform_calculate(
-        x=middle, left=f"datum.block * {block}", right=f"datum.block * {block} + {per_block * side + 8}"
+    """Draw the chosen clusters' pictures side by side, under their letters.
+
+    Places are parts of the panel's width, whatever it becomes in print; a row holds what stays large enough.
+    """
+    n_blocks, per_block = int(thumbnails["block"].max()) + 1, int(thumbnails["place"].max()) + 1
+    per_row = min(n_blocks, max(1, _PICTURES_IN_ROW // per_block))
+    n_rows = -(-n_blocks // per_row)
+    column, line = thumbnails["block"] % per_row, thumbnails["block"] // per_row
+    table = thumbnails[["letter", "cluster", "block", "place", "url"]].assign(
+        left=(column + 0.02) / per_row,
+        right=(column + 0.98) / per_row,
+        x=(column + 0.02 + 0.96 * (thumbnails["place"] + 0.5) / per_block) / per_row,
+        line=line,
+        name=[
+            f"{letter}: {name_cluster(cluster)}"
+            for letter, cluster in zip(thumbnails["letter"], thumbnails["cluster"], strict=True)
+        ],
     )
-    scale = alt.Scale(domain=[0, width], nice=False)
+    scale = alt.Scale(domain=[0, 1], nice=False)
     colour = alt.Color("letter:N", scale=colours, legend=None)
-    frames = (
-        base.transform_filter("datum.place === 0")
-        .mark_rect(fillOpacity=0, strokeWidth=2)
-        .encode(
-            x=alt.X("left:Q", scale=scale, axis=None),
-            x2="right:Q",
-            y=alt.value(18),
-            y2=alt.value(side + 26),
-            stroke=alt.Stroke("letter:N", scale=colours, legend=None),
-        )
+    base = alt.Chart(table)
+    first = base.transform_filter("datum.place === 0")
+    frames = first.mark_rect(fillOpacity=0, strokeWidth=2).encode(
+        x=alt.X("left:Q", scale=scale, axis=None),
+        x2="right:Q",
+        y=alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0.16, paddingOuter=0.1)),
+        stroke=alt.Stroke("letter:N", scale=colours, legend=None),
     )
-    names = (
-        base.transform_filter("datum.place === 0")
-        .transform_calculate(name="datum.letter + ': cluster ' + datum.cluster")
-        .mark_text(align="left", baseline="bottom", fontWeight="bold")
-        .encode(x=alt.X("left:Q", scale=scale), y=alt.value(15), text="name:N", color=colour)
+    names = first.mark_text(align="left", baseline="bottom", fontWeight="bold", fontSize=10).encode(
+        x=alt.X("left:Q", scale=scale), y=alt.Y("line:O", bandPosition=0), text="name:N", color=colour
     )
-    pictures = base.mark_image(width=side - 4, height=side - 4, aspect=True).encode(
-        x=alt.X("x:Q", scale=scale), y=alt.value(22 + side / 2), url="url:N"
+    height = n_rows * min(110, 20 + width / (per_row * per_block))
+    size = min(0.9 * width / (per_row * per_block), 0.8 * height / n_rows) - 4
+    pictures = base.mark_image(width=size, height=size, aspect=True).encode(
+        x=alt.X("x:Q", scale=scale), y=alt.Y("line:O"), url="url:N"
     )
     view = alt.ViewConfig(stroke=None)
-    return alt.layer(frames, names, pictures).properties(width=width, height=side + 30, view=view)
+    return alt.layer(frames, names, pictures).properties(width=width, height=height, view=view)
 
 
 def _list_numbers(*names: str) -> list[alt.Tooltip]:

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from visclust.base.checks import check_level
+from visclust.base.copies import take_pictures
 from visclust.base.provenance import recorded
 from visclust.sampling.samples import SampleDesign, find_design
 
@@ -39,8 +40,13 @@ def estimate_corpus(
     """Estimate means, totals or proportions over the corpus from a sample of its images.
 
     Clusters that cannot enter the sample (of one image, or the unassigned, unless asked for) are not
-    covered: the table says for how many images an estimate speaks. No interval knows of a few huge values
-    that the sample missed, as of images posted hundreds of times: prefer shares there.
+    covered: the table says for how many images an estimate speaks. Where the clusters table names
+    representatives (see `add_copies`), pictures were sampled, and what was seen in one holds for its near
+    copies: estimates are of all images, by ratio. `leave_out_copies` of the clusters gives those of pictures;
+    prefer them where a few pictures hold most of the copies, since intervals for images then fall short (in
+    simulations 94% held the truth where no picture had more than 17 copies, and 79% where one had 500). No
+    interval knows of a few huge values that the sample missed, as of images posted hundreds of times: prefer
+    shares there.
 
     Parameters
     ----------
@@ -119,7 +125,7 @@ def estimate_corpus(
     check_level(level)
     plan = find_design(sample, clusters, design=design)
     values = _join_values(sample, value, numeric=statistic != "proportion")
-    domains, known = _join_domains(sample, by, clusters)
+    domains, known = _join_domains(sample, by, take_pictures(clusters))
     if by is not None and known is None and (statistic, estimator) == ("mean", "horvitz-thompson"):
         raise ValueError(
             "The Horvitz-Thompson mean of a domain needs the domain's size, which is only known if `by` is a "
@@ -166,9 +172,9 @@ def _enter_domain(
     inside = domains[seen] == domain
     if known is None:
         return part, everything, inside, None
-    members = part.stratum_of_corpus[(known == domain) & part.covers]
-    kept = np.isin(part.strata, members)
-    return part.narrow(kept), kept, inside[kept], len(members)
+    mine = (known == domain) & part.covers
+    kept = np.isin(part.strata, part.stratum_of_corpus[mine])
+    return part.narrow(kept), kept, inside[kept], int(part.copies[mine].sum())
 
 
 def _estimate(
@@ -183,7 +189,8 @@ def _estimate(
     """Estimate one number: the point, its linearised values, their variance, and what follows from it."""
     statistic, estimator, kind, level = options
     weights = part.weights
-    in_domain = weights * inside
+    images = inside * part.multiples  # what was seen in a picture holds for all its copies
+    in_domain = weights * images
     total, weighed = float((in_domain * y).sum()), float(in_domain.sum())
     mean = total / weighed
     # A domain of unknown size leaves the sum of weights alone as an estimate of its total.
@@ -191,10 +198,10 @@ def _estimate(
     by_size = float(size or math.nan)
     if is_sum:
         divisor, factor = (1.0, weighed) if statistic == "total" else (by_size, 1.0)
-        estimate, linear, whole = total / divisor, inside * y / divisor, part.covered / divisor
+        estimate, linear, whole = total / divisor, images * y / divisor, part.covered / divisor
     else:
         whole = factor = by_size if statistic == "total" else 1.0
-        estimate, linear = mean * factor, inside * (y - mean) / weighed * factor
+        estimate, linear = mean * factor, images * (y - mean) / weighed * factor
     variance, freedom, collapsed = _measure_variance(linear, part.strata, part.sizes, kind=kind)
     n = int(inside.sum())
     if n == 1 and not (is_sum and statistic == "total") and weighed > 1:
@@ -206,7 +213,7 @@ def _estimate(
     bounds = _find_bounds(estimate, variance, freedom, level)
     if is_share:
         # A sum is a share of all images covered, a mean one of those in the domain.
-        base, seen = (weights, len(y)) if is_sum else (in_domain, n)
+        base, seen = (weights * part.multiples, len(y)) if is_sum else (in_domain, n)
         kish = float(base.sum()) ** 2 / float((base**2).sum())
         found = _find_wilson(estimate / whole, variance / whole**2, freedom, seen, kish, level)
         bounds = (found[0] * whole, found[1] * whole)
@@ -301,7 +308,7 @@ def _join_domains(
         mine = sample[by]
     else:
         raise ValueError(
-            f"Neither the sample nor the clusters table has a column {by!r}. Name one that is there."
+            f"Neither the sample nor the clusters table has a column {by!r} (by). Name one that is there."
         )
     if mine.isna().any():
         raise ValueError(

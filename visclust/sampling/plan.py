@@ -10,6 +10,7 @@ from scipy.stats import binom, hypergeom
 
 from visclust.base.checks import check_whole_number
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_pictures
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 
@@ -45,7 +46,8 @@ def plan_annotation(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table (``image_id, cluster`` are enough).
+        The clusters table (``image_id, cluster`` are enough). Where it names representatives (see
+        `add_copies`), pictures are counted instead of images: nobody need annotate a near copy.
     budget : int, optional
         Images that can be annotated. Without it, the images needed are computed.
     coverage : float, default 1.0 where there is no budget
@@ -177,7 +179,7 @@ def plan_annotation(
 
 def _find_themes(clusters: pd.DataFrame, theme_size: int) -> tuple[np.ndarray, int]:
     """List the sizes of the themes, the largest first, and count all images."""
-    clusters = check_clusters(clusters)
+    clusters = take_pictures(check_clusters(clusters))
     check_whole_number("theme_size", theme_size, least=1)
     counts = clusters.loc[clusters["cluster"].ne(UNASSIGNED), "cluster"].value_counts().to_numpy()
     sizes = np.sort(counts[counts >= theme_size])[::-1]

@@ -3,11 +3,13 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, PALE_GRAY, colour_by
+from visclust.base.charts import GRAY, ORANGE, PALE_GRAY, colour_by, drawn, rank_clusters, scale_log
+from visclust.base.tables import check_columns
 
 _DESIGNS = {"random": "Random sample", "stratified": "Stratified by cluster"}
 
 
+@drawn
 def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int = 240) -> alt.HConcatChart:
     """Draw what annotation brings: themes seen, and the chance of the goal, by images annotated.
 
@@ -34,14 +36,11 @@ def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int =
     >>> len(plot_annotation_cost(curve).hconcat)
     2
     """
+    check_columns(curve, ("design", "images"), "the curve")
     shown = curve.assign(name=curve["design"].map(_DESIGNS).fillna(curve["design"]))
     colour = colour_by("name", {_DESIGNS["random"]: GRAY, _DESIGNS["stratified"]: ORANGE})
-    x = alt.X(
-        "images:Q",
-        title="Images annotated (log scale)",
-        scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(format=",d", tickCount=6, grid=False),
-    )
+    scale, axis = scale_log(shown["images"], grid=False)
+    x = alt.X("images:Q", title="Images annotated (log scale)", scale=scale, axis=axis)
     # A number stands on the side of its rule where its own curve has not been.
     sides = {"random": {"align": "left", "dx": 4}, "stratified": {"align": "right", "dx": -4}}
 
@@ -72,6 +71,7 @@ def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int =
     )
 
 
+@drawn
 def plot_sample_coverage(
     comparison: pd.DataFrame, *, width: int = 620, height: int = 130
 ) -> alt.VConcatChart:
@@ -100,16 +100,19 @@ def plot_sample_coverage(
     >>> len(plot_sample_coverage(comparison).vconcat)
     2
     """
-    base = alt.Chart(comparison).transform_window(rank="row_number()")
-    # Half a cluster of room at both ends; bars that touch neither each other nor, where many, vanish.
-    axis = alt.Scale(domain=[0.5, len(comparison) + 0.5], nice=False, zero=False, padding=0)
-    thick = max(1.0, min(40.0, 0.9 * width / max(1, len(comparison))))
+    check_columns(comparison, ("cluster", "size", "stratified", "random", "chance_missed"), "the comparison")
+    shown = comparison.assign(rank=range(1, len(comparison) + 1))
+    shown["left"], shown["right"] = shown["rank"] - 0.45, shown["rank"] + 0.45
+    numbers = shown["cluster"].tolist()
 
-    def draw(name: str, title: str) -> alt.LayerChart:
-        ticks = alt.Axis(tickMinStep=1, format="d", grid=False)
-        x = alt.X("rank:Q", title="Clusters, the largest first", axis=ticks, scale=axis)
-        panel = base.encode(x=x)
-        bars = panel.mark_bar(color=PALE_GRAY, size=thick).encode(
+    def draw(name: str, title: str, *, last: bool = False) -> alt.LayerChart:
+        said = "Cluster, the largest first" if last else None
+        panel = alt.Chart(shown).encode(x=rank_clusters(numbers, title=said, labels=last))
+        ends = rank_clusters(numbers, title=said, field="left", labels=last)
+        bars = panel.mark_bar(color=PALE_GRAY).encode(
+            x=ends,
+            x2="right:Q",
+            y2=alt.datum(0),
             y=alt.Y(f"{name}:Q", title="Images drawn", axis=alt.Axis(tickMinStep=1)),
             tooltip=["cluster:Q", "size:Q", f"{name}:Q", alt.Tooltip("chance_missed:Q", format=".1%")],
         )
@@ -122,5 +125,5 @@ def plot_sample_coverage(
 
     return alt.vconcat(
         draw("stratified", "Stratified by cluster (triangles: clusters without an image)"),
-        draw("random", "Simple random sample of the same size"),
+        draw("random", "Simple random sample of the same size", last=True),
     ).resolve_scale(y="shared")

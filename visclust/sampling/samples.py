@@ -8,6 +8,7 @@ from scipy.stats import hypergeom
 
 from visclust.base.checks import check_whole_number
 from visclust.base.columns import check_clusters
+from visclust.base.copies import count_copies, take_pictures
 from visclust.base.origins import check_origin, check_same_clusters
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table, check_used
@@ -17,27 +18,37 @@ _SAME = 1e-9
 
 
 class SampleDesign(NamedTuple):
-    """Strata of a sample by row (n,), images in each (s,), the stratum of each image of the corpus or -1."""
+    """Strata of a sample by row (n,), pictures in each (s,), the stratum of each picture of the corpus or -1.
+
+    ``copies`` counts the images of each picture of the corpus, and ``multiples`` (n,) those of each sampled
+    one: 1 where copies are not known.
+    """
 
     strata: np.ndarray
     sizes: np.ndarray
     stratum_of_corpus: np.ndarray
-    corpus: int
+    copies: np.ndarray
+    multiples: np.ndarray
 
     @property
     def weights(self) -> np.ndarray:
-        """Images that each row stands for: images of its stratum over rows of it."""
+        """Pictures that each row stands for: those of its stratum over rows of it."""
         return (self.sizes / np.bincount(self.strata, minlength=len(self.sizes)))[self.strata]
 
     @property
     def covers(self) -> np.ndarray:
-        """Say of each image of the corpus whether it lies in a stratum with sampled images."""
+        """Say of each picture of the corpus whether it lies in a stratum with sampled ones."""
         return self.stratum_of_corpus >= 0
 
     @property
     def covered(self) -> int:
-        """Images in all strata."""
-        return int(self.sizes.sum())
+        """Images in all strata, copies among them."""
+        return int(self.copies[self.covers].sum())
+
+    @property
+    def corpus(self) -> int:
+        """Images of the corpus, copies among them."""
+        return int(self.copies.sum())
 
     def narrow(self, seen: np.ndarray) -> "SampleDesign":
         """Keep some rows, as a random part of their strata; strata without any are no longer covered."""
@@ -46,7 +57,9 @@ class SampleDesign(NamedTuple):
             raise ValueError("Expected at least one sampled image with a value, got none.")
         renamed = np.full(len(self.sizes) + 1, -1)
         renamed[left] = np.arange(len(left))
-        return SampleDesign(strata, self.sizes[left], renamed[self.stratum_of_corpus], self.corpus)
+        return SampleDesign(
+            strata, self.sizes[left], renamed[self.stratum_of_corpus], self.copies, self.multiples[seen]
+        )
 
 
 @recorded
@@ -63,7 +76,8 @@ def draw_stratified_sample(
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table (``image_id, cluster`` are enough).
+        The clusters table (``image_id, cluster`` are enough). Where it names representatives (see
+        `add_copies`), the sample is one of pictures, and N counts pictures: no near copy is drawn.
     max_per_cluster : int, default 5
         Images from a cluster at most. Smaller clusters give all but one, so clusters of one give none.
     keep_singletons : bool, default False
@@ -77,7 +91,7 @@ def draw_stratified_sample(
     -------
     DataFrame
         The sample table, by cluster: ``image_id, cluster, inclusion_probability`` (drawn / N) and
-        ``weight`` (its inverse: how many images of the cluster each stands for).
+        ``weight`` (its inverse: how many images of the cluster, or pictures, each stands for).
 
     Raises
     ------
@@ -96,7 +110,7 @@ def draw_stratified_sample(
     >>> draw_stratified_sample(clusters)["inclusion_probability"].round(3).tolist()
     [0.714, 0.714, 0.714, 0.714, 0.714]
     """
-    clusters = check_clusters(clusters)
+    clusters = take_pictures(check_clusters(clusters))
     check_whole_number("max_per_cluster", max_per_cluster, least=1)
     check_whole_number("n_unassigned", n_unassigned, least=0)
     check_whole_number("seed", seed, least=0)
@@ -133,7 +147,7 @@ def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> p
     Parameters
     ----------
     clusters : DataFrame
-        The clusters table (``image_id, cluster`` are enough).
+        The clusters table (``image_id, cluster`` are enough); of pictures where it names representatives.
     size : int
         Images to draw.
     seed : int, default 0
@@ -156,7 +170,7 @@ def draw_random_sample(clusters: pd.DataFrame, *, size: int, seed: int = 0) -> p
     >>> draw_random_sample(clusters, size=2)["weight"].tolist()
     [2.0, 2.0]
     """
-    clusters = check_clusters(clusters)
+    clusters = take_pictures(check_clusters(clusters))
     check_whole_number("size", size, least=0)
     if not 1 <= size <= len(clusters):
         raise ValueError(f"Expected a sample of 1 to {len(clusters)} images, got size={size}.")
@@ -299,14 +313,23 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
     Where they fit both, "auto" takes stratified. A simple random sample is one stratum.
     """
     sample, clusters = check_sample(sample), check_clusters(clusters)
+    pictures, counted = take_pictures(clusters), count_copies(clusters)
     cluster_of = clusters.set_index("image_id")["cluster"]
     known = sample["image_id"].map(cluster_of)
+    if (copied := ~sample["image_id"].isin(pictures["image_id"]) & known.notna()).any():
+        raise ValueError(
+            f"{int(copied.sum())} sampled images are near copies, which follow the picture that stands for "
+            f"them (the first is {sample.loc[copied, 'image_id'].iloc[0]!r}). Draw the sample from these "
+            "clusters again, or give them without the column representative."
+        )
     if known.isna().any() or (known.to_numpy() != sample["cluster"].to_numpy()).any():
         raise ValueError(
             f"{int((known.to_numpy() != sample['cluster'].to_numpy()).sum())} sampled images are not in the "
             "clusters table, or in another cluster there. Give the clusters that the sample was drawn from."
         )
     check_origin(sample, clusters, what="the sample", made_from="the clusters")
+    clusters, copies = pictures, counted.to_numpy()
+    multiples = counted.reindex(sample["image_id"]).to_numpy()
     probability = sample["inclusion_probability"].to_numpy(float)
     labels, strata = np.unique(sample["cluster"], return_inverse=True)
     sizes = clusters["cluster"].value_counts().reindex(labels).to_numpy()
@@ -314,11 +337,11 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
     if design != "random" and np.allclose(
         probability, (np.bincount(strata) / sizes)[strata], rtol=_SAME, atol=0
     ):
-        return SampleDesign(strata, sizes, places, len(clusters))
+        return SampleDesign(strata, sizes, places, copies, multiples)
     if design != "stratified" and np.allclose(probability, len(sample) / len(clusters), rtol=_SAME, atol=0):
         one = np.zeros(len(sample), dtype=np.int64)
         return SampleDesign(
-            one, np.array([len(clusters)]), np.zeros(len(clusters), dtype=np.int64), len(clusters)
+            one, np.array([len(clusters)]), np.zeros(len(clusters), dtype=np.int64), copies, multiples
         )
     raise ValueError(
         "Expected the inclusion probabilities of a "
@@ -357,4 +380,4 @@ def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> tuple[pd.
     """Check a sample and the clusters that it was drawn from, and give both."""
     sample, clusters = check_sample(sample), check_clusters(clusters)
     check_same_clusters(sample, clusters, what="the sample")
-    return sample, clusters
+    return sample, take_pictures(clusters)

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
+from visclust.base.cells import fold_identity
 from visclust.base.checks import check_whole_number
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
@@ -132,6 +133,12 @@ def _list_groups(respondents: pd.DataFrame, groups: str | None) -> dict[str, np.
     if names.duplicated().any():
         raise ValueError(
             f"Expected a row per respondent; {names[names.duplicated()].iloc[0]!r} comes twice. Remove one."
+        )
+    if (alike := names.map(fold_identity)).duplicated().any():
+        one, other, *_ = names[alike.eq(alike[alike.duplicated()].iloc[0])]
+        raise ValueError(
+            "Expected respondents whose names differ by more than case, spaces and accents typed in two "
+            f"ways, got {one!r} and {other!r}, who would be one person everywhere. Rename one."
         )
     labels = respondents[groups].astype(str) if groups is not None else pd.Series("all", respondents.index)
     return {

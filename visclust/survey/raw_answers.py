@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from visclust.annotation.answer_files import SKIP, import_answers
+from visclust.annotation.answer_files import SKIP
+from visclust.annotation.answer_import import import_files
 from visclust.annotation.answers import current_answers, read_answers, refuse_mixture
 from visclust.annotation.ratings import read_rating_answer
 from visclust.base.cells import fold_header, is_missing_word, read_cells, read_truth
@@ -124,8 +125,7 @@ def read_page_answers(path: str | os.PathLike, items: Sequence[str], scale: Sequ
         )
     note_run(inputs={"path": digest_files(files)})
     with tempfile.TemporaryDirectory() as folder:
-        for file in files:
-            import_answers(file, folder)
+        import_files(files, folder)
         answers = read_answers(folder)
     standing = current_answers(answers)
     simulated = refuse_mixture(standing) if len(standing) else False

@@ -226,6 +226,7 @@ def compare_iterative_with_single(
         above = pd.concat(points)["above"]
         baseline, top = (_name_best(known[known["method"] == method]) for method in ("single", "iterative"))
         shares = {"n_iterative": len(above), "n_above": int(above.sum()), "share_above": float(above.mean())}
+        shares["n_told_above"] = sum(row["n_told_above"] for row in summary)
         summary.append({by: "all", **_summarise(compare_with(baseline, [top])), **shares})
     return IterativeComparison(
         mark_simulated(pd.concat(points, ignore_index=True), gold),
@@ -311,6 +312,7 @@ def compare_counted(
     heaviest = [find_heaviest(one)[place] if counted.weighted else 0.0 for one in counts]
     table |= {
         "winner": np.arange(len(names)) == best,
+        "criterion": measure,
         "reference": names[against],
         "difference": difference,
         "difference_low": np.where(missing, np.nan, difference_low),
@@ -345,10 +347,13 @@ def _list_points(compared: pd.DataFrame, measure: str) -> pd.DataFrame:
                  "reference": "baseline_configuration"}
     )  # fmt: skip
     points = points.assign(baseline=compared.loc[own, measure].iloc[0], above=points["difference"] > 0)
+    told = points["difference"].notna() & ~points["cannot_be_told_apart"]
+    points["side"] = np.where(told, np.where(points["above"], "above", "below"), "cannot be told apart")
     points = points.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
     points["rank"] = np.arange(1, len(points) + 1)
     columns = ["configuration", "estimate", "low", "high", "baseline_configuration", "baseline", "difference",
-               "difference_low", "difference_high", "above", "cannot_be_told_apart", "rank"]  # fmt: skip
+               "difference_low", "difference_high", "above", "cannot_be_told_apart", "side",
+               "rank"]  # fmt: skip
     return points[columns]
 
 
@@ -358,6 +363,7 @@ def _summarise(points: pd.DataFrame) -> dict[str, Any]:
         "n_iterative": len(points),
         "n_above": int(points["above"].sum()),
         "share_above": float(points["above"].mean()),
+        "n_told_above": int(points["side"].eq("above").sum()),
         "best_configuration": best["configuration"],
         "best": best["estimate"],
         **{name: best[name] for name in ("baseline_configuration", "baseline", "difference", "difference_low",

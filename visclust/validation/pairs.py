@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.backend import to_host
 from visclust.base.columns import check_clusters
+from visclust.base.copies import take_picture_rows
 from visclust.base.provenance import digest_text, recorded
 from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_table, check_used
@@ -66,6 +67,7 @@ def sample_pairs(
     ----------
     clusters : DataFrame, n rows
         A clusters table. The paper's design is a single k-means with 80 clusters on the pretrained embedding.
+        Where it names representatives (see `add_copies`), each picture is there once: no pair is of copies.
     x : Embedding or array_like, shape (n, d)
         The embedding, one row per row of `clusters`, in the same order; its ids, where known, are checked.
     n_pairs : int, default 554
@@ -118,6 +120,7 @@ def sample_pairs(
     """
     clusters = check_clusters(clusters)
     x = match_rows(x, clusters)
+    clusters, x = take_picture_rows(clusters, x)
     _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
     labels = clusters["cluster"].to_numpy(dtype=np.int64)
     shares = _check_strata(strata)

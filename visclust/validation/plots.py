@@ -1,14 +1,27 @@
 """Figures of the validation, drawn from the tables of the analysis functions."""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, colour_by, title_chart
-from visclust.base.simulated import is_simulated
+from visclust.base.charts import (
+    GRAY,
+    ORANGE,
+    SHAPES,
+    arrange_legend,
+    choose_colours,
+    describe_intervals,
+    drawn,
+    label_long,
+    title_chart,
+)
 from visclust.base.tables import check_columns
 
 _HINT = "Draw the table that the analysis function named in the documentation returns, made with settings."
 _NOT_SET = "none (single k-means)"
+_APART = "cannot be told apart"
+_SIDES = {"above": (ORANGE, "circle"), _APART: (GRAY, "square"), "below": ("#0072b2", "triangle-down")}
 _MEASURES = {
     "f1": "F1",
     "precision": "Precision",
@@ -17,12 +30,14 @@ _MEASURES = {
 }
 
 
+@drawn
 def plot_precision_recall(
     table: pd.DataFrame,
     *,
     colour: str = "embedding",
-    shape: str = "threshold",
-    size: str = "step",
+    shape: str | None = None,
+    size: str = "threshold",
+    fill: str = "step",
     width: int = 480,
     height: int = 380,
 ) -> alt.LayerChart:
@@ -32,15 +47,19 @@ def plot_precision_recall(
     ----------
     table : DataFrame
         What `compare_configurations` returns, or the ``comparison`` of `cross_validate`, made with settings.
-    colour, shape, size : str, default "embedding", "threshold", "step"
-        Columns of settings that the points show. A missing setting is shown as that of a single k-means.
+    colour, size, fill : str, default "embedding", "threshold", "step"
+        Columns of settings that the points show: `fill` by how full they are. A missing setting is shown as
+        that of a single k-means.
+    shape : str, optional
+        Column of settings that the shapes show; by default that of the colours, for who does not see these.
     width, height : int, pixels
         Of the chart.
 
     Returns
     -------
     altair.LayerChart
-        A point per configuration. Pointing at one shows its intervals, as lines and in numbers.
+        A point per configuration with its intervals as thin lines, in print too. The winner is circled, and
+        the figure says by which measure it won. Pointing at a point sets off its intervals and tells numbers.
 
     Source
     ------
@@ -56,43 +75,57 @@ def plot_precision_recall(
     4
     """
     scores = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
-    check_columns(table, ["configuration", "winner", *scores, colour, shape, size], "the table", hint=_HINT)
-    shown = table[["configuration", "winner", *scores, *dict.fromkeys([colour, shape, size])]].copy()
-    orders = {name: _word_setting(shown, name) for name in dict.fromkeys([colour, shape, size])}
-    # The ends of the intervals belong to the domain, so that none leaves the panel when it is shown.
+    shape = shape or colour
+    settings = list(dict.fromkeys([colour, shape, size, fill]))
+    check_columns(table, ["configuration", "winner", *scores, *settings], "the table", hint=_HINT)
+    shown = table[["configuration", "winner", *scores, *settings]].copy()
+    orders = {name: _word_setting(shown, name) for name in settings}
+    # The ends of the intervals belong to the domain, so that none leaves the panel.
     scale = alt.Scale(zero=False, nice=False, padding=14)
     axis = alt.Axis(tickCount=6, format=".2~f")
     x = alt.X("recall:Q", title="Recall", scale=scale, axis=axis)
     y = alt.Y("precision:Q", title="Precision", scale=scale, axis=axis)
     pointed = alt.selection_point(fields=["configuration"], on="pointerover", empty=False, name="pointed")
     base = alt.Chart(shown)
-    faint = alt.condition(pointed, alt.value(1), alt.value(0))
-    across = base.mark_rule(color=GRAY).encode(
-        x=alt.X("recall_low:Q", title="Recall", scale=scale, axis=axis),
-        x2="recall_high:Q",
-        y=y,
-        opacity=faint,
+    faint = alt.condition(pointed, alt.value(1), alt.value(0.3))
+    colours = choose_colours(orders[colour])
+    hues = alt.Scale(domain=list(colours), range=list(colours.values()))
+    hue = alt.Color(
+        f"{colour}:N", title=_title(colour), scale=hues,
+        legend=alt.Legend(orient="bottom", **arrange_legend(orders[colour])),
+    )  # fmt: skip
+    lines = base.encode(color=hue, opacity=faint)
+    across = lines.mark_rule(strokeWidth=0.8).encode(
+        x=alt.X("recall_low:Q", title="Recall", scale=scale, axis=axis), x2="recall_high:Q", y=y
     )
-    along = base.mark_rule(color=GRAY).encode(
-        x=x,
-        y=alt.Y("precision_low:Q", title="Precision", scale=scale, axis=axis),
-        y2="precision_high:Q",
-        opacity=faint,
+    along = lines.mark_rule(strokeWidth=0.8).encode(
+        x=x, y=alt.Y("precision_low:Q", title="Precision", scale=scale, axis=axis), y2="precision_high:Q"
     )
     ring = (
         base.mark_point(shape="circle", size=420, color="black", strokeWidth=1.8, filled=False)
         .transform_filter("datum.winner")
         .encode(x=x, y=y)
     )
+    forms = [SHAPES[place % len(SHAPES)] for place in range(len(orders[shape]))]
+    below: dict[str, Any] = {"orient": "bottom", "symbolStrokeColor": "black"}
+    full = [0.05, 0.9] if len(orders[fill]) > 1 else [0.7, 0.7]
     points = (
-        base.mark_point(filled=True, opacity=0.75, stroke="white", strokeWidth=0.5)
+        base.mark_point(filled=True, strokeWidth=1.4, opacity=1)
         .encode(
             x=x,
             y=y,
-            color=alt.Color(f"{colour}:N", title=_title(colour), sort=orders[colour]),
-            shape=alt.Shape(f"{shape}:N", title=_title(shape), sort=orders[shape]),
+            color=hue,
+            stroke=alt.Stroke(f"{colour}:N", legend=None, scale=hues),
+            shape=alt.Shape(
+                f"{shape}:N", title=_title(shape), scale=alt.Scale(domain=orders[shape], range=forms),
+                legend=alt.Legend(orient="bottom", **arrange_legend(orders[shape])),
+            ),
             size=alt.Size(
-                f"{size}:O", title=_title(size), sort=orders[size], scale=alt.Scale(range=[50, 200])
+                f"{size}:O", title=_title(size), sort=orders[size], scale=alt.Scale(range=[25, 170]),
+                legend=alt.Legend(**below, **arrange_legend(orders[size])),
+            ),
+            fillOpacity=alt.FillOpacity(
+                f"{fill}:O", sort=orders[fill], scale=alt.Scale(range=full), legend=None
             ),
             tooltip=[
                 alt.Tooltip("configuration:N", title="Configuration"),
@@ -101,11 +134,26 @@ def plot_precision_recall(
             ],
         )
         .add_params(pointed)
-    )
-    title = title_chart("Configurations against people", table, subtitle=["The winner is circled"])
+    )  # fmt: skip
+    said = [f"Lines: {describe_intervals(table)}. {_say_winner(table)}"]
+    if len(orders[fill]) > 1:  # Vega-Lite draws no legend of it
+        said.append(f"From open to full marks: {_title(fill).lower()} {', '.join(orders[fill])}")
+    title = title_chart("Configurations against people", table, subtitle=said)
     return alt.layer(across, along, ring, points).properties(width=width, height=height, title=title)
 
 
+def _say_winner(table: pd.DataFrame) -> str:
+    """Say which configuration won by which measure."""
+    won = table.loc[table["winner"]]
+    if not len(won):
+        return "None is the winner"
+    name = won["configuration"].iloc[0]
+    by = str(won["criterion"].iloc[0]) if "criterion" in won.columns else ""
+    measure = {"mean_precision_recall": "the mean of precision and recall", "f1": "F1"}.get(by, by)
+    return f"Circled: {name}, the winner by {measure}" if measure else f"Circled: {name}, the winner"
+
+
+@drawn
 def plot_iterative_against_single(
     points: pd.DataFrame,
     *,
@@ -113,7 +161,7 @@ def plot_iterative_against_single(
     by: str = "embedding",
     measure: str = "f1",
     width: int = 260,
-    height: int = 260,
+    row: int = 16,
 ) -> alt.HConcatChart:
     """Draw the score of every iterative configuration against the best single k-means.
 
@@ -125,14 +173,15 @@ def plot_iterative_against_single(
         The column that it compared within.
     measure : str, default "f1"
         The measure that it compared.
-    width, height : int, pixels
-        Of each panel.
+    width, row : int, pixels
+        Of each panel, and of the row of a configuration.
 
     Returns
     -------
     altair.HConcatChart
-        One panel per value of `by`: configurations from best to worst with their intervals, the baseline as a
-        line, and the share above it.
+        One panel per value of `by`: configurations by name, from best to worst, with their intervals, and the
+        baseline as a line. A configuration counts as above it only where the interval of their difference,
+        which is narrower than the two intervals, says so; the others are drawn as not told apart.
 
     Raises
     ------
@@ -161,41 +210,67 @@ def plot_iterative_against_single(
     if measure not in _MEASURES:
         raise ValueError(f"Expected one of the measures {', '.join(_MEASURES)}, got {measure!r}.")
     counts = summary.set_index(by)
-    scale = alt.Scale(domain=[0, 1])
-    colour = colour_by("side", {"above the baseline": ORANGE, "not above": GRAY}, title="Estimate")
+    scale = alt.Scale(zero=False, nice=True, padding=4)
+    sides = alt.Scale(domain=list(_SIDES), range=[colour for colour, _ in _SIDES.values()])
+    forms = alt.Scale(domain=list(_SIDES), range=[form for _, form in _SIDES.values()])
+    key = alt.Legend(orient="bottom", title="By the interval of the difference", **arrange_legend(_SIDES))
     panels = []
-    for number, (value, part) in enumerate(points.groupby(by, sort=False)):
-        table = part[[*names, *numbers, "above", "rank"]]
-        base = alt.Chart(table).transform_calculate(side="datum.above ? 'above the baseline' : 'not above'")
-        x = alt.X(
-            "rank:Q", title="Iterative configurations, best first",
-            axis=alt.Axis(format="d", tickMinStep=1, grid=False),
-            scale=alt.Scale(domain=[0.5, len(table) + 0.5], nice=False),
+    for value, part in points.groupby(by, sort=False):
+        table = part[[*names, *numbers, "above", "rank"]].assign(name=_drop_common(part, value))
+        table["side"] = part["side"] if "side" in part.columns else _find_side(part)
+        base = alt.Chart(table).encode(
+            y=alt.Y(
+                "name:N", sort=alt.SortField("rank"), title=None,
+                axis=alt.Axis(**label_long(wide=30, limit=180), labelLineHeight=9, minExtent=30),
+            ),
         )  # fmt: skip
-        title = _MEASURES[measure] if number == 0 else None
-        y = alt.Y("estimate:Q", title=title, scale=scale)
+        x = alt.X("estimate:Q", title=_MEASURES[measure], scale=scale)
+        colour = alt.Color("side:N", title=None, scale=sides, legend=key)
         intervals = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
-            x=x, y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q", color=colour
+            x=alt.X("low:Q", title=_MEASURES[measure], scale=scale), x2="high:Q", color=colour
         )
         tooltip = [alt.Tooltip(f"{name}:N", title=_title(name)) for name in names]
         tooltip += [alt.Tooltip(f"{name}:Q", title=_title(name), format=".3f") for name in numbers]
-        discs = base.mark_circle(size=50, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip)
-        line = alt.Chart(table.head(1)).mark_rule(strokeDash=[5, 4], color="black").encode(y="baseline:Q")
-        row = counts.loc[value]
+        discs = base.mark_point(size=45, opacity=1, filled=True).encode(
+            x=x, color=colour, shape=alt.Shape("side:N", title=None, scale=forms, legend=key), tooltip=tooltip
+        )
+        line = alt.Chart(table.head(1)).mark_rule(strokeDash=[5, 4], color="black").encode(x="baseline:Q")
+        counted = counts.loc[value]
+        told = counted.to_dict().get("n_told_above", int(table["side"].eq("above").sum()))
         heading = alt.TitleParams(
             str(value),
             subtitle=[
-                f"{row['n_above']} of {row['n_iterative']} ({row['share_above']:.0%}) above single k-means",
+                (
+                    f"{told} of {counted['n_iterative']} above by the interval, "
+                    f"{counted['n_above']} by the estimate"
+                ),
                 f"Dashed: {table['baseline'].iloc[0]:.3f}, {table['baseline_configuration'].iloc[0]}",
             ],
             anchor="start",
-            limit=width + 30,
         )
-        panels.append((intervals + discs + line).properties(width=width, height=height, title=heading))
-    chart = alt.hconcat(*panels, spacing=25)
-    if is_simulated(points, summary):
-        return chart.properties(title=title_chart("Iterative against single k-means", points, summary))
-    return chart
+        panels.append(
+            alt.layer(line, intervals, discs).properties(width=width, height=alt.Step(row), title=heading)
+        )
+    said = [f"Lines: {describe_intervals(points)} of each score; dashed: the best single k-means"]
+    title = title_chart("Iterative against single k-means", points, summary, subtitle=said)
+    return alt.hconcat(*panels, spacing=25).resolve_scale(x="shared").properties(title=title)
+
+
+def _find_side(points: pd.DataFrame) -> pd.Series:
+    """Give the side of each point of an older table, which does not say it."""
+    low, high = points["difference_low"], points["difference_high"]
+    return pd.Series(_APART, index=points.index).mask(low.gt(0), "above").mask(high.lt(0), "below")
+
+
+def _drop_common(points: pd.DataFrame, value: object) -> list[str]:
+    """Name the configurations without what all of a panel share, where that leaves them apart."""
+    names = points["configuration"].astype(str)
+    parts = [name.split(", ") for name in names]
+    shared = set.intersection(*map(set, parts)) if len(parts) > 1 else {str(value)}
+    short = pd.Series([", ".join(part for part in each if part not in shared) for each in parts])
+    if not (short.ne("").all() and short.is_unique):
+        short = names.str.replace(str(value), "", n=1, regex=False).str.strip(" ,;:_-/")
+    return (short if short.ne("").all() and short.is_unique else names).tolist()
 
 
 def _word_setting(table: pd.DataFrame, name: str) -> list[str]:

@@ -10,6 +10,8 @@ _BROWSER = ("shared.js", "browser_sheet.js", "browser_view.js")
 _BEFORE = {
     "labelling_kernel.js": _LABELLER,
     "labelling_page.js": (*_LABELLER, "csv.js", "page_keeper.js", "page_file.js", "page_store.js"),
+    "server_store.js": _LABELLER,
+    "name_page.js": ("shared.js",),
     "browser_kernel.js": _BROWSER,
     "browser_page.js": _BROWSER,
 }

@@ -14,7 +14,7 @@ import pandas as pd
 import traitlets
 
 from visclust.annotation.constructs import EMOTIONS, FEATURES
-from visclust.base.checks import check_whole_number
+from visclust.base.checks import check_whole_number, checked
 from visclust.images.thumbnails import ZOOM_SIDE, encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
@@ -66,7 +66,7 @@ class Labeller(anywidget.AnyWidget):
             widget_version=settings["widget_version"],
             revisit_skipped=revisit_skipped,
         )
-        super().__init__(settings=settings)
+        super().__init__(settings=settings | {"annotator": log.annotator})
         self._task = task
         self._log = log
         self._max_side = max_side
@@ -106,7 +106,11 @@ class Labeller(anywidget.AnyWidget):
         self._send_state(acknowledged=acknowledged, error=error)
 
     def _send_state(self, *, acknowledged: Sequence[str] = (), error: str = "") -> None:
-        """Send what the views draw."""
+        """Send what the views draw, with what another tab's kernel wrote meanwhile."""
+        try:
+            self._log.catch_up()
+        except (OSError, ValueError) as problem:  # it was said, or will be, when an answer is recorded
+            error = error or f"The file of answers cannot be read on: {type(problem).__name__}."
         state = self._log.state
         undoable = state.undoable
         self.send(
@@ -146,6 +150,7 @@ class Labeller(anywidget.AnyWidget):
         return thumbnail_or_none(encode_thumbnail, self._task.files[image], max_side=max_side)
 
 
+@checked
 def label_pairs(
     pairs: pd.DataFrame,
     images: pd.DataFrame,
@@ -242,6 +247,7 @@ def label_pairs(
     )
 
 
+@checked
 def label_features(
     images: pd.DataFrame,
     features: Sequence[str] = FEATURES,
@@ -337,6 +343,7 @@ def label_features(
     )
 
 
+@checked
 def rate_images(
     assignment: pd.DataFrame,
     images: pd.DataFrame,

@@ -11,7 +11,7 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any
 
-from visclust.annotation.answer_files import SKIP
+from visclust.annotation.answer_files import SKIP, place_event
 
 _PACE_WINDOW = 20  # answers; the median over them forgives a coffee break and follows a growing routine
 
@@ -27,6 +27,7 @@ class Event:
     seconds: float | None = None
     retracts: str | None = None
     note: str | None = None
+    counter: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def start(items: Iterable[str], *, revisit_skipped: bool = False) -> Labelling:
 def resume(state: Labelling, events: Iterable[Event]) -> Labelling:
     """Go on after the events that are on file, at the first unanswered item.
 
-    The events are one annotator's, in the order in which they were given. Those already seen count once;
-    those about items of another list are left alone.
+    The events are one annotator's. Those already seen count once; those about items of another list are left
+    alone. What an undo takes back may come after it, as where a spreadsheet sorted the rows of a download.
     """
     standing, seen = list(state.standing), set(state.seen)
     for event in events:
@@ -91,7 +92,8 @@ def resume(state: Labelling, events: Iterable[Event]) -> Labelling:
             standing.append(event)
         else:
             standing = [one for one in standing if one.event_id != event.retracts]
-    return _show_first_open(replace(state, standing=tuple(standing), seen=frozenset(seen)))
+            seen.add(event.retracts)
+    return _show_first_open(replace(state, standing=_sort(standing), seen=frozenset(seen)))
 
 
 def answer(state: Labelling, event: Event) -> Labelling:
@@ -106,8 +108,13 @@ def answer(state: Labelling, event: Event) -> Labelling:
         raise ValueError(f"Expected an answer to one of the {len(state.items)} items, got {event.item_id!r}.")
     if event.retracts is not None or not event.answer:
         raise ValueError(f"Expected an answer, got {event.answer!r} (retracts {event.retracts!r}).")
-    answered = replace(state, standing=(*state.standing, event), seen=state.seen | {event.event_id})
-    return _show_first_open(answered)
+    standing = _sort([*state.standing, event])
+    return _show_first_open(replace(state, standing=standing, seen=state.seen | {event.event_id}))
+
+
+def _sort(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Sort events by the counters of their person, so that a clock that was set back changes nothing."""
+    return tuple(sorted(events, key=lambda event: place_event(vars(event))))
 
 
 def undo(state: Labelling, event: Event) -> Labelling:
@@ -122,7 +129,8 @@ def undo(state: Labelling, event: Event) -> Labelling:
     kept = tuple(one for one in state.standing if one.event_id != event.retracts)
     undone = next((one for one in state.standing if one.event_id == event.retracts), None)
     position = state.position if undone is None else state.places[undone.item_id]
-    return replace(state, standing=kept, seen=state.seen | {event.event_id}, position=position)
+    seen = state.seen | {event.event_id, event.retracts}
+    return replace(state, standing=kept, seen=seen, position=position)
 
 
 def _list_open(state: Labelling) -> list[str]:

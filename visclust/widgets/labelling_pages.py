@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from visclust.annotation.answer_files import ANSWER_COLUMNS, name_answer_file
+from visclust.annotation.answer_files import ANSWER_COLUMNS
 from visclust.annotation.constructs import EMOTIONS, FEATURES
+from visclust.annotation.identity import name_answer_file
+from visclust.base.cells import fold_identity
+from visclust.base.checks import checked
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
 from visclust.base.provenance import digest_text
@@ -35,6 +38,7 @@ _MAX_SIDE = 640  # pixels: a single image is shown larger than one of a pair; ab
 _STYLE = "body { margin: 12px; background: #fff; }\n.visclust-labeller { margin: 0 auto; }\n"
 
 
+@checked
 def export_pair_page(
     pairs: pd.DataFrame,
     images: pd.DataFrame,
@@ -96,7 +100,7 @@ def export_pair_page(
     >>> pairs = pd.DataFrame({"pair_id": ["p1"], "image_a": ["a"], "image_b": ["b"], "stratum": ["random"],
     ...                       "inclusion_probability": [0.1]})
     >>> export_pair_page(pairs, images, annotator="Ana", save_to=folder, images_folder=folder).name
-    'ana-dea210f0.html'
+    'ana-24d4b96f.html'
     """
     task = pair_task(pairs, images, question=question, construct=construct, images_folder=images_folder)
     return _write_page(
@@ -104,6 +108,7 @@ def export_pair_page(
     )
 
 
+@checked
 def export_feature_page(
     images: pd.DataFrame,
     features: Sequence[str] = FEATURES,
@@ -162,7 +167,7 @@ def export_feature_page(
     >>> images = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "status": "ok", "reason": "",
     ...                        "width": 8, "height": 8})
     >>> export_feature_page(images, annotator="Ana", save_to=folder, images_folder=folder).name
-    'ana-dea210f0-features.html'
+    'ana-24d4b96f-features.html'
     """
     task = feature_task(images, features, question=question, construct=construct, images_folder=images_folder)
     return _write_page(
@@ -170,6 +175,7 @@ def export_feature_page(
     )
 
 
+@checked
 def export_rating_page(
     assignment: pd.DataFrame,
     images: pd.DataFrame,
@@ -229,7 +235,7 @@ def export_rating_page(
     >>> assignment = pd.DataFrame({"respondent": ["Ana"], "group": "democrat", "position": 1,
     ...                            "image_id": "a", "cluster": 0})
     >>> export_rating_page(assignment, images, respondent="Ana", save_to=folder, images_folder=folder).name
-    'ana-dea210f0-ratings.html'
+    'ana-24d4b96f-ratings.html'
     """
     task = rating_task(
         assignment,
@@ -252,12 +258,15 @@ def _write_page(
     browser under a digest of the task and the person, so that the page made again goes on with them.
     """
     settings = task.describe_view(annotator=annotator, save_to=save_to)
-    study = [*task.marks, settings["annotator"], *task.asked]
+    key, *former = (
+        digest_text(json.dumps([*task.marks, name, *task.asked]))
+        for name in (fold_identity(settings["annotator"]), settings["annotator"])
+    )
     settings |= {
         "revisit_skipped": revisit_skipped,
         "autofocus": True,
         "remind_every": _REMIND_EVERY,
-        "storage_key": digest_text(json.dumps(study)),
+        "storage_key": key,
         "downloads": [
             {"format": "jsonl", "label": "Download answers"},
             {"format": "csv", "label": "Download as CSV"},
@@ -271,6 +280,7 @@ def _write_page(
         data={
             "settings": settings,
             "file_stem": stem,
+            "former_keys": [one for one in former if one != key],  # of versions to which Ana and ana were two
             "columns": list(ANSWER_COLUMNS),
             "items": [{"id": item, "images": list(images)} for item, images in task.items.items()],
             "images": {image: _encode(image, path, max_side) for image, path in task.files.items()},

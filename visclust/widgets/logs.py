@@ -12,11 +12,13 @@ from typing import Any
 from visclust.annotation.answer_files import (
     append_answer,
     check_row,
-    clean_name,
-    name_answer_file,
+    count_on,
+    place_event,
     read_rows,
     repair_answers,
+    unite_answer_files,
 )
+from visclust.annotation.identity import clean_name, is_same_person
 from visclust.exploration.notes import ClusterNote, check_note, fold_notes
 from visclust.widgets.labelling import Event, Labelling, answer, resume, start, undo
 
@@ -44,6 +46,7 @@ class TailedFile:
         self._number: int | None = None  # of the file on its disk (its inode): another one took its place
         self._size = self._offset = 0  # bytes read, and of them those up to the last whole line
         self._known: set[str] = set()
+        self._latest = 0.0  # place of the last event, in the order of counters
 
     def read_on(self, take: Callable[..., None]) -> bool:
         """Hand the rows that came since the last look to `take`, and tell whether the file had changed.
@@ -69,6 +72,7 @@ class TailedFile:
         self._offset = size if ends_line else start
         known.update(new)
         self._known = known
+        self._latest = max([0.0 if afresh else self._latest, *(place_event(row)[0] for row in new.values())])
         return True
 
     def append(self, row: Mapping[str, Any]) -> bool:
@@ -80,6 +84,10 @@ class TailedFile:
             return False
         append_answer(self.path, row)
         return True
+
+    def count_on(self) -> int:
+        """Give the counter of the next event: more than that of each on file, and than an earlier clock's."""
+        return count_on(self._latest)
 
     def _find_end(self) -> tuple[int | None, int]:
         """Give the file's number on its disk and its size in bytes, None and 0 where there is no file."""
@@ -117,8 +125,9 @@ class AnswerLog:
         self._accepts = accepts
         self._describe_item = describe_item
         self._widget_version = widget_version
-        self._file = TailedFile(name_answer_file(save_to, self.annotator))
-        self.path, self.message = self._file.path, self._file.message
+        path, united = unite_answer_files(save_to, self.annotator)
+        self._file = TailedFile(path)
+        self.path, self.message = self._file.path, " ".join(filter(None, [united, self._file.message]))
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -134,6 +143,8 @@ class AnswerLog:
         """
         row = self._check(sent)
         self.catch_up()
+        row["annotator"] = self.annotator
+        row["counter"] = self._file.count_on()
         if not self._file.append(row):
             return
         event = _make_event(row)
@@ -143,8 +154,11 @@ class AnswerLog:
 
     def _take(self, rows: Iterable[Mapping[str, Any]], *, afresh: bool) -> None:
         """Take in rows of the file: the annotator's own, as far as the state has not seen them yet."""
-        events = [_make_event(row) for row in rows if row["annotator"] == self.annotator]
+        own = [row for row in rows if is_same_person(row["annotator"], self.annotator)]
+        events = [_make_event(row) for row in own]
         self._refuse_other_questions(events)
+        if own and not self.state.seen:
+            self.annotator = own[0]["annotator"]  # the name goes on as it was first written
         if afresh:
             self.state = start(self.state.items, revisit_skipped=self.state.revisit_skipped)
         # Without news the item shown stays the one shown, as it must after an undo.
@@ -191,8 +205,10 @@ class NoteLog:
         self._prefixes = {f"cluster:{key}" for key in keys.values()}
         self._widget_version = widget_version
         self._standing: list[Mapping[str, Any]] = []
-        self._file = TailedFile(name_answer_file(save_to, self.researcher))
-        self.path, self.message = self._file.path, self._file.message
+        self._undone: set[str] = set()  # what is taken back may come after its undo
+        path, united = unite_answer_files(save_to, self.researcher)
+        self._file = TailedFile(path)
+        self.path, self.message = self._file.path, " ".join(filter(None, [united, self._file.message]))
         self.catch_up()
 
     @property
@@ -222,18 +238,18 @@ class NoteLog:
             raise RefusedAnswerError(f"Expected a note on a cluster, got {said!r}.")
         row = _complete_row(sent, annotator=self.researcher, widget_version=self._widget_version)
         self.catch_up()
+        row["counter"] = self._file.count_on()
         if self._file.append(row):
             self.catch_up()
 
     def _take(self, rows: Iterable[Mapping[str, Any]], *, afresh: bool) -> None:
         """Take in rows of the file: notes of this researcher, and undos."""
         standing = [] if afresh else list(self._standing)
-        for row in rows:
-            if row["retracts"] is not None:
-                standing = [one for one in standing if one["event_id"] != row["retracts"]]
-            elif row["annotator"] == self.researcher and check_note(row["item_id"], row["answer"]):
-                standing.append(row)
-        self._standing = standing
+        own = [row for row in rows if is_same_person(row["annotator"], self.researcher)]
+        undone = {row["retracts"] for row in own} | (set() if afresh else self._undone)
+        notes = [row for row in own if row["retracts"] is None and check_note(row["item_id"], row["answer"])]
+        standing = [row for row in [*standing, *notes] if row["event_id"] not in undone]
+        self._standing, self._undone = sorted(standing, key=place_event), undone
 
     def _is_here(self, item_id: str) -> bool:
         """Tell whether an item belongs to a cluster of this clustering."""

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 import visclust
-from visclust.annotation.answer_files import SKIP, clean_name, name_answer_file
+from visclust.annotation.answer_files import SKIP
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.annotation.features import check_features, read_feature_answer, write_feature_answer
+from visclust.annotation.identity import clean_name, find_answer_file, is_same_person
 from visclust.annotation.judgements import PAIR_ANSWERS
 from visclust.annotation.ratings import check_scale, order_items, read_rating_answer, write_rating_answer
 from visclust.base.checks import check_whole_number
@@ -79,7 +80,7 @@ class Task(NamedTuple):
             raise ValueError(f"Expected the construct as text (empty for none), got {self.construct!r}.")
         check_whole_number("prefetch", prefetch, least=0)
         check_whole_number("max_unsaved", max_unsaved, least=0)
-        study = str(name_answer_file(save_to, annotator).absolute())
+        study = str(find_answer_file(save_to, annotator).absolute())
         shared = {
             "annotator": clean_name(annotator),
             "person": "Annotator",
@@ -174,6 +175,7 @@ def rating_task(
 
     The view is told of no dimension, group or cluster.
     """
+    respondent = find_respondent(assignment, respondent)  # the order of the items is that of this spelling
     shown = list(order_items(items, respondent=respondent, seed=seed))
     if isinstance(ends, str) or len(ends) != 2 or not all(isinstance(end, str) for end in ends):
         raise ValueError(f"Expected what the two ends of the scale mean, as two texts, got {ends!r}.")
@@ -199,20 +201,27 @@ def rating_task(
     )
 
 
-def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
-    """List the images that a respondent rates, in the order in which the respondent sees them."""
+def find_respondent(assignment: pd.DataFrame, respondent: str) -> str:
+    """Give a respondent's name as the assignment writes it."""
     check_used(assignment, "assignment", ["respondent", "position", "image_id"])
     name = clean_name(respondent)
-    own = assignment[assignment["respondent"].map(clean_name) == name]
-    if own.empty:
-        raise ValueError(
-            f"Expected one of the {assignment['respondent'].nunique()} respondents of the assignment table, "
-            f"got {respondent!r}. Names must be written alike, upper case included."
-        )
+    for known in assignment["respondent"].unique():
+        if is_same_person(known, name):
+            return str(known)
+    raise ValueError(
+        f"Expected one of the {assignment['respondent'].nunique()} respondents of the assignment table, "
+        f"got {respondent!r}. Case, spaces and the way of typing accents do not count."
+    )
+
+
+def list_assigned_images(assignment: pd.DataFrame, respondent: str) -> list[str]:
+    """List the images that a respondent rates, in the order in which the respondent sees them."""
+    name = find_respondent(assignment, respondent)
+    own = assignment[assignment["respondent"].map(lambda one: is_same_person(one, name))]
     if own["respondent"].nunique() > 1:
         raise ValueError(
-            f"Expected respondents whose names differ by more than spaces, got "
-            f"{' and '.join(map(repr, own['respondent'].unique()))}. Rename one."
+            f"Expected respondents whose names differ by more than case, spaces and accents typed in "
+            f"two ways, got {' and '.join(map(repr, own['respondent'].unique()))}. Rename one."
         )
     return own.sort_values("position", kind="stable")["image_id"].tolist()
 

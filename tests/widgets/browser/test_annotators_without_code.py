@@ -1,18 +1,14 @@
 """The pages for annotators who do not code: one file on a laptop, one server for several."""
 
-import sys
-
 import pandas as pd
 import pytest
 from browser_tools import (
     MARKUP,
     RESULTS,
     answer,
-    find_free_port,
     make_study,
     open_browser,
     read_done,
-    start_server,
     wait_for_labeller,
     wait_until,
 )
@@ -109,34 +105,3 @@ def test_two_tabs_of_one_page_double_nothing(page, browser, tmp_path):
     path = download(page, labeller, "Download answers", tmp_path)
     rows = pd.read_json(path, lines=True)
     assert rows[["item_id", "answer"]].to_numpy().tolist() == [["pair000", "different"], ["pair001", "same"]]
-
-
-def test_two_annotators_label_in_two_tabs_of_one_server(page, browser, tmp_path):
-    pytest.importorskip("voila", reason="no voila: pip install 'visclust[lab]'")
-    make_study(tmp_path)
-    port = find_free_port()
-    command = [
-        sys.executable, "-m", "visclust.widgets.annotate_app", "--pairs", "pairs.parquet",
-        "--images", "images.parquet", "--answers", "answers", "--construct", MARKUP, f"--port={port}",
-    ]  # fmt: skip
-    address = f"http://127.0.0.1:{port}/"
-    with start_server(command, address=address, folder=tmp_path):
-        page.goto(f"{address}?annotator=Ana")
-        ana = wait_for_labeller(page)
-        answer(page, ana, ["s", "d"], by="key")
-        second = browser.new_page()
-        second.goto(address)
-        second.get_by_placeholder("the same every time").fill("Ben")
-        second.get_by_role("button", name="Start").click()
-        ben = wait_for_labeller(second)
-        answer(second, ben, ["u", "ArrowRight"], by="key")
-        answer(page, ana, ["same"], by="click")
-        second.screenshot(path=RESULTS / "label_pairs_served.png")
-        assert "label_pairs" not in page.content()  # no code to be seen
-        page.reload()
-        assert read_done(wait_for_labeller(page)) == 3
-    rows = vc.read_answers(tmp_path / "answers")
-    said = rows.groupby("annotator")["answer"].agg(list).to_dict()
-    assert said == {"ana": ["same", "different", "same"], "ben": ["unsure", "different"]}
-    assert len(list((tmp_path / "answers").iterdir())) == 2
-    assert page.evaluate("window.hacked") is None

@@ -16,6 +16,7 @@ from browser_tools import (
     make_study,
     open_notebook,
     read_done,
+    read_json,
     restart_kernel,
     run_command,
     save_screenshot,
@@ -193,6 +194,31 @@ def test_two_tabs_on_one_notebook_show_the_same_and_double_nothing(page, browser
     wait_until(lambda: read_done(labeller) == 3, what="the first tab to know of the second one's answers")
     answer(page, labeller, ["d"], by="key")
     assert read_answers(answers)["item_id"].tolist() == ["pair000", "pair001", "pair002", "pair003"]
+
+
+def test_two_notebooks_of_one_person_never_ask_the_same_pair(page, browser, server, open_study):
+    labeller, answers = open_study()
+    write_notebook(answers.parent / "other.ipynb", annotator=" ANA")
+    second = browser.new_page()
+    second.goto(f"{server[1]}/lab/tree/{answers.parent.name}/other.ipynb?reset")
+    second.wait_for_selector(".jp-Notebook .jp-Cell")
+    wait_until(lambda: count_idle_kernels(server[1]) == 2, what="a second kernel")
+    tabs = [(page, labeller), (second, run_all(second))]
+    for turn in range(8):
+        tab, shown = tabs[turn % 2]
+        tab.bring_to_front()
+        wait_until(lambda turn=turn, shown=shown: read_done(shown) == turn, what="the other's answer")
+        answer(tab, shown, ["s"], by="key")
+    rows = read_answers(answers)
+    assert rows["item_id"].tolist() == [f"pair{number:03}" for number in range(8)]
+    assert rows["annotator"].unique().tolist() == ["Ana"]
+    assert rows["counter"].is_monotonic_increasing
+    assert rows["counter"].is_unique
+
+
+def count_idle_kernels(address):
+    kernels = [session["kernel"] for session in read_json(f"{address}/api/sessions")]
+    return sum(one["connections"] > 0 and one["execution_state"] == "idle" for one in kernels)
 
 
 SLOW_DISK = """record = widget._log.record

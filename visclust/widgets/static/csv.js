@@ -1,9 +1,12 @@
 // Tables as CSV, byte for byte as format_csv in base/files.py writes them.
 
 // A spreadsheet runs text as a formula that begins so, whatever spaces, quotation marks and unseen signs stand before.
-const BEFORE_FORMULA = "[\\u0000-\\u0020\\u007f-\\u00a0\\u00ad\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u2064\\u3000\\ufeff"
-  + "\"'`\\u00b4\\u2018-\\u201f\\u00ab\\u00bb\\u2039\\u203a\\uff02\\uff07]*";
-const FORMULA = new RegExp(`^(?:[\\t\\r\\n']|${BEFORE_FORMULA}[=+\\-@\\ufe62\\ufe63\\ufe66\\ufe6b\\uff0b\\uff0d\\uff1d\\uff20])`, "u");
+// Where the semicolon parts cells, quotation marks within a line do not hold: a cell may begin inside the text.
+const UNSEEN = "\\u007f-\\u00a0\\u00ad\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u2064\\u3000\\ufeff"
+  + "\"'`\\u00b4\\u2018-\\u201f\\u00ab\\u00bb\\u2039\\u203a\\uff02\\uff07";
+const SIGN = "[=+\\-@\\ufe62\\ufe63\\ufe66\\ufe6b\\uff0b\\uff0d\\uff1d\\uff20]";
+const FORMULA = new RegExp(`^(?:[\\t\\r\\n']|[\\u0000-\\u0020${UNSEEN}]*${SIGN})`, "u");
+const INNER_FORMULA = new RegExp(`([;\\t\\r\\n])(?='|[\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u0020${UNSEEN}]*${SIGN})`, "gu");
 const QUOTED = /[",;\t\r\n]|^ | $/u;
 
 function formatCell(value, isFloat = false) {
@@ -11,7 +14,8 @@ function formatCell(value, isFloat = false) {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "number") return formatNumber(value, isFloat);
   const text = String(value).toWellFormed?.() ?? String(value); // the file would get the same sign for half a character
-  return quoteCell(FORMULA.test(text) ? `'${text}` : text);
+  const inside = text.replace(INNER_FORMULA, "$1'");
+  return quoteCell(FORMULA.test(text) ? `'${inside}` : inside);
 }
 
 function formatNumber(value, isFloat) {

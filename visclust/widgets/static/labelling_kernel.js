@@ -5,6 +5,6 @@ export default {
     const settings = model.get("settings");
     const root = document.createElement("div");
     el.append(root);
-    return mountLabeller(root, settings, kernelTransport(model, settings));
+    return mountLabeller(root, settings, kernelTransport(model, settings, { asksAnew: true }));
   },
 };

@@ -155,6 +155,8 @@ function mountLabeller(root, settings, transport) {
       drawImages();
     } else if (shown !== null && shownAt === null && !pending.size && media.get(shown)?.images) {
       drawImages(); // an answer was refused: the item is still open
+    } else if (shown === null && state) {
+      parts.images.replaceChildren(makeElement("p", "visclust-done", describeEnd()));
     }
     drawControls();
     requestImages();
@@ -168,6 +170,7 @@ function mountLabeller(root, settings, transport) {
 
   function describeEnd() {
     if (!state) return "";
+    if (state.elsewhere) return "What is left is open in another tab or on another device of yours. Go on there, or close it.";
     return `All ${state.progress.total} items are answered. Thank you.`;
   }
 

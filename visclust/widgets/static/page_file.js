@@ -5,9 +5,11 @@ function answerFile(handle, annotator) {
   let told = "";
 
   function readRows(text) {
-    const rows = text.split("\n").filter((line) => line.trim()).map((line) => attempt(() => JSON.parse(line), null));
-    const foreign = rows.some((row) => typeof row?.event_id !== "string" || typeof row.annotator !== "string");
-    if (foreign) throw new Error(`${handle.name} holds something else than answers: choose a new file.`);
+    const lines = text.split("\n");
+    const found = lines.map((line) => (line.trim() ? attempt(() => JSON.parse(line), null) : undefined));
+    const foreign = found.findIndex((row) => row !== undefined && (typeof row?.event_id !== "string" || typeof row.annotator !== "string"));
+    if (foreign >= 0) throw new Error(`Line ${foreign + 1} of ${handle.name} is no answer, or is damaged: choose a new file.`);
+    const rows = found.filter(Boolean);
     const other = rows.find((row) => foldName(row.annotator) !== foldName(annotator));
     if (other) throw new Error(`${handle.name} holds answers of ${other.annotator}: choose a new file.`);
     return rows;
@@ -46,7 +48,8 @@ function answerFile(handle, annotator) {
 }
 
 function foldName(name) {
-  // As fold_identity in Python: case, spaces and the way of typing accents do not tell two people apart.
-  const lower = name.normalize("NFC").trim().replace(/\s+/gu, " ").toUpperCase().toLowerCase();
-  return lower.normalize("NFC");
+  // As fold_identity in Python: case, spaces, unseen signs and the way of typing accents tell no two people apart.
+  const words = name.replace(/\p{Cf}/gu, "").split(/[\s\u001c-\u001f\u0085]+/u).filter(Boolean);
+  const fold = (text) => text.toLowerCase().toUpperCase().toLowerCase();
+  return words.join(" ").normalize("NFD").split("\u0131").map(fold).join("\u0131").normalize("NFC"); // no Turkish i
 }

@@ -67,9 +67,11 @@ function saveFile(name, content) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-function kernelTransport(model, settings) {
+// A view that asks anew what there is to do (`asksAnew`) hears of what other tabs of its person did.
+function kernelTransport(model, settings, { asksAnew = false } = {}) {
   const drawer = makeDrawer(`visclust:pending:${settings.storage_key}:`);
-  const byTime = (one, other) => (one.event.answered_at < other.event.answered_at ? -1 : 1);
+  const channel = asksAnew ? attempt(() => new BroadcastChannel(`visclust ${settings.storage_key}`), null) : null;
+  const listInOrder = () => drawer.list().sort((one, other) => (one.place ?? 0) - (other.place ?? 0)); // not by a clock
   return {
     words: {
       opening: "Waiting for the kernel",
@@ -77,9 +79,14 @@ function kernelTransport(model, settings) {
         + "wait for it; if the kernel was restarted, run this cell again (or reload the page).",
     },
     send: (message) => attempt(() => model.send(message)),
-    remember: (message) => attempt(() => drawer.put(message.event.event_id, message)),
-    forget: (id) => attempt(() => drawer.remove(id)),
-    recall: () => attempt(() => drawer.list().sort(byTime), []),
+    remember: (message) => attempt(() => {
+      drawer.put(message.event.event_id, { ...message, place: (listInOrder().at(-1)?.place ?? 0) + 1 });
+    }),
+    forget(id) {
+      attempt(() => drawer.remove(id));
+      attempt(() => channel?.postMessage("changed")); // other tabs of this person, each with a kernel of its own
+    },
+    recall: () => attempt(listInOrder, []),
     listen(receive) {
       const onMessage = (message, buffers) => {
         const bytes = buffers ?? [];
@@ -90,8 +97,19 @@ function kernelTransport(model, settings) {
         if (copy.kind === "file") copy.content = bytes[0];
         receive(copy);
       };
+      const look = () => {
+        if (asksAnew && document.visibilityState === "visible") attempt(() => model.send({ kind: "ready" }));
+      };
+      if (channel) channel.onmessage = () => attempt(() => model.send({ kind: "ready" }));
+      window.addEventListener("focus", look); // from another browser, or another tab that was closed
+      document.addEventListener("visibilitychange", look);
       model.on("msg:custom", onMessage);
-      return () => model.off("msg:custom", onMessage);
+      return () => {
+        channel?.close();
+        window.removeEventListener("focus", look);
+        document.removeEventListener("visibilitychange", look);
+        model.off("msg:custom", onMessage);
+      };
     },
   };
 }
