@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,8 +77,14 @@ class _Search:
         if column in ("post_id", "item_id") and value in self.posts:
             return True
         if column == "media":
-            return any(_shows_file(value, path) for path in self.paths)
+            return any(_shows_file(value, path) for path in self.paths) and not self._is_another(value)
         return bool(self.author) and column in _AUTHOR_COLUMNS and _is_same_author(value, self.author)
+
+    def _is_another(self, media: str) -> bool:
+        """Tell whether a name in the posts is that of another file, whose path ends as one of these does."""
+        start = self.study.media_folder or self.study.images
+        named = os.path.normpath(start / media)
+        return "://" not in media and named not in self.paths and Path(named).exists()
 
     def clear(self, value: Any, column: str) -> Any:
         """Give a value without what is looked for: None for it, a list without it, a text changed."""
@@ -109,6 +116,7 @@ def withdraw(
     _find_pairs_and_paths(search)
     if not dry_run:
         names = [("image", each) for each in sorted(search.images)]
+        names += [("media", each) for each in _list_media(search)]
         note_withdrawn(study.folder, [*names, *([("author", search.author)] if search.author else [])])
     _find_new_keys(search)
     for path in _list_files(study):
@@ -236,6 +244,15 @@ def _find_pairs_and_paths(search: _Search) -> None:
             stored = read_parquet(path, columns=["image_id", "path"])
             hit = stored["image_id"].isin(search.images)
             search.paths |= set(stored.loc[hit, "path"]) | set(find_places(stored, path).loc[hit, "path"])
+
+
+def _list_media(search: _Search) -> list[str]:
+    """List what the posts call the files of the images: the source of the posts keeps these names."""
+    posts = search.study.results / "posts.parquet"
+    if not posts.exists() or "media" not in pq.read_schema(posts).names:
+        return []
+    named = pd.read_parquet(posts, columns=["media"])["media"].dropna()
+    return sorted({str(name) for media in named for name in media if search.means(str(name), "media")})
 
 
 def _find_new_keys(search: _Search) -> None:

@@ -241,6 +241,28 @@ def test_it_stays_out_when_the_corpus_is_indexed_anew(study, capsys):
     assert again["image_id"].tolist() == [b, c, d]
 
 
+def test_posts_that_are_read_anew_do_not_name_its_file_again(study, capsys):
+    study, (a, *_) = study
+    posts = pd.DataFrame({"author": ["ana", "ben"], "media": [["a.png", "b.png"], ["b.png"]]})
+    main(["withdraw", "march", "--image", a])
+    kept = vc.leave_out_withdrawn(posts, study.folder)
+    assert "names of files left out" in capsys.readouterr().out
+    assert kept["media"].tolist() == [["b.png"], ["b.png"]]
+    assert posts["media"].tolist() == [["a.png", "b.png"], ["b.png"]]
+
+
+def test_another_file_whose_path_ends_alike_stays_in_the_posts(study):
+    study, _ = study
+    (study.images / "more").mkdir()
+    Image.new("RGB", (9, 9), (1, 200, 3)).save(study.images / "more" / "a.png")
+    images = vc.index_images(study.images, progress=False)
+    vc.save_table(images, study.results / "images.parquet", "images")
+    withdrawn = images.loc[images["path"].str.contains("more"), "image_id"].item()
+    main(["withdraw", "march", "--image", withdrawn])
+    posts = pd.read_parquet(study.results / "posts.parquet")
+    assert [list(media) for media in posts["media"]] == [["a.png", "b.png"], ["b.png"]]
+
+
 def test_a_run_that_was_interrupted_can_be_repeated(study):
     study, (a, *_) = study
     path = study.results / "clusters.parquet"

@@ -24,6 +24,8 @@ WITHDRAWN_FILE = "withdrawn.csv"
 _COLUMNS = ("kind", "digest", "salt", "withdrawn_at_utc")
 # The columns of a table that name what a row is about, by the kind of what can be withdrawn.
 _NAMES = {"image": "image_id", "author": "author"}
+# What posts call the file of a withdrawn image: the source keeps naming it.
+_MEDIA = "media"
 
 
 @checked
@@ -43,7 +45,8 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
     Returns
     -------
     DataFrame
-        Its other rows, numbered from 0; the table itself where nothing was withdrawn. A line is printed
+        Its other rows, numbered from 0, and of posts without the names of withdrawn image files in ``media``;
+        the table itself where nothing was withdrawn. A line is printed
         where rows were left out, and the record of the table, which stays the one that it came with, says
         how many.
 
@@ -78,6 +81,13 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
             who = "their author has" if kind == "author" else "they were"
             print(f"{rows.sum()} of {len(kept)} rows left out: {who} withdrawn.")
             kept = kept[~rows]
+    lost = set()
+    if _MEDIA in kept.columns and any(each[0] == _MEDIA for each in withdrawn):
+        names = {str(name) for media in kept[_MEDIA] for name in media}
+        lost = find_withdrawn(_MEDIA, names, withdrawn)
+    if lost:
+        print(f"{len(lost)} names of files left out of the posts: these images were withdrawn.")
+        kept = kept.assign(media=[[name for name in media if name not in lost] for media in kept[_MEDIA]])
     if kept is table:
         return table
     kept = kept.reset_index(drop=True)
@@ -105,7 +115,7 @@ def refuse_withdrawn(
 
 
 def read_withdrawn(folder: str | os.PathLike) -> list[tuple[str, str, str]]:
-    """Read what was withdrawn from a study: kind ("image" or "author"), digest and salt of each."""
+    """Read what was withdrawn from a study: kind ("image", "author" or "media"), digest and salt of each."""
     path = Path(folder) / WITHDRAWN_FILE
     if not path.exists():
         return []
@@ -117,7 +127,11 @@ def read_withdrawn(folder: str | os.PathLike) -> list[tuple[str, str, str]]:
         if not set(_COLUMNS[:3]) <= set(reader.fieldnames or ()) or not text.endswith("\n"):
             raise ValueError(f"the columns {', '.join(_COLUMNS[:3])} or the end of the last line are missing")
     for number, row in enumerate(rows, start=2):
-        if row.get("kind") not in _NAMES or len(row.get("digest") or "") != 64 or not row.get("salt"):
+        if (
+            row.get("kind") not in (*_NAMES, _MEDIA)
+            or len(row.get("digest") or "") != 64
+            or not row.get("salt")
+        ):
             raise ValueError(
                 f"Expected {', '.join(_COLUMNS)} in line {number} of {path}, as `visclust withdraw` wrote "
                 f"them, got {row}. Put the file back as it was: it keeps what was withdrawn out of the study."
