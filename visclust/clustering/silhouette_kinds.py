@@ -243,8 +243,8 @@ def announce_cost(x: Any, *, held: bool = False) -> None:
     others = ", ".join(f"{kind} {seconds[kind]:.0f} s" for kind in SILHOUETTES[1:])
     print(
         f"Exact silhouettes of {len(x):,} images take about {minutes} per full iteration on this machine, "
-        f"and about {gigabytes:.1f} GB beside the embedding. The first iteration is a full one, the next ones "
-        f"have fewer images (half as many take a quarter). Other kinds (silhouette=…): {others}."
+        f"and about {gigabytes:.1f} GB beside the embedding. The first iteration is a full one; the next "
+        f"ones have fewer images (half take a quarter). Other kinds (silhouette=…): {others}."
     )
 
 
