@@ -43,6 +43,7 @@ from visclust.stages import (
     gather_ratings as gather_ratings,
     gather_respondents as gather_respondents,
     list_known_groups as list_known_groups,
+    make_empty_table as make_empty_table,
     read_results as read_results,
     try_analysis as try_analysis,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.freshness import WRITERS, find_state, find_writer, list_files, list_notebooks, read_record
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
@@ -30,6 +31,7 @@ _NEEDS = {
 }
 
 
+@checked
 def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     """Check the files of a study against those that they were made from.
 

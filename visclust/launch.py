@@ -4,6 +4,7 @@ Imports nothing of visclust or beyond it at the top: on Colab this file runs bef
 """
 
 import importlib
+import operator
 import os
 import subprocess
 import sys
@@ -101,8 +102,13 @@ def suggest_settings(*, memory: int | None = None) -> Settings:
     from visclust.base.machine import memory_at_hand
 
     memory = memory_at_hand() if memory is None else memory
-    if memory <= 0:
-        raise ValueError(f"Expected memory as a positive number of bytes, got {memory!r}.")
+    try:
+        whole = 0 if isinstance(memory, bool) else operator.index(memory)
+    except TypeError:
+        whole = 0
+    if whole <= 0:
+        raise ValueError(f"Expected memory as a positive whole number of bytes, got {memory!r:.60}.")
+    memory = whole
     # Half of what the encoder leaves: the other half holds the decoded images and the notebook's tables.
     fitting = max(memory - _BASE_BYTES, 0) // 2 // _BYTES_PER_IMAGE
     batch_size = min(max(2 ** (int(fitting).bit_length() - 1) if fitting else 0, 4), _LARGEST_BATCH)
@@ -155,6 +161,12 @@ def install_missing(
     Everything needed is here.
     Installation(installed=(), too_old=(), left_out=())
     """
+    try:
+        metadata.version(distribution)
+    except Exception:  # noqa: BLE001 - what is no name fails in many ways
+        raise ValueError(
+            f"Expected distribution as the name of an installed package, got {distribution!r:.60}."
+        ) from None
     waiting, seen = [distribution], {canonicalize_name(distribution)}
     installed: list[str] = []
     too_old: list[str] = []

@@ -14,6 +14,7 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, read_answers
 from visclust.annotation.features import check_features
 from visclust.annotation.simulated import simulate_answers, simulate_features
+from visclust.base.checks import checked
 from visclust.base.provenance import carry_record, describe_run, recorded
 from visclust.base.simulated import MARK
 from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
@@ -131,6 +132,7 @@ _MISSING = {
 }
 
 
+@checked
 def check_needs(shows: str, **things: Any) -> bool:
     """Check that what a cell needs is there; otherwise say in a sentence what is missing and what to do.
 
@@ -173,6 +175,7 @@ def check_needs(shows: str, **things: Any) -> bool:
     return True
 
 
+@checked
 def try_analysis(what: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Try an analysis that refuses data which are too few or too alike, and print its reason where it does.
 
@@ -218,6 +221,7 @@ def _wrap(text: str, width: int = 105) -> str:
     return "\n".join([*lines, line])
 
 
+@checked
 def read_results(study: Study, kind: str) -> pd.DataFrame:
     """Read a table of a study's results, or give an empty one of its kind where it is not made yet.
 
@@ -254,7 +258,33 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
     path = study.ratings if kind == "ratings" else study.results / f"{kind}.parquet"
     if path is not None and path.exists():
         return read_table(path, kind)
-    record = describe_run("read_results", parameters={"kind": kind}) | {"note": "It is not made yet."}
+    return make_empty_table(kind)
+
+
+def make_empty_table(kind: str) -> pd.DataFrame:
+    """Make a table of a kind without a row, for what a study does not have, with a record that says so.
+
+    Parameters
+    ----------
+    kind : str
+        One of the kinds of `read_table`.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the kind, and no row.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> make_empty_table("posts_images").columns.tolist()
+    ['post_id', 'image_id']
+    """
+    record = describe_run("make_empty_table", parameters={"kind": kind}) | {"note": "There is nothing yet."}
     return carry_record(_make_empty(kind), {**record, "origins": {}, "direct": []})
 
 
@@ -273,6 +303,7 @@ def _make_empty(kind: str) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=types[wanted]) for name, wanted in columns.items()})
 
 
+@checked
 def list_known_groups(study: Study, clusters: pd.DataFrame) -> pd.DataFrame:
     """List what each image is known to show, or its cluster where nothing is known: for simulated annotators.
 
@@ -299,6 +330,7 @@ def list_known_groups(study: Study, clusters: pd.DataFrame) -> pd.DataFrame:
     return clusters[["image_id", "cluster"]].rename(columns={"cluster": "group"})
 
 
+@checked
 def gather_pairs(study: Study, drawn: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Gather the pairs to judge: those drawn now, and of earlier draws those that people have answered.
 
@@ -350,6 +382,7 @@ def gather_pairs(study: Study, drawn: pd.DataFrame, images: pd.DataFrame) -> pd.
     return pairs
 
 
+@checked
 def gather_answers(
     study: Study, pairs: pd.DataFrame, clusters: pd.DataFrame, *, error_rate: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
@@ -398,6 +431,7 @@ def gather_answers(
     return simulate_answers(pairs, groups, error_rate=error_rate, seed=seed)
 
 
+@checked
 def gather_feature_answers(
     study: Study, images: pd.DataFrame, *, error_rate: float = 0.05, seed: int = 0
 ) -> pd.DataFrame:
@@ -664,6 +698,11 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     DataFrame
         ``respondent, group``, and ``simulated`` where they are; no row where there is no file.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
     Examples
     --------
     >>> from visclust.study import open_study
@@ -672,6 +711,8 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     ['simulated-001', 'simulated-002']
     """
     if file:
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"Expected a CSV file at file, got {str(file)!r}, where there is none.")
         people = check_columns(pd.read_csv(file, dtype=str), ["respondent"], str(file))
         group = people[study.group_column] if study.group_column in people.columns else "all"
         return pd.DataFrame({"respondent": people["respondent"], "group": group})
@@ -683,6 +724,7 @@ def gather_respondents(study: Study, file: str | Path | None = None, *, per_grou
     return pd.DataFrame({"respondent": names, "group": groups * per_group, MARK: True})
 
 
+@checked
 def gather_ratings(
     study: Study, assignment: pd.DataFrame, *, model: "RatingModel | None" = None, seed: int = 0
 ) -> pd.DataFrame:
@@ -726,6 +768,7 @@ def gather_ratings(
     ).ratings
 
 
+@checked
 def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel":
     """Choose how simulated ratings come about: the study's items and scale, the assignment's groups.
 
@@ -747,6 +790,7 @@ def choose_rating_model(study: Study, assignment: pd.DataFrame) -> "RatingModel"
     >>> choose_rating_model(open_study(), pd.DataFrame({"group": ["a", "b"]})).scale
     (1, 10)
     """
+    check_columns(assignment, ("group",), "the assignment")
     from visclust.ratings.simulation import make_rating_model
 
     named = [group for group in study.groups if group in set(assignment["group"])]

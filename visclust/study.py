@@ -10,6 +10,7 @@ from typing import Any
 
 from visclust.annotation.constructs import EMOTIONS, check_names
 from visclust.annotation.ratings import check_scale
+from visclust.base.checks import checked
 from visclust.base.places import STUDY_FILE, find_study_folder
 
 # Names the study to open, so that a notebook need not lie in its folder.
@@ -111,6 +112,7 @@ class Study:
         return str(path) if path.exists() else f"{path} (not there)"
 
 
+@checked
 def open_study(folder: str | os.PathLike | None = None) -> Study:
     r"""Open a study: read its ``study.toml``, check every entry, and find every file that it names.
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Any
 
+from visclust.base.checks import checked
 from visclust.base.freshness import WRITERS
 from visclust.study import Study
 
 _CALL = "wait_for_results"
 
 
+@checked
 def wait_for_results(study: Study, *names: str, shows: str) -> bool:
     """Say which notebooks come first where a file of theirs is not made yet, and let the cells below wait.
 

@@ -52,8 +52,8 @@ def test_simulated_answers_are_never_mixed_with_a_persons(marked_by):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"error_rate": 1.5}, "error_rate between 0 and 1"),
-        ({"annotators": "simulated"}, "a list of different annotators' names"),
+        ({"error_rate": 1.5}, "error_rate to be a number between 0 and 1"),
+        ({"annotators": "simulated"}, "annotators to be a list"),
         ({"annotators": []}, "a list of different annotators' names"),
         ({"annotators": ["simulated", "simulated"]}, "a list of different annotators' names"),
     ],

@@ -60,7 +60,7 @@ def test_the_scan_agrees_with_scikit_learn(blobs):
 
 @pytest.mark.parametrize("ks", [[1, 5], [5, 90], []])
 def test_a_scan_out_of_range_is_an_error(blobs, ks):
-    with pytest.raises(ValueError, match="Expected K's from 2 to n - 1 = 89"):
+    with pytest.raises(ValueError, match="Expected K's \\(ks\\) from 2 to n - 1 = 89"):
         vc.scan_k(blobs([45, 45])[0], ks=ks)
 
 

@@ -29,7 +29,7 @@ def test_one_k_means_says_when_there_are_fewer_distinct_images():
 
 @pytest.mark.parametrize("n_clusters", [0, 5])
 def test_one_k_means_refuses_a_number_outside_1_to_n(n_clusters):
-    with pytest.raises(ValueError, match=f"n_clusters={n_clusters}"):
+    with pytest.raises(ValueError, match=f"got (n_clusters=)?{n_clusters}"):
         vc.cluster_once(np.eye(4), n_clusters=n_clusters)
 
 

@@ -31,7 +31,7 @@ def test_the_measures_are_those_of_scikit_learn(blobs):
 
 
 def test_an_unknown_measure_is_an_error():
-    with pytest.raises(ValueError, match="as goodness_of_fit, got 'elbow'"):
+    with pytest.raises(ValueError, match="as name, got 'elbow'"):
         vc.measure_goodness(np.eye(2), np.arange(2), sums=np.eye(2), name="elbow")
 
 

@@ -126,9 +126,9 @@ def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"step_sizes": ()}, "at least one embedding"),
+        ({"step_sizes": ()}, "at least one value in each of embeddings"),
         ({"similarity_thresholds": (2,)}, "similarity_threshold"),
-        ({"baselines": (0,)}, "baselines between 1 and n = 120"),
+        ({"baselines": (0,)}, "baselines to be a list, each value a whole number of at least 1, got 0 in it"),
         ({"seeds": (-1,)}, "seed"),
         ({"rows": ()}, "rows as a sequence"),
         ({"rows": "unit"}, "rows as a sequence"),

@@ -194,7 +194,7 @@ def test_the_provenance_names_settings_seed_input_and_device(blobs):
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (3.0, TypeError, "Expected an array"),
+        (3.0, TypeError, "Expected x as an array"),
         (np.ones((3, 2), dtype="bool"), TypeError, "float32 or float64, got bool"),
         (np.ones(3), ValueError, "got \\(3,\\)"),
         (np.ones((0, 4)), ValueError, "got \\(0, 4\\)"),

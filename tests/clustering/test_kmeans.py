@@ -74,12 +74,12 @@ def test_a_large_offset_does_not_hide_the_groups(xp, blobs):
 
 @pytest.mark.parametrize("n_clusters", [0, 11])
 def test_a_number_of_clusters_outside_1_to_n_is_an_error(xp, n_clusters):
-    with pytest.raises(ValueError, match=f"between 1 and n = 10 clusters, got {n_clusters}"):
+    with pytest.raises(ValueError, match=f"(at least 1|n = 10 clusters), got {n_clusters}"):
         vc.fit_kmeans(xp(np.zeros((10, 2), dtype="float32")), n_clusters, seed=0)
 
 
 def test_no_start_at_all_is_an_error():
-    with pytest.raises(ValueError, match="at least one start"):
+    with pytest.raises(ValueError, match="n_init to be a whole number of at least 1"):
         vc.fit_kmeans(np.zeros((10, 2)), 2, seed=0, n_init=0)
 
 

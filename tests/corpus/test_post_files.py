@@ -244,8 +244,8 @@ def test_a_table_whose_times_all_need_a_form_says_which_argument_to_give(read):
     ("options", "message"),
     [
         ({"time_format": "%Q"}, "as strptime takes it"),
-        ({"time_zone": "Mars/Base"}, "time_zone as the name of a zone"),
-        ({"time_zone": 5}, "time_zone as the name of a zone"),
+        ({"time_zone": "Mars/Base"}, "time_zone to be the name of a zone"),
+        ({"time_zone": 5}, "time_zone to be the name of a zone"),
     ],
 )
 def test_forms_and_zones_that_are_none_are_refused_before_reading(read, options, message):

@@ -237,15 +237,15 @@ def test_bad_input_is_refused_before_the_encoder_is_loaded(corpus, monkeypatch):
     refused([1, 2], "pandas DataFrame", error=TypeError)
     refused(corpus.assign(status="unreadable"), "at least one image with status 'ok'")
     refused(corpus.assign(image_id="a"), "one row with status 'ok' per image")
-    refused(corpus, "as batch_size", batch_size=0)
-    refused(corpus, "as workers", workers=-1)
+    refused(corpus, "batch_size to be a whole number", batch_size=0)
+    refused(corpus, "workers to be a whole number", workers=-1)
     refused(corpus, "multiple of batch_size", batch_size=4, chunk_size=6)
     gone = corpus.assign(path=corpus["path"] + ".gone")
     refused(gone, "10 of them are not there; the first is .*000.png.gone", error=FileNotFoundError)
 
 
 def test_an_encoder_of_the_wrong_kind_or_with_weights_beside_it_is_refused(corpus):
-    with pytest.raises(TypeError, match="Expected the name of an encoder"):
+    with pytest.raises(TypeError, match="encoder to be a text or an EncoderChoice or an Encoder"):
         embed(corpus, encoder=7)
     with pytest.raises(ValueError, match="with a loaded encoder"):
         embed(corpus, weights="a.pth")

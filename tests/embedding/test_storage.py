@@ -76,7 +76,7 @@ def test_a_missing_file_is_named(folder, lost):
         vc.load_embedding(folder, name="toy")
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a:b"])
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "a:b"])
 def test_a_name_that_is_no_file_name_is_refused(folder, name):
     with pytest.raises(ValueError, match="plain file name"):
         vc.save_embedding(Embedding(np.zeros((1, 1), dtype="float32"), ["a"], {}), folder, name=name)

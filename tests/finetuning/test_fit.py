@@ -218,7 +218,7 @@ def test_weighting_rare_features_is_on_request_and_recorded(labelled, tmp_path):
         ({"seed": None}, "seed"),
         ({"seed": -1}, "seed"),
         ({"n_bootstrap": 0}, "n_bootstrap"),
-        ({"features": "red"}, "features as a list"),
+        ({"features": "red"}, "features to be a list"),
         ({"features": ["image_id"]}, "features that are columns"),
         ({"encoder": tiny_encoder()._replace(source={})}, "source has weights, weights_digest, training"),
         ({"features": ["no such"]}, "features"),

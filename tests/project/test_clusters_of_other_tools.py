@@ -36,9 +36,11 @@ SETTINGS = pd.DataFrame(
 )
 PLACES = pd.DataFrame({"image_id": IDS, "x": X[:, 0], "y": X[:, 1]})
 GROUPS = pd.DataFrame({"image_id": IDS, "group": LABELS})
+OWN = pd.DataFrame({"image_id": IDS, "representative": IDS})
 
 # Each call is given clusters and the folder of the images; `theirs` are good ones to set beside them.
 CALLS = {
+    "add_copies": lambda c, d, i: vc.add_copies(c, i, OWN),
     "browse_clusters": lambda c, d, i: vc.browse_clusters(c, i, X, save_to=d, images_folder=d),
     "compare_configurations": lambda c, d, i: vc.compare_configurations({"ours": c}, GOLD, n_bootstrap=9),
     "compare_iterative_with_single": lambda c, d, i: vc.compare_iterative_with_single(

@@ -1,5 +1,8 @@
 """What a study has at its stage: a sentence where something is missing, people before simulation."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -200,3 +203,16 @@ def test_the_model_of_simulated_ratings_has_the_study_s_items_scale_and_groups(m
     model = vc.choose_rating_model(study, assignment)
     assert (list(model.effects), model.scale) == (["men", "women", "other"], (1, 5))
     assert set(model.means) == {"honest", "fair"}
+
+
+def test_a_table_that_is_not_made_yet_has_a_record_so_that_it_is_known_where_it_came_from(tmp_path):
+    empty = vc.make_empty_table("posts")
+    vc.save_table(empty, tmp_path / "posts.parquet", "posts")
+    state = vc.check_study(tmp_path).set_index("name").loc["posts.parquet"]
+    assert state[["status", "made_by"]].tolist() == ["fresh", "make_empty_table"]
+
+
+def test_no_notebook_reads_a_table_only_to_empty_it_since_a_stale_one_is_refused():
+    folder = Path(__file__).parents[2] / "notebooks"
+    pattern = re.compile(r"read_results\([^()]*\)\.iloc\[:0\]")
+    assert [path.name for path in folder.glob("*.ipynb") if pattern.search(path.read_text("utf-8"))] == []

@@ -121,5 +121,5 @@ def test_an_emotion_that_everybody_rates_alike_is_no_difference_anywhere():
 
 @pytest.mark.parametrize("analyse", [vc.compare_groups, vc.contrast_clusters, vc.summarize_emotions])
 def test_a_level_in_percent_is_refused_before_any_work(by_hand, analyse):
-    with pytest.raises(ValueError, match=r"level between 0 and 1, such as 0\.95, got 95"):
-        analyse(by_hand, None, level=95)
+    with pytest.raises(ValueError, match=r"level to be a number between 0 and 1, such as 0\.95, got 95"):
+        analyse(by_hand, pd.DataFrame(), level=95)

@@ -70,7 +70,7 @@ def test_differences_are_found_as_often_as_the_formula_says():
         ({"residual_sd": np.nan}, {}, "one above 0 in each row"),
         ({"respondent_sd": 0, "group_image_sd": 0, "residual_sd": 0}, {}, "one above 0 in each row"),
         ({}, {"respondents": [0]}, "respondents to be a whole number of at least 2"),
-        ({}, {"difference": np.nan}, "difference other than zero"),
+        ({}, {"difference": np.nan}, "difference to be a number, got nan"),
     ],
 )
 def test_a_power_that_cannot_be_computed_is_refused(change, options, message):

@@ -267,7 +267,6 @@ def test_a_stratum_seen_whole_adds_no_variance():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"value": [1.0, 2.0]}, "a table with image_id, got list"),
         ({"value": "nothing"}, "no column 'nothing'"),
         ({"value": pd.Series(["x"] * 9, index=list("012345678"))}, "statistic='proportion'"),
         ({"value": pd.Series([1.0, 2.0], index=["0", "0"])}, "'0' comes twice"),

@@ -122,8 +122,8 @@ def test_the_curve_marks_where_each_design_reaches_the_goal(make_clusters):
     ("options", "message"),
     [
         ({"budget": 5, "coverage": 0.5}, "either a budget or a coverage"),
-        ({"coverage": 1.2}, "coverage above 0 and up to 1"),
-        ({"probability": 1.0}, "probability between 0 and 1"),
+        ({"coverage": 1.2}, "coverage to be a number between 0 and 1"),
+        ({"probability": 1.0}, "probability to be a number between 0 and 1"),
         ({"budget": 0}, "1 to 12 images"),
         ({"budget": 2.5}, "budget to be a whole number"),
         ({"theme_size": 20}, "largest has 12"),

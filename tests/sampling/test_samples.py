@@ -72,7 +72,7 @@ def test_a_random_sample_weighs_all_images_alike(make_clusters):
 
 @pytest.mark.parametrize("size", [0, 21])
 def test_a_random_sample_cannot_be_larger_than_the_corpus(make_clusters, size):
-    with pytest.raises(ValueError, match="1 to 20 images"):
+    with pytest.raises(ValueError, match=f"(at least 1|1 to 20 images).* got .*{size}"):
         vc.draw_random_sample(make_clusters([0] * 20), size=size)
 
 

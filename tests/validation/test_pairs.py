@@ -171,7 +171,7 @@ def test_more_neighbours_widen_the_neighbouring_stratum():
     [
         ({"x": np.zeros((3, 1))}, r"one row for each of the 23 rows .* got shape \(3, 1\)"),
         ({"x": np.full((23, 1), np.nan)}, "Expected finite numbers"),
-        ({"n_pairs": 0}, "n_pairs and n_neighbours of 1 or more, got 0"),
+        ({"n_pairs": 0}, "n_pairs to be a whole number of at least 1, got 0"),
         ({"n_pairs": 254}, "Expected at least 254 pairs .* got 253"),
         ({"strata": {"near": 1.0}}, "Expected shares of 0 or more for within, neighbouring, random"),
         ({"strata": {"within": 0.0}}, "not all 0"),

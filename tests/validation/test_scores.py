@@ -261,7 +261,7 @@ def test_the_same_seed_gives_the_same_intervals_and_the_input_stays_as_it_was():
         ({"weights": [1.0, 2.0]}, r"Expected 3 finite weights above 0, one per gold pair, got shape \(2,\)"),
         ({"weights": [1.0, 2.0, 0.0]}, "smallest value 0.0"),
         ({"weights": pd.Series([1.0, 2.0, 3.0], index=[5, 6, 7])}, "with the index of the gold table"),
-        ({"level": 95}, "level between 0 and 1"),
+        ({"level": 95}, "level to be a number between 0 and 1"),
     ],
 )
 def test_bad_input_says_what_was_expected(change, message):

@@ -72,6 +72,22 @@ def test_weighted_scores_rest_on_the_last_wave_and_say_so_and_raw_ones_on_all():
     assert "wave 2" in table["reason"].iloc[0]
 
 
+def test_a_wave_that_is_judged_in_part_is_said_to_lean_to_the_images_of_then():
+    pairs = vc.keep_answered_pairs(
+        make_pairs(["ab", "ad"], 0.2), make_pairs(["ab", "ac"]), answer("ab", "ac")
+    )
+    said = answer("ab", "ac").assign(annotator="ana", answer=["same", "different"], seconds=1.0)
+    said = said.assign(answered_at="2026-01-05T10:00:00Z", retracts=None)
+    clusters = pd.DataFrame({"image_id": list("abcd"), "cluster": [0, 0, 0, 1]})
+    gold = vc.resolve(said, pairs=pairs).gold
+    scores = vc.score_pairs(clusters, gold, weights="inclusion_probability")
+    assert "50% of wave 2 is judged" in scores["reason"].iloc[-1]
+    more = pd.concat([said, said.head(1).assign(item_id="ad")])
+    gold = vc.resolve(more, pairs=pairs).gold
+    scores = vc.score_pairs(clusters, gold, weights="inclusion_probability")
+    assert "is judged" not in scores["reason"].iloc[-1]
+
+
 @pytest.mark.slow
 def test_over_many_second_waves_the_weighted_share_of_same_pairs_is_unbiased_and_the_pooled_one_is_not():
     # A first wave of 12 images, most alike; a second adds 12 that are not. The truth is of all 276 pairs.

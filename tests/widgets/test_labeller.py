@@ -378,7 +378,7 @@ def test_bad_options_of_features_and_ratings_are_refused_at_once(
         vc.label_features(images[:0], ASKED, annotator="Ana", save_to=tmp_path)
     with pytest.raises(ValueError, match="one of the 2 respondents"):
         open_rater(respondent="r3")
-    with pytest.raises(ValueError, match="two ends"):
+    with pytest.raises(ValueError, match="ends to be a list"):
         open_rater(ends="low")
     with pytest.raises(ValueError, match="'c'"):
         vc.rate_images(assignment, images[:2], respondent="r1", save_to=tmp_path)

@@ -15,6 +15,7 @@ from visclust.annotation.answer_files import (
 )
 from visclust.annotation.identity import clean_name, is_same_person
 from visclust.base.cells import decode_text, fold_header, fold_identity, read_rows_of_cells
+from visclust.base.checks import checked
 from visclust.base.files import restore_cell
 
 
@@ -26,6 +27,7 @@ class ImportedAnswers(NamedTuple):
     files: tuple[Path, ...]
 
 
+@checked
 def import_answers(
     file: str | os.PathLike, save_to: str | os.PathLike, *, annotator: str | None = None
 ) -> ImportedAnswers:

@@ -298,8 +298,10 @@ def resolve(
     Resolution
         ``gold``: the columns of `pairs`, ``same`` (bool), ``n_answers`` (answers that count, the third
         annotator's included), ``decided_by`` ("unanimous", "majority" or "third") and ``simulated`` (whether
-        the answers are), in the order of `pairs`. ``unresolved``: ``pair_id, image_a, image_b``, a column
-        per annotator with the answer, and ``reason``. Each pair is in one of the two.
+        the answers are), in the order of `pairs`; where these are of several draws (a column ``wave``), also
+        ``wave_judged``, the share of that draw's pairs that anybody has answered. ``unresolved``:
+        ``pair_id, image_a, image_b``, a column per annotator with the answer, and ``reason``. Each pair is
+        in one of the two.
 
     Raises
     ------
@@ -359,6 +361,10 @@ def resolve(
         decided_by=decided_by[decided],
         simulated=simulated,
     )
+    if "wave" in pairs.columns:
+        judged = wide.notna().any(axis=1).to_numpy().astype(float)
+        shares = pd.Series(judged).groupby(pairs["wave"].to_numpy()).mean()
+        gold = gold.assign(wave_judged=gold["wave"].map(shares))
     unresolved = pairs[_PAIR].merge(wide, left_on="pair_id", right_index=True)[~decided]
     unresolved = unresolved.assign(reason=reason[~decided]).reset_index(drop=True)
     return Resolution(check_table(gold, "gold"), unresolved)

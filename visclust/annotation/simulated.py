@@ -58,9 +58,8 @@ def simulate_answers(
     0  simulated-1   same
     1  simulated-2   same
     """
-    if not 0 <= error_rate <= 1:
-        raise ValueError(f"Expected an error_rate between 0 and 1, got {error_rate!r}.")
     _check_simulated_names(annotators)
+    check_columns(pairs, ("pair_id", "image_a", "image_b"), "the pairs")
     group_of = dict(groups)
     images = pd.concat([pairs["image_a"], pairs["image_b"]])
     unknown = sorted({image for image in images if pd.isna(group_of.get(image))})
@@ -130,11 +129,10 @@ def simulate_features(
     >>> simulate_features(images, truth, ["men", "women"], error_rate=0.0)["answer"].iloc[0]
     '{"asked":["men","women"],"present":["men"]}'
     """
-    if not 0 <= error_rate <= 1:
-        raise ValueError(f"Expected an error_rate between 0 and 1, got {error_rate!r}.")
     _check_simulated_names(annotators)
     names = list(check_features(features))
     check_columns(truth, ["image_id", *names], "`truth`", hint="Add what is known of each feature.")
+    check_columns(images, ("image_id",), "the images")
     shown = images[images["status"] == "ok"] if "status" in images.columns else images
     ids = shown["image_id"].drop_duplicates()
     known = truth.drop_duplicates("image_id").set_index("image_id")[names].reindex(ids)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from visclust.base.checks import checked, show
+
 
 @cache
 def explain_gpu() -> str:
@@ -45,6 +47,7 @@ def _announce(text: str) -> None:
     print(text)
 
 
+@checked
 def to_device(x: Any, *, device: str = "auto") -> Any:
     """Put an array where the work shall be done: everything after follows the array.
 
@@ -93,6 +96,7 @@ def get_namespace(x: Any) -> ModuleType:
     return np
 
 
+@checked
 def describe_device(x: Any) -> str:
     """Name the device that an array is on, for the record of a run.
 
@@ -183,6 +187,7 @@ def is_on_gpu(x: Any) -> bool:
     return type(x).__module__.partition(".")[0] == "cupy"
 
 
+@checked
 def to_host(x: Any) -> np.ndarray:
     """Bring an array into the computer's own memory as NumPy.
 
@@ -202,3 +207,24 @@ def to_host(x: Any) -> np.ndarray:
     array([1, 2])
     """
     return x.get() if is_on_gpu(x) else np.asarray(x)
+
+
+def check_embedding(x: Any, *, name: str = "x") -> None:
+    """Check that an embedding is a finite float matrix with a row; `name` is that of the argument."""
+    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
+        raise TypeError(f"Expected {name} as an array of shape (n, d), got {show(x)}. Use numpy.asarray.")
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f'Expected {name} of dtype float32 or float64, got {x.dtype}. Use x.astype("float32").'
+        )
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(
+            f"Expected {name} of shape (n, d) with at least one row and column, got {tuple(x.shape)}."
+        )
+    xp = get_namespace(x)
+    bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"Expected finite numbers in {name}, but {len(bad)} of {len(x)} rows holds NaN or infinity "
+            f"(the first is row {int(bad[0])}): embed those images again or leave them out."
+        )

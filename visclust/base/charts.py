@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from visclust.base.checks import checked, settle_call
 from visclust.base.simulated import is_simulated
 
 P = ParamSpec("P")
@@ -41,6 +42,7 @@ _SCRIPT_END = re.compile(r"<(?=/?script|!--)", re.IGNORECASE)
 _PARTS_OF_DECADE = (1, 2, 5)
 
 
+@checked
 def show_charts(*, max_rows: int = 50_000) -> None:
     """Let every Altair chart that a cell ends with show live, with a PNG beside it; call once per notebook.
 
@@ -72,7 +74,7 @@ def show_charts(*, max_rows: int = 50_000) -> None:
 
 
 def drawn(plot: Callable[P, R]) -> Callable[P, R]:
-    """Let a plot draw texts of others so that none of them can end a script.
+    """Let a plot check its arguments, as `checked` does, and draw texts so that none can end a script.
 
     `save_figure` writes pages in which nothing can. But Altair's own `save` and `to_html` put a chart's texts
     into a script as they are, so that ``</script>`` in a name would end it: in the tables and names that a
@@ -82,8 +84,10 @@ def drawn(plot: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(plot)
     def draw(*args: P.args, **kwargs: P.kwargs) -> R:
+        args, kwargs = settle_call(plot, args, kwargs)
         return plot(*map(_disarm, args), **{name: _disarm(each) for name, each in kwargs.items()})  # type: ignore[arg-type]
 
+    draw.checks_arguments = True  # type: ignore[attr-defined]
     return draw
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import vl_convert
 
 from visclust.base.charts import VEGA_LITE
+from visclust.base.checks import checked
 from visclust.base.figure_layout import POINTS_PER_PIXEL, fit_width
 from visclust.base.files import write_atomically, write_json, write_text
 from visclust.base.html import build_data_page, build_pictures_page
@@ -69,6 +70,7 @@ window.vegaEmbed("#figure", spec, options).then(() => { document.body.dataset.dr
 """
 
 
+@checked
 def save_figure(
     chart: Any,
     path: str | os.PathLike,
@@ -132,7 +134,7 @@ def save_figure(
     for each in paths:
         if each.suffix.lower() not in ENDINGS:
             raise ValueError(
-                f"Expected a file name that ends in {', '.join(ENDINGS)}, got {each.name!r}: name the format."
+                f"Expected path to end in {', '.join(ENDINGS)}, got {each.name!r}: name the format."
             )
     millimetres = _check_width(width)
     if isinstance(dpi, bool) or not isinstance(dpi, int) or not _LEAST_DPI <= dpi <= 2400:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.parts import hold_file, name_part, sweep_parts
 
 # A spreadsheet runs text as a formula that begins so, whatever spaces, quotation marks and unseen signs stand
@@ -32,6 +33,7 @@ _GUARDED_INSIDE = re.compile(rf"([;\t\r\n])'(?={_INNER})")
 _QUOTED = re.compile(r'[",;\t\r\n]|^ | \Z')
 
 
+@checked
 def write_atomically(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> Path:
     """Write a file beside its final name, flush it to disk, and rename it into place.
 
@@ -75,7 +77,12 @@ def write_beside(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Pa
 
     Any number of threads and processes can do so at once. What dead ones left in the folder goes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(
+            f"Expected a folder to write {path.name!r} into, got {str(path.parent)!r}, a file or in one."
+        ) from None
     sweep_parts(path.parent)
     beside = name_part(path)
     try:

@@ -17,6 +17,7 @@ SUBFOLDERS = (
     "answers",
     "feature_answers",
     "rating_answers",
+    "rating_trial",
     NOTES,
     "survey",
     "figures",

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import describe_device, is_on_gpu, to_host
+from visclust.base.checks import checked, settle_arguments
 from visclust.base.damage import explain_damage
 from visclust.base.origins import (
     ANSWERS,
@@ -74,6 +75,7 @@ class Record(dict):
 _running: ContextVar["_Run | None"] = ContextVar("visclust_running", default=None)
 
 
+@checked
 def describe_run(
     function: str,
     *,
@@ -132,6 +134,7 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
     A table that is returned carries the record in ``attrs["provenance"]``, with ``result``, the digest of
     that table. Of a NamedTuple its tables do, and its field ``provenance`` is filled, unless it brings a
     whole record, as results read from a cache do. Anything else is returned as it is. No argument is changed.
+    Arguments are refused or brought to their plain form first, as `checked` does.
     """
     signature = inspect.signature(function)
     paths = {
@@ -146,6 +149,8 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
             return function(*args, **kwargs)  # which says by its own name what is wrong
+        settle_arguments(function, bound)
+        args, kwargs = bound.args, bound.kwargs  # type: ignore[assignment]
         bound.apply_defaults()
         arguments = dict(bound.arguments)
         for name, parameter in signature.parameters.items():
@@ -165,6 +170,7 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
             return result
         return _stamp(result, {**current.open(), "made_at": _now()})
 
+    run.checks_arguments = run.records_run = True  # type: ignore[attr-defined]
     return run
 
 
@@ -252,7 +258,7 @@ def describe_saved(
     unknown: dict[str, Any] = {"origins": {}, "direct": []}
     if provenance is not None and "function" in provenance:
         return {**unknown, **provenance, **_digest_result(table)}
-    nobody = {**describe_run(""), "function": None, "device": None, **unknown}
+    nobody = {**describe_run("nobody"), "function": None, "device": None, **unknown}
     made_from = list(made_from)
     sources = [_recall(each) for each in made_from]
     if sources:

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from visclust.base.checks import check_choice, checked
 from visclust.base.damage import read_parquet
 from visclust.base.files import format_csv, write_atomically
 from visclust.base.freshness import PROVENANCE_KEY, advise_again, read_record, require_fresh
@@ -167,6 +168,7 @@ class Aside(list):
         return self
 
 
+@checked
 def check_table(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Check that a table has the columns and types of its kind, and return it unchanged.
 
@@ -261,6 +263,7 @@ def has_type(column: pd.Series, wanted: str) -> bool:
     return bool(_TYPE_CHECKS[wanted](column))
 
 
+@checked
 def save_table(
     table: pd.DataFrame,
     path: str | os.PathLike,
@@ -327,6 +330,7 @@ def save_table(
     return saved
 
 
+@checked
 def save_csv(
     table: pd.DataFrame,
     path: str | os.PathLike,
@@ -395,6 +399,7 @@ def _name_sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+@checked
 def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> pd.DataFrame:
     """Read a table saved by `save_table`, check that it is of its kind, and that it is not stale.
 
@@ -433,6 +438,8 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     Traceback (most recent call last):
     FileNotFoundError: No images table at nowhere.parquet: run the notebook that writes it first.
     """
+    check_choice("kind", kind, TABLES)
+    check_choice("stale", stale, ("refuse", "warn"))
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"No {kind} table at {path}: run the notebook that writes it first.")
@@ -445,6 +452,7 @@ def read_table(path: str | os.PathLike, kind: str, *, stale: str = "refuse") -> 
     return table
 
 
+@checked
 def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     """Read how a saved file was made.
 
@@ -464,6 +472,11 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
         table was changed after the function had returned it, and null where that is not known. Empty for a
         file from elsewhere.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
     Examples
     --------
     >>> import tempfile
@@ -472,6 +485,8 @@ def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
     >>> read_provenance(save_table(links, path, "posts_images", provenance={"seed": 3}))["seed"]
     3
     """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"Expected a saved file at path, got {str(path)!r}, where there is none.")
     record = read_record(Path(path))
     record.pop("digest", None)  # of a matrix, from its sidecar
     return record

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from visclust.base.cells import fold_identity
+from visclust.base.checks import checked
 from visclust.base.damage import explain_damage
 from visclust.base.files import write_cells
 from visclust.base.places import find_study_folder
@@ -25,6 +26,7 @@ _COLUMNS = ("kind", "digest", "salt", "withdrawn_at_utc")
 _NAMES = {"image": "image_id", "author": "author"}
 
 
+@checked
 def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.DataFrame:
     """Leave out what participants have withdrawn from a study: their images, and posts of theirs.
 

@@ -9,9 +9,11 @@ import pandas as pd
 
 from visclust.base.arrays import find_scale
 from visclust.base.backend import to_host
+from visclust.base.checks import checked
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.rows import take_rows
+from visclust.base.tables import check_columns
 from visclust.clustering.goodness import GOODNESS_MEASURES, REQUIRED_GAIN, measure_goodness
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import IterativeSettings
@@ -143,7 +145,7 @@ def scan_k(
     x = take_rows(x).x
     wrong = [k for k in ks if not 2 <= k <= len(x) - 1]
     if wrong or not len(ks):
-        raise ValueError(f"Expected K's from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
+        raise ValueError(f"Expected K's (ks) from 2 to n - 1 = {len(x) - 1}, got {wrong or 'none'}.")
     workspace, scale = open_workspace(x, memory_budget=memory_budget), find_scale(x)
     everyone = np.arange(len(x))
     rows = []
@@ -166,6 +168,7 @@ def scan_k(
     return pd.DataFrame(rows)
 
 
+@checked
 def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int | None:
     """Suggest the K at which a curve has a knee: where it is farthest from the line between its ends.
 
@@ -202,6 +205,7 @@ def suggest_knee(scan: pd.DataFrame, *, measure: str = "inertia") -> int | None:
     20
     >>> suggest_knee(pd.DataFrame({"k": [10, 20, 40, 80, 160], "inertia": [80, 70, 60, 50, 40]}))
     """
+    check_columns(scan, ("k", measure), "the scan (as measure names it)")
     curve = scan[["k", measure]].dropna().sort_values("k")
     if len(curve) < 3:
         raise ValueError(f"Expected at least three K's with a value of {measure}, got {len(curve)}.")

@@ -9,13 +9,14 @@ import pandas as pd
 
 from visclust.base.arrays import take_labels
 from visclust.base.backend import get_namespace, is_on_gpu, to_host
+from visclust.base.checks import checked
 from visclust.base.columns import check_clusters
 from visclust.base.copies import take_pictures
 from visclust.base.distances import center_rows, count_distinct
 from visclust.base.origins import find_row_ids
 from visclust.base.provenance import add_inputs, carry_record, note_run, recorded
 from visclust.base.rows import take_rows
-from visclust.base.tables import UNASSIGNED, check_table
+from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.clustering.giant import warn_of_giant
 from visclust.clustering.kmeans import find_nearest, fit_kmeans
 from visclust.clustering.silhouettes import silhouette_samples
@@ -121,6 +122,7 @@ def cluster_once(
     return ClusteringResult(labels, log, np.ones(len(x), dtype=np.int64), silhouettes, reason, {}, image_ids)
 
 
+@checked
 def assign_clusters(images: pd.DataFrame | None, result: ClusteringResult) -> pd.DataFrame:
     """Make the clusters table from a result.
 
@@ -189,6 +191,7 @@ def assign_clusters(images: pd.DataFrame | None, result: ClusteringResult) -> pd
     return carry_record(table, add_inputs(result.provenance, **given))
 
 
+@checked
 def assign_nearest(x: Any, labels: Any) -> np.ndarray:
     """Give each unassigned image the cluster with the nearest centre: a step of its own, never done unasked.
 
@@ -258,6 +261,7 @@ def list_k_curve(log: pd.DataFrame, *, iteration: int = 1) -> pd.DataFrame:
     >>> list_k_curve(log)["chosen"].tolist()
     [False, True]
     """
+    check_columns(log, ("iteration", "k", "k_tried", "fit", "moving_average"), "the log")
     row = log.loc[log["iteration"].eq(iteration)]
     if row.empty:
         raise ValueError(f"Expected an iteration from 1 to {len(log)}, got {iteration}.")

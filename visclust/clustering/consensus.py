@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from visclust.base.components import connect_pairs
 from visclust.base.machine import memory_at_hand
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_table
 from visclust.clustering.runs import stack_runs
@@ -28,6 +29,7 @@ def find_consensus(
     method: str = "average",
     min_size: int = 2,
     memory_budget: int | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Find the clustering that several runs have in common, by how often they put two images together.
 
@@ -52,6 +54,8 @@ def find_consensus(
         For "average", which holds the distances within one component of "majority" at a time, since it can
         merge nothing beyond it: 17 bytes for each pair of its images. Half of the memory at hand by default.
         The paper's 18,096 images take 2.7 GB where all of them hang together.
+    progress : bool, default True
+        Show a progress bar where it takes more than a second.
 
     Returns
     -------
@@ -98,10 +102,19 @@ def find_consensus(
         raise ValueError("Expected runs of at least one image, got empty clusters tables.")
     marks = _mark(stacked.labels)
     n_runs = len(stacked.names)
-    groups = connect_pairs(_iterate_often_together(marks, share * n_runs - _ROUNDING), marks.shape[0])
-    if method == "average":
-        budget = memory_at_hand() // 2 if memory_budget is None else memory_budget
-        groups = _split_by_average(marks, groups, n_runs, share, budget)
+    n = marks.shape[0]
+    bar = WorkBar(
+        total=2 * n if method == "average" else n,
+        desc="Consensus",
+        unit="image",
+        work=f"Finding what {n_runs} runs of {n:,} images have in common",
+        progress=progress,
+    )
+    with bar:
+        groups = connect_pairs(_iterate_often_together(marks, share * n_runs - _ROUNDING, bar), n)
+        if method == "average":
+            budget = memory_at_hand() // 2 if memory_budget is None else memory_budget
+            groups = _split_by_average(marks, groups, n_runs, share, budget, bar)
     labels = _number_by_size(groups, min_size)
     assigned = labels != UNASSIGNED
     table = pd.DataFrame(
@@ -144,17 +157,20 @@ def _mark(labels: np.ndarray) -> csr_matrix:
     return csr_matrix((np.ones(len(rows), dtype=kind), (rows, columns)), shape=(n, width))
 
 
-def _iterate_often_together(marks: csr_matrix, least: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _iterate_often_together(
+    marks: csr_matrix, least: float, bar: WorkBar
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give the pairs that are together in at least so many runs, a block of rows at a time."""
     turned = marks.T.tocsr()
     for start in range(0, marks.shape[0], _BLOCK):
         together = (marks[start : start + _BLOCK] @ turned).tocoo()
         often = (together.data >= least) & (together.row + start < together.col)
         yield together.row[often].astype(np.int64) + start, together.col[often].astype(np.int64)
+        bar.update(min(_BLOCK, marks.shape[0] - start))
 
 
 def _split_by_average(
-    marks: csr_matrix, groups: np.ndarray, n_runs: int, share: float, budget: int
+    marks: csr_matrix, groups: np.ndarray, n_runs: int, share: float, budget: int, bar: WorkBar
 ) -> np.ndarray:
     """Split each component by average linkage.
 
@@ -167,7 +183,9 @@ def _split_by_average(
         parts = np.ones(len(members), dtype=np.int64)
         if len(members) > 2:
             _check_memory(len(members), budget)
-            parts = _cut_average_linkage(marks[members], n_runs, share)
+            parts = _cut_average_linkage(marks[members], n_runs, share, bar)
+        else:
+            bar.update(len(members))
         split[members] = parts + done
         done += int(parts.max())
     return split
@@ -184,7 +202,7 @@ def _check_memory(n: int, budget: int) -> None:
         )
 
 
-def _cut_average_linkage(marks: csr_matrix, n_runs: int, share: float) -> np.ndarray:
+def _cut_average_linkage(marks: csr_matrix, n_runs: int, share: float, bar: WorkBar) -> np.ndarray:
     """Cut the tree of average linkage where images are together in the share of runs; parts from 1."""
     n = marks.shape[0]
     turned = marks.T.tocsr()
@@ -195,6 +213,7 @@ def _cut_average_linkage(marks: csr_matrix, n_runs: int, share: float) -> np.nda
         for i, row in enumerate(together, start):
             condensed[at : at + n - 1 - i] = 1 - row[i + 1 :] / n_runs
             at += n - 1 - i
+        bar.update(len(together))
     return fcluster(linkage(condensed, "average"), 1 - share + _ROUNDING, criterion="distance")
 
 

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from visclust.base.backend import get_namespace
+from visclust.base.backend import check_embedding, get_namespace
+from visclust.base.checks import checked, show
 from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
 
 # Inertia falls with every K, so rising at all says nothing: its moving average must still gain 1% per step.
 REQUIRED_GAIN = {"silhouette": 0.0, "macro_silhouette": 0.0, "calinski_harabasz": 0.0, "inertia": 0.01}
 
 
+@checked
 def measure_goodness(x: Any, codes: Any, *, sums: Any, name: str = "silhouette") -> float:
     """Measure how well a clustering fits, larger being better.
 
@@ -52,8 +54,15 @@ def measure_goodness(x: Any, codes: Any, *, sums: Any, name: str = "silhouette")
     >>> round(measure_goodness(x, np.array([0, 0, 1, 1]), sums=sums, name="calinski_harabasz"))
     200
     """
+    check_embedding(x)
+    if getattr(codes, "ndim", 0) != 1 or len(codes) != len(x) or codes.dtype.kind not in "iu":
+        raise ValueError(f"Expected codes to be {len(x)} whole numbers in an array, got {show(codes)}.")
+    if getattr(sums, "ndim", 0) != 2 or len(sums) != len(x) or sums.dtype.kind != "f":
+        raise ValueError(f"Expected sums to be a matrix of {len(x)} rows of numbers, got {show(sums)}.")
+    if len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < sums.shape[1]:
+        raise ValueError(f"Expected codes from 0 to {sums.shape[1] - 1}, a column of sums each, got others.")
     if name not in GOODNESS_MEASURES:
-        raise ValueError(f"Expected one of {', '.join(GOODNESS_MEASURES)} as goodness_of_fit, got {name!r}.")
+        raise ValueError(f"Expected one of {', '.join(GOODNESS_MEASURES)} as name, got {name!r}.")
     return float(GOODNESS_MEASURES[name](x, codes, sums))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import describe_device, get_namespace, to_host
+from visclust.base.checks import check_each_once, settle_options
 from visclust.base.damage import explain_damage, read_checked_array
 from visclust.base.files import check_writable, write_atomically, write_checked_array
 from visclust.base.progress import WorkBar
@@ -132,6 +133,10 @@ def grid_search(
     >>> found.table["method"].tolist()
     ['iterative', 'single', 'single']
     """
+    settings = settle_options(IterativeSettings, settings, but=("step_size", "similarity_threshold"))
+    check_each_once(
+        step_sizes=step_sizes, similarity_thresholds=similarity_thresholds, seeds=seeds, baselines=baselines
+    )
     taken = {name: take_rows(x, name=f"embeddings.{name}") for name, x in embeddings.items()}
     grids = _list_grids(
         rows, [each.how for each in taken.values()], step_sizes, similarity_thresholds, settings
@@ -223,7 +228,8 @@ def _check_grid(
     baselines: Sequence[int],
 ) -> None:
     if not embeddings or not all(grids.values()) or not seeds:
-        raise ValueError("Expected at least one embedding, step size, similarity threshold and seed.")
+        names = "embeddings, step_sizes, similarity_thresholds and seeds"
+        raise ValueError(f"Expected at least one value in each of {names}, got none in one of them.")
     lengths = {}
     for name, x in embeddings.items():
         lengths[name] = len(x)
@@ -339,7 +345,7 @@ def _run_iterative(
     runner: _Runner, named: tuple[str, str, str], grid: list[IterativeSettings], seed: int, bar: Any
 ) -> Iterator[tuple[_Configuration, ClusteringResult]]:
     for settings in grid:
-        threshold = f"{settings.similarity_threshold:g}"
+        threshold = f"{settings.similarity_threshold:.15g}"
         embedding, rows, label = named
         name = f"{label}, step {settings.step_size}, threshold {threshold}, seed {seed}"
         configuration = _Configuration(name, embedding, "iterative", settings._asdict(), seed, rows)

@@ -10,7 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from visclust.base.arrays import find_scale, rescale
-from visclust.base.backend import get_namespace, is_on_gpu, run_gpu_lloyd
+from visclust.base.backend import check_embedding, get_namespace, is_on_gpu, run_gpu_lloyd
+from visclust.base.checks import checked
 from visclust.base.distances import find_origin, measure_pairs, square_lengths
 
 # Stop when the centres together move less than this share of the mean variance (scikit-learn's rule).
@@ -33,6 +34,7 @@ class KMeansFit(NamedTuple):
     inertia: float
 
 
+@checked
 def fit_kmeans(
     x: Any,
     n_clusters: int,
@@ -83,6 +85,7 @@ def fit_kmeans(
     >>> bool(fit.labels[0] == fit.labels[1] != fit.labels[2])
     True
     """
+    check_embedding(x)
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got {n_clusters}.")
     if n_init < 1:

@@ -6,15 +6,8 @@ from types import EllipsisType
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import (
-    ORANGE,
-    PALE_GRAY,
-    colour_by,
-    drawn,
-    rank_clusters,
-    scale_log,
-)
-from visclust.base.tables import UNASSIGNED
+from visclust.base.charts import ORANGE, PALE_GRAY, colour_by, drawn, rank_clusters, scale_log
+from visclust.base.tables import UNASSIGNED, check_columns
 
 # Measures of fit: columns of `scan_k`.
 _FITS = {
@@ -70,6 +63,7 @@ def plot_iterations(log: pd.DataFrame, *, width: int = 260, height: int = 180) -
     >>> len(plot_iterations(log).hconcat)
     3
     """
+    check_columns(log, ("iteration", "remaining", "k", "cohesive", "mean_cohesive_size"), "the log")
     table = log[["iteration", "remaining", "k", "cohesive", "mean_cohesive_size"]]
     step = alt.X("iteration:Q", title="Iteration", axis=alt.Axis(format="d", tickMinStep=1))
     base = alt.Chart(table).encode(x=step)
@@ -124,6 +118,7 @@ def plot_k_curve(curve: pd.DataFrame, *, width: int = 420, height: int = 240) ->
     >>> type(plot_k_curve(curve)).__name__
     'LayerChart'
     """
+    check_columns(curve, ("k", "fit", "moving_average", "chosen"), "the curve")
     base = alt.Chart(curve).encode(x=alt.X("k:Q", title="Number of clusters K"))
     fit = base.mark_circle(color=PALE_GRAY, size=50, opacity=1).encode(
         y=alt.Y("fit:Q", title="Goodness of fit on the sample", scale=alt.Scale(zero=False)),
@@ -169,6 +164,11 @@ def plot_k_scan(
     altair.Chart
         The panels side by side.
 
+    Raises
+    ------
+    ValueError
+        If `measures` names none of its columns.
+
     Source
     ------
     Casas et al.: the preliminary look at K from 30 to 300.
@@ -179,6 +179,9 @@ def plot_k_scan(
     >>> len(plot_k_scan(scan, knee=20).hconcat)
     2
     """
+    if not measures:
+        raise ValueError("Expected at least one column of the scan in measures, got none.")
+    check_columns(scan, ("k", *measures), "the scan (as measures name them)")
     panels: list[alt.LayerChart] = []
     for measure in measures:
         base = alt.Chart(scan[["k", measure]]).encode(x=alt.X("k:Q", title="Number of clusters K"))
@@ -225,6 +228,7 @@ def plot_cluster_sizes(summary: pd.DataFrame, *, width: int = 620, height: int =
     >>> type(plot_cluster_sizes(summary)).__name__
     'LayerChart'
     """
+    check_columns(summary, ("cluster", "size", "silhouette"), "the summary")
     table = summary[["cluster", "size", "silhouette"]]
     inside = table[table["cluster"].ne(UNASSIGNED)].reset_index(drop=True)
     inside = inside.assign(rank=range(1, len(inside) + 1))
@@ -267,6 +271,9 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
     >>> len(plot_grid(table).vconcat)
     1
     """
+    columns = ["method", "embedding", "step_size", "similarity_threshold"]
+    columns += ["seed", "clusters", "coverage", "seconds"]
+    check_columns(table, columns, "the table of the grid")
     shown = table.loc[table["method"].eq("iterative") & table["seed"].eq(table["seed"].iloc[0])]
     shown = shown.assign(
         step_size=shown["step_size"].astype(str),
@@ -341,9 +348,10 @@ def plot_run_agreement(
     >>> type(plot_run_agreement(pairs)).__name__
     'LayerChart'
     """
-    if measure not in _AGREEMENTS or measure not in pairs.columns:
+    if measure not in _AGREEMENTS:
         raise ValueError(f"Expected one of {', '.join(_AGREEMENTS)} as measure, got {measure!r}.")
     columns = ["run_a", "run_b", "images", measure]
+    check_columns(pairs, columns, "the pairs of runs")
     turned = pairs.rename(columns={"run_a": "run_b", "run_b": "run_a"})
     table = pd.concat([pairs[columns], turned[columns]], ignore_index=True)
     runs = list(dict.fromkeys([*pairs["run_a"], *pairs["run_b"]]))
@@ -399,6 +407,7 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
     >>> len(plot_theme_stability(themes).hconcat)
     2
     """
+    check_columns(themes, ("theme", "runs", "share", "size", "stability", "run", "cluster"), "the themes")
     n_runs = round(float((themes["runs"] / themes["share"]).iloc[0]))
     color = alt.Color(
         "runs:Q",

@@ -6,10 +6,12 @@ import numpy as np
 
 from visclust.base.arrays import rescale, take_labels, take_matrix
 from visclust.base.backend import get_namespace, score_by_cuml
+from visclust.base.checks import checked
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 from visclust.base.progress import WorkBar
 
 
+@checked
 def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engine: str = "blocks") -> Any:
     """Compute the exact Euclidean silhouette of every row.
 

@@ -104,6 +104,8 @@ def describe_accounts(
     1  organization         1       1      1
     2           all         2       1      1
     """
+    if spans is not None:
+        check_columns(spans, ("kind",), "the spans")
     given, accounts = accounts, check_accounts(accounts)
     check_posts(posts, _NEEDED)
     row = match_authors(posts["author"], accounts)

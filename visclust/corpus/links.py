@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.provenance import recorded
 from visclust.base.tables import Aside, check_columns, check_posts, check_table, check_used
 from visclust.images.addresses import is_address, match_addresses
@@ -98,6 +99,7 @@ def link_posts(
     return check_table(links, "posts_images")
 
 
+@checked
 def list_unmatched(links: pd.DataFrame) -> pd.DataFrame:
     """List the media of posts that `link_posts` could not link to an image, each with the reason.
 

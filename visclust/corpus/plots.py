@@ -13,6 +13,7 @@ from visclust.base.charts import (
     scale_log,
     title_chart,
 )
+from visclust.base.tables import check_columns
 
 
 @drawn
@@ -38,7 +39,9 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
     >>> type(plot_images_per_day(days)).__name__
     'Chart'
     """
-    table = days[["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]].copy()
+    columns = ["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]
+    check_columns(days, columns, "the days")
+    table = days[columns].copy()
     table["day"] = table["day"].dt.tz_localize(None)  # without a zone, a browser shows the time as it stands
     new, seen = "New images", "Images seen before"
     return (
@@ -94,6 +97,7 @@ def plot_image_uses(uses: pd.DataFrame, *, width: int = 480, height: int = 240) 
     >>> type(plot_image_uses(pd.DataFrame({"image_id": ["a"], "posts": [2], "rank": [1]}))).__name__
     'Chart'
     """
+    check_columns(uses, ("rank", "posts"), "the uses")
     x_scale, x_axis = scale_log(uses["rank"])
     y_scale, y_axis = scale_log(uses["posts"])
     title = alt.TitleParams("How often each image is posted", anchor="start")
@@ -135,6 +139,7 @@ def plot_lorenz(lorenz: pd.DataFrame, *, width: int = 320, height: int = 320) ->
     >>> type(plot_lorenz(pd.DataFrame({"unique_share": [0, 0.5, 1], "images_share": [0, 0.2, 1]}))).__name__
     'LayerChart'
     """
+    check_columns(lorenz, ("unique_share", "images_share"), "the lorenz")
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(format="%", tickCount=5)
     curve = (
@@ -198,9 +203,10 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     >>> type(plot_hashtag_spans(spans)).__name__
     'LayerChart'
     """
-    if spans.empty:
-        raise ValueError("Expected at least one span, got none: no hashtag was tracked.")
     columns = ["hashtag", "entered", "left", "entered_by", "kind", "uses", "renewals", "reason", "posts"]
+    check_columns(spans, columns, "the spans")
+    if spans.empty:
+        raise ValueError("Expected at least one row in spans, got none: no hashtag was tracked.")
     table = spans[columns].copy()
     for name in ("entered", "left"):  # without a zone, a browser shows the time as it stands
         table[name] = table[name].dt.tz_localize(None)

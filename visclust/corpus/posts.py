@@ -284,7 +284,7 @@ def _list_files(
                 f"Expected a file or folder of posts, but there is no {each}. Check its name."
             )
     if not files:
-        raise FileNotFoundError("Expected at least one file of posts, got an empty list.")
+        raise FileNotFoundError("Expected at least one file of posts as path, got an empty list.")
     return list(dict.fromkeys(files)), skipped
 
 

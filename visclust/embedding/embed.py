@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import PIL.features
 
+from visclust.base.checks import check_choice
 from visclust.base.damage import read_checked_array
 from visclust.base.files import check_writable, refuse_folder, write_checked_array, write_text
 from visclust.base.machine import choose_batch_size, choose_workers, describe_torch_device
@@ -117,6 +118,7 @@ def embed_images(
     >>> embed_images(images, encoder="efficientnet_lite0", device="cpu", progress=False).x.shape
     (1, 1280)
     """
+    check_choice("device", device, ("auto", "cpu", "gpu"))
     batch_size = choose_batch_size() if batch_size is None else batch_size
     chunk_size = _check_sizes(batch_size=batch_size, chunk_size=chunk_size, workers=workers)
     files = list_files(images, folder=images_folder)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.freshness import require_fresh
 from visclust.base.machine import pick_torch_device
 from visclust.embedding.networks import (
@@ -58,6 +59,7 @@ class EncoderChoice(NamedTuple):
     reason: str
 
 
+@checked
 def load_encoder(name: str, *, weights: str | os.PathLike | None = None, device: str = "cpu") -> Encoder:
     """Load an encoder by name: a pretrained network without its last layer, in evaluation mode.
 
@@ -130,6 +132,25 @@ def load_encoder(name: str, *, weights: str | os.PathLike | None = None, device:
     return Encoder(name, module, transform, dimension, network.min_side, source)
 
 
+def _check_name(name: str) -> None:
+    """Refuse a name that no encoder has, without loading one."""
+    import timm
+
+    if name not in {*TORCHVISION_ENCODERS, "efficientnet_lite0"} and not timm.is_model(
+        name.removeprefix("timm/")
+    ):
+        raise _miss(name)
+
+
+def _miss(name: str) -> ValueError:
+    import timm
+
+    known = {*TORCHVISION_ENCODERS, "efficientnet_lite0", *timm.list_models()}
+    near = difflib.get_close_matches(name, known, n=3)
+    advice = f"Did you mean {' or '.join(near)}?" if near else "See list_encoders()."
+    return ValueError(f"Expected the name of an encoder or of a timm model, got {name!r}. {advice}")
+
+
 def _build_network(name: str, weights: str | os.PathLike | None) -> Network:
     import timm
 
@@ -140,10 +161,7 @@ def _build_network(name: str, weights: str | os.PathLike | None) -> Network:
     model = name.removeprefix("timm/")
     if timm.is_model(model):
         return build_timm(model, weights=weights)
-    known = {*TORCHVISION_ENCODERS, "efficientnet_lite0", *timm.list_models()}
-    near = difflib.get_close_matches(name, known, n=3)
-    advice = f"Did you mean {' or '.join(near)}?" if near else "See list_encoders()."
-    raise ValueError(f"Expected the name of an encoder or of a timm model, got {name!r}. {advice}")
+    raise _miss(name)
 
 
 def _find_dimension(name: str, module: "torch.nn.Module", transform: Callable[..., "torch.Tensor"]) -> int:
@@ -159,6 +177,7 @@ def _find_dimension(name: str, module: "torch.nn.Module", transform: Callable[..
     return int(features.shape[1])
 
 
+@checked
 def choose_encoder(preferred: str = "resnet18", *, otherwise: str = "efficientnet_lite0") -> EncoderChoice:
     """Choose an encoder, or another where the weights of the first are not to be had.
 
@@ -183,6 +202,7 @@ def choose_encoder(preferred: str = "resnet18", *, otherwise: str = "efficientne
     >>> choose_encoder("efficientnet_lite0").name
     'efficientnet_lite0'
     """
+    _check_name(otherwise)
     try:
         _build_network(preferred, None)
     except WeightsUnreachableError as error:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import altair as alt
@@ -10,13 +11,16 @@ import pandas as pd
 from PIL import Image
 
 from visclust.base.charts import ORANGE, drawn
+from visclust.base.checks import checked
 from visclust.base.figure_layout import TOGETHER
+from visclust.base.tables import check_columns
 from visclust.embedding.embed import Embedding
 from visclust.images.reading import read_image
 
 _CHANNELS = ("red", "green", "blue")
 
 
+@checked
 def split_channels(path: str | os.PathLike, *, side: int = 40, detail: int = 6) -> pd.DataFrame:
     """Split an image into its red, green and blue channel, at few enough pixels to be drawn one by one.
 
@@ -35,6 +39,11 @@ def split_channels(path: str | os.PathLike, *, side: int = 40, detail: int = 6) 
         A row per pixel and panel: ``panel`` (image, red, green, blue), ``row, column`` (from the top left),
         ``value`` (0 to 255; missing for the image), ``colour`` (as #rrggbb) and ``in_detail``.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
     Examples
     --------
     >>> import tempfile
@@ -44,6 +53,8 @@ def split_channels(path: str | os.PathLike, *, side: int = 40, detail: int = 6) 
     >>> split_channels(path, side=1, detail=1)[["panel", "value"]].values.tolist()
     [['image', nan], ['red', 255.0], ['green', 0.0], ['blue', 0.0]]
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected an image file as path, got {str(path)!r}, where there is none.")
     image = read_image(path, min_side=2 * side)
     length = min(image.size)
     left, top = (image.size[0] - length) // 2, (image.size[1] - length) // 2
@@ -97,6 +108,7 @@ def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
     >>> len(plot_channels(pixels).vconcat)
     2
     """
+    check_columns(pixels, ("panel", "in_detail", "column", "row", "colour", "value"), "the pixels")
     hidden: Any = {"title": None, "axis": None}
     detail = pixels[pixels["in_detail"]]
     frame = pd.DataFrame(
@@ -153,6 +165,7 @@ def plot_channels(pixels: pd.DataFrame, *, size: int = 180) -> alt.VConcatChart:
     return alt.vconcat(alt.hconcat(*above), alt.hconcat(*below)).configure_view(stroke=None)
 
 
+@checked
 def list_embedding_values(
     embeddings: Mapping[str, Embedding], *, of: Sequence[str], n: int = 64
 ) -> pd.DataFrame:
@@ -183,6 +196,8 @@ def list_embedding_values(
     >>> list_embedding_values({"pretrained": embedding}, of=["a"], n=2)["value"].tolist()
     [0.5, 2.0]
     """
+    if not embeddings or not of:
+        raise ValueError("Expected at least one of embeddings and one image in of, got none.")
     parts = []
     for name, embedding in embeddings.items():
         where = {image_id: row for row, image_id in enumerate(embedding.image_ids)}
@@ -249,6 +264,8 @@ def plot_embedding_values(
     >>> len(plot_embedding_values(values, pixels).vconcat)
     1
     """
+    check_columns(values, ("image_id", "embedding", "trained_on", "position", "value"), "the values")
+    check_columns(images, ("image_id", "panel", "row", "column", "colour"), "the images")
     names = values["embedding"].drop_duplicates().tolist()
     n_numbers = int(values["position"].max())
     side = row * len(names)

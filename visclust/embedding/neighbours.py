@@ -8,6 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from visclust.base.arrays import find_scale, take_matrix
 from visclust.base.backend import to_host
+from visclust.base.checks import check_names
 from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
 
@@ -47,7 +48,10 @@ def list_neighbours(x: Any, image_ids: Any, *, of: Any, n: int = 8) -> pd.DataFr
     """
     x = to_host(take_matrix(x))
     rows = center_rows(x)  # a large common offset would swamp the distances
-    ids = np.asarray(image_ids, dtype=object)
+    ids = np.asarray(check_names("image_ids", image_ids), dtype=object)
+    of = check_names("of", of)
+    if not of:
+        raise ValueError("Expected at least one image in of, got none.")
     if len(ids) != len(rows):
         raise ValueError(f"Expected an id for each of the {len(rows)} rows, got {len(ids)}.")
     where = pd.Series(np.arange(len(ids)), index=ids)

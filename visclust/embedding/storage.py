@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.backend import to_host
+from visclust.base.checks import checked
 from visclust.base.damage import read_json, read_matrix
 from visclust.base.freshness import find_writer, require_fresh
 from visclust.base.origins import list_sources, register_file, register_rows
@@ -22,6 +23,7 @@ from visclust.embedding.embed import Embedding
 from visclust.embedding.preparation import PREPARATIONS, PreparedRows
 
 
+@checked
 def save_embedding(embedding: Embedding | PreparedRows, folder: str | os.PathLike, *, name: str) -> Path:
     """Save an embedding as ``<name>.npy`` with its sidecar ``<name>.json``.
 
@@ -137,6 +139,7 @@ def _check_rows(x: np.ndarray, ids: list[str]) -> None:
         raise ValueError(f"Expected one row per image, but {twice!r} has several.")
 
 
+@checked
 def load_embedding(
     folder: str | os.PathLike,
     *,
@@ -240,6 +243,7 @@ def _check_ids(found: list[str], wanted: list[str], name: str) -> None:
     )
 
 
+@checked
 def list_embeddings(folder: str | os.PathLike) -> pd.DataFrame:
     """List the embeddings saved in a folder.
 

@@ -13,7 +13,7 @@ from visclust.base.copies import take_picture_rows
 from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
 from visclust.base.rows import match_rows
-from visclust.base.tables import UNASSIGNED, check_posts, check_table
+from visclust.base.tables import UNASSIGNED, check_columns, check_posts, check_table
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
 
@@ -50,7 +50,7 @@ def describe_clusters(
     count_by: str = "posts",
     prior_size: float | None = None,
     min_uses: int = 3,
-    stop_words: Iterable[str] = (),
+    stop_words: str | Iterable[str] = (),
 ) -> ClusterDescriptions:
     """Describe each cluster by its typical images, its words, its size, its days and its authors.
 
@@ -187,11 +187,7 @@ def rank_clusters(
        Cluster  Posts Top author's share                     Days
     0        0      2                50%  2018-06-30 – 2018-07-01
     """
-    if not isinstance(descriptions, pd.DataFrame):
-        raise TypeError(
-            f"Expected the table `clusters` of describe_clusters, got {type(descriptions).__name__}: "
-            "rank_clusters(found.clusters)."
-        )
+    check_columns(descriptions, ("cluster", "first_day", "last_day"), "the descriptions")
     if by not in descriptions.columns:
         raise ValueError(f"Expected one of the columns {', '.join(descriptions.columns)}, got {by!r}.")
     table = descriptions.sort_values([by, "cluster"], ascending=[ascending, True], ignore_index=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from visclust.base.checks import checked
 from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import check_columns
@@ -194,6 +195,7 @@ def model_frame_use(
     return FrameUse(*(mark_simulated(table, posts, ideology) for table in tables))
 
 
+@checked
 def test_frame_use(*args: Any, **options: Any) -> FrameUse:
     """Call `model_frame_use` by its former name, which goes in version 0.2.
 

@@ -15,6 +15,7 @@ import pandas as pd
 from visclust.base.arrays import rescale, take_matrix
 from visclust.base.backend import to_host
 from visclust.base.charts import COLOURS, drawn, name_cluster, title_chart
+from visclust.base.checks import check_names
 from visclust.base.columns import check_clusters
 from visclust.base.machine import choose_workers
 from visclust.base.origins import check_origin
@@ -90,6 +91,7 @@ def project_map(
     Traceback (most recent call last):
     ValueError: Expected n_neighbors from 2 to 4 (n - 1), got 5.
     """
+    image_ids = None if image_ids is None else check_names("image_ids", image_ids)
     if is_embedding(x):
         image_ids = x.image_ids if image_ids is None else image_ids
         named = None if image_ids is None else pd.DataFrame({"image_id": list(image_ids)})

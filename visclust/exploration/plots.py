@@ -16,6 +16,7 @@ from visclust.base.charts import (
     name_cluster,
     title_chart,
 )
+from visclust.base.tables import check_columns
 
 _SCALES: dict[str, tuple[str, float, Literal["linear", "log"], str]] = {
     "effect": ("Change of the probability per SD of ideology, in percentage points", 0.0, "linear", "+.1f"),
@@ -70,6 +71,8 @@ def plot_frame_effects(
     >>> len(plot_frame_effects(effects).layer)
     3
     """
+    columns = ["frame", "posts", "users", "uses", "users_using", "p_adjusted", "reason"]
+    check_columns(effects, columns, "the effects")
     if measure not in _SCALES:
         raise ValueError(f"Expected one of the measures {', '.join(_SCALES)}, got {measure!r}.")
     tested = effects.loc[effects["reason"].eq("")]
@@ -166,6 +169,7 @@ def plot_frame_use(
     >>> type(plot_frame_use(curves)).__name__
     'ConcatChart'
     """
+    check_columns(curves, ("frame", "ideology", "probability", "low", "high"), "the curves")
     if curves.empty:
         raise ValueError("Expected the curve of a frame, got none: no frame was tested.")
     ends = [float(curves["ideology"].min()), float(curves["ideology"].max())]
@@ -253,6 +257,7 @@ def plot_words(
     >>> len(plot_words(words).concat)
     1
     """
+    check_columns(words, ("cluster", "word", "z", "uses", "share", "uses_elsewhere", "rank"), "the words")
     wanted = list(dict.fromkeys(words["cluster"]))[:6] if clusters is None else list(clusters)
     shown = words.loc[words["cluster"].isin(wanted)]
     if shown.empty:

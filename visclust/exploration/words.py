@@ -16,6 +16,7 @@ import regex
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from visclust.base.checks import check_numbers, checked
 from visclust.base.columns import check_clusters
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_posts, check_table
@@ -61,7 +62,7 @@ def list_overrepresented_words(
     prior_size: float | None = None,
     min_uses: int = 3,
     min_z: float = 1.96,
-    stop_words: Iterable[str] = (),
+    stop_words: str | Iterable[str] = (),
 ) -> pd.DataFrame:
     """List the words that the posts of each cluster use more than the other posts do.
 
@@ -179,6 +180,7 @@ def list_overrepresented_words(
     return table.reset_index(drop=True).astype(_COLUMNS)
 
 
+@checked
 def weigh_log_odds(
     uses: Any, uses_elsewhere: Any, *, total: Any, total_elsewhere: Any, prior: Any, prior_total: float
 ) -> LogOdds:
@@ -220,17 +222,20 @@ def weigh_log_odds(
     >>> found.log_odds.round(3).tolist(), found.z.round(3).tolist()
     ([1.59], [2.385])
     """
-    prior = np.asarray(prior, dtype=float)
+    prior, uses = check_numbers("prior", prior), check_numbers("uses", uses)
+    uses_elsewhere = check_numbers("uses_elsewhere", uses_elsewhere)
+    total, total_elsewhere = check_numbers("total", total), check_numbers("total_elsewhere", total_elsewhere)
     if not (prior > 0).all():
         raise ValueError("Expected a prior above 0 for every word: without it an unused word has no odds.")
-    here = np.asarray(uses, dtype=float) + prior
-    there = np.asarray(uses_elsewhere, dtype=float) + prior
-    odds_here = here / (np.asarray(total) + prior_total - here)
-    odds_there = there / (np.asarray(total_elsewhere) + prior_total - there)
+    here = uses + prior
+    there = uses_elsewhere + prior
+    odds_here = here / (total + prior_total - here)
+    odds_there = there / (total_elsewhere + prior_total - there)
     log_odds = np.log(odds_here) - np.log(odds_there)
     return LogOdds(log_odds, log_odds / np.sqrt(1 / here + 1 / there))
 
 
+@checked
 def split_words(text: str, *, min_length: int = 2) -> list[str]:
     """Split a text into its words and hashtags, lower-cased; addresses and mentions are left out.
 

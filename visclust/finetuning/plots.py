@@ -6,6 +6,7 @@ import pandas as pd
 from visclust.base.charts import GRAY, ORANGE, describe_intervals, drawn, label_long, title_chart
 from visclust.base.figure_layout import TOGETHER
 from visclust.base.simulated import is_simulated
+from visclust.base.tables import check_columns
 
 _PANELS = {
     "average_precision": ("Average precision", "share that shows it"),
@@ -38,7 +39,8 @@ def plot_training(curve: pd.DataFrame, *, width: int = 320, height: int = 220) -
     >>> len(plot_training(curve).hconcat)
     2
     """
-    table = curve[["epoch", "train_loss", "held_out_loss", "held_out_average_precision"]]
+    columns = ["epoch", "train_loss", "held_out_loss", "held_out_average_precision"]
+    table = check_columns(curve, columns, "the curve")[columns]
     epoch = alt.X(
         "epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False)
     )
@@ -107,6 +109,8 @@ def plot_feature_scores(scores: pd.DataFrame, *, width: int = 200, row: int = 22
     >>> len(plot_feature_scores(scores).hconcat)
     3
     """
+    columns = ["feature", "measure", "estimate", "low", "high", "base_rate", "by_guessing", "positives", "n"]
+    check_columns(scores, columns, "the scores")
     order = scores.drop_duplicates("feature").sort_values("base_rate", ascending=False, kind="stable")
     labels = {
         row.feature: f"{row.feature}  ({row.positives} of {row.n})" for row in order.itertuples(index=False)

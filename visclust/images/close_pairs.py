@@ -14,6 +14,7 @@ import numpy as np
 from visclust.base.arrays import find_scale, rescale
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block
+from visclust.base.progress import WorkBar
 
 _METRICS = ("cosine", "euclidean")
 
@@ -185,7 +186,7 @@ def prepare_rows(x: Any, *, metric: str) -> Any:
 
 
 def iterate_close_rows(
-    rows: Any, *, threshold: float, metric: str, memory_budget: int = 2**27
+    rows: Any, *, threshold: float, metric: str, memory_budget: int = 2**27, progress: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give the positions of all pairs of rows of `prepare_rows` within a distance, a block at a time.
 
@@ -205,9 +206,19 @@ def iterate_close_rows(
         first, second = (to_host(side) for side in xp.nonzero(xp.triu(close, 1) if same else close))
         return first + i, second + j
 
-    for first, second in map_blocks(search, ((i, j) for i in starts for j in starts if i <= j), rows):
-        if len(first):
-            yield first, second
+    blocks = map_blocks(search, ((i, j) for i in starts for j in starts if i <= j), rows)
+    bar = WorkBar(
+        total=len(starts) * (len(starts) + 1) // 2,
+        desc="Comparing rows",
+        unit="block",
+        work=f"Comparing {len(rows):,} images with one another",
+        progress=progress,
+    )
+    with bar:
+        for first, second in blocks:
+            bar.update()
+            if len(first):
+                yield first, second
 
 
 def measure_from_row(rows: Any, *, metric: str) -> Callable[[int, np.ndarray], np.ndarray]:

@@ -59,10 +59,10 @@ def leave_out_copies(data: Any, duplicates: Any) -> Any:
         return data._replace(x=data.x[np.flatnonzero(kept)], image_ids=ids, provenance={})
     if not isinstance(data, pd.DataFrame):
         raise TypeError(
-            f"Expected a table with image_id, or an embedding, got {type(data).__name__}: the ids say which "
-            "rows are copies."
+            f"Expected data as a table with image_id or an embedding, got {type(data).__name__}: "
+            "the ids say which rows are copies."
         )
-    check_columns(data, ("image_id",), "the table")
+    check_columns(data, ("image_id",), "the data")
     standing = list_standing(data["image_id"], _name_pictures(data["image_id"], stands_for))
     return data.loc[standing].reset_index(drop=True)
 

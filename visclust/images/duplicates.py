@@ -10,6 +10,7 @@ import pandas as pd
 
 from visclust.base.arrays import take_matrix
 from visclust.base.backend import describe_device
+from visclust.base.checks import check_choice
 from visclust.base.components import connect_pairs
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
@@ -142,6 +143,9 @@ def find_duplicates(
     2  3.jpg      1               True     1
     """
     check_used(images, "images", ["image_id", "path", "status"])
+    check_choice("metric", metric, ("cosine", "euclidean"))
+    if x is not None and method != "embedding":
+        raise ValueError(f'x is for method="embedding"; method={method!r} does not use it.')
     confirm = _check_confirm(confirm, method)
     threshold = _check_settings(method, threshold, metric=metric, grouping=grouping, confirm=confirm)
     nodes = _list_nodes(images)
@@ -149,15 +153,13 @@ def find_duplicates(
     if method == "exact":
         standing = nodes.assign(representative=nodes["image_id"], distance=0.0, difference=np.nan)
     elif method == "perceptual":
-        if x is not None:
-            raise ValueError('x is for method="embedding"; method="perceptual" reads the image files.')
         hashes = hash_images(images, cache=cache, images_folder=images_folder, progress=progress)
         nodes["status"] = hashes["status"].to_numpy()
         candidates = _find_close_hashes(hashes["hash"], threshold=int(threshold))
     else:
         rows = _check_rows(x, nodes)
         device = describe_device(rows)
-        candidates = _find_close_rows(rows, threshold=threshold, metric=metric)
+        candidates = _find_close_rows(rows, threshold=threshold, metric=metric, progress=progress)
     if method != "exact":
         standing = _group(
             nodes,
@@ -238,7 +240,7 @@ def combine_duplicates(images: pd.DataFrame, *found: Duplicates) -> Duplicates:
 
 
 @recorded
-def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame:
+def map_to_representatives(links: pd.DataFrame, duplicates: Duplicates | pd.DataFrame) -> pd.DataFrame:
     """Let posts point at the image that stands for each group of duplicates, so that posts still count.
 
     Parameters
@@ -269,7 +271,8 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame
     1       q        b
     """
     check_table(links, "posts_images")
-    groups = getattr(duplicates, "groups", duplicates)
+    groups: pd.DataFrame = getattr(duplicates, "groups", duplicates)
+    check_columns(groups, ("image_id", "representative"), "the duplicates")
     mapping = groups.drop_duplicates("image_id").set_index("image_id")["representative"]
     found = links["image_id"].map(mapping)
     if found.isna().any():
@@ -283,7 +286,7 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Any) -> pd.DataFrame
 
 
 @recorded
-def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
+def score_duplicates(duplicates: Duplicates | pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Score duplicates against known near copies, over all pairs of different images.
 
     Copies with the same bytes are one image here: they are found by definition and count for nothing.
@@ -317,7 +320,9 @@ def score_duplicates(duplicates: Any, known: pd.DataFrame) -> pd.DataFrame:
     [['all', 0.5, 1.0], ['crop', nan, 1.0]]
     """
     check_columns(known, ("image_id", "source_id", "kind"), "the known near copies")
-    groups = getattr(duplicates, "groups", duplicates).drop_duplicates("image_id", ignore_index=True)
+    groups: pd.DataFrame = getattr(duplicates, "groups", duplicates)
+    check_columns(groups, ("image_id", "group"), "the duplicates")
+    groups = groups.drop_duplicates("image_id", ignore_index=True)
     place = pd.Series(np.arange(len(groups)), index=groups["image_id"])
     ends = pd.DataFrame({side: known[side].map(place) for side in ("image_id", "source_id")})
     if ends.isna().any(axis=None):
@@ -437,12 +442,13 @@ def _find_close_hashes(hashes: pd.Series, *, threshold: int) -> _Candidates:
     return _Candidates(component, measure, threshold, compared)
 
 
-def _find_close_rows(x: Any, *, threshold: float, metric: str) -> _Candidates:
+def _find_close_rows(x: Any, *, threshold: float, metric: str, progress: bool) -> _Candidates:
     """Find the images whose rows of the embedding are near."""
     rows = prepare_rows(x, metric=metric)
     # Rows are in float32, so that a distance that equals the threshold may come out a little larger.
     reach = threshold * (1 + 1e-5)
-    component = connect_pairs(iterate_close_rows(rows, threshold=reach, metric=metric), len(rows))
+    close = iterate_close_rows(rows, threshold=reach, metric=metric, progress=progress)
+    component = connect_pairs(close, len(rows))
     return _Candidates(
         component, measure_from_row(rows, metric=metric), reach, np.ones(len(rows), dtype=bool)
     )
@@ -479,7 +485,7 @@ def _group(
         unit="image",
         work=f"Comparing {len(several):,} images that may be copies",
         bound="at most about",
-        progress=look["progress"] and compare is not None,
+        progress=look["progress"],
     )
     with bar:
         for members in groups:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from visclust.base.checks import checked
 from visclust.base.machine import choose_workers
 from visclust.base.places import SAME_BYTES
 from visclust.base.progress import WorkBar
@@ -197,6 +198,7 @@ def _describe_file(path: str, problem: str) -> tuple[str, str, str, str, int | N
     return image_id, path, "ok", note, width, height
 
 
+@checked
 def select_usable(images: pd.DataFrame) -> pd.DataFrame:
     """Keep one row per unique image that can be read: the rows that embeddings and clusters speak of.
 

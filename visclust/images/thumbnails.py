@@ -14,6 +14,7 @@ from typing import TypeVar
 import pandas as pd
 
 from visclust.base.charts import SIMULATED_NOTE
+from visclust.base.checks import checked
 from visclust.base.columns import check_clusters
 from visclust.base.copies import take_pictures
 from visclust.base.figure_layout import POINTS_PER_PIXEL
@@ -153,6 +154,7 @@ def thumbnail_or_none(
         return None
 
 
+@checked
 def show_thumbnail_rows(
     rows: pd.DataFrame,
     images: pd.DataFrame,
@@ -237,6 +239,7 @@ def _draw(path: str, side: int) -> str:
         return f"<img {size} alt='{escape(str(error), quote=True)}'>"
 
 
+@checked
 def encode_cluster_thumbnails(
     chosen: pd.DataFrame,
     clusters: pd.DataFrame,
@@ -296,6 +299,7 @@ def encode_cluster_thumbnails(
     """
     clusters = check_clusters(clusters, fill=True)
     check_origin(chosen, clusters, what="the choice", made_from="the clusters")
+    check_columns(chosen, ("cluster", "letter"), "the chosen clusters")
     clusters = take_pictures(clusters)
     of_chosen = clusters.loc[clusters["cluster"].isin(chosen["cluster"]), "image_id"]
     paths = locate_images(images, of_chosen, folder=images_folder)

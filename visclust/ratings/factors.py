@@ -12,6 +12,7 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, ncx2
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.ratings.designs import add_up, spread_ratings
 from visclust.ratings.reliability import list_scales, take_items
@@ -43,7 +44,10 @@ class FactorFit(NamedTuple):
 
 @recorded
 def confirm_factors(
-    ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS
+    ratings: pd.DataFrame,
+    *,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    progress: bool = True,
 ) -> FactorCheck:
     """Check whether the items vary together as their dimensions say, against one factor for all.
 
@@ -53,6 +57,8 @@ def confirm_factors(
         The ratings table. Ratings with a missing item are left out.
     dimensions : mapping of str to sequence of str, default EMOTIONS
         Items by dimension, each a factor of its own.
+    progress : bool, default True
+        Show a progress bar where it takes more than a second.
 
     Returns
     -------
@@ -96,21 +102,24 @@ def confirm_factors(
     own = [place for place, members in enumerate(scales.values()) for _ in members]
     covariance = np.cov(values.T, bias=True)
     fits, rows = [], []
-    for model, factors in (("dimensions", own), ("one factor", [0] * len(own))):
-        fit = _fit_factor_model(covariance, len(values), factors=factors)
-        fits.append(fit)
-        row: dict[str, object] = {"model": model, **fit.measures}
-        if fit.measures["df"]:
-            parts = [
-                _measure_scaling(values, fit, factors=factors, clusters=clusters)
-                for clusters in (people, images, np.arange(len(values)))
-            ]
-            # What respondents and images add is not negative, but its estimate can be.
-            scaling = max(parts[0] + parts[1] - parts[2], parts[2])
-            scaled = fit.measures["chi2"] / scaling
-            p_scaled = float(chi2.sf(scaled, fit.measures["df"]))
-            row |= {"scaling": scaling, "chi2_scaled": scaled, "p_scaled": p_scaled}
-        rows.append({**row, "ratings": len(values), "respondents": int(people.max()) + 1})
+    bar = WorkBar(total=8, desc="Factor analysis", unit="step", work="The factor analysis", progress=progress)
+    with bar:
+        for model, factors in (("dimensions", own), ("one factor", [0] * len(own))):
+            fit = _fit_factor_model(covariance, len(values), factors=factors)
+            fits.append(fit)
+            bar.update()
+            row: dict[str, object] = {"model": model, **fit.measures}
+            if fit.measures["df"]:
+                parts = []
+                for clusters in (people, images, np.arange(len(values))):
+                    parts.append(_measure_scaling(values, fit, factors=factors, clusters=clusters))
+                    bar.update()
+                # What respondents and images add is not negative, but its estimate can be.
+                scaling = max(parts[0] + parts[1] - parts[2], parts[2])
+                scaled = fit.measures["chi2"] / scaling
+                p_scaled = float(chi2.sf(scaled, fit.measures["df"]))
+                row |= {"scaling": scaling, "chi2_scaled": scaled, "p_scaled": p_scaled}
+            rows.append({**row, "ratings": len(values), "respondents": int(people.max()) + 1})
     order = ["model", "chi2", "df", "p", "scaling", "chi2_scaled", "p_scaled"]
     order += ["cfi", "tli", "rmsea", "rmsea_low", "rmsea_high", "srmr", "ratings", "respondents"]
     named = spread.outcomes.iloc[columns][["dimension", "item"]].reset_index(drop=True)

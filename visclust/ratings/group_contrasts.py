@@ -130,6 +130,8 @@ def compare_groups(
     possible = WEIGHTINGS if "weight" in sample.columns else WEIGHTINGS[:2]
     weightings = [weightings] if isinstance(weightings, str) else weightings
     wanted = tuple(possible if weightings is None else weightings)
+    if not wanted:
+        raise ValueError(f"Expected weightings among {', '.join(possible)}, got none.")
     if set(wanted) - set(possible):
         raise ValueError(
             f"Expected weightings among {', '.join(possible)}, got {', '.join(wanted)}. The weighting "

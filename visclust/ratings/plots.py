@@ -21,6 +21,8 @@ from visclust.base.charts import (
     rank_clusters,
     title_chart,
 )
+from visclust.base.checks import checked
+from visclust.base.tables import check_columns
 from visclust.ratings.designs import find_simulated
 
 _SIMULATED_NOTE = "SIMULATED ratings, made by a computer: nobody felt this"
@@ -93,6 +95,7 @@ def plot_group_means(
     >>> len(plot_group_means(means).vconcat)
     1
     """
+    check_columns(means, ("weighting", "dimension", "item", "group", "estimate", "low", "high"), "the means")
     table = means[means["weighting"].eq(weighting)]
     if table.empty:
         raise ValueError(
@@ -161,6 +164,7 @@ def plot_group_means(
     )
 
 
+@checked
 def plot_party_means(means: pd.DataFrame, **options: Any) -> alt.VConcatChart:
     """Call `plot_group_means` by its former name, which goes in version 0.2.
 
@@ -237,6 +241,9 @@ def plot_cluster_contrasts(
     >>> len(plot_cluster_contrasts(contrasts, items=["proud"]).vconcat)
     1
     """
+    columns = ["item", "group", "reference", "cluster", "estimate"]
+    columns += ["p_adjusted", "shrunk", "low", "high", "images", "ratings"]
+    check_columns(contrasts, columns, "the contrasts")
     unknown = [item for item in items if item not in set(contrasts["item"])]
     if unknown:
         raise ValueError(
@@ -329,6 +336,12 @@ def plot_emotion_heatmap(
     >>> len(plot_emotion_heatmap(cells, lines=lines).vconcat)
     2
     """
+    check_columns(cells, ("dimension", "item", "cluster", "rank", "estimate"), "the cells")
+    check_columns(lines, ("share", "rank", "size_is"), "the lines")
+    if chosen is not None:
+        check_columns(chosen, ("letter", "rank", "cluster", "size"), "the chosen clusters")
+    if thumbnails is not None and len(thumbnails):
+        check_columns(thumbnails, ("letter", "cluster", "block", "place", "url"), "the thumbnails")
     last = int(cells["rank"].max())
     scale = alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False, padding=0)
     order = cells.drop_duplicates("cluster").sort_values("rank")["cluster"].tolist()

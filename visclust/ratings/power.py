@@ -85,6 +85,8 @@ def power_for_contrast(
             "Expected standard deviations of 0 or more, and one above 0 in each row; got others. Leave out "
             "outcomes that everybody rated alike."
         )
+    if respondents is not None and not len(respondents):
+        raise ValueError("Expected at least one number of respondents, got none; None finds the smallest.")
     for number in [] if respondents is None else respondents:
         check_whole_number("respondents", number, least=2)
     if (

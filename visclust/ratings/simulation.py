@@ -11,10 +11,11 @@ import pandas as pd
 from scipy.special import ndtr
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.checks import checked, show
 from visclust.base.origins import check_origin
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
-from visclust.base.tables import check_table
+from visclust.base.tables import check_columns, check_table
 from visclust.ratings.group_contrasts import GroupComparison, compare_groups
 from visclust.sampling.samples import check_sample
 
@@ -95,6 +96,7 @@ class RatingModel(NamedTuple):
     scale: tuple[int, int] = (1, 10)
 
 
+@checked
 def make_rating_model(
     groups: Sequence[str],
     *,
@@ -130,6 +132,8 @@ def make_rating_model(
     >>> model.scale, model.effects["women"], sorted(model.means)
     ((1, 5), {}, ['fair', 'honest'])
     """
+    if len(scale) != 2:
+        raise ValueError(f"Expected scale to be its two ends, such as (1, 10), got {show(scale)}.")
     low, high = (int(end) for end in scale)
     items = [item for members in dimensions.values() for item in members]
     if not groups or not items or low >= high:
@@ -228,6 +232,7 @@ def simulate_ratings(
     if cluster_effects is None:
         own_seed = int(streams[0].integers(2**31))
         cluster_effects = draw_cluster_effects(model, assignment["cluster"], seed=own_seed)
+    check_columns(cluster_effects, ("cluster", "group", "dimension", "effect"), "the cluster_effects")
     by_cell = cluster_effects.pivot(index=["cluster", "group"], columns="dimension", values="effect")
     cells = pd.MultiIndex.from_frame(assignment[["cluster", "group"]])
     known = by_cell.index.get_indexer(cells)
@@ -265,7 +270,7 @@ def simulate_ratings(
     ]
     ratings = np.clip(np.rint(np.column_stack(rated)), *model.scale)
     table = assignment[["respondent", "group", "image_id"]]
-    table = table.loc[table.index.repeat(len(items))].reset_index(drop=True)
+    table = table.iloc[np.repeat(np.arange(len(table)), len(items))].reset_index(drop=True)
     table = table.assign(
         item=np.tile([item for _, item in items], len(assignment)), rating=ratings.ravel(), simulated=True
     )
@@ -449,6 +454,7 @@ def measure_coverage(
     >>> measure_coverage(pd.DataFrame(rows, columns=names), sample, n_surveys=2)["intervals"].tolist()
     [20, 6, 20, 6, 20, 6]
     """
+    check_columns(assignment, ("group", "cluster"), "the assignment")
     check_origin(assignment, sample, what="the assignment", made_from="the sample")
     if n_surveys < 2:
         raise ValueError(f"Expected two surveys or more, got n_surveys={n_surveys}.")

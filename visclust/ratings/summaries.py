@@ -12,7 +12,7 @@ from visclust.base.checks import check_level
 from visclust.base.columns import check_clusters
 from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
-from visclust.base.tables import UNASSIGNED
+from visclust.base.tables import UNASSIGNED, check_columns
 from visclust.corpus.summary import count_image_uses
 from visclust.ratings.cluster_contrasts import estimate_cluster_errors, summarize_cells
 from visclust.ratings.designs import find_simulated, list_designs, spread_ratings
@@ -167,6 +167,7 @@ def tabulate_emotion_heatmap(
     """
     clusters = check_clusters(clusters)
     check_origin(summary, clusters, what="the summary", made_from="the clusters")
+    check_columns(summary, ("level", "cluster", "simulated"), "the summary")
     find_simulated(summary)
     if not all(0 < share < 1 for share in shares):
         raise ValueError(f"Expected shares between 0 and 1, such as 0.5, got {list(shares)}.")

@@ -308,7 +308,7 @@ def _join_domains(
         mine = sample[by]
     else:
         raise ValueError(
-            f"Neither the sample nor the clusters table has a column {by!r}. Name one that is there."
+            f"Neither the sample nor the clusters table has a column {by!r} (by). Name one that is there."
         )
     if mine.isna().any():
         raise ValueError(

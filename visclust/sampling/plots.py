@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, PALE_GRAY, colour_by, drawn, rank_clusters, scale_log
+from visclust.base.tables import check_columns
 
 _DESIGNS = {"random": "Random sample", "stratified": "Stratified by cluster"}
 
@@ -35,6 +36,7 @@ def plot_annotation_cost(curve: pd.DataFrame, *, width: int = 320, height: int =
     >>> len(plot_annotation_cost(curve).hconcat)
     2
     """
+    check_columns(curve, ("design", "images"), "the curve")
     shown = curve.assign(name=curve["design"].map(_DESIGNS).fillna(curve["design"]))
     colour = colour_by("name", {_DESIGNS["random"]: GRAY, _DESIGNS["stratified"]: ORANGE})
     scale, axis = scale_log(shown["images"], grid=False)
@@ -98,6 +100,7 @@ def plot_sample_coverage(
     >>> len(plot_sample_coverage(comparison).vconcat)
     2
     """
+    check_columns(comparison, ("cluster", "size", "stratified", "random", "chance_missed"), "the comparison")
     shown = comparison.assign(rank=range(1, len(comparison) + 1))
     shown["left"], shown["right"] = shown["rank"] - 0.45, shown["rank"] + 0.45
     numbers = shown["cluster"].tolist()

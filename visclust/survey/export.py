@@ -177,7 +177,8 @@ def _find_addresses(
         lost = [image for image in wanted if not isinstance(known.get(image), str)]
         if lost:
             raise ValueError(
-                f"{len(lost)} assigned images have no address (the first is {lost[0]!r}). Add them."
+                f"{len(lost)} assigned images have no address (the first is {lost[0]!r}). "
+                "Add them to image_address."
             )
         found = {image: known[image] for image in wanted}
     for address in found.values():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.provenance import recorded
-from visclust.base.tables import check_table
+from visclust.base.tables import check_columns, check_table
 
 _FLAGS = ("incomplete", "duplicate", "straight_lining", "too_fast")
 
@@ -23,7 +23,7 @@ class DroppedRespondents(NamedTuple):
 
 @recorded
 def drop_respondents(
-    ratings: pd.DataFrame, respondents: pd.DataFrame, *, because: Sequence[str] = ("incomplete",)
+    ratings: pd.DataFrame, respondents: pd.DataFrame, *, because: str | Sequence[str] = ("incomplete",)
 ) -> DroppedRespondents:
     """Drop respondents for stated reasons, and log every one.
 
@@ -65,6 +65,7 @@ def drop_respondents(
                 f"Expected a column of True and False named {reason!r} among the respondents, such as "
                 f"{', '.join(_FLAGS)}; there are {', '.join(map(str, respondents.columns))}."
             )
+    check_columns(respondents, ("respondent",), "the respondents")
     unknown = sorted(set(ratings["respondent"]) - set(respondents["respondent"]))
     if unknown:
         raise ValueError(

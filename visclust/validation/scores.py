@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.checks import check_numbers
 from visclust.base.columns import check_clusters, check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
@@ -271,7 +272,7 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
             "Expected a Series of weights with the index of the gold table, got another index. "
             "Make it from the gold table's own columns, or give the pairs table instead."
         )
-    values = np.asarray(weights, dtype=np.float64)
+    values = check_numbers("weights", weights)
     if values.shape != (len(gold),) or not np.isfinite(values).all() or (values <= 0).any():
         raise ValueError(
             f"Expected {len(gold)} finite weights above 0, one per gold pair, got shape {values.shape}"

@@ -7,6 +7,7 @@ import pandas as pd
 
 from visclust.base.charts import GRAY, ORANGE, colour_by, drawn
 from visclust.base.provenance import recorded
+from visclust.base.tables import check_columns
 from visclust.validation.scores import score_pairs
 
 _BLUE, _PALE = "#3b6fb6", "#f0f0f0"
@@ -94,6 +95,7 @@ def plot_pair_toy(toy: pd.DataFrame, *, width: int = 250, height: int = 150) -> 
     >>> len(plot_pair_toy(score_pair_toy()).hconcat)
     3
     """
+    check_columns(toy, ("clustering", "cluster", "letter", "place", "size", "precision", "recall"), "the toy")
     x = alt.X("place:Q", axis=None, scale=alt.Scale(domain=[0.3, int(toy["size"].max()) + 0.7], nice=False))
     rows = sorted(toy["cluster"].unique().tolist())
     y = alt.Y("cluster:N", axis=None, scale=alt.Scale(domain=rows, paddingInner=0.25, paddingOuter=0.1))

@@ -113,7 +113,12 @@ def explain_waves(gold: pd.DataFrame, weights: object) -> str:
     last = int(waves.max())
     n_last = int((waves == last).sum())
     others = f", not on the {len(waves) - n_last} of other waves" if n_last < len(waves) else ""
-    return f"rests on the {n_last} pairs of wave {last}{others}: each wave has probabilities of its own"
+    said = f"rests on the {n_last} pairs of wave {last}{others}: each wave has probabilities of its own"
+    judged = gold.loc[waves == last, "wave_judged"].min() if "wave_judged" in gold.columns else 1.0
+    if judged < 1:
+        lean = "those answered in earlier draws before the others, so that it leans to images of then"
+        said += f"; {judged:.0%} of wave {last} is judged, {lean}: judge all of it first"
+    return said
 
 
 def join_reasons(reasons: Iterable[str]) -> str:

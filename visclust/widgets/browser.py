@@ -19,6 +19,7 @@ import traitlets
 import visclust
 from visclust.base.arrays import take_matrix
 from visclust.base.backend import to_host
+from visclust.base.checks import checked
 from visclust.base.columns import check_clusters
 from visclust.base.distances import center_rows, measure_block, square_lengths
 from visclust.base.provenance import digest_text
@@ -332,6 +333,7 @@ class ClusterBrowser(anywidget.AnyWidget):
         return thumbnail_or_none(encode_thumbnail, self._image_paths[image], max_side=side)
 
 
+@checked
 def browse_clusters(
     clusters: pd.DataFrame,
     images: pd.DataFrame,

@@ -14,7 +14,7 @@ import pandas as pd
 import traitlets
 
 from visclust.annotation.constructs import EMOTIONS, FEATURES
-from visclust.base.checks import check_whole_number
+from visclust.base.checks import check_whole_number, checked
 from visclust.images.thumbnails import ZOOM_SIDE, encode_thumbnail, thumbnail_or_none
 from visclust.widgets.assets import load_asset
 from visclust.widgets.labelling import Labelling, describe_progress, list_upcoming
@@ -150,6 +150,7 @@ class Labeller(anywidget.AnyWidget):
         return thumbnail_or_none(encode_thumbnail, self._task.files[image], max_side=max_side)
 
 
+@checked
 def label_pairs(
     pairs: pd.DataFrame,
     images: pd.DataFrame,
@@ -246,6 +247,7 @@ def label_pairs(
     )
 
 
+@checked
 def label_features(
     images: pd.DataFrame,
     features: Sequence[str] = FEATURES,
@@ -341,6 +343,7 @@ def label_features(
     )
 
 
+@checked
 def rate_images(
     assignment: pd.DataFrame,
     images: pd.DataFrame,

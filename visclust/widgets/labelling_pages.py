@@ -15,6 +15,7 @@ from visclust.annotation.answer_files import ANSWER_COLUMNS
 from visclust.annotation.constructs import EMOTIONS, FEATURES
 from visclust.annotation.identity import name_answer_file
 from visclust.base.cells import fold_identity
+from visclust.base.checks import checked
 from visclust.base.files import write_text
 from visclust.base.html import build_data_page
 from visclust.base.provenance import digest_text
@@ -37,6 +38,7 @@ _MAX_SIDE = 640  # pixels: a single image is shown larger than one of a pair; ab
 _STYLE = "body { margin: 12px; background: #fff; }\n.visclust-labeller { margin: 0 auto; }\n"
 
 
+@checked
 def export_pair_page(
     pairs: pd.DataFrame,
     images: pd.DataFrame,
@@ -106,6 +108,7 @@ def export_pair_page(
     )
 
 
+@checked
 def export_feature_page(
     images: pd.DataFrame,
     features: Sequence[str] = FEATURES,
@@ -172,6 +175,7 @@ def export_feature_page(
     )
 
 
+@checked
 def export_rating_page(
     assignment: pd.DataFrame,
     images: pd.DataFrame,

@@ -21,15 +21,16 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from visclust.base.checks import checked, show
 from visclust.exploration.maps import choose_map_colours, plot_map
-from visclust.widgets.browser import ClusterBrowser
 
 _WAIT = 250  # ms after the last movement of the brush
 _MANY = 3000  # images; so many are drawn as smaller points
 _MOST = 2000  # images opened at once; the browser scrolls more than a person does
 
 
-def link_map(table: pd.DataFrame, browser: ClusterBrowser, *, engine: str = "auto", height: int = 520) -> Any:
+@checked
+def link_map(table: pd.DataFrame, browser: Any, *, engine: str = "auto", height: int = 520) -> Any:
     """Show the map so that the images marked on it open in a cluster browser.
 
     With jupyter-scatter: take the lasso from the bar beside it and draw around images; the wheel zooms. With
@@ -83,6 +84,9 @@ def link_map(table: pd.DataFrame, browser: ClusterBrowser, *, engine: str = "aut
         raise RuntimeError(
             "engine='scatter' needs jupyter-scatter: pip install 'visclust[map]', or use 'altair'."
         )
+
+    if not callable(getattr(browser, "show", None)):
+        raise TypeError(f"Expected browser to be what browse_clusters gives, got {show(browser)}.")
 
     def open_images(found: list[str]) -> None:
         if found:
