@@ -1,5 +1,6 @@
 """What the machine has: memory as containers and Binder limit it, threads, the device of torch."""
 
+import os
 import types
 
 import pytest
@@ -74,3 +75,17 @@ def test_torch_without_a_gpu_says_why(monkeypatch, built, reason):
     with pytest.raises(ValueError, match="got 'cuda'"):
         machine.pick_torch_device("cuda")
     assert machine.describe_torch_device(machine.pick_torch_device("cpu")) == "cpu"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no limits of a process")
+def test_what_the_shell_allows_a_process_counts(monkeypatch):
+    import resource
+
+    def limit(kind):
+        allowed = 2 * 2**30 if kind == resource.RLIMIT_AS else resource.RLIM_INFINITY
+        return allowed, resource.RLIM_INFINITY
+
+    monkeypatch.setattr(resource, "getrlimit", limit)
+    assert machine.memory_at_hand() <= 2 * 2**30
+    assert machine.choose_workers() == 1
+    assert machine.choose_batch_size() == 8

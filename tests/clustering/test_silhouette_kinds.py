@@ -101,4 +101,5 @@ def test_long_work_is_announced_with_what_the_others_cost(monkeypatch, capsys):
     announce_cost(np.zeros((10, 2), dtype="float32"))
     said = capsys.readouterr().out
     assert "about 10 minutes" in said
+    assert "about 0.1 GB beside the embedding" in said
     assert "sampled 20 s, simplified 3 s, squared 4 s" in said

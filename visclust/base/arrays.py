@@ -24,15 +24,15 @@ def take_matrix(x: Any, *, name: str = "x") -> Any:
     came. Forms that records do not know by themselves are noted under the argument's name.
     """
     given = x.x if is_embedding(x) else x
-    x = _to_array(given)
+    x = _to_array(given, name)
     if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"Expected shape (n, d) with at least one row and column, got {x.shape}.")
-    x = _to_float(x)
+        raise ValueError(f"Expected {name} of shape (n, d) with at least one row and column, got {x.shape}.")
+    x = _to_float(x, name)
     xp = get_namespace(x)
     bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
     if len(bad):
         raise ValueError(
-            f"Expected finite numbers, but {len(bad)} of {len(x)} rows hold NaN or infinity "
+            f"Expected finite numbers in {name}, but {len(bad)} of {len(x)} rows hold NaN or infinity "
             f"({_list_places(to_host(bad))}): embed those images again or leave them out."
         )
     if not (isinstance(given, np.ndarray | pd.DataFrame) or is_on_gpu(given)):
@@ -40,7 +40,7 @@ def take_matrix(x: Any, *, name: str = "x") -> Any:
     return x
 
 
-def _to_array(x: Any) -> Any:
+def _to_array(x: Any, name: str) -> Any:
     if is_on_gpu(x):
         return x
     library = type(x).__module__.partition(".")[0]
@@ -51,28 +51,32 @@ def _to_array(x: Any) -> Any:
         wrong = [str(name) for name in x.columns if not _holds_numbers(x[name])]
         if wrong:
             raise TypeError(
-                f"Expected a table of numbers, but {', '.join(wrong[:_LISTED])} hold others: leave these "
-                "columns out."
+                f"Expected {name} as a table of numbers, but {', '.join(wrong[:_LISTED])} hold others: "
+                "leave these columns out."
             )
         x = x.to_numpy(dtype=np.float64, na_value=np.nan) if len(x.columns) else np.empty(x.shape)
     elif hasattr(x, "toarray"):
-        raise TypeError(f"Expected a dense array of shape (n, d), got {type(x).__name__}. Use x.toarray().")
+        raise TypeError(
+            f"Expected {name} as a dense array of shape (n, d), got {type(x).__name__}. Use x.toarray()."
+        )
     elif isinstance(x, list | tuple):
         try:
             x = np.asarray(x)
         except ValueError as error:
-            raise ValueError("Expected rows of one length, got rows of several.") from error
+            raise ValueError(f"Expected {name} with rows of one length, got rows of several.") from error
         except TypeError as error:
-            raise TypeError(f"Expected rows of numbers, got {type(x).__name__} of others.") from error
+            raise TypeError(
+                f"Expected {name} as rows of numbers, got {type(x).__name__} of others."
+            ) from error
     elif not isinstance(x, np.ndarray):
         raise TypeError(
-            f"Expected an array of shape (n, d), got {type(x).__name__}. Give an Embedding, an array, a "
-            "table of numbers, or lists."
+            f"Expected {name} as an array of shape (n, d), got {type(x).__name__}. Give an Embedding, "
+            "an array, a table of numbers, or lists."
         )
     if isinstance(x, np.ma.MaskedArray):
         if np.ma.is_masked(x):
             raise ValueError(
-                "Expected numbers in all places, got an array with masked ones: leave those rows out."
+                f"Expected {name} with numbers in all places, got masked ones: leave those rows out."
             )
         x = x.data
     return np.asarray(x)
@@ -87,7 +91,7 @@ def _holds_numbers(column: Any) -> bool:
     )
 
 
-def _to_float(x: Any) -> Any:
+def _to_float(x: Any, name: str) -> Any:
     """Give a matrix of numbers as float32 or float64 in the machine's own order of bytes."""
     if x.dtype in (np.float32, np.float64):
         return x if is_on_gpu(x) or x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
@@ -96,16 +100,16 @@ def _to_float(x: Any) -> Any:
     if x.dtype.kind in "iu":
         if max(abs(int(x.max())), abs(int(x.min()))) > _LARGEST_WHOLE:
             raise ValueError(
-                "Expected whole numbers up to 2^53, got larger ones, which float64 cannot tell apart."
+                f"Expected whole numbers up to 2^53 in {name}, got larger ones: float64 confuses them."
             )
         return x.astype(np.float64)
     if x.dtype.kind == "f":
         with np.errstate(over="ignore"):
             rounded = x.astype(np.float64)
         if not np.array_equal(np.isfinite(x), np.isfinite(rounded)):
-            raise ValueError(f"Expected numbers within float64, got larger ones in {x.dtype}: scale them.")
+            raise ValueError(f"Expected {name} within float64, got larger ones in {x.dtype}: scale them.")
         return rounded
-    raise TypeError(f'Expected dtype float32 or float64, got {x.dtype}. Use x.astype("float32").')
+    raise TypeError(f'Expected {name} of dtype float32 or float64, got {x.dtype}. Use x.astype("float32").')
 
 
 def _list_places(places: np.ndarray) -> str:
@@ -128,7 +132,7 @@ def take_labels(labels: Any, *, n: int) -> np.ndarray:
         labels = np.array(labels, dtype=object)
     found = to_host(labels)
     if found.ndim != 1 or len(found) != n:
-        raise ValueError(f"Expected a label for each of the {n} rows, got {_describe_shape(found)}.")
+        raise ValueError(f"Expected labels, one for each of the {n} rows, got {_describe_shape(found)}.")
     if found.dtype.kind == "O":
         missing = np.flatnonzero([each is None or each != each for each in found])  # NaN
         _refuse_labels(missing)
@@ -136,7 +140,7 @@ def take_labels(labels: Any, *, n: int) -> np.ndarray:
     if found.dtype.kind == "f":
         _refuse_labels(np.flatnonzero(np.isnan(found)))
         if not (np.isfinite(found) & (found == np.floor(found)) & (np.abs(found) <= _LARGEST_WHOLE)).all():
-            raise ValueError("Expected whole numbers as labels, got fractions or infinity among them.")
+            raise ValueError("Expected labels as whole numbers, got fractions or infinity among them.")
         found = found.astype(np.int64)
     if found.dtype.kind not in "iubUT":
         raise TypeError(f"Expected labels as whole numbers or texts, got dtype {found.dtype}.")
@@ -146,7 +150,7 @@ def take_labels(labels: Any, *, n: int) -> np.ndarray:
 def _refuse_labels(missing: np.ndarray) -> None:
     if len(missing):
         raise ValueError(
-            f"Expected a label for each row, but {len(missing)} are missing ({_list_places(missing)}): leave "
+            f"Expected labels for each row, but {len(missing)} are missing ({_list_places(missing)}): leave "
             "those rows out, or give -1 where an image is unassigned."
         )
 

@@ -17,17 +17,30 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 def memory_at_hand() -> int:
     """Find how many bytes of memory this process may use in all.
 
-    The least of what the machine has, what the container allows, and what JupyterHub and Binder announce.
+    The least of what the machine has, what the container allows, what `ulimit` allows the process, and what
+    JupyterHub and Binder announce.
     """
     limits = [_read_available()]
     for path in _CGROUP_LIMITS:
         text = _read_text(path)
         if text.isdigit():  # "max" means no limit
             limits.append(int(text))
+    limits += _read_process_limits()
     announced = os.environ.get("MEM_LIMIT", "")
     if announced.isdigit() and int(announced):
         limits.append(int(announced))
     return min(limits)
+
+
+def _read_process_limits() -> list[int]:
+    """Read what the shell allows this process in address space and data; nothing where it allows all."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return []
+    kinds = [getattr(resource, name) for name in ("RLIMIT_AS", "RLIMIT_DATA") if hasattr(resource, name)]
+    found = [resource.getrlimit(kind)[0] for kind in kinds]
+    return [limit for limit in found if limit != resource.RLIM_INFINITY and limit > 0]
 
 
 def _read_available() -> int:

@@ -38,7 +38,14 @@ class KCurve(NamedTuple):
     chosen: int | None
 
 
-def climb_k(workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int) -> KCurve:
+def climb_k(
+    workspace: Workspace,
+    remaining: np.ndarray,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+    progress: bool = False,
+) -> KCurve:
     """Try K = step, 2 step, … on one random sample until the moving average of the fit no longer improves.
 
     `remaining` (m) are the numbers of the rows to sample from. K starts at max(2, step_size) and stays below
@@ -53,21 +60,25 @@ def climb_k(workspace: Workspace, remaining: np.ndarray, *, settings: IterativeS
     tried: list[int] = []
     fits: list[float] = []
     averages: list[float] = []
-    for k in range(max(2, settings.step_size), len(sample), settings.step_size):
-        found = fit_kmeans(
-            narrow.rows, k, seed=int(rng.integers(2**31)), measure=measure_squares(narrow, everyone)
-        )
-        n_clusters = len(found.centers)
-        if n_clusters < 2:
-            break
-        sums = sum_distances(narrow, everyone, to_host(found.labels), n_clusters=n_clusters)
-        tried.append(k)
-        fits.append(measure_goodness(narrow.rows, found.labels, sums=sums, name=settings.goodness_of_fit))
-        averages.append(float(np.mean(fits[-window:])) if len(fits) >= window else np.nan)
-        if len(averages) > window and not averages[-1] > averages[-2] + gain:
-            break
-        if n_clusters < k:  # the sample has no more distinct rows: a larger K finds the same clusters
-            break
+    ks = range(max(2, settings.step_size), len(sample), settings.step_size)
+    # It ends long before the last of them in most cases: what it shows is that it goes on, and where.
+    with WorkBar(total=len(ks), desc="Choosing K", unit="K", leave=False, progress=progress) as bar:
+        for k in ks:
+            found = fit_kmeans(
+                narrow.rows, k, seed=int(rng.integers(2**31)), measure=measure_squares(narrow, everyone)
+            )
+            n_clusters = len(found.centers)
+            if n_clusters < 2:
+                break
+            sums = sum_distances(narrow, everyone, to_host(found.labels), n_clusters=n_clusters)
+            tried.append(k)
+            fits.append(measure_goodness(narrow.rows, found.labels, sums=sums, name=settings.goodness_of_fit))
+            averages.append(float(np.mean(fits[-window:])) if len(fits) >= window else np.nan)
+            bar.update()
+            if len(averages) > window and not averages[-1] > averages[-2] + gain:
+                break
+            if n_clusters < k:  # the sample has no more distinct rows: a larger K finds the same clusters
+                break
     return KCurve(tried, fits, averages, _choose_from_curve(tried, fits, averages))
 
 

@@ -29,7 +29,14 @@ from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import SUITED_THRESHOLD, IterativeSettings, check_settings
 from visclust.clustering.silhouette_kinds import announce_cost, score_rows
 from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
-from visclust.clustering.workspace import Workspace, measure_squares, open_workspace, recall, sum_distances
+from visclust.clustering.workspace import (
+    Workspace,
+    fits_in_memory,
+    measure_squares,
+    open_workspace,
+    recall,
+    sum_distances,
+)
 
 _LOG_COLUMNS = [
     "iteration",
@@ -157,9 +164,10 @@ def cluster_iteratively(
     )
     check_settings(settings, seed=seed, n_dimensions=rows.shape[1])
     note_run(parameters={"similarity_threshold": threshold, "rows": how})
+    held = fits_in_memory(rows, memory_budget=memory_budget)
+    if silhouette == "exact" or held:
+        announce_cost(rows, held=held)
     workspace = open_workspace(rows, memory_budget=memory_budget)
-    if silhouette == "exact" and workspace.distances is None:
-        announce_cost(workspace.rows)
     result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
     warn_of_giant(result.labels, rows, how=how)
     return result._replace(image_ids=image_ids)
@@ -189,7 +197,9 @@ def cluster_workspace(
     ) as bar:
         while len(remaining) > settings.stop_size:
             started = time.perf_counter()
-            found = _find_clusters(workspace, remaining, settings=settings, seed=seed, number=len(log))
+            found = _find_clusters(
+                workspace, remaining, settings=settings, seed=seed, number=len(log), progress=progress
+            )
             if found.curve.chosen is None and (reason := _explain_why_none(workspace, remaining)):
                 break
             # Step 4: a number per cluster that comes out, UNASSIGNED for those that go back.
@@ -215,7 +225,13 @@ def cluster_workspace(
 
 
 def _find_clusters(
-    workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int, number: int
+    workspace: Workspace,
+    remaining: np.ndarray,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+    number: int,
+    progress: bool = False,
 ) -> _Iteration:
     """Do steps 1 to 3 on the images that remain: once for all settings that come to the same state."""
     # The seed of an iteration depends on the run's seed and the iteration's number only, so that
@@ -224,14 +240,23 @@ def _find_clusters(
     # The threshold and what ends a run are left out of the key, since nothing in here depends on them.
     shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
     key = (hashlib.sha256(remaining.tobytes()).digest(), round_seed, shared)
-    return recall(workspace, key, lambda: _search(workspace, remaining, settings=shared, seed=round_seed))
+    return recall(
+        workspace,
+        key,
+        lambda: _search(workspace, remaining, settings=shared, seed=round_seed, progress=progress),
+    )
 
 
 def _search(
-    workspace: Workspace, remaining: np.ndarray, *, settings: IterativeSettings, seed: int
+    workspace: Workspace,
+    remaining: np.ndarray,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+    progress: bool = False,
 ) -> _Iteration:
     """Choose K on a sample, cluster all that remains with it, and score the clusters."""
-    curve = climb_k(workspace, remaining, settings=settings, seed=seed)
+    curve = climb_k(workspace, remaining, settings=settings, seed=seed, progress=progress)
     m = len(remaining)
     nothing = _Iteration(curve, seed, np.zeros(m, dtype=np.int32), np.full(m, np.nan), np.array([np.nan]))
     if curve.chosen is None:
@@ -243,7 +268,7 @@ def _search(
         return nothing
     codes = to_host(fit.labels).astype(np.int32)
     if settings.silhouette == "exact":
-        sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters)
+        sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters, progress=progress)
         scores = to_host(score_from_sums(sums, fit.labels))
     else:
         scores = score_rows(rows, codes, n_clusters=n_clusters, silhouette=settings.silhouette, seed=seed)

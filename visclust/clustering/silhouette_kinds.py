@@ -225,21 +225,39 @@ def _compare(distances: Any, codes: Any, sizes: Any) -> Any:
     return compare_with_nearest(within, others, own_size=sizes[codes])
 
 
-def announce_cost(centered: Any) -> None:
-    """Say before long work how long exact silhouettes take, and what the other kinds would cost."""
-    seconds = _estimate_seconds(centered)
-    if seconds["exact"] > _LONG:
-        others = ", ".join(f"{kind} {seconds[kind]:.0f} s" for kind in SILHOUETTES[1:])
+def announce_cost(x: Any, *, held: bool = False) -> None:
+    """Say before long work how long exact silhouettes take, the memory, and what the other kinds would cost.
+
+    `held` says that all distances are measured once and kept.
+    """
+    seconds, gigabytes = _estimate_seconds(x), _estimate_bytes(x, held=held) / 2**30
+    if seconds["exact"] <= _LONG:
+        return
+    minutes = f"{seconds['exact'] / 60:.0f} minutes"
+    if held:
         print(
-            f"Exact silhouettes of {len(centered):,} images take about {seconds['exact'] / 60:.0f} minutes "
-            f"per full iteration on this machine. Other kinds (silhouette=…): {others}."
+            f"All distances between {len(x):,} images take about {minutes} on this machine, once, and about "
+            f"{gigabytes:.1f} GB beside the embedding."
         )
+        return
+    others = ", ".join(f"{kind} {seconds[kind]:.0f} s" for kind in SILHOUETTES[1:])
+    print(
+        f"Exact silhouettes of {len(x):,} images take about {minutes} per full iteration on this machine, "
+        f"and about {gigabytes:.1f} GB beside the embedding. The first iteration is a full one; the next "
+        f"ones have fewer images (half take a quarter). Other kinds (silhouette=…): {others}."
+    )
+
+
+def _estimate_bytes(x: Any, *, held: bool, n_clusters: int = 100) -> int:
+    """Estimate the memory beside the embedding: three copies of it in float32, sums, blocks, distances."""
+    n, d = x.shape
+    return 3 * 4 * n * d + 2 * 8 * n * n_clusters + 2**27 + (4 * n * n if held else 0)
 
 
 def _estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int = 30) -> dict[str, float]:
     """Estimate how long each kind of silhouette takes once, from the time of one block on this machine."""
     n = len(centered)
-    some = centered[: choose_block_size(centered, memory_budget=2**27)]
+    some = center_rows(centered[: choose_block_size(centered, memory_budget=2**27)])
     norms = square_lengths(some)
     for _ in range(2):  # the second time counts: at the first a GPU compiles what it is to run
         started = time.perf_counter()

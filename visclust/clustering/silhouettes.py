@@ -8,6 +8,7 @@ from visclust.base.arrays import rescale, take_labels, take_matrix
 from visclust.base.backend import get_namespace, score_by_cuml
 from visclust.base.checks import checked
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
+from visclust.base.progress import WorkBar
 
 
 @checked
@@ -65,7 +66,14 @@ def silhouette_samples(x: Any, labels: Any, *, memory_budget: int = 2**27, engin
     return score_from_sums(sums, xp.asarray(codes))
 
 
-def sum_by_cluster(centered: Any, codes: np.ndarray, *, n_clusters: int, memory_budget: int = 2**27) -> Any:
+def sum_by_cluster(
+    centered: Any,
+    codes: np.ndarray,
+    *,
+    n_clusters: int,
+    memory_budget: int = 2**27,
+    progress: bool = False,
+) -> Any:
     """Sum the distances from every row to the members of every cluster: shape (n, n_clusters), float64.
 
     The rows are those of `center_rows` (n, d; float32), the codes (n) clusters from 0 to n_clusters - 1.
@@ -88,12 +96,13 @@ def sum_by_cluster(centered: Any, codes: np.ndarray, *, n_clusters: int, memory_
 
     sums = xp.zeros((len(rows), n_clusters))
     # The matrix is symmetric: the blocks below the diagonal are those above it, read the other way.
-    for i, j, to_right, to_left in map_blocks(
-        measure, ((i, j) for i in starts for j in starts if j >= i), rows
-    ):
-        sums[i : i + size, codes[j] : codes[j] + to_right.shape[1]] += to_right
-        if to_left is not None:
-            sums[j : j + size, codes[i] : codes[i] + to_left.shape[1]] += to_left
+    corners = [(i, j) for i in starts for j in starts if j >= i]
+    with WorkBar(total=len(corners), desc="Silhouettes", unit="block", leave=False, progress=progress) as bar:
+        for i, j, to_right, to_left in map_blocks(measure, corners, rows):
+            sums[i : i + size, codes[j] : codes[j] + to_right.shape[1]] += to_right
+            if to_left is not None:
+                sums[j : j + size, codes[i] : codes[i] + to_left.shape[1]] += to_left
+            bar.update()
     unsorted = xp.empty_like(sums)
     unsorted[device_order] = sums
     return unsorted

@@ -28,15 +28,24 @@ class Workspace:
     results: dict[Any, Any] = field(default_factory=dict)
 
 
+def fits_in_memory(x: Any, *, memory_budget: int | None = None) -> bool:
+    """Tell whether all distances between the rows are held, of float32: never on a GPU."""
+    return not is_on_gpu(x) and len(x) ** 2 * 4 <= _choose_budget(memory_budget)
+
+
+def _choose_budget(memory_budget: int | None) -> int:
+    return memory_at_hand() // 3 if memory_budget is None else memory_budget
+
+
 def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
     """Prepare what every iteration on an embedding (n, d) needs.
 
     All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at hand
     by default), and computed anew in blocks where not, as always on a GPU.
     """
-    budget = memory_at_hand() // 3 if memory_budget is None else memory_budget
+    budget = _choose_budget(memory_budget)
     rows = center_rows(x)
-    fits = not is_on_gpu(x) and len(rows) ** 2 * 4 <= budget  # of float32, four bytes each
+    fits = fits_in_memory(rows, memory_budget=budget)
     return Workspace(rows, _measure_all(rows, memory_budget=budget) if fits else None, budget)
 
 
@@ -60,7 +69,9 @@ def _measure_all(rows: np.ndarray, *, memory_budget: int) -> np.ndarray:
     return distances
 
 
-def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray, *, n_clusters: int) -> Any:
+def sum_distances(
+    workspace: Workspace, remaining: np.ndarray, codes: np.ndarray, *, n_clusters: int, progress: bool = False
+) -> Any:
     """Sum the distances from each remaining row to the members of each cluster: (m, n_clusters), float64.
 
     `remaining` (m) are row numbers, `codes` (m) their clusters from 0 to n_clusters - 1.
@@ -72,6 +83,7 @@ def sum_distances(workspace: Workspace, remaining: np.ndarray, codes: np.ndarray
             codes,
             n_clusters=n_clusters,
             memory_budget=min(workspace.memory_budget, 2**27),
+            progress=progress,
         )
     if len(workspace.rows) == len(remaining) <= _SMALL:
         marks = np.zeros((len(codes), n_clusters), dtype=np.float32)

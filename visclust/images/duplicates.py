@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.backend import check_embedding, describe_device
+from visclust.base.arrays import take_matrix
+from visclust.base.backend import describe_device
 from visclust.base.checks import check_choice
 from visclust.base.components import connect_pairs
 from visclust.base.progress import WorkBar
@@ -392,7 +393,7 @@ def _check_rows(x: Any, nodes: pd.DataFrame) -> Any:
     if hasattr(x, "image_ids") and list(x.image_ids) != nodes["image_id"].tolist():
         raise ValueError("The embedding's image ids are not those of the images table with status 'ok'.")
     rows = x.x if hasattr(x, "image_ids") else x
-    check_embedding(rows)
+    rows = take_matrix(rows)
     if len(rows) != len(nodes):
         raise ValueError(
             f"Expected a row for each of the {len(nodes)} images with status 'ok', got {len(rows)}: the "
