@@ -13,7 +13,6 @@ import pytest
 import visclust as vc
 from visclust.base.checks import (
     check_each_once,
-    check_labels,
     check_level,
     check_names,
     check_numbers,
@@ -123,14 +122,6 @@ def test_what_an_argument_may_not_be_is_refused_by_its_name(given, error, messag
 def test_a_wrong_number_of_arguments_is_said_by_the_function_s_own_name():
     with pytest.raises(TypeError, match=r"take\(\) got an unexpected keyword argument 'colour'"):
         take(colour="red")
-
-
-def test_labels_are_whole_numbers_of_any_kind():
-    assert check_labels("labels", [0, 1, -1], 3).tolist() == [0, 1, -1]
-    assert check_labels("labels", pd.Series([2.0, 1.0]), 2).dtype == np.dtype("int64")
-    for labels in ([0.5, 1], [np.nan, 1], ["a", "b"], [True, False], [0], None, [[0, 1]]):
-        with pytest.raises(ValueError, match="Expected labels to be"):
-            check_labels("labels", labels, 2)
 
 
 def test_numbers_are_finite_and_names_are_texts():

@@ -143,13 +143,13 @@ def test_what_cannot_be_read_in_print_is_said(chart, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"path": "a.jpg"}, "ends in .png, .svg, .pdf, .html, got 'a.jpg'"),
+        ({"path": "a.jpg"}, "to end in .png, .svg, .pdf, .html, got 'a.jpg'"),
         ({"path": "a"}, "got 'a'"),
         ({"width": "half"}, "got 'half'"),
         ({"width": 5}, "millimetres from 40 to 400, got 5"),
         ({"width": True}, "got True"),
         ({"dpi": 72}, "whole number from 300 to 2400, got 72"),
-        ({"also": "pdf"}, "list of endings"),
+        ({"also": "pdf"}, "also to be a list"),
         ({"also": ["exe"]}, "got 'a.exe'"),
     ],
 )

@@ -131,7 +131,7 @@ def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
         ({"baselines": (0,)}, "baselines to be a list, each value a whole number of at least 1, got 0 in it"),
         ({"seeds": (-1,)}, "seed"),
         ({"rows": ()}, "rows as a sequence"),
-        ({"rows": "unit"}, "rows as a sequence"),
+        ({"rows": "unit"}, "rows to be a list"),
         ({"rows": ("raw",)}, "some of none, unit, pca, umap"),
         ({"similarity_thresholds": {"raw": (0.1,)}}, "got them for 'raw'"),
     ],

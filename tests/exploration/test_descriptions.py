@@ -75,7 +75,7 @@ def test_a_cluster_without_posts_has_a_row_with_gaps(make_clusters):
 
 def test_clusters_are_ranked_by_an_unknown_column_only_with_an_error():
     with pytest.raises(ValueError, match="got 'beauty'"):
-        vc.rank_clusters(pd.DataFrame({"cluster": [0]}), by="beauty")
+        vc.rank_clusters(pd.DataFrame({"cluster": [0], "first_day": None, "last_day": None}), by="beauty")
     with pytest.raises(TypeError, match="ClusterDescriptions: give one of its tables, clusters"):
         vc.rank_clusters(ClusterDescriptions(*[pd.DataFrame()] * 3))
 

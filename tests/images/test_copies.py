@@ -109,7 +109,7 @@ def test_what_is_no_table_of_groups_or_has_two_for_one_image_is_refused(corpus):
         vc.leave_out_copies(images, [("a", "b")])
     with pytest.raises(ValueError, match="one representative for each image"):
         vc.leave_out_copies(images, pd.concat([groups, groups.assign(representative="p00")]))
-    with pytest.raises(TypeError, match="a table with image_id, or an embedding"):
+    with pytest.raises(TypeError, match="data as a table with image_id or an embedding"):
         vc.leave_out_copies(embedding.x, groups)
     with pytest.raises(ValueError, match="leave_out_copies"):
         vc.add_copies(pd.DataFrame({"image_id": ["p00"], "cluster": [0]}), images, groups)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from visclust.base.checks import checked, show
+from visclust.base.checks import checked
 
 
 @cache
@@ -207,24 +207,3 @@ def to_host(x: Any) -> np.ndarray:
     array([1, 2])
     """
     return x.get() if is_on_gpu(x) else np.asarray(x)
-
-
-def check_embedding(x: Any, *, name: str = "x") -> None:
-    """Check that an embedding is a finite float matrix with a row; `name` is that of the argument."""
-    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
-        raise TypeError(f"Expected {name} as an array of shape (n, d), got {show(x)}. Use numpy.asarray.")
-    if x.dtype not in (np.float32, np.float64):
-        raise TypeError(
-            f'Expected {name} of dtype float32 or float64, got {x.dtype}. Use x.astype("float32").'
-        )
-    if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(
-            f"Expected {name} of shape (n, d) with at least one row and column, got {tuple(x.shape)}."
-        )
-    xp = get_namespace(x)
-    bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
-    if len(bad):
-        raise ValueError(
-            f"Expected finite numbers in {name}, but {len(bad)} of {len(x)} rows holds NaN or infinity "
-            f"(the first is row {int(bad[0])}): embed those images again or leave them out."
-        )

@@ -190,20 +190,6 @@ def check_numbers(name: str, value: Any) -> np.ndarray:
     return found.astype(np.float64)
 
 
-def check_labels(name: str, labels: Any, n_rows: int) -> np.ndarray:
-    """Give the clusters of the rows of a matrix, which are whole numbers, as they are or from 2.0."""
-    found = np.asarray(labels)
-    if found.ndim != 1 or len(found) != n_rows:
-        came = f"{len(found)}" if found.ndim == 1 else show(labels)
-        raise ValueError(f"Expected {name} to be one whole number for each of the {n_rows} rows, got {came}.")
-    if found.dtype.kind not in "iu":
-        numbers = check_numbers(name, found.tolist())
-        if found.dtype.kind == "b" or (numbers != np.floor(numbers)).any():
-            raise ValueError(f"Expected {name} to be whole numbers, -1 where unassigned, got {show(labels)}.")
-        found = numbers.astype("int64")
-    return found
-
-
 def check_names(name: str, value: Any) -> list[str]:
     """Give several texts, such as ids of images, as a list."""
     return list(_settle(name, value, Sequence[str]))

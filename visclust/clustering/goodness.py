@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from visclust.base.backend import check_embedding, get_namespace
+from visclust.base.arrays import take_matrix
+from visclust.base.backend import get_namespace
 from visclust.base.checks import checked, show
 from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
 
@@ -54,7 +55,7 @@ def measure_goodness(x: Any, codes: Any, *, sums: Any, name: str = "silhouette")
     >>> round(measure_goodness(x, np.array([0, 0, 1, 1]), sums=sums, name="calinski_harabasz"))
     200
     """
-    check_embedding(x)
+    x = take_matrix(x)
     if getattr(codes, "ndim", 0) != 1 or len(codes) != len(x) or codes.dtype.kind not in "iu":
         raise ValueError(f"Expected codes to be {len(x)} whole numbers in an array, got {show(codes)}.")
     if getattr(sums, "ndim", 0) != 2 or len(sums) != len(x) or sums.dtype.kind != "f":

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from visclust.base.arrays import find_scale, rescale
-from visclust.base.backend import check_embedding, get_namespace, is_on_gpu, run_gpu_lloyd
+from visclust.base.arrays import find_scale, rescale, take_matrix
+from visclust.base.backend import get_namespace, is_on_gpu, run_gpu_lloyd
 from visclust.base.checks import checked
 from visclust.base.distances import find_origin, measure_pairs, square_lengths
 
@@ -85,7 +85,7 @@ def fit_kmeans(
     >>> bool(fit.labels[0] == fit.labels[1] != fit.labels[2])
     True
     """
-    check_embedding(x)
+    x = take_matrix(x)
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got {n_clusters}.")
     if n_init < 1:

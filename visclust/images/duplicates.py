@@ -271,7 +271,7 @@ def map_to_representatives(links: pd.DataFrame, duplicates: Duplicates | pd.Data
     1       q        b
     """
     check_table(links, "posts_images")
-    groups: pd.DataFrame = getattr(duplicates, "groups", duplicates)
+    groups: Any = getattr(duplicates, "groups", duplicates)
     check_columns(groups, ("image_id", "representative"), "the duplicates")
     mapping = groups.drop_duplicates("image_id").set_index("image_id")["representative"]
     found = links["image_id"].map(mapping)
@@ -320,7 +320,7 @@ def score_duplicates(duplicates: Duplicates | pd.DataFrame, known: pd.DataFrame)
     [['all', 0.5, 1.0], ['crop', nan, 1.0]]
     """
     check_columns(known, ("image_id", "source_id", "kind"), "the known near copies")
-    groups: pd.DataFrame = getattr(duplicates, "groups", duplicates)
+    groups: Any = getattr(duplicates, "groups", duplicates)
     check_columns(groups, ("image_id", "group"), "the duplicates")
     groups = groups.drop_duplicates("image_id", ignore_index=True)
     place = pd.Series(np.arange(len(groups)), index=groups["image_id"])
