@@ -114,8 +114,8 @@ def read_withdrawn(folder: str | os.PathLike) -> list[tuple[str, str, str]]:
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
         rows = list(reader)
-        if not set(_COLUMNS) <= set(reader.fieldnames or ()) or not text.endswith("\n"):
-            raise ValueError(f"the columns {', '.join(_COLUMNS)} or the end of the last line are missing")
+        if not set(_COLUMNS[:3]) <= set(reader.fieldnames or ()) or not text.endswith("\n"):
+            raise ValueError(f"the columns {', '.join(_COLUMNS[:3])} or the end of the last line are missing")
     for number, row in enumerate(rows, start=2):
         if row.get("kind") not in _NAMES or len(row.get("digest") or "") != 64 or not row.get("salt"):
             raise ValueError(
