@@ -194,7 +194,7 @@ def test_the_provenance_names_settings_seed_input_and_device(blobs):
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (3.0, TypeError, "Expected an array"),
+        (3.0, TypeError, "Expected x as an array"),
         (np.ones((3, 2), dtype="bool"), TypeError, "float32 or float64, got bool"),
         (np.ones(3), ValueError, "got \\(3,\\)"),
         (np.ones((0, 4)), ValueError, "got \\(0, 4\\)"),
@@ -215,4 +215,14 @@ def test_the_bar_ends_full_though_images_stay_unassigned(blobs, monkeypatch):
         result = cluster(np.concatenate([blobs([20, 20])[0], noise]), similarity_threshold=0.5)
     assigned = int((result.labels >= 0).sum())
     assert 0 < assigned < 70
-    assert bars == [(assigned, assigned)]
+    assert bars[-1] == (assigned, assigned)
+
+
+def test_a_bar_moves_while_the_first_k_is_chosen_and_the_silhouettes_are_computed(blobs, monkeypatch):
+    moved = []
+    update = WorkBar.update
+    monkeypatch.setattr(WorkBar, "update", lambda bar, n=1: (moved.append(bar.desc), update(bar, n)))
+    cluster(blobs([40, 40, 40])[0], progress=True, memory_budget=0)
+    first = moved.index("Clustering")
+    assert moved[:first].count("Choosing K") >= 3
+    assert "Silhouettes" in moved[:first]
