@@ -143,7 +143,7 @@ def test_what_cannot_be_read_in_print_is_said(chart, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"path": "a.jpg"}, "to end in .png, .svg, .pdf, .html, got 'a.jpg'"),
+        ({"path": "a.jpg"}, "ends in .png, .svg, .pdf, .html, got 'a.jpg'"),
         ({"path": "a"}, "got 'a'"),
         ({"width": "half"}, "got 'half'"),
         ({"width": 5}, "millimetres from 40 to 400, got 5"),

@@ -87,7 +87,8 @@ def leave_out_withdrawn(table: pd.DataFrame, folder: str | os.PathLike) -> pd.Da
         lost = find_withdrawn(_MEDIA, names, withdrawn)
     if lost:
         print(f"{len(lost)} names of files left out of the posts: these images were withdrawn.")
-        kept = kept.assign(media=[[name for name in media if name not in lost] for media in kept[_MEDIA]])
+        left = [[name for name in media if name not in lost] for media in kept[_MEDIA]]
+        kept = kept.assign(media=pd.Series(left, index=kept.index, dtype="object"))
     if kept is table:
         return table
     kept = kept.reset_index(drop=True)
