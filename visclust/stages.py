@@ -262,6 +262,7 @@ def read_results(study: Study, kind: str) -> pd.DataFrame:
 
 
 @checked
+@checked
 def make_empty_table(kind: str) -> pd.DataFrame:
     """Make a table of a kind without a row, for what a study does not have, with a record that says so.
 
