@@ -381,9 +381,9 @@ def test_the_brush_on_the_map_opens_its_images_in_the_browser(page, open_study):
     save_screenshot(page, "map.png")
     linked.scroll_into_view_if_needed()
     box = wait_for_still_box(linked)
-    page.mouse.move(box["x"] + 30, box["y"] + 30)
+    page.mouse.move(box["x"] + 30, box["y"] + 100)  # below the title
     page.mouse.down()
-    page.mouse.move(box["x"] + 600, box["y"] + 300, steps=8)
+    page.mouse.move(box["x"] + 600, box["y"] + 400, steps=8)
     page.mouse.up()
     browser.locator(".visclust-cell").first.wait_for()
     # On a busy machine the brush opens what it has reached while it is still being drawn, and then the rest.
