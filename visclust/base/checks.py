@@ -47,6 +47,7 @@ _WHOLE: dict[str, tuple[int, int]] = {
     "memory_budget": (0, 2**63 - 1),
     "scale": (-_LARGEST, _LARGEST),  # the ends of a rating scale may be negative
     "clusters": (-1, _LARGEST),
+    "names": (-1, _LARGEST),
     "noise": (-1, _LARGEST),
     "highlight": (-1, _LARGEST),
     "chosen": (-1, _LARGEST),
@@ -61,7 +62,8 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
     "prior_size": (0, math.inf, False),
 }
 # All other texts are names, words or paths, and none of these is empty. ("file" of a notebook that has none.)
-_MAY_BE_EMPTY = ("colours", "construct", "file", "question", "text", "title")
+# A cluster that nobody named has an empty one among "names".
+_MAY_BE_EMPTY = ("colours", "construct", "file", "names", "question", "text", "title")
 _ZONES = ("timezone", "time_zone")
 _MOST_GONE_THROUGH = 1_000_000  # values of a generator, which may have no end
 _SHOWN = 60  # characters of a value that are shown
