@@ -74,7 +74,7 @@ def _find_writer(name: str) -> str:
             return writer
     if fnmatch(name, "embeddings/*.npy"):
         return WRITERS["embeddings/finetuned*.npy"]
-    raise ValueError(f"Expected a file that a notebook writes ({', '.join(WRITERS)}), got {name!r}.")
+    raise ValueError(f"Expected in names a file that a notebook writes ({', '.join(WRITERS)}), got {name!r}.")
 
 
 def _list_notebooks(missing: list[str], writers: dict[str, str]) -> str:

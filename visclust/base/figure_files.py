@@ -147,7 +147,8 @@ def save_figure(
             f"{type(chart).__name__}: save tables with save_table."
         )
     tables = list(_list_tables(chart)) if is_chart else list(chart.tables)
-    record = describe_run("save_figure", parameters={"width": width, "dpi": dpi, "chart": _name(chart)})
+    asked = {"path": path.name, "also": list(also), "made_from": len(made_from), "width": width, "dpi": dpi}
+    record = describe_run("save_figure", parameters={"chart": _name(chart), **asked})
     record |= {"origins": {}, "direct": []}
     record = add_inputs(record, **{f"table.{n}": each for n, each in enumerate([*tables, *made_from])
                                    if isinstance(each, pd.DataFrame)})  # fmt: skip

@@ -16,7 +16,7 @@ import pandas as pd
 from visclust.base.backend import describe_device, get_namespace, to_host
 from visclust.base.checks import check_each_once, settle_options
 from visclust.base.damage import explain_damage, read_checked_array
-from visclust.base.files import check_writable, write_atomically, write_checked_array
+from visclust.base.files import check_writable, write_atomically, write_checked_array, write_json
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import describe_run, digest_input, digest_text, list_versions, recorded
 from visclust.base.rows import take_rows
@@ -264,6 +264,7 @@ def _prepare(x: Any, how: str, *, seed: int, cache: str | os.PathLike | None) ->
         return get_namespace(rows).asarray(saved), how
     made = prepare_rows(rows, how=how, seed=seed, progress=False)
     if made.how == how:
+        write_json(path.with_suffix(".json"), {"provenance": made.provenance})
         write_checked_array(path, to_host(made.x))
     return made.x, made.how
 
