@@ -273,6 +273,14 @@ def test_what_is_no_answer_is_refused_in_words_and_nothing_is_written(server, co
     assert not list(server.folder.glob("answers/*"))
 
 
+def test_half_a_character_does_not_cost_the_answer_that_it_stands_in(server):
+    event = json.dumps({"tab": "t", "event": make_event(1, "p0") | {"note": "half\ud83d"}})
+    headers = server.head("Ana") | {"content-type": "application/json"}
+    reply = server.web.post("/api/pairs/events", content=event.encode(), headers=headers)
+    assert reply.json()["acknowledged"] == ["e1"]
+    assert server.rows()["note"].tolist() == ["half?"]
+
+
 def test_what_does_not_say_how_long_it_is_is_bounded_too(server):
     sent = []
 

@@ -428,6 +428,8 @@ async def _read_json(request: Request) -> dict[str, Any]:
         raise HTTPException(408, "It took too long to arrive.") from None
     try:
         said = json.loads(b"".join(parts))
+        # Half a character, which no file can hold, becomes "?", so that the answer it stands in is kept.
+        said = json.loads(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise HTTPException(400, "Expected JSON.") from None
     if not isinstance(said, dict):
