@@ -115,6 +115,17 @@ def test_what_is_no_table_of_groups_or_has_two_for_one_image_is_refused(corpus):
         vc.add_copies(pd.DataFrame({"image_id": ["p00"], "cluster": [0]}), images, groups)
 
 
+def test_copies_of_copies_follow_to_the_last_and_a_circle_is_refused(corpus):
+    images = corpus[0].head(3)
+    a, b, c = images["image_id"]
+    chain = pd.DataFrame({"image_id": [a, b, c], "representative": [b, c, c]})
+    assert vc.leave_out_copies(images, chain)["image_id"].tolist() == [c]
+    clusters = pd.DataFrame({"image_id": [c], "cluster": [4]})
+    assert vc.add_copies(clusters, images, chain)["cluster"].tolist() == [4, 4, 4]
+    with pytest.raises(ValueError, match="stands for itself by way of others"):
+        vc.leave_out_copies(images, chain.assign(representative=[b, c, a]))
+
+
 @pytest.mark.slow
 def test_the_intervals_of_a_share_of_images_hold_the_truth_where_copies_are_unequal():
     # 600 pictures in 12 clusters, one to some ten copies each (geometric); the share differs by cluster. Of

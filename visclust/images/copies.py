@@ -139,7 +139,23 @@ def _map_copies(duplicates: Any) -> pd.Series:
             "Expected one representative for each image in the table of duplicates, got an image with two or "
             "none. Give the table of find_duplicates or combine_duplicates as it is."
         )
-    return named.set_index("image_id")["representative"]
+    stands_for = named.set_index("image_id")["representative"].to_dict()
+    return pd.Series({image_id: _follow(image_id, stands_for) for image_id in stands_for}, dtype="object")
+
+
+def _follow(image_id: str, stands_for: dict[str, str]) -> str:
+    """Follow an image to the one that stands for it, through copies of copies."""
+    seen = {image_id}
+    while (other := stands_for.get(image_id, image_id)) != image_id:
+        if other in seen:
+            raise ValueError(
+                f"Expected one image that stands for its copies in the table of duplicates, but {other!r} "
+                "stands for itself by way of others. Give the table of find_duplicates or "
+                "combine_duplicates as it is."
+            )
+        seen.add(other)
+        image_id = other
+    return image_id
 
 
 def _name_pictures(ids: pd.Series, stands_for: pd.Series) -> pd.Series:
