@@ -139,7 +139,7 @@ def _map_copies(duplicates: Any) -> pd.Series:
             "Expected one representative for each image in the table of duplicates, got an image with two or "
             "none. Give the table of find_duplicates or combine_duplicates as it is."
         )
-    stands_for = named.set_index("image_id")["representative"].to_dict()
+    stands_for = dict(zip(named["image_id"], named["representative"], strict=True))
     return pd.Series({image_id: _follow(image_id, stands_for) for image_id in stands_for}, dtype="object")
 
 
