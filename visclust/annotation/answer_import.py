@@ -112,7 +112,7 @@ def _read_file(file: Path) -> list[dict[str, Any]]:
     if not file.exists():
         raise FileNotFoundError(f"No answers at {file}: check the path of the file that was sent back.")
     if file.suffix.lower() not in (".jsonl", ".csv"):
-        raise ValueError(f"Expected a .jsonl or .csv file that a labelling page gave, got {file.name}.")
+        raise ValueError(f"Expected a .jsonl or .csv file that a labelling page gave, got {str(file)!r}.")
     return _read_csv(file) if file.suffix.lower() == ".csv" else read_rows(file, is_copy=True)
 
 

@@ -109,7 +109,8 @@ def find_source(path: Path, *, format: str, columns: Mapping[str, str | None] | 
         names = _read_names(path, format)
     except (*_DAMAGE, csv.Error) as error:
         raise ValueError(
-            f"Expected {path.name} as {format}, but its start cannot be read: {error}."
+            f"Expected {path.name} as {format}, but it cannot be read ({str(error).rstrip('.')}): it is cut "
+            "off, damaged or something else. Get it again from where it came from."
         ) from error
     if format == "csv" and is_fourcat(names):
         format = "4cat"
