@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from scipy.ndimage import uniform_filter
+from threadpoolctl import threadpool_limits
 
 from visclust.base.damage import explain_damage
 from visclust.base.files import write_atomically
@@ -121,7 +122,9 @@ def make_comparison(looks: Looks) -> Callable[[int, np.ndarray], np.ndarray]:
     def compare(one: int, others: np.ndarray) -> np.ndarray:
         if not looks.detail[one]:
             return np.full(len(others), np.inf)
-        return np.array([_compare_two(looks, one, int(other)) for other in others])
+        # The products are small: threads that share one cost more than they save, most of all on a busy machine.
+        with threadpool_limits(1, user_api="blas"):
+            return np.array([_compare_two(looks, one, int(other)) for other in others])
 
     return compare
 
