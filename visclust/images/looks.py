@@ -122,7 +122,7 @@ def make_comparison(looks: Looks) -> Callable[[int, np.ndarray], np.ndarray]:
     def compare(one: int, others: np.ndarray) -> np.ndarray:
         if not looks.detail[one]:
             return np.full(len(others), np.inf)
-        # The products are small: threads that share one cost more than they save, most of all on a busy machine.
+        # Small products: threads that share one cost more than they save, most of all on a busy machine.
         with threadpool_limits(1, user_api="blas"):
             return np.array([_compare_two(looks, one, int(other)) for other in others])
 
