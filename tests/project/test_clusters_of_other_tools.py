@@ -70,6 +70,9 @@ CALLS = {
     "match_clusters": lambda c, d, i: vc.match_clusters(c, CLUSTERS),
     "pick_cluster_rows": lambda c, d, i: vc.pick_cluster_rows(c),
     "plan_annotation": lambda c, d, i: vc.plan_annotation(c),
+    "plan_labels": lambda c, d, i: vc.plan_labels(
+        SAMPLE, pd.Series([1.0, 0, 1, 0], index=list("abde"), name="men"), clusters=c
+    ),
     "read_cluster_notes": lambda c, d, i: vc.read_cluster_notes(d, c),
     "sample_pairs": lambda c, d, i: vc.sample_pairs(c, X, n_pairs=4),
     "score_against_groups": lambda c, d, i: vc.score_against_groups(c, GROUPS),
