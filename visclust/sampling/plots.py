@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 
 from visclust.base.charts import (
+    COLOURS,
     GRAY,
     ORANGE,
     PALE_GRAY,
@@ -152,7 +153,7 @@ def plot_label_cost(curve: pd.DataFrame, *, width: int = 480, height: int = 260)
     Returns
     -------
     altair.Chart
-        A line per design; the dot and its number mark the labels that give the wanted interval.
+        A line per design; the dot marks the labels that give the wanted interval, the legend says how many.
 
     Source
     ------
@@ -163,7 +164,7 @@ def plot_label_cost(curve: pd.DataFrame, *, width: int = 480, height: int = 260)
     >>> curve = pd.DataFrame({"design": "random", "images": [50, 200], "half_width": [0.1, 0.05],
     ...                       "reached": [False, True]})
     >>> len(plot_label_cost(curve).layer)
-    3
+    2
     """
     check_columns(curve, ("design", "images", "half_width", "reached"), "the curve")
     names = {
@@ -171,25 +172,19 @@ def plot_label_cost(curve: pd.DataFrame, *, width: int = 480, height: int = 260)
         "random with guesses": "Random sample, with guesses",
         "stratified with guesses": "Stratified by cluster, with guesses",
     }
-    shown = curve.assign(
-        name=curve["design"].map(names).fillna(curve["design"]),
-        with_guesses=curve["design"].str.contains("guesses"),
-    )
-    colours = {name: ORANGE if key.startswith("stratified") else GRAY for key, name in names.items()}
+    needed = curve[curve["reached"].astype(bool)].groupby("design")["images"].min()
+    # Numbers stand in the legend: in the figure they would lie on each other where designs cost alike.
+    spoken = {design: names.get(design, design) for design in curve["design"].unique()}
+    spoken |= {design: f"{spoken[design]}: {images:,}" for design, images in needed.items()}
+    colours = {"random": GRAY, "stratified": ORANGE, "random with guesses": COLOURS[0]}
+    shown = curve.assign(name=curve["design"].map(spoken))
     scale, axis = scale_log(shown["images"], grid=False)
     base = alt.Chart(shown).encode(
         x=alt.X("images:Q", title="Images labelled (log scale)", scale=scale, axis=axis),
         y=alt.Y("half_width:Q", title="Half-width of the interval"),
-        color=colour_by("name", {name: colours[name] for name in shown["name"].unique()}),
+        color=colour_by("name", {name: colours.get(design, COLOURS[2]) for design, name in spoken.items()}),
         tooltip=["name:N", alt.Tooltip("images:Q", format=",d"), alt.Tooltip("half_width:Q", format=".3f")],
     )
-    dash = alt.Scale(domain=[False, True], range=[[1, 0], [5, 3]])
-    dashes = alt.StrokeDash("with_guesses:N", legend=None, scale=dash)
-    line = base.mark_line(strokeWidth=2).encode(strokeDash=dashes)
-    goal = base.transform_filter("datum.reached")
-    number = goal.mark_text(baseline="bottom", dy=-7, fontWeight="bold").encode(
-        text=alt.Text("images:Q", format=",d")
-    )
-    dot = goal.mark_point(filled=True, size=50, opacity=1)
-    title = title_chart("What labels and guesses bring", curve)
-    return alt.layer(line, dot, number).properties(width=width, height=height, title=title)
+    dot = base.transform_filter("datum.reached").mark_point(filled=True, size=70, opacity=1)
+    title = title_chart("What labels and guesses bring: images to label for the interval", curve)
+    return alt.layer(base.mark_line(strokeWidth=2), dot).properties(width=width, height=height, title=title)
