@@ -6,6 +6,7 @@ from visclust.validation.comparison import (
 from visclust.validation.cross_validation import cross_validate as cross_validate
 from visclust.validation.known_groups import score_against_groups as score_against_groups
 from visclust.validation.pair_design import design_pairs as design_pairs
+from visclust.validation.pair_plan import plan_pairs as plan_pairs
 from visclust.validation.pairs import (
     blind_pairs as blind_pairs,
     sample_pairs as sample_pairs,

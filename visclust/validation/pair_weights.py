@@ -48,10 +48,8 @@ def read_design_weights(gold: pd.DataFrame, weights: object, design: pd.DataFram
 
     Raises ValueError where pairs of unequal probability lack these.
     """
-    if weights is not None:
-        return read_weights(gold, weights)
-    if "inclusion_probability" in gold.columns:
-        return read_weights(gold, "inclusion_probability")
+    if weights is not None or "inclusion_probability" in gold.columns:
+        return read_weights(gold, "inclusion_probability" if weights is None else weights)
     if "cell" in design.columns:
         raise ValueError(
             "Expected the probabilities of pairs drawn by cells, got a gold table without the column "

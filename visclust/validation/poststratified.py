@@ -79,20 +79,20 @@ def _place_pairs(
             "Expected a column stratum in the gold table, or in the pairs table given as weights, to weight "
             "by a pair design; got none. Resolve the answers with pairs=, or give weights=pairs."
         )
-    place = pd.Index(strata.names).get_indexer(pd.Index(names))
-    strange = (place < 0) & used
-    if strange.any():
-        example = names[int(np.flatnonzero(strange)[0])]
-        raise ValueError(
-            f"Expected pairs drawn from the strata of this pair design ({'; '.join(strata.names)}), got "
-            f"{int(strange.sum())} of others, such as {example!r}. Give the design that they were drawn with."
-        )
     images = set(strata.images)
     there = gold["image_a"].isin(images).to_numpy() & gold["image_b"].isin(images).to_numpy()
     if (used & ~there).any():
         raise ValueError(
             f"Expected pairs of the images of the pair design, got {int((used & ~there).sum())} with "
             f"another. Give the design that they were drawn with."
+        )
+    place = pd.Index(strata.names).get_indexer(pd.Index(names))
+    strange = (place < 0) & used
+    if strange.any():
+        example = str(names[int(np.flatnonzero(strange)[0])])
+        raise ValueError(
+            f"Expected pairs drawn from the strata of this pair design ({'; '.join(strata.names)}), got "
+            f"{int(strange.sum())} of others, such as {example!r}. Give the design that they were drawn with."
         )
     return np.maximum(place, 0)
 
@@ -137,14 +137,20 @@ def draw_scores(counted: CellCounts, *, n_draws: int, seed: int) -> np.ndarray:
     for i in range(len(counted.cell)):
         rates, judged, weights = _estimate_rates(counted, i)
         some = judged > 0
-        # The pair that is added weighs as much as the mean of those that are there.
-        mean = np.divide(weights.sum(axis=0), judged, out=np.ones(n_cells), where=some)
-        extra = added * mean
+        # The pair that is added weighs as much as one of as many equal ones as tell as much (Kish).
+        one = np.divide((weights**2).sum(axis=0), weights.sum(axis=0), out=np.ones(n_cells), where=some)
+        extra = added * one
         drawn = (shared @ (weights * counted.same[:, None]) + extra * answer) / (shared @ weights + extra)
         left = np.clip(1 - judged / np.maximum(counted.totals[i], 1), 0, 1)
         drawn = np.where(some, rates + np.sqrt(left) * (drawn - rates), drawn)
         scores[:, i] = _score(drawn, keep_clusterings(counted, [i]))
     return scores
+
+
+def suppose_shares(counted: CellCounts) -> np.ndarray:
+    """Suppose the share of "same" in each cell of the first clustering, (2h,), with half a pair of each."""
+    rates, judged, _ = _estimate_rates(counted, 0)
+    return (rates * judged + 0.5) / (judged + 1)
 
 
 def describe_empty(counted: CellCounts, i: int) -> tuple[float, float]:

@@ -132,6 +132,8 @@ def score_pairs(
     gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
     if not len(gold):
         raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
+    if design is not None and weights is None and "inclusion_probability" in gold.columns:
+        weights = "inclusion_probability"
     prediction = predict_same(clusters, gold)
     same = gold["same"].to_numpy(dtype=bool)
     strata = find_strata(gold, weights)
