@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from visclust.base.freshness import list_digests
-from visclust.base.origins import describe_answer_file
 from visclust.base.provenance import digest_files, list_versions, note_run, recorded
 from visclust.methods_account import Account
 from visclust.methods_files import StudyFile, StudyFiles, find_call, list_calls, spell
@@ -122,8 +121,12 @@ def write_methods(
     for describe in STEPS:
         describe(account)
     inputs = {file.name: digest_files([file.path]) for file in files.files.values() if file.path.is_file()}
-    inputs |= {f"answers/{path.name}": digest_files([path]) for path in files.list_answers("answers")}
-    record = note_run(inputs=inputs)
+    if answers := files.list_answers("answers"):
+        inputs["answers/"] = digest_files(answers)
+    stem = _find_stem(save_to, files.root, "methods")
+    # Who sends the record on need not tell where files are on this computer, or who annotates.
+    place = None if save_to is None else stem.name
+    record = note_run(inputs=inputs, parameters={"workspace": name_study(files), "save_to": place})
     tables = {
         "decisions": account.table("decisions"),
         "counts": account.table("counts"),
@@ -133,7 +136,6 @@ def write_methods(
         "files": list_states(files),
     }
     page = _fill_page(account, tables)
-    stem = _find_stem(save_to, files.root, "methods")
     markdown, html = page.write(stem, {**record, "sources": _list_sources(files)})
     text = "\n\n".join(f"{step}. {' '.join(said)}" for step, said in account.sentences.items() if said)
     return MethodsReport(text=text, markdown=markdown, page=html, **tables)
@@ -286,8 +288,4 @@ def _describe_state(file: StudyFile) -> dict[str, Any]:
 def _list_sources(files: StudyFiles) -> dict[str, list[str]]:
     """List the files that were used, each with the digests by which it will be known again."""
     usable = [file for file in files.files.values() if file.usable and file.path.is_relative_to(files.root)]
-    sources = {file.name: sorted(list_digests(file.path)) for file in usable}
-    sources |= {
-        f"answers/{path.name}": [describe_answer_file(path)] for path in files.list_answers("answers")
-    }
-    return sources
+    return {file.name: sorted(list_digests(file.path)) for file in usable}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -18,6 +19,8 @@ from visclust.base.simulated import MARK, is_simulated
 from visclust.check import NEEDS
 from visclust.study import Study, read_study
 
+# Files of answers and notes bear the names of those who gave them, who are not to be named in a paper.
+_PERSON = re.compile(r"((?:\w+_)?answers|cluster_notes)/[^,;]*?\.jsonl")
 _USABLE = ("fresh", "update available", "no record")
 
 
@@ -144,7 +147,7 @@ def _describe(name: str, path: Path) -> StudyFile:
     except (OSError, ValueError) as error:
         why = str(error).split("\n")[0].rstrip(".")
         return StudyFile(name, path, "damaged", f"it cannot be read ({why})", find_writer(path))
-    status, why = state.status, state.why
+    status, why = state.status, _PERSON.sub(r"\1/", state.why)
     if status == "fresh" and not record.get("function") and not record.get("made_from"):
         status, why = "no record", record.get("note", "its record names no function that made it")
     return StudyFile(name, path, status, str(why).rstrip("."), again, record)
