@@ -123,7 +123,7 @@ def write_methods(
     inputs = {file.name: digest_files([file.path]) for file in files.files.values() if file.path.is_file()}
     if answers := files.list_answers("answers"):
         inputs["answers/"] = digest_files(answers)
-    stem = _find_stem(save_to, files.root, "methods")
+    stem = find_stem(save_to, files.root, "methods")
     # Who sends the record on need not tell where files are on this computer, or who annotates.
     place = None if save_to is None else stem.name
     record = note_run(inputs=inputs, parameters={"workspace": name_study(files), "save_to": place})
@@ -144,7 +144,8 @@ def write_methods(
 _AGREEMENT = ["what", "measure", "estimate", "low", "high", "items", "annotators", "paper", "file", "note"]
 
 
-def _find_stem(save_to: str | os.PathLike | None, root: Path, name: str) -> Path:
+def find_stem(save_to: str | os.PathLike | None, root: Path, name: str) -> Path:
+    """Find the place of the two files, without their endings."""
     if save_to is None:
         return root / name
     path = Path(save_to)
@@ -181,6 +182,11 @@ def _fill_page(account: Account, tables: dict[str, pd.DataFrame]) -> Page:
     else:
         page.say("Not done yet: there are no answers in the folder answers/ to measure it from.")
     show_software(page, tables)
+    page.head("Weights of networks")
+    if len(tables["weights"]):
+        page.show(tables["weights"])
+    else:
+        page.say("Not done yet: there is no embedding.")
     page.head("Files")
     page.show(tables["files"])
     return page
@@ -199,7 +205,7 @@ def warn_of_trouble(page: Page, account: Account) -> None:
 
 
 def show_software(page: Page, tables: dict[str, pd.DataFrame]) -> None:
-    """Add software and weights to a page."""
+    """Add the software to a page."""
     page.head("Software")
     if len(tables["software"]):
         page.show(tables["software"])
@@ -209,11 +215,6 @@ def show_software(page: Page, tables: dict[str, pd.DataFrame]) -> None:
             page.say(f"Files were made with several versions of {names}.")
     else:
         page.say("No record names any.")
-    page.head("Weights of networks")
-    if len(tables["weights"]):
-        page.show(tables["weights"])
-    else:
-        page.say("Not done yet: there is no embedding.")
 
 
 def name_study(files: StudyFiles) -> str:

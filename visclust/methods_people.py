@@ -406,7 +406,8 @@ def describe_contrasts(account: Account) -> None:
         kept = {each: settings[each] for each in ("method", "n_bootstrap", "level", "reference")
                 if settings.get(each) is not None}  # fmt: skip
         account.decide(f"Settings of {name}", f"{spell(kept)}, seed {call.get('seed')}".lstrip(", "), file)
-    primary = table.loc[table["primary"].isin([True]), "weighting"].unique() if "primary" in table else []
+    chosen = table["specification"].eq("primary") if "specification" in table.columns else None
+    primary = [] if chosen is None else table.loc[chosen, "weighting"].unique()
     account.decide("Primary specification", spell(list(primary)) if len(primary) else NOT_RECORDED, file)
     word = "SIMULATED ratings" if made_up else "ratings"
     account.say(
