@@ -16,6 +16,7 @@ from visclust.methods_images import describe_clusters, describe_corpus, describe
 from visclust.methods_page import Page
 from visclust.methods_people import (
     describe_contrasts,
+    describe_feature_answers,
     describe_frames,
     describe_pairs,
     describe_sample,
@@ -27,6 +28,7 @@ from visclust.study import Study
 STEPS: tuple[Callable[[Account], None], ...] = (
     describe_corpus,
     describe_embeddings,
+    describe_feature_answers,
     describe_clusters,
     describe_pairs,
     describe_scores,
@@ -180,7 +182,7 @@ def _fill_page(account: Account, tables: dict[str, pd.DataFrame]) -> Page:
     if len(tables["agreement"]):
         page.show(tables["agreement"])
     else:
-        page.say("Not done yet: there are no answers in the folder answers/ to measure it from.")
+        page.say("Not done yet: there are no answers in answers/ or feature_answers/ to measure it from.")
     show_software(page, tables)
     page.head("Weights of networks")
     if len(tables["weights"]):

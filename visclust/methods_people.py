@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from visclust.annotation.answers import current_answers, read_answers
+from visclust.annotation.features import aggregate_labels
 from visclust.annotation.identity import is_same_person
 from visclust.annotation.judgements import agreement
 from visclust.base.tables import UNASSIGNED
@@ -134,6 +135,41 @@ def _describe_answers(account: Account) -> None:
         )
 
 
+def describe_feature_answers(account: Account) -> None:
+    """Count who labelled features, and measure how far they agree on each."""
+    paths = account.files.list_answers("feature_answers")
+    if not paths:
+        return
+    account.begin("Fine-tuning")
+    source = f"feature_answers/ ({say_many(len(paths), 'file')})"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            people = [path for path in paths if not path.name.startswith("simulated")]
+            found = aggregate_labels(read_answers(people or paths)).agreement
+    except (OSError, ValueError, KeyError) as error:
+        account.say(f"feature_answers/ cannot be used: {str(error).splitlines()[0]}")
+        account.count("(answers to features)", "cannot be used", source)
+        return
+    made_up = bool(found["simulated"].any())
+    account.count("annotators of features", int(found["n_annotators"].max()), source, simulated=made_up)
+    for row in found.to_dict("records"):
+        account.agreement.append(
+            {
+                "what": f"feature {row['feature']}",
+                "measure": _WORDS["krippendorffs_alpha"],
+                "estimate": spell(row["alpha"]),
+                "low": spell(row["alpha_low"]),
+                "high": spell(row["alpha_high"]),
+                "items": spell(row["n_shared"]),
+                "annotators": spell(row["n_annotators"]),
+                "paper": "",
+                "file": source,
+                "note": "; ".join(["SIMULATED"] * made_up + [str(row["note"] or "")]).strip("; "),
+            }
+        )
+
+
 PAPERS_AGREEMENT = {"percent_agreement": "87", "cohens_kappa": ".64"}
 
 
@@ -209,8 +245,9 @@ def _hold_against_clusters(account: Account, won: dict[Any, Any], scores: StudyF
     clusters = account.files.get("clusters.parquet")
     call = find_call(clusters.record, "cluster_iteratively") if clusters.usable else {}
     settings = call.get("parameters", {})
-    ours = {"step": settings.get("step_size"), "threshold": settings.get("similarity_threshold"),
-            "rows": settings.get("rows"), "seed": call.get("seed")}  # fmt: skip
+    ours = {"method": "iterative" if call else None, "step": settings.get("step_size"),
+            "threshold": settings.get("similarity_threshold"), "rows": settings.get("rows"),
+            "seed": call.get("seed")}  # fmt: skip
     known = {name: value for name, value in ours.items() if value is not None and name in won}
     if not known:
         return
@@ -411,8 +448,7 @@ def describe_contrasts(account: Account) -> None:
     account.decide("Primary specification", spell(list(primary)) if len(primary) else NOT_RECORDED, file)
     word = "SIMULATED ratings" if made_up else "ratings"
     account.say(
-        f"{word} of groups were compared by {', '.join(calls) or 'functions that no record names'}, images "
-        f"weighing by {', '.join(weightings)}; p values are adjusted after Benjamini and Hochberg where the "
-        "column p_adjusted says so",
+        f"{word} of groups were compared by {' and '.join(calls) or 'functions that no record names'} "
+        f"(weightings: {', '.join(weightings)}), with p values also after Benjamini and Hochberg",
         file,
     )

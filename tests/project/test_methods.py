@@ -1,5 +1,6 @@
 """The methods part of a paper: every number from a file that is named, nothing stale, nothing guessed."""
 
+import json
 import re
 
 import numpy as np
@@ -162,6 +163,27 @@ def test_agreement_is_measured_from_the_answers_and_stands_beside_the_papers(fol
     assert find(report.counts, "what", "pairs with a gold answer")["count"] == "17"
     assert find(report.counts, "what", "pairs without a gold answer")["count"] == "3"
     assert find(report.decisions, "decision", "Rule for gold")["ours"] == "unanimous"
+
+
+def test_agreement_on_features_is_measured_too(folder):
+    (folder / "feature_answers").mkdir()
+    # They agree on seven of eight images, and on which three show flags.
+    for name, shown in (("ana", {1, 3, 5, 7}), ("ben", {3, 5, 7})):
+        present = ['["flags"]' if place in shown else "[]" for place in range(8)]
+        rows = [
+            {"event_id": f"{name}{place}", "item_id": f"i{place:02d}", "annotator": name, "seconds": 1.0,
+             "answered_at": "2026-01-05T10:00:00.000Z", "answer": f'{{"asked":["flags"],"present":{said}}}'}
+            for place, said in enumerate(present)
+        ]  # fmt: skip
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "feature_answers" / f"{name}.jsonl").write_text(lines)
+    report = vc.write_methods(folder)
+    row = find(report.agreement, "what", "feature flags")
+    expected = vc.aggregate_labels(vc.read_answers(folder / "feature_answers")).agreement["alpha"].item()
+    assert 0 < expected < 1
+    assert float(row["estimate"]) == pytest.approx(expected, abs=0.0005)  # three digits are shown
+    assert (row["items"], row["annotators"], row["file"]) == ("8", "2", "feature_answers/ (2 files)")
+    assert find(report.counts, "what", "annotators of features")["count"] == "2"
 
 
 def test_more_answers_than_the_gold_rests_on_are_said(folder):
