@@ -84,6 +84,11 @@ class StudyFiles:
                 why = "it is no table saved by save_table; read_ratings makes one of it"
                 self.files[self.ratings_name] = StudyFile(self.ratings_name, ratings, "another kind", why)
 
+    @property
+    def settings(self) -> str:
+        """Name what the settings of the study are from: its file, or the example's own where it has none."""
+        return STUDY_FILE if self.study is None or self.study.file.is_file() else "the example's settings"
+
     def get(self, name: str) -> StudyFile:
         """Give a file of the results by its name, also one that is not there."""
         if name in self.files:

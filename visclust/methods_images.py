@@ -103,7 +103,7 @@ def _count_copies(account: Account, file: StudyFile) -> None:
     study = account.files.study
     follow = study is None or study.near_copies == "follow"
     done = "follow the picture that stands for them" if follow else "count as images of their own"
-    source = f"{file.name}; study.toml" if study else file.name
+    source = f"{file.name}; {account.files.settings}" if study else file.name
     account.decide("Near copies", f"{done} ({how})", source, paper="near copies")
     account.say(
         f"{say_many(near, 'image')} {'was a near copy' if near == 1 else 'were near copies'} of another "

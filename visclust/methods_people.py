@@ -184,7 +184,9 @@ def _read_standing(account: Account, paths: Iterable[Any]) -> pd.DataFrame:
         theirs = [is_same_person(name, decides) for name in standing["annotator"]]
         standing = standing[[not each for each in theirs]]
         account.decide(
-            "An adjudicator", "decides where annotators disagree; not in the agreement", "study.toml"
+            "An adjudicator",
+            "decides where annotators disagree; not in the agreement",
+            account.files.settings,
         )
     return standing
 
@@ -344,7 +346,7 @@ def describe_survey(account: Account) -> None:
                      Ratings_of_an_image="ratings of an image")  # fmt: skip
     else:
         _count_assignment(account, file)
-    study, source = account.files.study, "study.toml"
+    study, source = account.files.study, account.files.settings
     if study is not None:
         items = [item for each in study.items.values() for item in each]
         account.decide("Items", f"{len(items)} in {len(study.items)} dimensions: {', '.join(items)}", source,

@@ -17,7 +17,7 @@ from visclust.base.provenance import digest_file, digest_files, list_versions, n
 from visclust.base.simulated import MARK
 from visclust.methods import find_stem, list_software, name_study, show_software, warn_of_trouble
 from visclust.methods_account import NOT_YET, Account, say_many
-from visclust.methods_files import StudyFiles, count_rows, spell, tell_simulated
+from visclust.methods_files import StudyFiles, count_rows, list_calls, spell, tell_simulated
 from visclust.methods_images import describe_clusters, describe_corpus
 from visclust.methods_page import Page
 from visclust.methods_people import describe_sample, describe_survey
@@ -217,9 +217,10 @@ def find_ratings(files: StudyFiles) -> FoundRatings:
         made_up.append("rating_answers/")
     if people:
         return FoundRatings(of_people=True, words=f"ratings: {', '.join(people)}")
-    places = "rating_answers/ and the tables of the results"
+    places = "rating_answers/ or the tables of the results"
     if study is not None:
-        places = f"{places}, and the file that study.toml names ({'none' if named is None else named.name})"
+        which = "which names no file of ratings" if named is None else f"which names {named.name}"
+        places = f"{places}, or by {files.settings}, {which}"
     words = f"no rating of people was found in {places}"
     if made_up:
         words = f"{words}; SIMULATED ones are in {', '.join(made_up)}"
@@ -284,7 +285,7 @@ def _show_analysis(
     page.head("Primary specification")
     study = files.study
     outcomes = ", ".join(study.items) if study is not None else NOT_YET
-    source = " [study.toml]" if study is not None else ""
+    source = f" [{files.settings}]" if study is not None else ""
     mixed = weighting == "mixed model"
     how = "fit_mixed_contrast" if mixed else f"compare_groups, {spell(n_bootstrap)} resamples crossed"
     page.say(f"Outcomes: the means of the dimensions {outcomes}{source}.")
@@ -346,13 +347,13 @@ def _list_files(files: StudyFiles) -> pd.DataFrame:
     for name in _FILES:
         file = files.get(name)
         there = file.usable
-        seeds = [str(call["seed"]) for call in [file.record] if call.get("seed") is not None]
+        seeds = (str(call["seed"]) for call in list_calls(file.record) if call.get("seed") is not None)
         rows.append(
             {
                 "file": name,
                 "status": file.status,
                 "rows": spell(count_rows(file.path)) if there else "",
-                "seed": ", ".join(seeds) if there else "",
+                "seed": next(seeds, "") if there else "",
                 "digest": file.digest if there else "",
                 "sha256": digest_file(file.path) if there else "",
             }

@@ -53,7 +53,7 @@ def test_the_sample_and_the_assignment_stand_in_it_with_seeds_and_digests(study)
         assert digest_file(path) in sheet.text
     assert "Outcomes: the means of the dimensions pride" in sheet.text
     assert "by the weighting clusters" in sheet.text
-    assert "no rating of people was found in rating_answers/ and the tables of the results" in sheet.text
+    assert "no rating of people was found in rating_answers/ or the tables of the results" in sheet.text
 
 
 def test_what_is_stated_stands_in_it_and_what_is_not_has_a_place_that_says_so(study):
