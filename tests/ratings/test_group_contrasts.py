@@ -85,6 +85,79 @@ def test_a_single_weighting_needs_no_list(by_hand, sample):
     assert set(found.differences["weighting"]) == {"images"}
 
 
+def test_a_group_that_misses_a_cluster_is_named_and_the_rows_say_for_how_much_they_speak(by_hand, sample):
+    fewer = by_hand[~(by_hand["group"].eq("R") & by_hand["image_id"].eq("c"))]
+    said = r"1 of 2 clusters \(1\), with 71% of the images, .*'proud' \(rated nothing: R in 1\)"
+    with pytest.warns(UserWarning, match=said):
+        found = vc.compare_groups(fewer, sample, dimensions={}, n_bootstrap=5)
+    for table in found:
+        assert table[["covered", "corpus"]].to_numpy().tolist() == [[4, 14]] * len(table)
+    assert found.differences.set_index("weighting")["estimate"].to_dict() == dict.fromkeys(
+        ("clusters", "images", "corpus"), 2.0
+    )
+
+
+def test_what_all_groups_rated_is_covered_without_a_word(by_hand, sample, recwarn):
+    found = vc.compare_groups(by_hand, sample, dimensions={}, n_bootstrap=5).differences
+    assert found["covered"].tolist() == found["corpus"].tolist() == [14, 14, 14]
+    found = vc.compare_groups(by_hand, sample.assign(cluster=[0, 0, -1]), dimensions={}, n_bootstrap=5)
+    assert found.differences.set_index("weighting")["covered"].to_dict() == {
+        "clusters": 4,
+        "images": 14,
+        "corpus": 14,
+    }
+    assert not recwarn.list
+
+
+def test_without_weights_the_images_of_the_table_are_counted(by_hand, sample):
+    fewer = by_hand[by_hand["image_id"].ne("c")]
+    with pytest.warns(UserWarning, match="33% of the images"):
+        found = vc.compare_groups(fewer, sample[["image_id", "cluster"]], dimensions={}, n_bootstrap=5)
+    assert found.means[["covered", "corpus"]].drop_duplicates().to_numpy().tolist() == [[2, 3]]
+
+
+def test_clusters_on_which_all_images_were_rated_by_one_group_only_are_counted_out(by_hand, sample):
+    split = by_hand[~(by_hand["respondent"].eq("e") | by_hand["respondent"].eq("r"))]
+    more = make_ratings([("r", "R", "c", 1)])
+    with pytest.warns(UserWarning, match="no image of them was rated by all"):
+        vc.compare_groups(pd.concat([split, more]), sample, dimensions={}, n_bootstrap=5)
+
+
+@pytest.mark.parametrize("method", ["crossed", "pigeonhole"])
+def test_an_interval_leaves_out_zero_exactly_where_p_is_below_its_level(method):
+    sample, assignment = make_survey(n_clusters=6, images=2, people=10, load=4)
+    rng, rows = np.random.default_rng(0), []
+    for seed in range(8):
+        level = rng.choice([0.8, 0.9, 0.95])
+        people = assignment["respondent"].unique()
+        felt = pd.Series(rng.normal(size=len(people)), people)
+        items = [f"item{number:02d}" for number in range(40)]
+        shifts = dict(zip(items, rng.normal(size=40), strict=True))
+        table = assignment.merge(pd.DataFrame({"item": items}), how="cross").assign(simulated=True)
+        table["rating"] = rng.normal(size=len(table)) + table["respondent"].map(felt)
+        table["rating"] += table["item"].map(shifts) * table["group"].eq("Democrat")
+        options = {"dimensions": {}, "level": level}
+        found = vc.compare_groups(table, sample, method=method, n_bootstrap=50, seed=seed, **options)
+        rows.append(found.differences.assign(wanted=level))
+        rows.append(vc.contrast_clusters(table, sample, **options).assign(wanted=level))
+    for table in rows:
+        pairs = [("low", "high", "p")]
+        if "shrunk" in table.columns:
+            pairs = [("raw_low", "raw_high", "p"), ("low", "high", "shrunk_p")]
+        for low, high, p in pairs:
+            outside = table[low].gt(0) | table[high].lt(0)
+            # An end of a pulled interval is known to 1e-11, which a p at its level would feel.
+            assert (outside == table[p].lt(1 - table["wanted"])).all()
+            assert 0.05 < outside.mean() < 0.95
+
+
+def test_groups_without_any_spread_that_differ_are_left_undecided(sample):
+    rows = [(f"{g}{r}", g, i, 1 + (g == "D")) for g in "DR" for r in range(3) for i in "abc"]
+    found = vc.compare_groups(make_ratings(rows), sample, dimensions={}, n_bootstrap=5).differences
+    assert found["estimate"].tolist() == [1, 1, 1]
+    assert found[["low", "high", "p", "p_adjusted"]].isna().all(axis=None)
+
+
 def test_one_group_alone_is_not_compared(by_hand, sample):
     with pytest.raises(ValueError, match="at least two groups, got D only"):
         vc.compare_groups(by_hand[by_hand["group"].eq("D")], sample, dimensions={})

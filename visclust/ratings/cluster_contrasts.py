@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
-from scipy.stats import t
-from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
@@ -18,9 +16,18 @@ from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.ratings.crossed_bootstrap import split_crossed
-from visclust.ratings.designs import CrossedDesign, add_up, list_designs, spread_ratings, weigh_images
+from visclust.ratings.designs import (
+    CrossedDesign,
+    add_up,
+    list_designs,
+    spread_ratings,
+    warn_of_gaps,
+    weigh_images,
+)
 from visclust.ratings.group_contrasts import choose_reference
+from visclust.ratings.intervals import adjust_p, find_student_interval
 
+_ESTIMATED = ("estimate", "standard_error", "degrees_of_freedom", "raw_low", "raw_high", "p")
 _GRID = 80
 _HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
 
@@ -68,11 +75,15 @@ def contrast_clusters(
     -------
     DataFrame
         A row per outcome, group but the reference, and cluster: ``level, dimension, item, group, reference,
-        cluster, estimate, standard_error, p`` (t, two-sided), ``p_adjusted`` (Benjamini-Hochberg among all
-        clusters and all emotions, or all clusters and dimensions), ``shrunk, low, high`` (estimate pulled
-        towards the mean, and its interval), ``kept`` (share of the distance from the mean that it keeps, 0 to
-        1), ``images, ratings, simulated``, and ``rank``, the place of the cluster in one order for all
-        outcomes: by the mean of what was pulled over the dimensions, the largest first.
+        cluster, estimate, standard_error, degrees_of_freedom, raw_low, raw_high, p`` (t: the interval of the
+        raw difference, and its two-sided p value), ``p_adjusted`` (Benjamini-Hochberg among all clusters and
+        all emotions, or all clusters and dimensions), ``shrunk, low, high`` (estimate pulled towards the
+        mean, and its interval), ``shrunk_p`` (twice the probability that the true difference lies on the
+        other side of zero than what was pulled; below 0.05 exactly where the 95% interval leaves out zero),
+        ``kept`` (share of the distance from the mean that it keeps, 0 to 1), ``images, ratings, simulated``,
+        and ``rank``, the place of the cluster in one order for all outcomes: by the mean of what was pulled
+        over the dimensions, the largest first. Clusters that some group did not rate have no row; a warning
+        counts them.
 
     Raises
     ------
@@ -103,7 +114,9 @@ def contrast_clusters(
     names = sorted(spread.events["group"].unique())
     against = names.index(choose_reference(names, reference))
     parts = []
-    for design in list_designs(spread, sample):
+    designs = list(list_designs(spread, sample))
+    warn_of_gaps(spread, designs, sample)
+    for design in designs:
         inside = np.flatnonzero(design.clusters != UNASSIGNED)
         if not len(inside):
             raise ValueError("Expected rated images in clusters: all of them are unassigned.")
@@ -121,16 +134,13 @@ def contrast_clusters(
             )
             counts = np.bincount(codes, weights=cells[1][:, pair].sum(axis=1)).astype(int)
             for place, column in enumerate(design.columns):
+                found = [each[:, place] for each in errors]
+                low, high, p = find_student_interval(*found, level=level)
                 part = pd.DataFrame(
                     {
-                        "outcome": column,
-                        "group": name,
-                        "cluster": clusters,
-                        "estimate": errors.means[:, place],
-                        "standard_error": errors.standard_errors[:, place],
-                        "p": _test(errors, place),
-                        "images": np.bincount(codes),
-                        "ratings": counts,
+                        "outcome": column, "group": name, "cluster": clusters,
+                        **dict(zip(_ESTIMATED, [*found, low, high, p], strict=True)),
+                        "images": np.bincount(codes), "ratings": counts,
                     }
                 )  # fmt: skip
                 shrunk = _shrink_estimates(
@@ -143,10 +153,9 @@ def contrast_clusters(
     table = pd.concat(parts).sort_values(["outcome", "group", "cluster"], ignore_index=True)
     described = spread.outcomes.iloc[table["outcome"]].reset_index(drop=True)
     table = table.join(described).assign(reference=names[against], simulated=spread.simulated)
-    adjusted = table.groupby("level")["p"].transform(lambda family: multipletests(family, method="fdr_bh")[1])
-    first = ["level", "dimension", "item", "group", "reference", "cluster", "estimate", "standard_error", "p"]
-    last = ["p_adjusted", "shrunk", "low", "high", "kept", "images", "ratings", "simulated"]
-    return _rank_clusters(table.assign(p_adjusted=adjusted)[first + last])
+    first = ["level", "dimension", "item", "group", "reference", "cluster", *_ESTIMATED]
+    last = ["p_adjusted", "shrunk", "low", "high", "shrunk_p", "kept", "images", "ratings", "simulated"]
+    return _rank_clusters(table.assign(p_adjusted=adjust_p(table, ["level"]))[first + last])
 
 
 def _rank_clusters(table: pd.DataFrame) -> pd.DataFrame:
@@ -203,13 +212,6 @@ def estimate_cluster_errors(
     return ClusterErrors(means, np.sqrt(variance), total_freedom)
 
 
-def _test(errors: ClusterErrors, place: int) -> np.ndarray:
-    """Give the p values of one outcome; 1 where everybody gave the same rating."""
-    error = errors.standard_errors[:, place]
-    distance = np.abs(errors.means[:, place]) / np.where(error > 0, error, 1.0)
-    return 2 * t.sf(distance, errors.freedom[:, place])
-
-
 def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
     """Measure the variance that a group's respondents bring to all clusters alike, by group and outcome."""
     weights = weigh_images(design, sample, "clusters")
@@ -256,12 +258,15 @@ def _shrink_estimates(
 
     `shared_error` is the standard error that all estimates have in common, as when the same people stand
     behind them: it is part of `errors`, says nothing of how the estimates differ, and widens every interval.
-    Gives ``shrunk`` (posterior mean), ``low, high`` (equal-tailed), and ``kept``: the share of its distance
-    from the mean that an estimate keeps, 0 to 1.
+    Gives ``shrunk`` (posterior mean), ``low, high`` (equal-tailed), ``shrunk_p`` (twice the smaller share of
+    the posterior on one side of zero) and ``kept``: the share of its distance from the mean that an estimate
+    keeps, 0 to 1.
     """
     raw, noise = estimates.to_numpy(dtype=float), errors.to_numpy(dtype=float) ** 2
     if len(raw) and not noise.any():  # known without error: nothing to pull
-        exact = {"shrunk": raw, "low": raw, "high": raw, "kept": 1.0}
+        # Where ratings are all alike and groups differ, nothing says how sure that is.
+        ends, p = (np.where(raw == 0, each, np.nan) for each in (0.0, 1.0))
+        exact = {"shrunk": raw, "low": ends, "high": ends, "shrunk_p": p, "kept": 1.0}
         return pd.DataFrame(exact, index=estimates.index)
     if len(raw) < 4 or not (noise > 0).all():
         raise ValueError(
@@ -282,12 +287,16 @@ def _shrink_estimates(
     kept = spread * precision
     means = center[:, None] + kept * apart
     variances = kept * own + (1 - kept) ** 2 * center_variance[:, None] + shared_error**2
-    tail = (1 - level) / 2
+    used = weight > 1e-6
+    weight, kept = weight[used] / weight[used].sum(), kept[used]
+    means, sds = means[used], np.sqrt(variances[used])
+    tail, below = (1 - level) / 2, weight @ ndtr(-means / sds)
     return pd.DataFrame(
         {
             "shrunk": weight @ means,
-            "low": _find_quantile(weight, means, np.sqrt(variances), tail),
-            "high": _find_quantile(weight, means, np.sqrt(variances), 1 - tail),
+            "low": _find_quantile(weight, means, sds, tail),
+            "high": _find_quantile(weight, means, sds, 1 - tail),
+            "shrunk_p": 2 * np.minimum(below, 1 - below),
             "kept": weight @ kept,
         },
         index=estimates.index,
@@ -296,8 +305,6 @@ def _shrink_estimates(
 
 def _find_quantile(weight: np.ndarray, means: np.ndarray, sds: np.ndarray, tail: float) -> np.ndarray:
     """Find a quantile of each column's mixture of normals by halving."""
-    used = weight > 1e-6
-    weight, means, sds = weight[used] / weight[used].sum(), means[used], sds[used]
     low, high = (means - 8 * sds).min(axis=0), (means + 8 * sds).max(axis=0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

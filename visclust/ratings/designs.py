@@ -3,6 +3,7 @@
 A table of ratings is real or simulated, never both, and what comes of it says which.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -134,6 +135,60 @@ def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) ->
     if not weights.any():
         raise ValueError('The weighting "clusters" needs images in clusters: all rated ones are unassigned.')
     return weights
+
+
+class Coverage(NamedTuple):
+    """Images of the clusters that an estimate rests on, and of the whole corpus."""
+
+    covered: float
+    corpus: float
+
+
+def count_covered(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> Coverage:
+    """Count the images that a mean of some weighting speaks for: those of the clusters that all groups rated.
+
+    A sample's weights say how many images each of its own stands for; in other tables each counts as one.
+    """
+    sizes = _count_images(sample)
+    rated = set(design.clusters) - ({UNASSIGNED} if weighting == "clusters" else set())
+    return Coverage(*(_settle_count(each.sum()) for each in (sizes[sizes.index.isin(rated)], sizes)))
+
+
+def warn_of_gaps(spread: RatingEvents, designs: Sequence[CrossedDesign], sample: pd.DataFrame) -> None:
+    """Say which clusters of the sample no comparison covers, and whose ratings they lack."""
+    sizes = _count_images(sample)
+    least = min(designs, key=lambda design: sizes.reindex(np.unique(design.clusters)).sum())
+    gone = sizes[~sizes.index.isin(least.clusters)]
+    if gone.empty:
+        return
+    outcome = least.columns[0]
+    events = spread.events[~np.isnan(spread.values[:, outcome])]
+    places = sample[["image_id", "cluster"]].drop_duplicates("image_id").set_index("image_id")["cluster"]
+    seen = pd.crosstab(events["image_id"].map(places), events["group"]).reindex(gone.index, fill_value=0)
+    lacking = [f"{name} in {count}" for name, count in seen.eq(0).sum().items() if count]
+    missing = f"rated nothing: {', '.join(lacking)}" if lacking else "no image of them was rated by all"
+    names = ", ".join(map(str, gone.index[:5])) + (", ..." if len(gone) > 5 else "")
+    warnings.warn(
+        f"{len(gone)} of {len(sizes)} clusters ({names}), with {gone.sum() / sizes.sum():.0%} of the images, "
+        f"are in no comparison of {spread.outcomes['item'].iloc[outcome]!r} ({missing}): every group is "
+        f"compared on the other clusters only, and the results speak for those (columns covered and corpus).",
+        stacklevel=4,
+    )
+
+
+def _count_images(sample: pd.DataFrame) -> pd.Series:
+    """Count the images of each cluster: by the weights of a sample, or else those of the table."""
+    once = sample.drop_duplicates("image_id")
+    return (
+        (once["weight"] if "weight" in once.columns else pd.Series(1, once.index))
+        .groupby(once["cluster"].astype("int64"))
+        .sum()
+    )
+
+
+def _settle_count(count: float) -> float:
+    """Give a sum of weights that rounding alone keeps from being whole as a whole number."""
+    return round(count) if abs(count - round(count)) < 1e-6 * max(count, 1.0) else float(count)
 
 
 def add_up(values: np.ndarray, codes: np.ndarray, size: int = 0) -> np.ndarray:

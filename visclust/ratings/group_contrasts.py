@@ -6,11 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
-from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
-from visclust.base.bootstrap import find_interval
 from visclust.base.checks import check_level, check_whole_number
 from visclust.base.origins import check_origin
 from visclust.base.progress import WorkBar
@@ -22,7 +19,18 @@ from visclust.ratings.crossed_bootstrap import (
     resample_pigeonhole,
     split_crossed,
 )
-from visclust.ratings.designs import WEIGHTINGS, RatingEvents, list_designs, spread_ratings, weigh_images
+from visclust.ratings.designs import (
+    WEIGHTINGS,
+    RatingEvents,
+    count_covered,
+    list_designs,
+    spread_ratings,
+    warn_of_gaps,
+    weigh_images,
+)
+from visclust.ratings.intervals import adjust_p, find_student_interval
+
+_LAST = ("ratings", "images", "covered", "corpus", "simulated")
 
 
 class GroupComparison(NamedTuple):
@@ -73,8 +81,9 @@ def compare_groups(
         Column of the ratings table with the groups.
     method : {"crossed", "pigeonhole"}, default "crossed"
         "crossed" resamples images within clusters and respondents within groups, and counts each rating's own
-        error once. "pigeonhole" is Owen's bootstrap, which is wider than it need be. Percentile intervals
-        of either are expanded from a normal to a t distribution.
+        error once. "pigeonhole" is Owen's bootstrap, which is wider than it need be. Of either, the standard
+        error is taken; interval and p are those of one t distribution with it, so that an interval of level
+        0.95 leaves out zero exactly where p is below 0.05.
     n_bootstrap : int, default 2000
         Resamples.
     level : float, default 0.95
@@ -88,9 +97,18 @@ def compare_groups(
     -------
     GroupComparison
         ``means``: a row per weighting, outcome and group: ``weighting, level, dimension, item, group,
-        estimate, standard_error, low, high, ratings, images, simulated``. ``differences``: a row per
-        weighting, outcome and group but the reference, with ``reference``, ``p`` (t, two-sided) and
-        ``p_adjusted`` (Benjamini-Hochberg among the emotions or the dimensions of one weighting) besides.
+        estimate, standard_error, degrees_of_freedom`` (Satterthwaite), ``low, high, ratings, images, covered,
+        corpus, simulated``. ``differences``: a row per weighting, outcome and group but the reference, with
+        ``reference``, ``p`` (t, two-sided) and ``p_adjusted`` (Benjamini-Hochberg among the emotions or the
+        dimensions of one weighting) besides.
+
+        ``covered`` and ``corpus``: images of the clusters that the row rests on, for which it speaks, and all
+        images, as in `estimate_corpus`. A cluster of which some group rated nothing is not covered, for no
+        group; a warning names the group and the share of the images that goes. Where the sample has no
+        weights, the images of the table given are counted.
+
+        Where all ratings of each group were alike and the groups differ, nothing says how sure that is:
+        interval and p are missing.
 
         The clusters count as given, images as drawn from them (each as if from very many, which is
         conservative where most of a cluster was rated), respondents as drawn from their groups.
@@ -106,8 +124,7 @@ def compare_groups(
     Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: Cameron, Gelbach & Miller
     (2011), "Robust inference with multiway clustering", for the variance, Menzel (2021), "Bootstrap with
     cluster-dependence in two or more dimensions", for splitting before resampling; Owen (2007), "The
-    pigeonhole bootstrap". Expanded percentile intervals: Hesterberg (2015), "What teachers should know about
-    the bootstrap". Degrees of freedom: Satterthwaite (1946). Benjamini & Hochberg (1995).
+    pigeonhole bootstrap". Degrees of freedom: Satterthwaite (1946). Benjamini & Hochberg (1995).
 
     Examples
     --------
@@ -142,7 +159,9 @@ def compare_groups(
     names = sorted(spread.events["group"].unique())
     reference = choose_reference(names, reference)
     means, differences = [], []
-    each = list(product(list_designs(spread, sample), wanted))
+    designs = list(list_designs(spread, sample))
+    warn_of_gaps(spread, designs, sample)
+    each = list(product(designs, wanted))
     work = f"Resampling {n_bootstrap:,} times"
     with WorkBar(each, desc="Comparing groups", unit="weighting", work=work, progress=progress) as bar:
         for design, weighting in bar:
@@ -154,7 +173,10 @@ def compare_groups(
             else:
                 replicates = resample_pigeonhole(design.values, weights, n_bootstrap=n_bootstrap, **options)
             described = spread.outcomes.iloc[design.columns].assign(
-                weighting=weighting, ratings=len(design.values), images=int((weights > 0).sum())
+                weighting=weighting,
+                ratings=len(design.values),
+                images=int((weights > 0).sum()),
+                **count_covered(design, sample, weighting)._asdict(),
             )
             against = names.index(reference)
             for number, name in enumerate(names):
@@ -188,16 +210,13 @@ def _estimate(
     strata: np.ndarray,
     level: float,
 ) -> pd.DataFrame:
-    """Give a contrast of the groups with its percentile interval, expanded from normal to t."""
+    """Give a contrast of the groups with its interval and p value, both of one t distribution."""
     estimate = contrast @ parts.means
     drawn = np.einsum("g,bgk->bk", contrast, replicates)
     error = drawn.std(axis=0, ddof=1)
     freedom = count_freedom(parts, strata, contrast=contrast)
-    ends = np.array(find_interval(drawn, level=level))
-    low, high = estimate + (ends - estimate) * t.ppf((1 + level) / 2, freedom) / norm.ppf((1 + level) / 2)
-    # Where there is no error, everybody gave the same rating: no difference either.
-    p = 2 * t.sf(np.abs(estimate) / np.where(error > 0, error, 1.0), freedom)
-    return rows.assign(estimate=estimate, standard_error=error, low=low, high=high, p=p)
+    found = find_student_interval(estimate, error, freedom, level=level)
+    return rows.assign(estimate=estimate, standard_error=error, degrees_of_freedom=freedom, **found._asdict())
 
 
 def _arrange(
@@ -217,17 +236,16 @@ def _arrange(
         *names,
         "estimate",
         "standard_error",
+        "degrees_of_freedom",
         "low",
         "high",
         *more,
     ]
     table = table.sort_values(["order", "outcome", "group"], ignore_index=True)
-    return table[[*columns, "ratings", "images", "simulated"]]
+    return table[[*columns, *_LAST]]
 
 
 def _adjust(table: pd.DataFrame) -> pd.DataFrame:
     """Add p values adjusted within a family: emotions or dimensions of one weighting."""
-    family = table.groupby(["weighting", "level"])["p"]
-    adjusted = family.transform(lambda part: multipletests(part, method="fdr_bh")[1])
-    order = [name for name in table.columns if name not in ("ratings", "images", "simulated")]
-    return table.assign(p_adjusted=adjusted)[[*order, "p_adjusted", "ratings", "images", "simulated"]]
+    order = [name for name in table.columns if name not in _LAST]
+    return table.assign(p_adjusted=adjust_p(table, ["weighting", "level"]))[[*order, "p_adjusted", *_LAST]]
