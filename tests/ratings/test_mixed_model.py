@@ -7,6 +7,24 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 import visclust as vc
 
 
+def make_waves(people, images, load, cell_size, shift):
+    """Give ratings from sines, which every machine and every program makes alike."""
+    person = np.repeat(np.arange(2 * people), load)
+    group, turn = person // people, np.tile(np.arange(load), 2 * people)
+    image = (person % people * load + turn) % images
+    felt = np.sin(37.0 * person) + 0.7 * np.cos(17.0 * image)
+    felt = felt + cell_size * (1 - 2 * group) * np.sin(29.0 * image + 1) + shift * (group == 0)
+    felt = felt + 1.4 * np.sin(1000.0 * person + 77.0 * image**2 + 0.5)
+    return pd.DataFrame(
+        {
+            "respondent": [f"r{number:03d}" for number in person],
+            "group": np.where(group == 0, "D", "R"),
+            "image_id": [f"i{number:02d}" for number in image],
+            "item": "proud", "rating": np.round(5 + felt, 2), "simulated": True,
+        }
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def ratings():
     _, assignment = make_survey(n_clusters=6, images=2, people=8, load=6)
@@ -28,6 +46,42 @@ def test_the_fit_is_that_of_statsmodels(ratings):
     sds = found.components.iloc[0][["group_image_sd", "image_sd", "respondent_sd"]].to_numpy(dtype=float)
     assert sds == pytest.approx(np.sqrt(reference.vcomp), abs=0.02)  # vcomp is in the order of the names
     assert found.components["residual_sd"].iloc[0] == pytest.approx(np.sqrt(reference.scale), rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("survey", "expected"),
+    [
+        ((30, 8, 4, 0.6, 0.5), (0.47, 0.42480146, 12.752360, 0.28898890)),
+        ((80, 8, 4, 0.6, 0.5), (0.56359375, 0.34694838, 9.3477762, 0.13747316)),
+        ((20, 12, 3, 0.4, 0.6), (0.6705, 0.35686857, 28.478907, 0.070536815)),
+    ],
+)
+def test_degrees_of_freedom_are_those_of_lmertest(survey, expected):
+    # R 4.2.2, lmerTest 3.1-3: lmer(rating ~ group + (1 | respondent) + (1 | image_id) + (1 | group:image_id))
+    # and its summary: estimate, standard error, Satterthwaite's degrees of freedom, p.
+    row = vc.fit_mixed_contrast(make_waves(*survey), dimensions={}).differences.iloc[0]
+    found = row[["estimate", "standard_error", "degrees_of_freedom", "p"]].to_numpy(dtype=float)
+    # Both programs stop where the likelihood is flat: four digits of the freedom, three of the p value.
+    assert found == pytest.approx(expected, rel=5e-4)
+
+
+def test_eight_images_are_few_however_many_people_rate_them():
+    few, many = (
+        vc.fit_mixed_contrast(make_waves(people, 8, 4, 0.6, 0.5), dimensions={}).differences.iloc[0]
+        for people in (30, 120)
+    )
+    assert many["degrees_of_freedom"] < few["degrees_of_freedom"] < 60
+    assert many["degrees_of_freedom"] == pytest.approx(7, abs=2.5)  # one less than images, and a little
+
+
+def test_an_interval_of_the_mixed_model_leaves_out_zero_exactly_where_p_is_below_its_level():
+    found = []
+    for shift in np.linspace(0, 1.5, 8):
+        table = vc.fit_mixed_contrast(make_waves(12, 8, 3, 0.4, shift), dimensions={}, level=0.9).differences
+        found.append(table.iloc[0][["low", "high", "p"]].to_numpy(dtype=float))
+    low, high, p = np.array(found).T
+    assert (((low > 0) | (high < 0)) == (p < 0.1)).all()
+    assert 0 < (p < 0.1).mean() < 1
 
 
 def test_components_that_were_put_in_are_found():
