@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.checks import check_numbers
 from visclust.base.columns import check_clusters
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 
@@ -21,8 +22,9 @@ WEIGHTINGS = ("clusters", "images", "corpus")
 class RatingEvents(NamedTuple):
     """Ratings side by side: a row per respondent and image, a column per item and then per dimension.
 
-    ``events`` has ``respondent, group, image_id`` (n rows); ``values`` (n, k) is NaN where an item was not
-    rated; ``outcomes`` has ``level`` ("emotion" or "dimension"), ``item, dimension`` (k rows).
+    ``events`` has ``respondent, group, image_id`` and the respondent's ``weight`` (n rows); ``values`` (n, k)
+    is NaN where an item was not rated; ``outcomes`` has ``level`` ("emotion" or "dimension"), ``item,
+    dimension`` (k rows).
     """
 
     events: pd.DataFrame
@@ -35,23 +37,29 @@ class CrossedDesign(NamedTuple):
     """Ratings of some outcomes without gaps, numbered for `split_crossed`.
 
     ``columns`` (k,) says which outcomes, ``values`` is (n, k); ``codes`` holds ``respondents, images,
-    groups`` from 0, each (n,); ``clusters`` and ``image_ids`` are those of the images, (m,).
+    groups`` from 0, each (n,), and ``weights`` those of the respondents, (n,); ``clusters`` and ``image_ids``
+    are those of the images, (m,).
     """
 
     columns: np.ndarray
     values: np.ndarray
     codes: dict[str, np.ndarray]
+    weights: np.ndarray
     clusters: np.ndarray
     image_ids: np.ndarray
 
 
 def spread_ratings(
-    ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS, groups: str = "group"
+    ratings: pd.DataFrame,
+    *,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    groups: str = "group",
+    respondent_weights: pd.DataFrame | None = None,
 ) -> RatingEvents:
     """Set all items of one respondent's rating of one image side by side, with their means by dimension.
 
     A dimension needs all of its items; items that no dimension names are kept as items only. `groups` is the
-    column with the groups; a respondent is in one.
+    column with the groups; a respondent is in one. Respondents' weights are taken to a mean of 1.
     """
     simulated = _check_ratings(ratings)
     if groups not in ratings.columns or ratings[groups].isna().any():
@@ -73,6 +81,7 @@ def spread_ratings(
     events = wide.index.to_frame(index=False).set_axis(["respondent", "group", "image_id"], axis=1)
     if (events.groupby("respondent")["group"].nunique() > 1).any():
         raise ValueError(f"Expected one group per respondent; some have two in the column {groups!r}.")
+    events["weight"] = 1.0 if respondent_weights is None else _look_up_weights(events, respondent_weights)
     values = wide[items].to_numpy(dtype=np.float64)
     means = [values[:, [items.index(item) for item in members]].mean(axis=1) for members in known.values()]
     outcomes = pd.DataFrame(
@@ -116,7 +125,9 @@ def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[
             "images": images,
             "groups": group[rows],
         }
-        yield CrossedDesign(columns, spread.values[np.ix_(rows, columns)], codes, clusters[rows][first], ids)
+        weights = events["weight"].to_numpy(dtype=np.float64)
+        values = spread.values[np.ix_(rows, columns)]
+        yield CrossedDesign(columns, values, codes, weights, clusters[rows][first], ids)
 
 
 def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> np.ndarray:
@@ -176,6 +187,13 @@ def warn_of_gaps(spread: RatingEvents, designs: Sequence[CrossedDesign], sample:
     )
 
 
+def find_fractions(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
+    """Find which share of each rated image's cluster was rated by all groups, (m,), by a sample's weights."""
+    clusters = pd.Series(design.clusters)
+    held = clusters.map(_count_images(sample)).to_numpy(dtype=np.float64)
+    return np.minimum(clusters.map(clusters.value_counts()).to_numpy(dtype=np.float64) / held, 1.0)
+
+
 def _count_images(sample: pd.DataFrame) -> pd.Series:
     """Count the images of each cluster: by the weights of a sample, or else those of the table."""
     once = sample.drop_duplicates("image_id")
@@ -221,6 +239,30 @@ def _check_ratings(ratings: pd.DataFrame) -> bool:
             f"{len(ratings)} rows are simulated. Numbers from a mixture would pass for people's: keep one."
         )
     return bool(ratings["simulated"].iloc[0])
+
+
+def _look_up_weights(events: pd.DataFrame, weights: pd.DataFrame) -> np.ndarray:
+    """Look up the weight of each rating's respondent; over the respondents, their mean is 1."""
+    check_columns(
+        weights, ("respondent", "weight"), "respondent_weights", hint="rake_respondents makes such a table."
+    )
+    if weights["respondent"].duplicated().any():
+        twice = weights.loc[weights["respondent"].duplicated(), "respondent"].iloc[0]
+        raise ValueError(f"Expected one weight per respondent in respondent_weights; {twice!r} has several.")
+    people = events["respondent"].drop_duplicates()
+    found = people.map(weights.set_index("respondent")["weight"])
+    if found.isna().any():
+        raise ValueError(
+            f"{found.isna().sum()} respondents of the ratings have no weight in respondent_weights (the "
+            f"first is {people[found.isna()].iloc[0]!r}). Weigh all of them, or drop their ratings knowingly."
+        )
+    numbers = check_numbers("the weights in respondent_weights", found)
+    if not (numbers > 0).all():
+        raise ValueError(
+            f"Expected weights above 0 in respondent_weights, got {numbers.min():g}. Drop the ratings of who "
+            f"is not to count."
+        )
+    return events["respondent"].map(dict(zip(people, numbers / numbers.mean(), strict=True))).to_numpy()
 
 
 def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:

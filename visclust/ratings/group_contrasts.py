@@ -14,7 +14,7 @@ from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.ratings.crossed_bootstrap import (
     CrossedParts,
-    count_freedom,
+    measure_contrast,
     resample_crossed,
     resample_pigeonhole,
     split_crossed,
@@ -23,12 +23,13 @@ from visclust.ratings.designs import (
     WEIGHTINGS,
     RatingEvents,
     count_covered,
+    find_fractions,
     list_designs,
     spread_ratings,
     warn_of_gaps,
     weigh_images,
 )
-from visclust.ratings.intervals import adjust_p, find_student_interval
+from visclust.ratings.intervals import ROUNDING, adjust_p, find_student_interval
 
 _LAST = ("ratings", "images", "covered", "corpus", "simulated")
 
@@ -49,6 +50,10 @@ def compare_groups(
     reference: str | None = None,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
     groups: str = "group",
+    respondent_weights: pd.DataFrame | None = None,
+    primary: str | None = None,
+    random_clusters: bool = False,
+    finite_population: bool = False,
     method: str = "crossed",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -60,6 +65,10 @@ def compare_groups(
     A group's mean is a weighted mean over images of the mean of the group's ratings of that image. So all
     groups are compared on the same images, however many ratings one of them gave. Images that a group did not
     rate are left out for all.
+
+    With weights of respondents, a group's mean is the weighted mean of all its ratings, each by its
+    respondent's weight times the image's share of the group's ratings of it. (To divide by the sum of weights
+    image by image would take the weights out again where an image has few ratings.)
 
     Parameters
     ----------
@@ -79,6 +88,19 @@ def compare_groups(
         Items by dimension; a dimension's rating is the mean of its items.
     groups : str, default "group"
         Column of the ratings table with the groups.
+    respondent_weights : DataFrame, optional
+        From `rake_respondents`: ``respondent, weight``. By default all respondents count alike. The weights
+        count as known: where what they were raked to predicts ratings, intervals are rather too wide.
+    primary : str, optional
+        The weighting that was to be the main result, before anybody saw the ratings; by default the first.
+        "mixed model" where that is `fit_mixed_contrast`.
+    random_clusters : bool, default False
+        Take the clusters, too, as drawn from many: for claims about themes like these, and not about these.
+        Each unassigned image then is a theme of its own.
+    finite_population : bool, default False
+        Take images as drawn from the finitely many of their clusters, so that a cluster of which all were
+        rated adds no error of its own; for claims about this corpus alone. Needs the sample's weights, and
+        images rated twice by a group.
     method : {"crossed", "pigeonhole"}, default "crossed"
         "crossed" resamples images within clusters and respondents within groups, and counts each rating's own
         error once. "pigeonhole" is Owen's bootstrap, which is wider than it need be. Of either, the standard
@@ -96,7 +118,8 @@ def compare_groups(
     Returns
     -------
     GroupComparison
-        ``means``: a row per weighting, outcome and group: ``weighting, level, dimension, item, group,
+        ``means``: a row per weighting, outcome and group: ``weighting, specification`` ("primary" or
+        "robustness"), ``level, dimension, item, group,
         estimate, standard_error, degrees_of_freedom`` (Satterthwaite), ``low, high, ratings, images, covered,
         corpus, simulated``. ``differences``: a row per weighting, outcome and group but the reference, with
         ``reference``, ``p`` (t, two-sided) and ``p_adjusted`` (Benjamini-Hochberg among the emotions or the
@@ -110,21 +133,24 @@ def compare_groups(
         Where all ratings of each group were alike and the groups differ, nothing says how sure that is:
         interval and p are missing.
 
-        The clusters count as given, images as drawn from them (each as if from very many, which is
-        conservative where most of a cluster was rated), respondents as drawn from their groups.
+        Unless said otherwise, the clusters count as given, images as drawn from them (each as if from very
+        many, which is conservative where most of a cluster was rated), respondents as drawn from their
+        groups.
 
     Raises
     ------
     ValueError
         If a table is not of its kind, simulated ratings are mixed with real ones, there are fewer than two
-        groups, or no image was rated by all of them.
+        groups, no image was rated by all of them, or options do not go together.
 
     Source
     ------
     Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: Cameron, Gelbach & Miller
     (2011), "Robust inference with multiway clustering", for the variance, Menzel (2021), "Bootstrap with
     cluster-dependence in two or more dimensions", for splitting before resampling; Owen (2007), "The
-    pigeonhole bootstrap". Degrees of freedom: Satterthwaite (1946). Benjamini & Hochberg (1995).
+    pigeonhole bootstrap". Degrees of freedom: Satterthwaite (1946). Finite population: the
+    variance of two stages, Cochran (1977), Sampling Techniques, formula 10.17, with ratings as the second.
+    Benjamini & Hochberg (1995).
 
     Examples
     --------
@@ -154,8 +180,16 @@ def compare_groups(
             f"Expected weightings among {', '.join(possible)}, got {', '.join(wanted)}. The weighting "
             f'"corpus" needs the sample table with its weights.'
         )
+    main = wanted[0] if primary is None else primary
+    if main not in (*wanted, "mixed model"):
+        raise ValueError(
+            f"Expected primary to be one of {', '.join(wanted)}, or mixed model, got {primary!r}."
+        )
+    _check_population(sample, method, random_clusters=random_clusters, finite_population=finite_population)
     check_origin(ratings, sample, what="the ratings", made_from="the sample")
-    spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
+    spread = spread_ratings(
+        ratings, dimensions=dimensions, groups=groups, respondent_weights=respondent_weights
+    )
     names = sorted(spread.events["group"].unique())
     reference = choose_reference(names, reference)
     means, differences = [], []
@@ -166,14 +200,22 @@ def compare_groups(
     with WorkBar(each, desc="Comparing groups", unit="weighting", work=work, progress=progress) as bar:
         for design, weighting in bar:
             weights = weigh_images(design, sample, weighting)
-            options: dict[str, Any] = {**design.codes, "seed": seed}
-            parts = split_crossed(design.values, weights, strata=design.clusters, **options)
+            options: dict[str, Any] = {**design.codes, "weights": design.weights, "seed": seed}
+            parts = split_crossed(
+                design.values,
+                weights,
+                strata=design.clusters,
+                random_strata=random_clusters,
+                fractions=find_fractions(design, sample) if finite_population else None,
+                **options,
+            )
             if method == "crossed":
                 replicates = resample_crossed(parts, n_bootstrap=n_bootstrap, seed=seed)
             else:
                 replicates = resample_pigeonhole(design.values, weights, n_bootstrap=n_bootstrap, **options)
             described = spread.outcomes.iloc[design.columns].assign(
                 weighting=weighting,
+                specification="primary" if weighting == main else "robustness",
                 ratings=len(design.values),
                 images=int((weights > 0).sum()),
                 **count_covered(design, sample, weighting)._asdict(),
@@ -182,15 +224,36 @@ def compare_groups(
             for number, name in enumerate(names):
                 own = np.eye(len(names))[number]
                 rows = described.assign(group=name)
-                means.append(_estimate(rows, parts, replicates, own, design.clusters, level))
+                means.append(_estimate(rows, parts, replicates, own, level))
                 if number != against:
                     apart = own - np.eye(len(names))[against]
                     rows = rows.assign(reference=reference)
-                    differences.append(_estimate(rows, parts, replicates, apart, design.clusters, level))
+                    differences.append(_estimate(rows, parts, replicates, apart, level))
     return GroupComparison(
         _arrange(means, spread, wanted, ["group"]),
         _adjust(_arrange(differences, spread, wanted, ["group", "reference"], ["p"])),
     )
+
+
+def _check_population(
+    sample: pd.DataFrame, method: str, *, random_clusters: bool, finite_population: bool
+) -> None:
+    """Refuse what images and clusters cannot be at once."""
+    if random_clusters and finite_population:
+        raise ValueError(
+            "Expected random_clusters or finite_population, got both: where clusters stand for others like "
+            "them, how many images each holds does not matter. Leave one out."
+        )
+    if method == "pigeonhole" and (random_clusters or finite_population):
+        raise ValueError(
+            'Expected method="crossed" with random_clusters or finite_population, got "pigeonhole", which '
+            "knows images and respondents only."
+        )
+    if finite_population and "weight" not in sample.columns:
+        raise ValueError(
+            "Expected the sample table with its weights for finite_population=True: they say how many images "
+            "each cluster holds."
+        )
 
 
 def choose_reference(names: Sequence[str], reference: str | None) -> str:
@@ -207,14 +270,14 @@ def _estimate(
     parts: CrossedParts,
     replicates: np.ndarray,
     contrast: np.ndarray,
-    strata: np.ndarray,
     level: float,
 ) -> pd.DataFrame:
     """Give a contrast of the groups with its interval and p value, both of one t distribution."""
     estimate = contrast @ parts.means
     drawn = np.einsum("g,bgk->bk", contrast, replicates)
     error = drawn.std(axis=0, ddof=1)
-    freedom = count_freedom(parts, strata, contrast=contrast)
+    error = np.where(error > ROUNDING, error, 0.0)
+    _, freedom = measure_contrast(parts, contrast)
     found = find_student_interval(estimate, error, freedom, level=level)
     return rows.assign(estimate=estimate, standard_error=error, degrees_of_freedom=freedom, **found._asdict())
 
@@ -232,6 +295,7 @@ def _arrange(
     )
     columns = [
         "weighting",
+        "specification",
         *spread.outcomes.columns,
         *names,
         "estimate",

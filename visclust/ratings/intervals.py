@@ -11,6 +11,8 @@ import pandas as pd
 from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 
+ROUNDING = 1e-9  # points of a scale, far below any rating: a spread of less is what rounding leaves of none
+
 
 class StudentInterval(NamedTuple):
     """Ends of intervals, and the two-sided p values of no difference, as arrays of one shape."""
@@ -27,11 +29,11 @@ def find_student_interval(estimate: Any, error: Any, freedom: Any, *, level: flo
     p is 1; where it is not, nothing says how sure that is, and all three are missing.
     """
     estimate, error, freedom = (np.asarray(each, dtype=np.float64) for each in (estimate, error, freedom))
-    known = error > 0
+    known = error > ROUNDING
     with np.errstate(invalid="ignore"):
         reach = np.where(known, t.ppf((1 + level) / 2, freedom) * error, 0.0)
         p = np.where(known, 2 * t.sf(np.abs(estimate) / np.where(known, error, 1.0), freedom), 1.0)
-    unclear = ~known & (estimate != 0)
+    unclear = ~known & (np.abs(estimate) > ROUNDING)
     low, high = estimate - reach, estimate + reach
     return StudentInterval(*(np.where(unclear, np.nan, each) for each in (low, high, p)))
 

@@ -38,6 +38,7 @@ def fit_mixed_contrast(
     reference: str | None = None,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
     groups: str = "group",
+    primary: bool = False,
     level: float = 0.95,
     progress: bool = True,
 ) -> MixedContrast:
@@ -58,6 +59,9 @@ def fit_mixed_contrast(
         Items by dimension.
     groups : str, default "group"
         Column of the ratings table with the groups.
+    primary : bool, default False
+        Whether this model was to be the main result, before anybody saw the ratings; `compare_groups` then
+        wants ``primary="mixed model"``.
     level : float, default 0.95
         Confidence level.
     progress : bool, default True
@@ -100,6 +104,7 @@ def fit_mixed_contrast(
     spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
     names = sorted(spread.events["group"].unique())
     against = names.index(choose_reference(names, reference))
+    specification = "primary" if primary else "robustness"
     differences, components = [], []
     for design in list_designs(spread, None):
         crossed = _Crossed(design, len(names))
@@ -127,8 +132,9 @@ def fit_mixed_contrast(
                     ends = find_student_interval(estimate, error, freedom, level=level)
                     differences.append(
                         {
-                            "weighting": "mixed model", **outcome, "group": names[group],
-                            "reference": names[against], "estimate": estimate, "standard_error": error,
+                            "weighting": "mixed model", "specification": specification, **outcome,
+                            "group": names[group], "reference": names[against],
+                            "estimate": estimate, "standard_error": error,
                             "degrees_of_freedom": freedom,
                             **{name: float(end) for name, end in ends._asdict().items()},
                             **counts, "order": column,
