@@ -1,11 +1,12 @@
 """What each respondent did, with flags that warn and do nothing; and the step that drops, with its log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from visclust.base.checks import check_choice
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns, check_table
 
@@ -65,7 +66,7 @@ def drop_respondents(
                 f"Expected a column of True and False named {reason!r} among the respondents, such as "
                 f"{', '.join(_FLAGS)}; there are {', '.join(map(str, respondents.columns))}."
             )
-    check_columns(respondents, ("respondent",), "the respondents")
+    check_columns(respondents, ("respondent", "group"), "the respondents")
     unknown = sorted(set(ratings["respondent"]) - set(respondents["respondent"]))
     if unknown:
         raise ValueError(
@@ -86,6 +87,78 @@ def drop_respondents(
     )
     kept = ratings[~ratings["respondent"].isin(dropped["respondent"])]
     return DroppedRespondents(kept.reset_index(drop=True), log.reset_index(drop=True))
+
+
+@recorded
+def flag_inattentive(
+    respondents: pd.DataFrame,
+    answers: Mapping[str, str | float],
+    *,
+    most_failed: int = 0,
+    missing: str = "failed",
+) -> pd.DataFrame:
+    """Flag respondents who failed attention checks, such as "choose the third answer here".
+
+    Parameters
+    ----------
+    respondents : DataFrame
+        ``respondent``, and a column per check with what each person answered: the table of `read_ratings`,
+        joined with the columns of the survey's export.
+    answers : mapping of str to str or number
+        The right answer to each check, by column. Spaces around an answer, capitals, and whether a number
+        was written 3, 3.0 or "3" make no difference.
+    most_failed : int, default 0
+        How many checks somebody may fail and still count as attentive.
+    missing : {"failed", "passed"}, default "failed"
+        What an empty answer counts as.
+
+    Returns
+    -------
+    DataFrame
+        The table with ``checks_failed`` (how many), ``checks_missing``, and ``inattentive``, for
+        `drop_respondents` and `compare_exclusions`.
+
+    Raises
+    ------
+    ValueError
+        If there is no check, a column is missing, or nobody gave an answer that was said to be right.
+
+    Examples
+    --------
+    >>> respondents = pd.DataFrame({"respondent": ["r1", "r2", "r3"], "check": ["Blue", "red", None]})
+    >>> flag_inattentive(respondents, {"check": "blue"})["inattentive"].tolist()
+    [False, True, True]
+    """
+    check_choice("missing", missing, ("failed", "passed"))
+    if not answers:
+        raise ValueError("Expected the right answers by column, such as {'check': 'blue'}, got no answers.")
+    check_columns(respondents, ("respondent", *answers), "the respondents")
+    failed = pd.DataFrame(index=respondents.index)
+    empty = pd.DataFrame(index=respondents.index)
+    for name, right in answers.items():
+        said = respondents[name].map(_fold_answer)
+        empty[name] = said.eq("")
+        if len(said) and not said.eq(_fold_answer(right)).any():
+            seen = ", ".join(map(repr, sorted(set(said) - {""})[:5])) or "nothing"
+            raise ValueError(
+                f"Nobody gave the answer {right!r} to {name!r}, which answers says is right: they said "
+                f"{seen}. Check its spelling, and whether the column holds codes."
+            )
+        failed[name] = said.ne(_fold_answer(right)) & (~empty[name] | (missing == "failed"))
+    count = failed.sum(axis=1).astype("int64")
+    return respondents.assign(
+        checks_failed=count,
+        checks_missing=empty.sum(axis=1).astype("int64"),
+        inattentive=count.gt(most_failed),
+    )
+
+
+def _fold_answer(answer: object) -> str:
+    """Write an answer so that those meant alike are one: 3, 3.0 and "3", Blue and " blue"; none as empty."""
+    if pd.isna(answer):
+        return ""
+    text = str(answer).strip().casefold()
+    return text.removesuffix(".0")
 
 
 def describe_respondents(
