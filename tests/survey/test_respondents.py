@@ -68,3 +68,16 @@ def test_a_right_answer_that_nobody_gave_is_a_mistake_in_the_answers():
         vc.flag_inattentive(people, {"colour": "blue"})
     with pytest.raises(ValueError, match="answers by column"):
         vc.flag_inattentive(people, {})
+
+
+def test_flags_by_ratings_alone_are_those_of_the_whole_description(spoiled):
+    found = vc.flag_respondents(spoiled.ratings)
+    expected = spoiled.respondents[found.columns]
+    # The whole time of a survey is not in the ratings; where pages have none, speed is not known here.
+    same = found.columns.drop(["seconds_per_image", "too_fast"])
+    pd.testing.assert_frame_equal(found[same], expected[same])
+    known = found["seconds_per_image"].notna()
+    assert (found.loc[known, "too_fast"] == expected.loc[known, "too_fast"]).all()
+    bare = vc.flag_respondents(spoiled.ratings.drop(columns="seconds"))
+    assert bare["seconds_per_image"].isna().all()
+    assert not bare["too_fast"].any()

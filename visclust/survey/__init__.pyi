@@ -8,5 +8,6 @@ from visclust.survey.reading import read_ratings as read_ratings
 from visclust.survey.respondents import (
     drop_respondents as drop_respondents,
     flag_inattentive as flag_inattentive,
+    flag_respondents as flag_respondents,
 )
 from visclust.survey.weights import rake_respondents as rake_respondents
