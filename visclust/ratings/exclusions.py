@@ -73,13 +73,13 @@ def compare_exclusions(
     Examples
     --------
     >>> sample = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1]})
-    >>> rows = [(f"{g}{n}", g, i, "proud", 3.0 + n % 3 + (g == "D"), True)
+    >>> rows = [(f"{g}{n}", g, i, "calm", 3.0 + n % 3 + (g == "D"), True)
     ...     for g in "DR" for n in range(6) for i in "ab"]
     >>> names = ["respondent", "group", "image_id", "item", "rating", "simulated"]
     >>> ratings = pd.DataFrame(rows, columns=names)
     >>> respondents = ratings[["respondent", "group"]].drop_duplicates()
     >>> respondents["too_fast"] = respondents["respondent"].eq("D0")
-    >>> found = compare_exclusions(ratings, respondents, sample, because=["too_fast"], dimensions={},
+    >>> found = compare_exclusions(ratings, respondents, sample, because=["too_fast"],
     ...     weightings="images", n_bootstrap=50)
     >>> found[["excluded", "dropped", "left", "estimate", "shift"]].round(2)
        excluded  dropped  left  estimate  shift
