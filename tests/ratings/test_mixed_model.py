@@ -5,6 +5,9 @@ from rating_surveys import make_survey
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 import visclust as vc
+from visclust.ratings.designs import list_designs, spread_ratings
+from visclust.ratings.intervals import find_student_interval
+from visclust.ratings.mixed_model import _Crossed, count_freedom
 
 
 def make_waves(people, images, load, cell_size, shift):
@@ -82,6 +85,72 @@ def test_an_interval_of_the_mixed_model_leaves_out_zero_exactly_where_p_is_below
     low, high, p = np.array(found).T
     assert (((low > 0) | (high < 0)) == (p < 0.1)).all()
     assert 0 < (p < 0.1).mean() < 1
+
+
+def test_a_respondent_of_weight_two_counts_like_two():
+    table = make_waves(14, 8, 3, 0.6, 0.5)
+    weights = dict(zip(sorted(table["respondent"].unique()), [2.0, 1.0, 1.0, 3.0] * 7, strict=True))
+    copies = [
+        table[table["respondent"].map(weights).gt(number)].assign(
+            respondent=lambda each, number=number: each["respondent"] + f"-{number}"
+        )
+        for number in range(3)
+    ]
+    fits = []
+    for ratings in (table, pd.concat(copies)):
+        (design,) = list_designs(spread_ratings(ratings, dimensions={}), None)
+        if ratings is table:
+            people = np.array(
+                [weights[name] for name in pd.unique(table.sort_values("respondent")["respondent"])]
+            )
+            design = design._replace(weights=people[design.codes["respondents"]])
+        fits.append(_Crossed(design, 2).fit(design.values[:, 0]))
+    (ratios, one), (others, two) = fits
+    assert ratios == pytest.approx(others, abs=2e-3)
+    assert one.fit.means == pytest.approx(two.fit.means, abs=1e-4)
+    assert one.fit.residual_sd == pytest.approx(two.fit.residual_sd, rel=1e-4)
+    assert one.fit.criterion == pytest.approx(two.fit.criterion, abs=1e-4)
+    # Copies are no new people: the error is larger than if they were.
+    assert (np.diag(one.fit.covariance) > np.diag(two.fit.covariance)).all()
+
+
+def test_equal_weights_change_nothing_in_the_mixed_model():
+    table = make_waves(14, 8, 3, 0.6, 0.5)
+    weights = pd.DataFrame({"respondent": table["respondent"].unique(), "weight": 2.0})
+    # A weight by a hair off one takes the way of weights.
+    weights.loc[0, "weight"] += 1e-9
+    found = vc.fit_mixed_contrast(table, dimensions={}, respondent_weights=weights)
+    plain = vc.fit_mixed_contrast(table, dimensions={})
+    pd.testing.assert_frame_equal(found.differences, plain.differences, rtol=1e-5)
+    pd.testing.assert_frame_equal(found.components, plain.components, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_weighted_intervals_of_the_mixed_model_hold_the_truth():
+    person = np.repeat(np.arange(60), 4)
+    image, group = (person % 30 * 4 + np.tile(np.arange(4), 60)) % 12, person // 30
+    young = np.arange(60) % 10 < 3  # six in ten are young where the survey is to speak for
+    weights = np.where(young, 0.6 / 0.3, 0.4 / 0.7)
+    base = pd.DataFrame({"respondent": person.astype(str), "group": group.astype(str)})
+    base = base.assign(image_id=image.astype(str), item="x", rating=1.0, simulated=True)
+    (design,) = list_designs(spread_ratings(base, dimensions={}), None)
+    names = pd.unique(base.sort_values(["respondent", "group", "image_id"])["respondent"]).astype(int)
+    people = names[design.codes["respondents"]]
+    crossed = _Crossed(design._replace(weights=weights[people]), 2)
+    held, truth = [], 0.6 * 1.5
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        felt = rng.normal(size=60)[people] + 1.5 * (young & (np.arange(60) < 30))[people]
+        felt = felt + 0.4 * rng.normal(size=24)[design.codes["images"] * 2 + design.codes["groups"]]
+        _, curved = crossed.fit(felt + rng.normal(size=len(felt)))
+        contrast = np.array([1.0, -1.0])
+        error = np.sqrt(contrast @ curved.fit.covariance @ contrast)
+        ends = find_student_interval(
+            contrast @ curved.fit.means, error, count_freedom(curved, contrast), level=0.95
+        )
+        held.append(ends.low <= truth <= ends.high)
+    # 100 surveys know 0.95 to 0.022; three of these.
+    assert np.mean(held) == pytest.approx(0.95, abs=0.066)
 
 
 def test_components_that_were_put_in_are_found():

@@ -38,6 +38,7 @@ def fit_mixed_contrast(
     reference: str | None = None,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
     groups: str = "group",
+    respondent_weights: pd.DataFrame | None = None,
     primary: bool = False,
     level: float = 0.95,
     progress: bool = True,
@@ -59,6 +60,10 @@ def fit_mixed_contrast(
         Items by dimension.
     groups : str, default "group"
         Column of the ratings table with the groups.
+    respondent_weights : DataFrame, optional
+        From `rake_respondents`: ``respondent, weight``. Each respondent's part of the likelihood counts that
+        often; standard errors are those of the weighted means under the model. By default all respondents
+        count alike.
     primary : bool, default False
         Whether this model was to be the main result, before anybody saw the ratings; `compare_groups` then
         wants ``primary="mixed model"``.
@@ -88,7 +93,9 @@ def fit_mixed_contrast(
     Judd, Westfall & Kenny (2012), "Treating stimuli as a random factor in social psychology". REML with the
     images eliminated blockwise and the respondents by Cholesky: Bates et al. (2015), "Fitting linear
     mixed-effects models using lme4", for the profiled criterion. Degrees of freedom: Kuznetsova, Brockhoff &
-    Christensen (2017), "lmerTest package: tests in linear mixed effects models".
+    Christensen (2017), "lmerTest package: tests in linear mixed effects models". Weights: the likelihood of
+    Rabe-Hesketh & Skrondal (2006), "Multilevel modelling of complex survey data", with weights of respondents
+    alone; the uncertainty of the variances is blown up by the weights' design effect.
 
     Examples
     --------
@@ -101,7 +108,9 @@ def fit_mixed_contrast(
     True
     """
     check_level(level)
-    spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
+    spread = spread_ratings(
+        ratings, dimensions=dimensions, groups=groups, respondent_weights=respondent_weights
+    )
     names = sorted(spread.events["group"].unique())
     against = names.index(choose_reference(names, reference))
     specification = "primary" if primary else "robustness"
@@ -160,7 +169,7 @@ class _Fit(NamedTuple):
     covariance: np.ndarray
     residual_sd: float
     logs: float = np.nan
-    freedom: int = 0
+    freedom: float = 0.0
 
 
 class _Curved(NamedTuple):
@@ -193,13 +202,20 @@ class _Crossed:
         self.n_groups, self.n_images = n_groups, len(design.image_ids)
         self.n_respondents = int(self.respondents.max()) + 1
         n = len(self.images)
+        self.weights = design.weights
+        self.people_weights = np.ones(self.n_respondents)
+        self.people_weights[self.respondents] = design.weights
+        self.roots = np.sqrt(self.people_weights)
+        self.weighted = bool((design.weights != 1).any())
         marks = csr_array((np.ones(n), (self.images, np.arange(n))), shape=(self.n_images, n))
         pairs = (marks.T @ marks).tocoo()
         one, other = pairs.coords
         self.pair_place = self.respondents[one] * self.n_respondents + self.respondents[other]
         self.pair_cell = (self.images[one], self.groups[one], self.groups[other])
-        self.counts = self._by_cell(np.ones((n, 1)))[..., 0]
+        self.pair_weight = self.roots[self.respondents[one]] * self.roots[self.respondents[other]]
+        self.counts = self._by_cell(self.weights[:, None])[..., 0]
         self.per_respondent = np.bincount(self.respondents)
+        self.effect = float((self.people_weights**2).mean() / self.people_weights.mean() ** 2)
 
     def _by_cell(self, columns: np.ndarray) -> np.ndarray:
         """Sum columns by image and group: shape (images, groups, columns)."""
@@ -213,7 +229,8 @@ class _Crossed:
             fit = _Fit(-np.inf, np.full(self.n_groups, y[0]), none[0], 0.0)
             return np.zeros(3), _Curved(fit, np.zeros((4, 4)), none)
         columns = np.column_stack([np.eye(self.n_groups)[self.groups], y - y.mean()])
-        sums = (self._by_cell(columns), add_up(columns, self.respondents), columns.T @ columns)
+        weighted = self.weights[:, None] * columns
+        sums = (self._by_cell(weighted), add_up(weighted, self.respondents), columns.T @ weighted)
         # The matrices are small: where other work runs beside, threads would wait for each other.
         with threadpool_limits(limits=1, user_api="blas"):
             found = minimize(
@@ -224,7 +241,7 @@ class _Crossed:
             )
             ratios, curved = _look_around(found.x, lambda ratios: self._evaluate(ratios, sums))
         fit = curved.fit._replace(means=curved.fit.means + y.mean())
-        return ratios, curved._replace(fit=fit)
+        return ratios, curved._replace(fit=fit, uncertainty=self.effect * curved.uncertainty)
 
     def _evaluate(self, ratios: np.ndarray, sums: tuple[np.ndarray, ...]) -> _Fit:
         """Compute the REML criterion, with means and residual profiled out."""
@@ -237,9 +254,13 @@ class _Crossed:
         shrink += own * left[:, :, None] * np.eye(self.n_groups)
         shrunk = np.einsum("igh,ihp->igp", shrink, by_cell)
         cross = cross - np.einsum("igp,igq->pq", by_cell, shrunk)
-        rest = by_respondent - add_up(shrunk[self.images, self.groups], self.respondents)
+        taken_out = self.weights[:, None] * shrunk[self.images, self.groups]
+        # Respondents' effects are scaled by the roots of their weights, which leaves a prior of one.
+        rest = (by_respondent - add_up(taken_out, self.respondents)) / self.roots[:, None]
         size = self.n_respondents
-        taken = np.bincount(self.pair_place, weights=shrink[self.pair_cell], minlength=size**2)
+        taken = np.bincount(
+            self.pair_place, weights=shrink[self.pair_cell] * self.pair_weight, minlength=size**2
+        )
         middle = -(ratios[0] ** 2) * taken.reshape(size, size)
         middle[np.diag_indices(size)] += 1 + ratios[0] ** 2 * self.per_respondent
         try:
@@ -251,16 +272,38 @@ class _Crossed:
                 np.full((self.n_groups, self.n_groups), np.nan),
                 np.nan,
             )
-        cross = cross - ratios[0] ** 2 * rest.T @ cho_solve(root, rest, check_finite=False)
+        solved = ratios[0] ** 2 * cho_solve(root, rest, check_finite=False)
+        cross = cross - rest.T @ solved
         information, score = cross[:-1, :-1], cross[:-1, -1]
         means = np.linalg.solve(information, score)
-        freedom = len(self.images) - self.n_groups
+        freedom = float(self.weights.sum()) - self.n_groups
         variance = (cross[-1, -1] - score @ means) / freedom
         logs = np.log(whole).sum() - np.log(left).sum() + 2 * np.log(np.diag(root[0])).sum()
+        # A respondent of weight two is two respondents, each with a determinant of his or her own.
+        logs += ((self.people_weights - 1) * np.log(1 + ratios[0] ** 2 * self.per_respondent)).sum()
         logs = logs + np.linalg.slogdet(information)[1]
         criterion = logs + freedom * np.log(variance)
-        covariance = np.linalg.inv(information) * variance
+        unscaled = np.linalg.inv(information)
+        if self.weighted:
+            unscaled = self._spread_means(ratios, unscaled, solved[:, :-1] / self.roots[:, None], shrink)
+        covariance = unscaled * variance
         return _Fit(float(criterion), means, covariance, float(np.sqrt(variance)), float(logs), freedom)
+
+    def _spread_means(
+        self, ratios: np.ndarray, inverse: np.ndarray, felt: np.ndarray, shrink: np.ndarray
+    ) -> np.ndarray:
+        """Compute the covariance of weighted means under the model, over the residual variance.
+
+        The means are sums of ratings times factors: those of the groups' own columns, from which respondents'
+        effects (`felt`) and images' were taken, by the inverse of the information.
+        """
+        columns = np.eye(self.n_groups)[self.groups] - felt[self.respondents]
+        by_cell = self._by_cell(self.weights[:, None] * columns)
+        columns = columns - np.einsum("igh,ihp->igp", shrink, by_cell)[self.images, self.groups]
+        factors = self.weights[:, None] * columns @ inverse
+        sums = [factors, add_up(factors, self.respondents), add_up(factors, self.images)]
+        sums.append(self._by_cell(factors).reshape(-1, self.n_groups))
+        return sum(ratio**2 * each.T @ each for ratio, each in zip((1.0, *ratios), sums, strict=True))
 
 
 def _look_around(ratios: np.ndarray, evaluate: Callable[[np.ndarray], _Fit]) -> tuple[np.ndarray, _Curved]:
