@@ -63,3 +63,19 @@ def test_within_and_between_respondents_are_told_apart(ratings):
         assert row["between respondents"] > row["all ratings"] > row["within respondents"]
     inside = table["alpha_low"].le(table["alpha"]) & table["alpha"].le(table["alpha_high"])
     assert inside.mean() > 0.8
+
+
+def test_a_respondent_of_weight_two_counts_like_two():
+    _, assignment = make_survey(people=10)
+    ratings = vc.simulate_ratings(assignment).ratings
+    names = ratings["respondent"].unique()
+    weights = pd.DataFrame(
+        {"respondent": names, "weight": np.where(np.arange(len(names)) % 3 == 0, 2.0, 1.0)}
+    )
+    twice = ratings[ratings["respondent"].isin(weights.loc[weights["weight"].eq(2), "respondent"])]
+    doubled = pd.concat([ratings, twice.assign(respondent=twice["respondent"] + " again")])
+    found = vc.measure_reliability(ratings, respondent_weights=weights, n_bootstrap=5)
+    expected = vc.measure_reliability(doubled, n_bootstrap=5)
+    rows = found["differences"].eq("all ratings")
+    for measure in ("alpha", "omega"):
+        assert found.loc[rows, measure].tolist() == pytest.approx(expected.loc[rows, measure].tolist())
