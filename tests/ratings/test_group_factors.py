@@ -11,6 +11,7 @@ from visclust.ratings.group_factors import (
     _pack,
     _read,
     _slope,
+    _take_slopes,
     _unpack,
     fit_group_factors,
     measure_errors,
@@ -134,6 +135,7 @@ def test_the_gradient_is_that_of_the_discrepancy(partial):
     layout, moments = fit.layout, measure_moments(values, codes)
     x = _pack(_read(fit), layout) + np.random.default_rng(0).normal(size=layout.size) * 0.05
     slope = _slope(x, moments, np.array(FACTORS), layout)[1]
+    assert _take_slopes(x[None], moments, np.array(FACTORS), layout)[0] == pytest.approx(slope, abs=1e-12)
     for place in range(layout.size):
         step = np.zeros(layout.size)
         step[place] = 1e-6

@@ -47,7 +47,7 @@ def test_latent_differences_stand_beside_observed_ones_in_the_same_points(check,
 def test_each_dimension_has_a_plain_sentence(check):
     said = check.contrasts.set_index("dimension")["sentence"]
     assert said["joy"].startswith("SIMULATED ratings. Scalar invariance fails (CFI falls by 0.073)")
-    assert "at the same joy, proud is 1.16 points higher in a than in b" in said["joy"]
+    assert "at the same joy, proud is 1.16 points higher for a than for b" in said["joy"]
     assert "latent -0.26 points" in said["joy"] and "observed +0.12" in said["joy"]
     assert "by items of other dimensions (proud)" in said["anger"]
 

@@ -6,17 +6,18 @@ intercepts.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import chi2, ncx2
+from scipy.special import chdtr, chdtrc, chndtr
 
 from visclust.ratings.designs import add_up
 
 _LEAST = 1e-4  # variance that is an item's own, of its variance in the groups: it cannot be negative
 _MAX_STEPS = 500
-_FLAT = 1e-8  # slope of the discrepancy at which a fit counts as found
+_FLAT = 1e-6  # slope of the discrepancy at which a fit counts as found: seven digits of chi-square
 
 
 class GroupMoments(NamedTuple):
@@ -126,12 +127,12 @@ def measure_group_scaling(
     numbers = _read(fit)
     implied = _imply(numbers, codes)[1]
     slopes = _differentiate(numbers, codes, fit.layout)
-    m = slopes.shape[1]
+    weights, m = _weigh(implied), slopes.shape[1]
     weight, stacked = np.zeros((len(shares) * m,) * 2), slopes.reshape(-1, slopes.shape[2])
     rows = np.zeros((len(values), len(shares) * m))
     for g, share in enumerate(shares):
         block = slice(g * m, (g + 1) * m)
-        weight[block, block] = share * _weigh(implied[g])
+        weight[block, block] = share * weights[g]
         own = _take_statistics(values[groups == g], moments.means[g], moments.covariances[g])
         rows[groups == g, block] = own / share
     projected = stacked.T @ weight
@@ -158,23 +159,18 @@ def measure_errors(
     numbers = _read(fit)
     means, implied = _imply(numbers, codes)
     slopes = _differentiate(numbers, codes, layout)
+    weights = _weigh(implied)
     scores = np.zeros((len(values), layout.size))
     for g in range(len(moments.sizes)):
         own = _take_statistics(values[groups == g], means[g], implied[g])
-        scores[groups == g] = own @ _weigh(implied[g]) @ slopes[g]
+        scores[groups == g] = own @ weights[g] @ slopes[g]
     x = _pack(numbers, layout)
     free = np.ones(layout.size, dtype=bool)
     floor = _LEAST * np.einsum("gii->gi", moments.covariances).mean(axis=0)
     free[layout.residuals[fit.residuals <= 1.01 * floor]] = False
-    hessian = np.zeros((layout.size, layout.size))
-    for column in range(layout.size):
-        step = 1e-5 * max(abs(x[column]), 0.1)
-        ends = []
-        for sign in (1, -1):
-            moved = x.copy()
-            moved[column] += sign * step
-            ends.append(_slope(moved, moments, codes, layout)[1])
-        hessian[column] = (ends[0] - ends[1]) / (2 * step) * len(values) / 2
+    steps = np.diag(1e-5 * np.maximum(np.abs(x), 0.1))
+    ends = [_take_slopes(x + sign * steps, moments, codes, layout) for sign in (1, -1)]
+    hessian = (ends[0] - ends[1]) / (2 * np.diag(steps)[:, None]) * len(values) / 2
     hessian = (hessian + hessian.T)[np.ix_(free, free)] / 2
     covariances = []
     for each in clusters:
@@ -190,10 +186,10 @@ def measure_errors(
 
 def find_rmsea(statistic: float, df: int, n: float, tail: float) -> float:
     """Find the RMSEA at which the statistic would be exceeded no more often than `tail` says."""
-    if chi2.cdf(statistic, df) < tail:
+    if chdtr(df, statistic) < tail:
         return 0.0
     upper = max(4.0, 10 * statistic)
-    center = brentq(lambda value: ncx2.cdf(statistic, df, value) - tail, 1e-8, upper)
+    center = brentq(lambda value: chndtr(statistic, df, value) - tail, 1e-8, upper)
     return float(np.sqrt(center / (df * n)))
 
 
@@ -277,13 +273,13 @@ def _minimize(
         inner = information[np.ix_(free, free)]
         inner = inner + damping * np.diag(np.maximum(np.diag(inner), 1e-6))
         moved = x.copy()
-        moved[free] -= np.linalg.lstsq(inner, slope[free] / 2, rcond=None)[0]
+        moved[free] -= np.linalg.solve(inner, slope[free] / 2)
         moved = np.maximum(moved, least)
         tried = _slope(moved, moments, codes, layout)
         step = moved - x
         # Where the model fits badly, the likelihood bends more than its information says: shorter steps then.
         gain = (value - tried[0]) / max(-slope @ step - step @ information @ step, 1e-300)
-        damping = damping / 5 if gain > 0.7 else max(damping * 4, 1e-2) if gain < 0.5 else damping
+        damping = max(damping / 5, 1e-9) if gain > 0.7 else max(damping * 4, 1e-2) if gain < 0.5 else damping
         # At the end rounding hides which of two points is lower.
         if tried[0] < value or (tried[0] < value + 1e-12 and np.abs(tried[1]).max() < np.abs(slope).max()):
             x, (value, slope, information) = moved, tried
@@ -313,20 +309,51 @@ def _slope(
     numbers = _unpack(x, codes, layout)
     means, implied = _imply(numbers, codes)
     slopes = _differentiate(numbers, codes, layout)
-    total, gradient, information = 0.0, np.zeros(layout.size), np.zeros((layout.size,) * 2)
-    lower = np.tril_indices(len(codes))
-    for g, share in enumerate(moments.sizes / moments.sizes.sum()):
-        if np.linalg.eigvalsh(implied[g])[0] <= 1e-10:
-            return np.inf, gradient, information
-        apart = moments.means[g] - means[g]
-        seen = moments.covariances[g] + np.outer(apart, apart)
-        inverse = np.linalg.inv(implied[g])
-        logs = np.linalg.slogdet(implied[g])[1] - np.linalg.slogdet(moments.covariances[g])[1]
-        total += share * (logs + np.sum(seen * inverse) - len(codes))
-        weight = share * _weigh(implied[g])
-        gradient -= 2 * slopes[g].T @ (weight @ np.concatenate([apart, (seen - implied[g])[lower]]))
-        information += slopes[g].T @ weight @ slopes[g]
-    return float(total), gradient, information
+    if np.linalg.eigvalsh(implied).min() <= 1e-10:
+        return np.inf, np.zeros(layout.size), np.zeros((layout.size,) * 2)
+    shares = moments.sizes / moments.sizes.sum()
+    apart = moments.means - means
+    seen = moments.covariances + apart[:, :, None] * apart[:, None, :]
+    logs = np.linalg.slogdet(implied)[1] - np.linalg.slogdet(moments.covariances)[1]
+    distances = logs + np.einsum("gij,gji->g", seen, np.linalg.inv(implied)) - len(codes)
+    rows, columns, _ = _number_pairs(len(codes))
+    left = np.concatenate([apart, (seen - implied)[:, rows, columns]], axis=1)
+    weighted = slopes.swapaxes(1, 2) @ (_weigh(implied) * shares[:, None, None])
+    gradient = -2 * np.einsum("gqm,gm->q", weighted, left)
+    return float(shares @ distances), gradient, (weighted @ slopes).sum(axis=0)
+
+
+def _take_slopes(points: np.ndarray, moments: GroupMoments, codes: np.ndarray, layout: _Layout) -> np.ndarray:
+    """Compute the gradient of the discrepancy at many points (b, q) at once."""
+    known = np.eye(int(codes.max()) + 1)
+    lam, tau, _, phi, kappa = (points[:, places] for places in layout[:5])
+    phi = np.where(layout.covariances >= 0, phi, known)
+    kappa = np.where(layout.means >= 0, kappa, 0.0)
+    at, shares = np.arange(len(codes)), moments.sizes / moments.sizes.sum()
+    pattern = np.zeros((*lam.shape, len(known)))
+    pattern[:, :, at, codes] = lam
+    implied = pattern @ phi @ pattern.swapaxes(-1, -2)
+    implied[:, :, at, at] += points[:, layout.residuals]
+    apart = moments.means - tau - lam * kappa[:, :, codes]
+    inverse = np.linalg.inv(implied)
+    seen = moments.covariances + apart[..., :, None] * apart[..., None, :]
+    by_covariance = (inverse - inverse @ seen @ inverse) * shares[:, None, None]
+    by_mean = -2 * np.einsum("bgij,bgj->bgi", inverse, apart) * shares[:, None]
+    by_loading = 2 * (by_covariance @ pattern @ phi)[:, :, at, codes] + by_mean * kappa[:, :, codes]
+    by_phi = pattern.swapaxes(-1, -2) @ by_covariance @ pattern
+    lower = np.tril_indices(len(known))
+    by_phi = (by_phi * np.where(np.eye(len(known), dtype=bool), 1.0, 2.0))[:, :, lower[0], lower[1]]
+    slopes = np.zeros_like(points)
+    for places, values in (
+        (layout.loadings, by_loading),
+        (layout.intercepts, by_mean),
+        (layout.residuals, by_covariance[:, :, at, at]),
+        (layout.covariances[:, lower[0], lower[1]], by_phi),
+        (layout.means, np.einsum("bgif,bgi->bgf", pattern, by_mean)),
+    ):
+        own = places >= 0
+        np.add.at(slopes.T, places[own], values[:, own].T)
+    return slopes
 
 
 def _unpack(x: np.ndarray, codes: np.ndarray, layout: _Layout) -> tuple[np.ndarray, ...]:
@@ -360,46 +387,53 @@ def _differentiate(numbers: tuple[np.ndarray, ...], codes: np.ndarray, layout: _
     """Give the derivative of each group's means and covariances (g, p + p(p+1)/2, q) by each parameter."""
     lam, _, _, phi, kappa = numbers
     n_groups, p, f = len(lam), len(codes), phi.shape[1]
-    lower, at = np.tril_indices(p), np.arange(p)
-    slopes = np.zeros((n_groups, p + len(lower[0]), layout.size))
-    for g in range(n_groups):
-        pattern = np.zeros((p, f))
-        pattern[at, codes] = lam[g]
-        moved = (pattern @ phi[g])[:, codes]
-        own = np.zeros((p, p, p))  # by loading
-        own[at, at, :] += moved.T
-        own[at, :, at] += moved.T
-        slopes[g, at, layout.loadings[g]] = kappa[g, codes]
-        slopes[g, p:, layout.loadings[g]] = own[:, lower[0], lower[1]]
-        slopes[g, at, layout.intercepts[g]] = 1.0
-        slopes[g, p + np.flatnonzero(lower[0] == lower[1]), layout.residuals[g]] = 1.0
-        for a, b in zip(*np.tril_indices(f), strict=True):
-            if layout.covariances[g, a, b] >= 0:
-                slope = np.outer(pattern[:, a], pattern[:, b])
-                slope = slope if a == b else slope + slope.T
-                slopes[g, p:, layout.covariances[g, a, b]] = slope[lower]
-        for one in np.flatnonzero(layout.means[g] >= 0):
-            slopes[g, :p, layout.means[g, one]] = pattern[:, one]
+    (rows, columns, _), at, each = _number_pairs(p), np.arange(p), np.arange(n_groups)[:, None]
+    pattern = np.zeros((n_groups, p, f))
+    pattern[:, at, codes] = lam
+    moved = (pattern @ phi)[:, :, codes]  # (g, i, j): of item i by the loading of item j
+    slopes = np.zeros((n_groups, p + len(rows), layout.size))
+    slopes[each, at, layout.loadings] = kappa[:, codes]
+    slopes[each, at, layout.intercepts] = 1.0
+    slopes[each, p + np.flatnonzero(rows == columns), layout.residuals] = 1.0
+    pairs = p + np.arange(len(rows))
+    # A covariance changes by the loading of either of its items, a variance by its own twice.
+    np.add.at(slopes, (each, pairs, layout.loadings[:, rows]), moved[:, columns, rows])
+    np.add.at(slopes, (each, pairs, layout.loadings[:, columns]), moved[:, rows, columns])
+    for a, b in zip(*np.tril_indices(f), strict=True):
+        one = pattern[:, rows, a] * pattern[:, columns, b]
+        if a != b:
+            one = one + pattern[:, rows, b] * pattern[:, columns, a]
+        free = np.flatnonzero(layout.covariances[:, a, b] >= 0)
+        slopes[free[:, None], pairs, layout.covariances[free, a, b][:, None]] = one[free]
+    for g, factor in zip(*np.nonzero(layout.means >= 0), strict=True):
+        slopes[g, :p, layout.means[g, factor]] = pattern[g, :, factor]
     return slopes
 
 
 def _weigh(implied: np.ndarray) -> np.ndarray:
-    """Weigh means and covariances as the normal likelihood does (m, m), for one row."""
-    p = len(implied)
-    rows, columns = np.tril_indices(p)
+    """Weigh means and covariances as the normal likelihood does (g, m, m), for one row."""
+    p = implied.shape[-1]
+    rows, columns, half = _number_pairs(p)
     inverse = np.linalg.inv(implied)
-    twice = np.where(rows == columns, 1.0, 2.0)
-    weight = np.zeros((p + len(rows),) * 2)
-    weight[:p, :p] = inverse
-    block = inverse[np.ix_(rows, rows)] * inverse[np.ix_(columns, columns)]
-    block += inverse[np.ix_(rows, columns)] * inverse[np.ix_(columns, rows)]
-    weight[p:, p:] = 0.25 * block * np.outer(twice, twice)
+    weight = np.zeros((len(implied), p + len(rows), p + len(rows)))
+    weight[:, :p, :p] = inverse
+    first, second = inverse[:, rows], inverse[:, columns]
+    block = first[:, :, rows] * second[:, :, columns] + first[:, :, columns] * second[:, :, rows]
+    weight[:, p:, p:] = block * half
     return weight
+
+
+@cache
+def _number_pairs(p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the pairs of p items, and how their products count: a pair off the diagonal stands twice."""
+    rows, columns = np.tril_indices(p)
+    twice = np.where(rows == columns, 0.5, 1.0)
+    return rows, columns, np.outer(twice, twice)
 
 
 def _take_statistics(rows: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> np.ndarray:
     """Take from each row (n, p) what it adds to means and covariances, less those given."""
-    lower = np.tril_indices(rows.shape[1])
+    lower = _number_pairs(rows.shape[1])[:2]
     apart = rows - means
     return np.column_stack([apart, apart[:, lower[0]] * apart[:, lower[1]] - covariances[lower]])
 
@@ -429,7 +463,7 @@ def _measure_fit(
     measures = {
         "chi2": statistic,
         "df": df,
-        "p": float(chi2.sf(statistic, df)) if df else np.nan,
+        "p": float(chdtrc(df, statistic)) if df else np.nan,
         "cfi": 1 - excess / baseline_excess if baseline_excess else 1.0,
         "tli": np.nan,
         "rmsea": float(np.sqrt(excess / (df * per_group))) if df else 0.0,

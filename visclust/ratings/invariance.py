@@ -64,7 +64,7 @@ class GroupRatings(NamedTuple):
     counts: pd.DataFrame
 
 
-class _Model(NamedTuple):
+class Model(NamedTuple):
     """A fitted model, and of which items the groups share loadings and intercepts (p,)."""
 
     fit: GroupFit
@@ -131,17 +131,19 @@ def fit_invariance(
     rows: list[dict[str, Any]] = []
     work = "Fitting the models of the groups"
     with WorkBar(total=5, desc="Measurement invariance", unit="model", work=work, progress=progress) as bar:
-        best = _fit(moments, ratings.factors, free, free)
+        best = fit_model(moments, ratings.factors, free, free)
         rows.append(_describe("configural", best, ratings, None, ""))
         bar.update()
         for step in _STEPS[1:]:
             last, against = best, str(rows[-1]["model"])
             loadings, intercepts = (shared, free) if step == "metric" else (last.loadings, last.loadings)
-            best = _fit(moments, ratings.factors, loadings, intercepts, last if step == "metric" else None)
+            best = fit_model(
+                moments, ratings.factors, loadings, intercepts, last if step == "metric" else None
+            )
             rows.append(_describe(step, best, ratings, last, against))
             bar.update()
             if not rows[-1]["holds"]:
-                best = _free_items(moments, ratings.factors, best, last, step)
+                best = free_items(moments, ratings.factors, best, last, step)
                 rows.append(_describe(f"partial {step}", best, ratings, last, against))
                 bar.update()
     models = pd.DataFrame(rows)
@@ -195,23 +197,22 @@ def _check_groups(
             )
 
 
-def _fit(
+def fit_model(
     moments: GroupMoments,
     factors: np.ndarray,
     loadings: np.ndarray,
     intercepts: np.ndarray,
-    start: _Model | None = None,
-) -> _Model:
+    start: Model | None = None,
+) -> Model:
+    """Fit the model in which the groups share some loadings and intercepts (p,)."""
     fit = fit_group_factors(
         moments, factors=factors.tolist(), loadings=loadings, intercepts=intercepts,
         start=None if start is None else start.fit,
     )  # fmt: skip
-    return _Model(fit, loadings, intercepts)
+    return Model(fit, loadings, intercepts)
 
 
-def _free_items(
-    moments: GroupMoments, factors: np.ndarray, model: _Model, against: _Model, step: str
-) -> _Model:
+def free_items(moments: GroupMoments, factors: np.ndarray, model: Model, against: Model, step: str) -> Model:
     """Free the item that lowers chi-square most, and again, until CFI is near enough to the other model's.
 
     Where only two items of a dimension are left, one cannot be told from the other, and both are freed.
@@ -226,13 +227,13 @@ def _free_items(
             now = shared.copy()
             now[items] = False
             both = (now, model.intercepts) if step == "metric" else (model.loadings, now)
-            tried.append(_fit(moments, factors, *both, start=model if len(items) == 1 else None))
+            tried.append(fit_model(moments, factors, *both, start=model if len(items) == 1 else None))
         model = min(tried, key=lambda one: one.fit.measures["chi2"])
     return model
 
 
 def _describe(
-    name: str, model: _Model, ratings: GroupRatings, against: _Model | None, other: str
+    name: str, model: Model, ratings: GroupRatings, against: Model | None, other: str
 ) -> dict[str, Any]:
     """Make a row of the table of models."""
     fit, factors = model.fit, ratings.factors.tolist()
@@ -255,7 +256,7 @@ def _describe(
     return row | {"against": other, "holds": change["cfi"] >= -MOST_CHANGE}
 
 
-def _list_items(ratings: GroupRatings, model: _Model) -> pd.DataFrame:
+def _list_items(ratings: GroupRatings, model: Model) -> pd.DataFrame:
     own = [ratings.dimensions[factor] for factor in ratings.factors]
     named = pd.DataFrame({"dimension": own, "item": ratings.items})
     parts = [
@@ -272,44 +273,57 @@ def _list_items(ratings: GroupRatings, model: _Model) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _contrast(
-    spread: RatingEvents, ratings: GroupRatings, model: _Model, models: pd.DataFrame, level: float
-) -> pd.DataFrame:
-    """Set the latent differences of each dimension beside the observed ones, and say what they are worth."""
+def measure_latent(
+    ratings: GroupRatings, model: Model, *, level: float
+) -> dict[tuple[int, int], dict[str, float]]:
+    """Measure latent differences from the first group, by dimension and group, with intervals.
+
+    In points: by how much the mean of a dimension's items differs for no other reason than the dimension.
+    """
     fit, layout, factors = model.fit, model.fit.layout, ratings.factors
     ways = (ratings.people, ratings.images, np.arange(len(ratings.values)))
     spreads = measure_errors(ratings.values, ratings.groups, fit, factors=factors.tolist(), clusters=ways)
-    n_images, n_groups = int(ratings.images.max()) + 1, len(ratings.names)
-    freedom = max(min(int(ratings.people.max()) + 1 - n_groups, n_images - 1), 1)
+    n_people, n_images, n_groups = (int(codes.max()) + 1 for codes in (*ways[:2], ratings.groups))
+    # Of two crossed samples the smaller one limits what is known.
+    reach = t.ppf((1 + level) / 2, max(min(n_people - n_groups, n_images - 1), 1))
+    found = {}
+    for g, place in zip(*np.nonzero(layout.means >= 0), strict=True):
+        own = factors == place
+        kappa, loading = fit.means[g, place], fit.loadings[0, own].mean()
+        weight = np.zeros(layout.size)
+        weight[layout.loadings[0, own]] = kappa / own.sum()
+        weight[layout.means[g, place]] = loading
+        parts = [float(weight @ each @ weight) for each in spreads]
+        error = np.sqrt(max(parts[0] + parts[1] - parts[2], *parts))
+        row = {"latent": kappa * loading, "standard_error": error, "latent_sd": kappa}
+        row |= {"low": kappa * loading - reach * error, "high": kappa * loading + reach * error}
+        found[int(place), int(g)] = row
+    return found
+
+
+def _contrast(
+    spread: RatingEvents, ratings: GroupRatings, model: Model, models: pd.DataFrame, level: float
+) -> pd.DataFrame:
+    """Set the latent differences of each dimension beside the observed ones, and say what they are worth."""
+    latent = measure_latent(ratings, model, level=level)
     dimensions = spread.outcomes[spread.outcomes["level"].eq("dimension")]["item"]
     numbers = {name: place for place, name in enumerate(ratings.dimensions)}
     rows = []
     for column, dimension in dimensions.items():
-        rated = spread.values[ratings.rows, column]
-        means = pd.Series(rated).groupby(ratings.groups).mean()  # of what is rated
+        rated = pd.Series(spread.values[ratings.rows, column])
+        means = rated.groupby(ratings.groups).mean()  # of what is rated
         place = numbers.get(dimension)
-        for g in range(1, n_groups):
-            row = {"dimension": dimension, "group": ratings.names[g], "reference": ratings.names[0]}
+        for g, name in enumerate(ratings.names[1:], start=1):
+            row = {"dimension": dimension, "group": name, "reference": ratings.names[0]}
             row |= {"observed": means[g] - means[0], "invariance": "untested", "freed": ""}
             if place is not None:
-                own = factors == place
-                row |= _judge(ratings, model, models, own)
-                if layout.means[g, place] >= 0:
-                    weight = np.zeros(layout.size)
-                    kappa, loading = fit.means[g, place], fit.loadings[0, own].mean()
-                    weight[layout.loadings[0, own]] = kappa / own.sum()
-                    weight[layout.means[g, place]] = loading
-                    parts = [float(weight @ each @ weight) for each in spreads]
-                    error = np.sqrt(max(parts[0] + parts[1] - parts[2], *parts))
-                    reach = t.ppf((1 + level) / 2, freedom) * error
-                    latent = kappa * loading
-                    row |= {"latent": latent, "standard_error": error, "latent_sd": kappa}
-                    row |= {"low": latent - reach, "high": latent + reach}
+                row |= _judge(ratings, model, models, ratings.factors == place)
+                row |= latent.get((place, g), {})
             rows.append(row | {"sentence": _say(row, ratings, model, models, spread, place, g)})
     return pd.DataFrame(rows)
 
 
-def _judge(ratings: GroupRatings, model: _Model, models: pd.DataFrame, own: np.ndarray) -> dict[str, str]:
+def _judge(ratings: GroupRatings, model: Model, models: pd.DataFrame, own: np.ndarray) -> dict[str, str]:
     """Say how far a dimension's items are shared: scalar, partial, none, or misfit of the dimensions."""
     freed = ", ".join(ratings.items[item] for item in np.flatnonzero(own & ~model.intercepts))
     if not models["holds"].iloc[0]:
@@ -322,7 +336,7 @@ def _judge(ratings: GroupRatings, model: _Model, models: pd.DataFrame, own: np.n
 def _say(
     row: dict[str, Any],
     ratings: GroupRatings,
-    model: _Model,
+    model: Model,
     models: pd.DataFrame,
     spread: RatingEvents,
     place: int | None,
@@ -379,6 +393,6 @@ def _say(
             more += f", and follows {dimension} {'more' if steeper else 'less'} steeply,"
         said.append(more)
     return (
-        f"{fails}: at the same {dimension}, {' and '.join(said)} in {group} than in {reference}, and that is "
-        f"part of the observed difference. With {'it' if len(said) == 1 else 'them'} left free, {apart}."
+        f"{fails}: at the same {dimension}, {' and '.join(said)} for {group} than for {reference}, and that "
+        f"is part of the observed difference. With {'it' if len(said) == 1 else 'them'} left free, {apart}."
     )
