@@ -74,7 +74,8 @@ def confirm_factors(
     respondents and images, which makes it too large, and with many ratings it rejects what does not matter.
 
     Which item stands apart is decided by the majority of its dimension: if most items shift between groups
-    for a reason of their own, the one that does not is named. The data cannot tell the two apart.
+    for a reason of their own, the one that does not is named, and if all do, none is. The data cannot tell
+    these apart. Ratings count as numbers on a scale of even steps.
 
     Parameters
     ----------
