@@ -321,7 +321,8 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
     pictures, counted = take_pictures(clusters), count_copies(clusters)
     cluster_of = clusters.set_index("image_id")["cluster"]
     known = sample["image_id"].map(cluster_of)
-    if (copied := ~sample["image_id"].isin(pictures["image_id"]) & known.notna()).any():
+    standing = pd.Index(pictures["image_id"]).get_indexer(sample["image_id"]) >= 0
+    if (copied := ~standing & known.notna()).any():
         raise ValueError(
             f"{int(copied.sum())} sampled images are near copies, which follow the picture that stands for "
             f"them (the first is {sample.loc[copied, 'image_id'].iloc[0]!r}). Draw the sample from these "
