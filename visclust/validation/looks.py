@@ -69,13 +69,23 @@ def take_look(course: Course, reviewed: np.ndarray, said: np.ndarray) -> Course:
     return course._replace(state=state, looks=course.looks + taken, streak=streak, weight=weight)
 
 
+def is_settled(course: Course) -> np.ndarray:
+    """Say which pairs are resolved, (n,).
+
+    Called different by the last look, or called the same by the only one or by the last two. Where hardly a
+    pair is the same, a "same" after an answer that was none is more likely a mistake than not.
+    """
+    twice = (course.looks == 1) | (course.streak >= 2)
+    return (course.state == DIFFERENT) | ((course.state == SAME) & twice)
+
+
 def weigh_pairs(course: Course) -> np.ndarray:
     """Say how many pairs of its class each resolved pair speaks for, (n,); 0 for those that do not speak.
 
     The weight of pairs that stayed open goes to the resolved ones of their class, in equal shares of what
     these have; of a class without any resolved pair, to those of its stratum.
     """
-    weight = np.where(course.state == OPEN, 0.0, course.weight)
+    weight = np.where(is_settled(course), course.weight, 0.0)
     for group in (course.stratum * 3 + course.first + 1, course.stratum):
         wanted, found = np.bincount(group).astype(np.float64), np.bincount(group, weights=weight)
         factor = np.divide(wanted, found, out=np.ones(len(wanted)), where=found > 0)
@@ -86,12 +96,20 @@ def weigh_pairs(course: Course) -> np.ndarray:
 def measure_effects(course: Course, design: np.ndarray) -> np.ndarray:
     """Measure by how much one pair of each one's stratum moves the weighted number of same pairs, (n,).
 
-    As a share of that number as it is now: the mean design weight (n,) of the stratum's pairs over the sum of
-    the weights of all that are called the same. Infinite where none is.
+    That is the mean design weight (n,) of the stratum's pairs, as a share of the weight of the same pairs
+    that are surer: those of strata whose pairs weigh less, and those that two looks called the same; for the
+    lightest stratum its own, or all where it has none. Infinite where there is none.
     """
     mean = np.bincount(course.stratum, weights=design) / np.bincount(course.stratum)
-    same = float((design * weigh_pairs(course))[course.state == SAME].sum())
-    return mean[course.stratum] / same if same else np.full(len(design), np.inf)
+    weight = np.where(course.state == SAME, design * weigh_pairs(course), 0.0)
+    found = np.bincount(course.stratum, weights=weight)
+    confirmed = np.bincount(course.stratum, weights=np.where(course.streak >= 2, weight, 0.0))
+    used = mean > 0
+    sure = np.array([found[used & (mean < one)].sum() + confirmed[mean >= one].sum() for one in mean])
+    lightest = used & (mean == mean[used].min(initial=np.inf))
+    sure = np.where(lightest, found[lightest].sum() or found.sum(), sure)
+    effect = np.divide(mean, sure, out=np.where(mean > 0, np.inf, 0.0), where=sure > 0)
+    return effect[course.stratum]
 
 
 def choose_pairs(
@@ -139,7 +157,7 @@ def choose_pairs(
         probability.append(np.full(given[i], given[i] / size[i]))
     n_decoys = round(decoys * int(given.sum()))
     # Those whose answer moves little come first: a slip of the hand at a decoy should not move the scores.
-    spare = there & ~wanted & (course.state != OPEN) & (course.looks == 1)
+    spare = there & ~wanted & is_settled(course) & (course.looks == 1)
     for light in (effect < min_effect, effect >= min_effect):
         pool = np.flatnonzero(spare & light)
         some = rng.choice(pool, size=min(n_decoys, len(pool)), replace=False)

@@ -22,6 +22,7 @@ from visclust.validation.looks import (
     STATES,
     Course,
     choose_pairs,
+    is_settled,
     measure_effects,
     start_course,
     take_look,
@@ -61,7 +62,7 @@ def select_for_review(
     reviews: pd.DataFrame | None = None,
     n: int | None = None,
     decoys: float = 0.5,
-    min_effect: float = 0.01,
+    min_effect: float = 0.05,
     rule: str = "unanimous",
     third: str | None = None,
     seed: int = 0,
@@ -90,8 +91,9 @@ def select_for_review(
     decoys : float, default 0.5
         Pairs on which all agree, mixed among them, as a share of the others: being shown a pair again then
         does not say that something was wrong with it.
-    min_effect : float, default 0.01
-        How much one pair must move the weighted number of same pairs for its stratum to be looked at again.
+    min_effect : float, default 0.05
+        How much one pair must move the weighted number of same pairs for its stratum to be looked at again,
+        as a share of those that are surer, see ``effect`` below.
     rule, third : optional
         As in `resolve`; how the first look was resolved.
     seed : int, default 0
@@ -103,9 +105,10 @@ def select_for_review(
         A row per pair to show, in random order: ``pair_id`` (a new one, a digest of the pair and the look, so
         that the first answer stays and is not shown), ``image_a, image_b``, ``judged_pair`` (its id in
         `pairs`), ``look`` (2 for the second), ``decoy``, ``stratum``, ``first_look`` ("same", "different" or
-        "open"), ``effect`` (of one such pair on the weighted number of same pairs, as a share of it) and
-        ``review_probability`` (of being selected, among the pairs of its stratum, first answer and present
-        state). No row where nothing is in doubt.
+        "open"), ``effect`` (the design weight of a pair of this stratum, on average, as a share of the weight
+        of the same pairs that are surer: of lighter strata, or by two looks) and ``review_probability`` (of
+        being selected, among the pairs of its stratum, first answer and present state). No row where nothing
+        is in doubt.
 
     Raises
     ------
@@ -115,10 +118,8 @@ def select_for_review(
 
     Source
     ------
-    Two-phase sampling: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, chapter 9. Asking
-    again about those that were called positive: Hansen & Hurwitz (1946), doi:10.1080/01621459.1946.10501894,
-    for those who did not answer. That what all call different is not asked again, and the rule of two looks
-    in a row, are ours.
+    Two-phase sampling: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, chapter 9. That
+    what all call different is not asked again, and the rule of two looks in a row, are ours.
 
     Examples
     --------
@@ -186,8 +187,10 @@ def resolve_looks(
 ) -> Looks:
     """Resolve the answers of all looks into one gold table, and say how many pairs each gold pair speaks for.
 
-    What the last complete look says of a pair decides. A look at a pair is complete once it has as many
-    answers as most pairs got in the first, and a complete one that is split leaves the pair open.
+    What the last complete look says of a pair decides: "different" at once, "same" where the look before said
+    so too. A pair that is first called the same by a later look is open until another look confirms it: where
+    hardly a pair is the same, it is more likely a mistake than not. A look at a pair is complete once it has
+    as many answers as most pairs got in the first, and a complete one that is split leaves the pair open.
 
     Parameters
     ----------
@@ -223,7 +226,9 @@ def resolve_looks(
     is not answered yet. Answers to decoys decide of the decoy alone.
 
     Weighted scores are then right as far as the last looks are. What all call different is not asked again:
-    a same pair that all miss stays missed.
+    a same pair that all miss stays missed. Where annotators err independently, in 10% of their answers, two
+    looks take most of the error out of recall (``benchmarks/second_look.md``); where they err on the same
+    pairs again and again, no look does.
 
     Source
     ------
@@ -270,7 +275,11 @@ def resolve_looks(
     silent = told[~speaks].drop(columns=["look_weight", "state"])
     reason = np.where(
         course.weight[~speaks] > 0,
-        np.where(course.looks[~speaks] > 1, "open after its last look", "annotators are not of one mind"),
+        np.where(
+            course.state[~speaks] == SAME,
+            "called the same by the last look alone: another one decides",
+            np.where(course.looks[~speaks] > 1, "open after its last look", "annotators are not of one mind"),
+        ),
         "its like were looked at again and speak for it",
     )
     unanswered = judged.first.unresolved
@@ -379,7 +388,7 @@ def _describe(judged: _Judged, reviews: pd.DataFrame) -> str:
     for look, n in judged.waiting.items():
         if n:
             sentences.append(f"{n} pairs of look {look} wait for answers: read no score before.")
-    open_now = int(((course.state == OPEN) & (course.weight > 0)).sum())
+    open_now = int((~is_settled(course) & (course.weight > 0)).sum())
     if open_now:
         sentences.append(
             f"{open_now} pairs are open: the resolved pairs of their stratum and first answer speak for them."
