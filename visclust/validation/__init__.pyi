@@ -16,6 +16,10 @@ from visclust.validation.plots import (
     plot_precision_recall as plot_precision_recall,
 )
 from visclust.validation.scores import score_pairs as score_pairs
+from visclust.validation.second_look import (
+    resolve_looks as resolve_looks,
+    select_for_review as select_for_review,
+)
 from visclust.validation.toy import (
     plot_pair_toy as plot_pair_toy,
     score_pair_toy as score_pair_toy,
