@@ -85,6 +85,7 @@ TABLES: dict[str, TableKind] = {
         },
         ("pair_id",),
     ),
+    "pair_design": TableKind({"image_id": "text"}, ("image_id",)),
     "answers": TableKind(
         {
             "item_id": "text",
