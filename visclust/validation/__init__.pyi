@@ -14,6 +14,7 @@ from visclust.validation.plots import (
     plot_precision_recall as plot_precision_recall,
 )
 from visclust.validation.scores import score_pairs as score_pairs
+from visclust.validation.seed_agreement import compare_seeds as compare_seeds
 from visclust.validation.toy import (
     plot_pair_toy as plot_pair_toy,
     score_pair_toy as score_pair_toy,

@@ -3,7 +3,6 @@
 Pairs are split into folds so that no image helps both to choose a clustering and to score it.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +14,15 @@ from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.validation.comparison import (
     CountedGrid,
+    Grid,
     check_measure,
     compare_counted,
     count_grid,
+    extend_settings,
     join_settings,
 )
 from visclust.validation.scores import SCORES, compute_scores
+from visclust.validation.seeds import average_over_seeds
 from visclust.validation.waves import explain_waves, join_reasons
 
 
@@ -44,7 +46,7 @@ class CrossValidation(NamedTuple):
 
 @recorded
 def cross_validate(
-    grid: Mapping[str, pd.DataFrame],
+    grid: Grid,
     gold: pd.DataFrame,
     *,
     folds: int = 5,
@@ -61,12 +63,13 @@ def cross_validate(
 
     A clustering is made without the judgements, so that nothing is fitted on the folds: they show (a) how
     scores vary between them, as in the paper, and (b) what choosing the best of many costs. For (b) the
-    configuration is selected on the other folds together and scored on the one held out.
+    configuration is selected on the other folds together and scored on the one held out. Scores are means
+    over the seeds of a configuration throughout: a configuration is selected, and not a lucky seed.
 
     Parameters
     ----------
-    grid : mapping of str to DataFrame
-        A clusters table for each configuration, by name.
+    grid : mapping of str to DataFrame, or to a mapping of int to DataFrame
+        As for `compare_configurations`.
     gold : DataFrame, n rows
         A gold table.
     folds : int, default 5
@@ -78,7 +81,7 @@ def cross_validate(
         ``configuration`` and its settings, such as embedding, threshold and step.
     measure : str, default "f1"
         Measure to select by: "precision", "recall", "f1" or "mean_precision_recall". Where it is undefined,
-        a configuration ranks as if it were 0.
+        with any of its seeds, a configuration ranks as if it were 0.
     weights, unassigned
         As for `score_pairs`; all scores are then design-weighted.
     n_bootstrap, level
@@ -98,7 +101,8 @@ def cross_validate(
         one), ``selection_score``, and on the fold ``n_pairs`` and each measure.
         ``winner``: one row, ``configuration`` (the best mean), ``measure, weighting, mean, sd``,
         ``honest_mean, honest_sd`` (of the held-out scores in ``selections``), ``honest_pooled`` (all held-out
-        pairs together), ``optimism`` (mean minus honest mean), ``times_selected``.
+        pairs together, by what the seeds count on average), ``optimism`` (mean minus honest mean),
+        ``times_selected``.
         ``comparison``: what `compare_configurations` gives with the winner as the reference: which
         configurations cannot be told apart from the best.
         ``note``: what stood in the way of keeping images together, or "".
@@ -129,9 +133,7 @@ def cross_validate(
     names = np.array(counted.names, dtype=object)
     fold, note = _assign_folds(gold, folds=folds, group_by_image=group_by_image, seed=seed)
     # Scores of every configuration on every fold: configurations by folds by measures.
-    scores = np.stack(
-        [compute_scores(counted.counts[:, fold == f].sum(axis=1)) for f in range(folds)], axis=1
-    )
+    scores = np.stack([_score(counted, fold == f) for f in range(folds)], axis=1)
     if np.isnan(scores[:, :, place]).all():
         raise ValueError(
             f"Expected a configuration whose {measure} is defined on some fold, got none: no clustering puts "
@@ -140,7 +142,7 @@ def cross_validate(
     ranking = np.nan_to_num(scores[:, :, place]).mean(axis=1)
     order = np.argsort(-ranking, kind="stable")
     best = int(order[0])
-    selections, held_out_sums = _select(counted, gold, fold, place=place, group_by_image=group_by_image)
+    selections, held_out_scores = _select(counted, gold, fold, place=place, group_by_image=group_by_image)
     n_pairs = np.bincount(fold, minlength=folds)
     by_fold = {"configuration": np.repeat(names, folds), "fold": np.tile(np.arange(1, folds + 1), len(names))}
     by_fold |= {"n_pairs": np.tile(n_pairs, len(names))}
@@ -156,13 +158,14 @@ def cross_validate(
         "sd": sd,
         "honest_mean": honest_mean,
         "honest_sd": honest_sd,
-        "honest_pooled": compute_scores(held_out_sums)[place],
+        "honest_pooled": held_out_scores[place],
         "optimism": mean - honest_mean,
         "times_selected": int((selections["configuration"] == names[best]).sum()),
     }
     comparison = compare_counted(
         counted, reference=names[best], measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
     )
+    settings = extend_settings(settings, grid)
     tables = (
         join_settings(_average_folds(scores, names, place).iloc[order].reset_index(drop=True), settings),
         pd.DataFrame(by_fold),
@@ -181,23 +184,23 @@ def cross_validate(
 def _select(
     counted: CountedGrid, gold: pd.DataFrame, fold: np.ndarray, *, place: int, group_by_image: bool
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Select on all folds but one and score on that one, in turn; the sums of all held-out pairs too."""
+    """Select on all folds but one and score on that one, in turn; the scores of all held-out pairs too."""
     names, counts = counted.names, counted.counts
     rows = []
+    # A selected configuration adds what its seeds count on average.
     total = np.zeros(counts.shape[2])
     for f in range(int(fold.max()) + 1):
         held_out = fold == f
         left_out = _find_sharing_pairs(gold, held_out) if group_by_image else np.zeros(len(fold), dtype=bool)
         chosen_on = ~held_out & ~left_out
-        selection = compute_scores(counts[:, chosen_on].sum(axis=1))[:, place]
+        selection = _score(counted, chosen_on)[:, place]
         if np.isnan(selection).all():
             raise ValueError(
                 f"Expected a score to select by outside fold {f + 1}, got none on its {int(chosen_on.sum())} "
                 f"pairs. Label more pairs, or ask for fewer folds."
             )
         best = int(np.nanargmax(selection))
-        sums = counts[best, held_out].sum(axis=0)
-        total += sums
+        total += counts[counted.members[best].estimate][:, held_out].sum(axis=1).mean(axis=0)
         rows.append(
             {
                 "fold": f + 1,
@@ -206,10 +209,15 @@ def _select(
                 "n_left_out": int(left_out.sum()),
                 "selection_score": selection[best],
                 "n_pairs": int(held_out.sum()),
-                **dict(zip(SCORES, compute_scores(sums), strict=True)),
+                **dict(zip(SCORES, _score(counted, held_out)[best], strict=True)),
             }
         )
-    return pd.DataFrame(rows), total
+    return pd.DataFrame(rows), compute_scores(total)
+
+
+def _score(counted: CountedGrid, chosen: np.ndarray) -> np.ndarray:
+    """Score every configuration (c, 5) on some of the pairs: means over the seeds."""
+    return average_over_seeds(compute_scores(counted.counts[:, chosen].sum(axis=1)), counted.members)
 
 
 def _average_folds(scores: np.ndarray, names: np.ndarray, place: int) -> pd.DataFrame:
