@@ -188,12 +188,11 @@ def compare_iterative_with_single(
     -------
     IterativeComparison
         ``points``: per iterative configuration its settings, ``measure``, ``estimate, low, high``,
-        ``n_seeds, seed_sd``,
-        ``baseline_configuration, baseline``, ``difference`` (own minus baseline) with ``difference_low,
-        difference_high``, ``above`` (bool), ``cannot_be_told_apart`` (bool) and ``rank`` (1 is best) within
-        the value of `by`. ``summary``: per value of `by`, and for "all" where there are several: ``measure``,
-        ``n_iterative, n_above, share_above``, and of the best iterative one against the baseline
-        ``best_configuration, best, baseline_configuration, baseline, difference, difference_low,
+        ``n_seeds, seed_sd, baseline_configuration, baseline``, ``difference`` (own minus baseline) with
+        ``difference_low, difference_high``, ``above`` (bool), ``cannot_be_told_apart`` (bool) and ``rank``
+        (1 is best) within the value of `by`. ``summary``: per value of `by`, and for "all" where there are
+        several: ``measure, n_iterative, n_above, share_above``, and of the best iterative one against the
+        baseline ``best_configuration, best, baseline_configuration, baseline, difference, difference_low,
         difference_high``. "all" sets the best of all against the best single k-means of all; its counts are
         the sums of the others.
 

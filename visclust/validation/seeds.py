@@ -79,29 +79,6 @@ def measure_seed_error(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
-def add_seeds(
-    replicates: np.ndarray, estimate: float, seed_values: np.ndarray, seed_replicates: np.ndarray, draw: Any
-) -> np.ndarray:
-    """Let the bootstrap replicates (B,) of an estimate carry the chance of its seeds too.
-
-    ``seed_values`` (S,) say what each seed says on the judged pairs, ``seed_replicates`` (B, S) the same on
-    each resample of the pairs. The variance between seeds, over S, is the seeds' part; since each seed's
-    own luck with the pairs is in it, that is taken out of the pairs' part, where it is as well. The seeds'
-    part is drawn from Student's t with S - 1 degrees of freedom, as few seeds know their variance badly:
-    `draw` is what `draw_seed_chance` gives.
-    """
-    n_seeds = len(seed_values)
-    if n_seeds < 2:
-        return replicates
-    known = ~np.isnan(replicates) & ~np.isnan(seed_replicates).any(axis=1)
-    if not known.any() or np.isnan(seed_values).any():
-        return np.full_like(replicates, np.nan)
-    own = (seed_replicates - seed_values)[known].var(axis=1, ddof=1).mean() / n_seeds
-    total = replicates[known].var()
-    kept = np.sqrt(max(0.0, 1 - own / total)) if total > 0 else 1.0
-    return estimate + (replicates - estimate) * kept + draw(n_seeds) * measure_seed_error(seed_values)
-
-
 class SeedChance:
     """Draws (B,) from Student's t, one set for each number of seeds: its quantiles, shuffled."""
 
@@ -113,6 +90,45 @@ class SeedChance:
         """Draw for a mean over so many seeds; two streams have nothing to do with each other."""
         rng = np.random.default_rng([self._seed, n_seeds, stream])
         return rng.permutation(t.ppf(self._places, n_seeds - 1))
+
+
+def add_seeds(
+    replicates: np.ndarray,
+    estimate: float,
+    seed_values: np.ndarray,
+    seed_replicates: np.ndarray,
+    draw: SeedChance,
+) -> np.ndarray:
+    """Let the bootstrap replicates (B,) of an estimate carry the chance of its seeds too.
+
+    ``seed_values`` (S,) say what each seed says on the judged pairs, ``seed_replicates`` (B, S) the same on
+    each resample of the pairs. The variance between seeds, over S, is the seeds' part; since each seed's
+    own luck with the pairs is in it, that is taken out of the pairs' part, where it is as well. The seeds'
+    part is drawn from Student's t with S - 1 degrees of freedom, as few seeds know their variance badly:
+    `draw` is what `draw_seed_chance` gives.
+    """
+    return _add_chance(replicates, estimate, [(seed_values, seed_replicates)], draw)
+
+
+def _add_chance(
+    replicates: np.ndarray, estimate: float, parts: list[tuple[np.ndarray, np.ndarray]], draw: SeedChance
+) -> np.ndarray:
+    """Add the chance of one set of seeds, or of two that have nothing to do with each other."""
+    parts = [(values, resampled) for values, resampled in parts if len(values) > 1]
+    if not parts:
+        return replicates
+    known = ~np.isnan(replicates)
+    for values, resampled in parts:
+        known &= ~np.isnan(resampled).any(axis=1) & ~np.isnan(values).any()
+    if not known.any():
+        return np.full_like(replicates, np.nan)
+    own, chance = 0.0, np.zeros(len(replicates))
+    for stream, (values, resampled) in enumerate(parts):
+        own += (resampled - values)[known].var(axis=1, ddof=1).mean() / len(values)
+        chance += draw(len(values), stream=stream) * measure_seed_error(values)
+    total = replicates[known].var()
+    kept = np.sqrt(max(0.0, 1 - own / total)) if total > 0 else 1.0
+    return estimate + (replicates - estimate) * kept + chance
 
 
 def add_seeds_to_difference(
@@ -133,12 +149,8 @@ def add_seeds_to_difference(
         order = [others.seeds.index(seed) for seed in members.seeds]
         differences = values - other_values[order]
         return add_seeds(replicates, estimate, differences, resampled - other_resampled[:, order], draw)
-    mine = add_seeds(replicates, estimate, values, resampled, draw)
-
-    def draw_apart(n_seeds: int) -> np.ndarray:
-        return draw(n_seeds, stream=1)
-
-    return add_seeds(mine, estimate, other_values, other_resampled, draw_apart)
+    parts = [(values, resampled), (other_values, other_resampled)]
+    return _add_chance(replicates, estimate, parts, draw)
 
 
 def share_wins(scores: np.ndarray, members: Sequence[Members]) -> np.ndarray:
