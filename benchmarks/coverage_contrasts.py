@@ -25,7 +25,7 @@ from visclust.ratings.power import _find_power
 
 CONTRAST = np.array([1.0, -1.0])
 PERSON_SD, IMAGE_SD, CELL_SD, RATING_SD, CLUSTER_SD = 1.0, 0.6, 0.4, 1.4, 0.5
-BLOCK = 50  # surveys that share one composition of the respondents
+BLOCK = 20  # surveys that share one composition of the respondents
 DIFFERENCE = 0.3
 
 
