@@ -99,6 +99,18 @@ TABLES: dict[str, TableKind] = {
     "gold": TableKind(
         {"pair_id": "text", "image_a": "text", "image_b": "text", "same": "truth"}, ("pair_id",)
     ),
+    "reviews": TableKind(
+        {
+            "pair_id": "text",
+            "image_a": "text",
+            "image_b": "text",
+            "judged_pair": "text",
+            "look": "whole",
+            "decoy": "truth",
+            "review_probability": "number",
+        },
+        ("pair_id",),
+    ),
     "labels": TableKind({"image_id": "text"}, ("image_id",)),
     "frames": TableKind({"cluster": "whole", "frame": "text"}, ("cluster", "frame")),
     "sample": TableKind(

@@ -54,8 +54,14 @@ def measure_reliability(
     -------
     DataFrame
         A row per dimension and kind of difference: ``dimension, differences, alpha, alpha_low, alpha_high,
-        omega, omega_low, omega_high, items, ratings, respondents, simulated``. Intervals are for new
-        respondents and these images.
+        omega, omega_low, omega_high, undefined, items, ratings, respondents, simulated``. Intervals are for
+        new respondents and these images.
+
+        Covariances between respondents are what is left when those within are taken off. Few respondents can
+        leave items that correlate by more than 1: alpha is then set to 1, which no reliability exceeds. They
+        can also leave no variance at all: neither measure is then defined (NaN). ``undefined`` is the share
+        of the resamples of which that is so; where it is more than a tail of the interval, its lower ends are
+        not known (NaN).
 
     Raises
     ------
@@ -92,7 +98,9 @@ def measure_reliability(
             row: dict[str, object] = {"dimension": name, "differences": kind}
             for measure, found in (("alpha", _alpha(covariances)), ("omega", _omega(covariances))):
                 low, high = find_interval(found[1:], level=level)
+                low = np.nan if np.isnan(found[1:]).mean() > (1 - level) / 2 else low
                 row |= {measure: found[0], f"{measure}_low": low, f"{measure}_high": high}
+            row["undefined"] = float(np.isnan(_alpha(covariances)[1:]).mean())
             rows.append({**row, "items": len(items), "ratings": len(values), "respondents": n_people})
     return pd.DataFrame(rows).assign(simulated=spread.simulated)
 
@@ -148,10 +156,12 @@ def _split_covariance(values: np.ndarray, people: np.ndarray, weights: np.ndarra
 
 
 def _alpha(s: np.ndarray) -> np.ndarray:
-    p, total = s.shape[-1], s.sum(axis=(-1, -2))
+    """Share of the sum's variance that is not the items' own; NaN without variance, 1 at most."""
+    p, own, total = s.shape[-1], np.einsum("...ii->...", s), s.sum(axis=(-1, -2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = p / (p - 1) * (1 - np.einsum("...ii->...", s) / total)
-    return np.where(total > 0, found, np.nan)
+        found = p / (p - 1) * (1 - own / total)
+    # Covariances of people never give more than 1; their estimates, which are differences, can.
+    return np.where((total > 0) & (own > 0), np.minimum(found, 1.0), np.nan)
 
 
 def _omega(s: np.ndarray) -> np.ndarray:
