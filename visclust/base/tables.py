@@ -133,6 +133,7 @@ TABLES: dict[str, TableKind] = {
         },
         ("respondent", "image_id", "item"),
     ),
+    "respondent_weights": TableKind({"respondent": "text", "weight": "number"}, ("respondent",)),
     "group_contrasts": TableKind(
         {
             "weighting": "text",
