@@ -28,6 +28,8 @@ from visclust.launch import (
     results_folder as results_folder,
     suggest_settings as suggest_settings,
 )
+from visclust.methods import write_methods as write_methods
+from visclust.preregistration import write_preregistration as write_preregistration
 from visclust.ratings import *
 from visclust.sampling import *
 from visclust.stages import (

@@ -155,11 +155,29 @@ def test_at_rates_of_0_the_scores_are_the_weighted_ones_looks_included(paper_lik
     clusters, gold = paper_like
     gold = gold.assign(look_weight=np.where(gold["stratum"].eq("random"), 1.25, 1.0))
     found = vc.score_under_errors(clusters, gold, false_same=[0], false_different=[0]).iloc[0]
-    weights = gold["look_weight"] / gold["inclusion_probability"]
-    scores = vc.score_pairs(clusters, gold, weights=weights, n_bootstrap=10)
+    scores = vc.score_pairs(clusters, gold, weights="inclusion_probability", n_bootstrap=10)
     scores = scores[scores["weighting"].ne("raw")].set_index("measure")["estimate"]
     for measure in ("precision", "recall", "f1"):
         assert found[measure] == pytest.approx(scores[measure])
+
+
+def test_with_a_pair_design_they_are_the_post_stratified_ones():
+    x, theme = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 4
+    x[:, 0] += 6 * theme
+    clusters = pd.DataFrame({"image_id": [f"i{i:02d}" for i in range(60)], "cluster": np.minimum(theme, 2)})
+    drafts = clusters.assign(cluster=theme // 2)
+    design = vc.design_pairs(drafts, x, how="cells")
+    pairs = vc.sample_pairs(drafts, x, n_pairs=120)
+    of = pd.Series(theme, index=clusters["image_id"])
+    same = of[pairs["image_a"]].to_numpy() == of[pairs["image_b"]].to_numpy()
+    gold = pairs.assign(same=same, look_weight=1.0)
+    found = vc.score_under_errors(clusters, gold, design=design)
+    scores = vc.score_pairs(clusters, gold, design=design, n_bootstrap=20)
+    scores = scores[scores["weighting"].eq("post-stratified")].set_index("measure")["estimate"]
+    for measure in ("precision", "recall", "f1"):
+        assert found[measure].iloc[0] == pytest.approx(scores[measure])
+    said = vc.explain_label_error(clusters, gold, false_same=0.01, design=design, n_bootstrap=50)
+    assert said.startswith("Were 1.00% of different pairs called the same")
 
 
 def test_a_false_same_of_one_in_a_thousand_moves_recall_and_the_table_is_rogan_and_gladens(paper_like):

@@ -10,6 +10,8 @@ from visclust.validation.label_errors import (
     explain_label_error as explain_label_error,
     score_under_errors as score_under_errors,
 )
+from visclust.validation.pair_design import design_pairs as design_pairs
+from visclust.validation.pair_plan import plan_pairs as plan_pairs
 from visclust.validation.pairs import (
     blind_pairs as blind_pairs,
     sample_pairs as sample_pairs,

@@ -20,7 +20,10 @@ from visclust.base.columns import check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.base.tables import check_table, check_used
-from visclust.validation.scores import find_strata, predict_same, read_weights, score_pairs
+from visclust.validation.pair_design import find_strata_of
+from visclust.validation.pair_weights import find_strata, read_design_weights, read_weights
+from visclust.validation.poststratified import count_cells, estimate_shares
+from visclust.validation.scores import predict_same, score_pairs
 
 _RATES = (0.0, 0.001, 0.0025, 0.005, 0.01, 0.02)
 _MISSED = (0.0, 0.05, 0.1)
@@ -288,6 +291,7 @@ def score_under_errors(
     false_same: Sequence[float] = _RATES,
     false_different: Sequence[float] = _MISSED,
     weights: pd.DataFrame | pd.Series | np.ndarray | str = "inclusion_probability",
+    design: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Say what the weighted scores would be, were gold answers wrong at stated rates: a sensitivity analysis.
 
@@ -304,8 +308,8 @@ def score_under_errors(
         if errors of the two looks are independent.
     false_different : sequence of float, default (0, 0.05, 0.1)
         Assumed shares of same pairs that are "different" in gold.
-    weights : optional
-        As in `score_pairs`; by default the gold table's inclusion probabilities.
+    weights, design : optional
+        As in `score_pairs`; by default the gold table's inclusion probabilities, and no pair design.
 
     Returns
     -------
@@ -344,12 +348,12 @@ def score_under_errors(
     0         0.0        1.0   0.286       0.412
     1         0.2        1.0   0.444       0.265
     """
-    gold, weight = _check_weighted(gold, weights)
+    gold = _check_judged(gold, weights)
     rates = [(a, b) for b in _check_rates("false_different", false_different)
              for a in _check_rates("false_same", false_same)]  # fmt: skip
     if any(a + b >= 1 for a, b in rates):
         raise ValueError("Expected false_same and false_different to add up to less than 1, got more.")
-    cells = _count_cells(clusters, gold, weight, find_strata(gold, weights))
+    cells = _count_cells(clusters, gold, weights, design)
     rows = []
     for a, b in rates:
         scores, reason = _correct(cells, a, b)
@@ -365,6 +369,7 @@ def explain_label_error(
     false_same: float,
     false_different: float = 0.0,
     weights: pd.DataFrame | pd.Series | np.ndarray | str = "inclusion_probability",
+    design: pd.DataFrame | None = None,
     n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int = 0,
@@ -373,8 +378,8 @@ def explain_label_error(
 
     Parameters
     ----------
-    clusters, gold, weights : see `score_under_errors`
-        The clusters, the judged pairs, and their weights.
+    clusters, gold, weights, design : see `score_under_errors`
+        The clusters, the judged pairs, and how they were drawn.
     false_same, false_different : float
         Rates at which gold answers are taken to be wrong, such as ``gold_false_same`` of
         `estimate_label_errors`; the second is 0 by default.
@@ -401,17 +406,19 @@ def explain_label_error(
     >>> explain_label_error(clusters, gold, false_same=0.01, n_bootstrap=200).split(",")[0]
     'Were 1.00% of different pairs called the same and 0.00% of same ones different'
     """
-    given = _check_weighted(gold, weights)[1]
     table = score_under_errors(
         clusters,
         gold,
         false_same=sorted({0.0, false_same}),
         false_different=sorted({0.0, false_different}),
         weights=weights,
+        design=design,
     )
     plain = table[table["false_same"].eq(0) & table["false_different"].eq(0)].iloc[0]
     assumed = table[table["false_same"].eq(false_same) & table["false_different"].eq(false_different)].iloc[0]
-    scores = score_pairs(clusters, gold, weights=given, n_bootstrap=n_bootstrap, level=level, seed=seed)
+    scores = score_pairs(
+        clusters, gold, weights=weights, design=design, n_bootstrap=n_bootstrap, level=level, seed=seed
+    )
     scores = scores[scores["weighting"].ne("raw")].set_index("measure")
     half = (scores["high"] - scores["low"]) / 2
     moved = {name: abs(assumed[name] - plain[name]) for name in _MEASURES}
@@ -446,40 +453,42 @@ def _check_rates(name: str, rates: Sequence[float]) -> list[float]:
     return found
 
 
-def _check_weighted(
-    gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndarray | str
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Check the gold table and find the weight of each of its pairs, looks included."""
+def _check_judged(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndarray | str) -> pd.DataFrame:
     gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
     if not len(gold):
         raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
-    weight = read_weights(gold, weights)
-    if "look_weight" in gold.columns:
-        weight = weight * gold["look_weight"].to_numpy(dtype=np.float64)
-    return gold, weight
+    return gold
 
 
 def _count_cells(
-    clusters: pd.DataFrame, gold: pd.DataFrame, weight: np.ndarray, strata: np.ndarray | None
+    clusters: pd.DataFrame,
+    gold: pd.DataFrame,
+    weights: pd.DataFrame | pd.Series | np.ndarray | str,
+    design: pd.DataFrame | None,
 ) -> pd.DataFrame:
-    """Sum up the weights, and those of pairs called the same, by stratum and by what the clusters say."""
-    joined = predict_same(clusters, gold).same
+    """Count pairs by stratum and by what the clusters say, and estimate the share called the same in each."""
+    prediction = predict_same(clusters, gold)
+    if design is not None:
+        weight = read_design_weights(gold, weights, design)
+        counted = count_cells(
+            [clusters], [prediction], gold, design, weight=weight, weights=weights, unassigned="different"
+        )
+        names = np.repeat(find_strata_of(design).names, 2)
+        joined = np.tile([False, True], len(names) // 2)
+        table = pd.DataFrame({"stratum": names, "joined": joined, "all": counted.totals[0]})
+        return table.assign(share=estimate_shares(counted))[table["all"] > 0].reset_index(drop=True)
+    weight = read_weights(gold, weights)
+    strata = find_strata(gold, weights)
     where = np.full(len(gold), "all") if strata is None else strata
-    table = pd.DataFrame(
-        {
-            "stratum": where,
-            "joined": joined,
-            "all": weight,
-            "same": weight * gold["same"].to_numpy(dtype=bool),
-        }
-    )
-    return table[weight > 0].groupby(["stratum", "joined"], as_index=False)[["all", "same"]].sum()
+    same = weight * gold["same"].to_numpy(dtype=bool)
+    table = pd.DataFrame({"stratum": where, "joined": prediction.same, "all": weight, "same": same})
+    table = table[weight > 0].groupby(["stratum", "joined"], as_index=False)[["all", "same"]].sum()
+    return table.assign(share=table["same"] / table["all"])
 
 
 def _correct(cells: pd.DataFrame, a: float, b: float) -> tuple[dict[str, float], str]:
     """Compute the scores with the shares of same pairs that stated rates leave."""
-    observed = (cells["same"] / cells["all"]).to_numpy()
-    share = (observed - a) / (1 - a - b)
+    share = (cells["share"].to_numpy() - a) / (1 - a - b)
     weight, joined = cells["all"].to_numpy(), cells["joined"].to_numpy(dtype=bool)
     found = weight * np.clip(share, 0, 1)
     both, same, predicted = found[joined].sum(), found.sum(), weight[joined].sum()

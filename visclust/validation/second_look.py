@@ -28,7 +28,7 @@ from visclust.validation.looks import (
     take_look,
     weigh_pairs,
 )
-from visclust.validation.scores import find_strata
+from visclust.validation.pair_weights import find_strata
 from visclust.validation.waves import find_waves
 
 _IMAGES = ["image_a", "image_b"]
