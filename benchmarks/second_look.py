@@ -6,7 +6,8 @@ in a stated share of their answers and independently of all else, and gold is wh
 pairs that `select_for_review` names are judged again by both, and what is still in doubt a third and a fourth
 time.
 
-Runs alone: `python benchmarks/second_look.py --studies 2000`.
+Runs alone: `python benchmarks/second_look.py --studies 2000`; with `--repeat 0.5` people say of half the
+pairs what they said before, mistakes included.
 """
 
 import argparse
@@ -41,20 +42,33 @@ def make_clusters(labels):
     return pd.DataFrame({"image_id": names, "cluster": labels, "iteration": 1, "silhouette": 0.1})
 
 
-def judge(same, error, rng):
-    """What two annotators say of each pair: one state."""
-    says = same[:, None] ^ (rng.random((len(same), 2)) < error)
-    return np.select([says.all(axis=1), ~says.any(axis=1)], [SAME, DIFFERENT], OPEN)
+class Annotators:
+    """Two people, who err in a share of their answers.
+
+    With `repeat`, that share of what they say of a pair again is what they said of it the time before.
+    """
+
+    def __init__(self, same, error, repeat, rng):
+        self.same, self.error, self.repeat, self.rng = same, error, repeat, rng
+        self.wrong = rng.random((len(same), 2)) < error
+
+    def judge(self, at):
+        """What both say of some pairs: one state for each."""
+        says = self.same[at, None] ^ self.wrong[at]
+        anew = self.rng.random((len(at), 2)) >= self.repeat
+        # For the next look.
+        self.wrong[at] = np.where(anew, self.rng.random((len(at), 2)) < self.error, self.wrong[at])
+        return np.select([says.all(axis=1), ~says.any(axis=1)], [SAME, DIFFERENT], OPEN)
 
 
-def look_again(course, design, same, error, rng, *, decoys=0.5):
+def look_again(course, design, people, rng, *, decoys=0.5):
     """One more look; gives the course after it, and how many pairs were shown."""
     effect = measure_effects(course, design)
-    everything = np.ones(len(same), dtype=bool)
+    everything = np.ones(len(design), dtype=bool)
     chosen = choose_pairs(course, effect, min_effect=0.05, n=None, decoys=decoys, open_to=everything, rng=rng)
-    said = np.full(len(same), -2)
-    said[chosen.at] = judge(same[chosen.at], error, rng)
-    reviewed = np.zeros(len(same), dtype=bool)
+    said = np.full(len(design), -2)
+    said[chosen.at] = people.judge(chosen.at)
+    reviewed = np.zeros(len(design), dtype=bool)
     reviewed[chosen.at[~chosen.decoy]] = True
     return take_look(course, reviewed, said), len(chosen.at)
 
@@ -87,7 +101,7 @@ class Draws:
         return np.stack([estimate, np.fmin(low, estimate), np.fmax(high, estimate)])
 
 
-def simulate(*, studies, errors, n_pairs, n_draws, k_scored):
+def simulate(*, studies, errors, repeat, n_pairs, n_draws, k_scored):
     """One row per study, error rate and look."""
     x, theme = make_paper_scale()
     labels = np.asarray(vc.cluster_once(x, n_clusters=k_scored, seed=1).labels)
@@ -105,12 +119,13 @@ def simulate(*, studies, errors, n_pairs, n_draws, k_scored):
 
         add(0.0, "one", np.where(same, SAME, DIFFERENT), np.ones(len(same)), 0)
         for error in errors:
-            course = start_course(stratum, judge(same, error, rng))
+            people = Annotators(same, error, repeat, rng)
+            course = start_course(stratum, people.judge(np.arange(len(same))))
             # As before there was a second look: pairs that are not unanimous are left out.
             add(error, "one, open left out", course.state, (course.state != OPEN).astype(float), 0)
             total = 0
             for look in ("two", "three", "four"):
-                course, shown = look_again(course, design, same, error, rng)
+                course, shown = look_again(course, design, people, rng)
                 total += shown
                 if shown:
                     add(error, look, course.state, weigh_pairs(course), total)
@@ -151,11 +166,13 @@ def main():
     parser.add_argument("--pairs", type=int, default=554)
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--clusters", type=int, default=300)
+    parser.add_argument("--repeat", type=float, default=0.0, help="share of answers that are those of before")
     options = parser.parse_args()
     start = time.perf_counter()
     rows, truth = simulate(
         studies=options.studies,
         errors=(0.05, 0.1),
+        repeat=options.repeat,
         n_pairs=options.pairs,
         n_draws=options.draws,
         k_scored=options.clusters,
