@@ -28,7 +28,7 @@ from visclust.validation.looks import (
     take_look,
     weigh_pairs,
 )
-from visclust.validation.scores import find_strata
+from visclust.validation.pair_weights import find_strata
 from visclust.validation.waves import find_waves
 
 _IMAGES = ["image_a", "image_b"]
@@ -73,7 +73,7 @@ def select_for_review(
     that are called the same by one look alone are selected, and all that are open: those on which
     the annotators are not of one mind are not left out as if that were chance. What two looks in a row called
     the same is believed, and what all call different is taken at its word. Label the selected pairs as any
-    others (`label_pairs`), put the answers together by `resolve_looks`, and select again, with `reviews`,
+    others (`label_pairs`), put the answers together by `merge_looks`, and select again, with `reviews`,
     until nothing is selected: two or three looks do.
 
     Parameters
@@ -177,7 +177,7 @@ def select_for_review(
 
 
 @recorded
-def resolve_looks(
+def merge_looks(
     answers: pd.DataFrame,
     *,
     pairs: pd.DataFrame,
@@ -242,7 +242,7 @@ def resolve_looks(
     ...     "answered_at": "2026-01-05T10:00:00Z", "seconds": 1.0, "retracts": None})
     >>> reviews = select_for_review(answers, pairs, decoys=0)
     >>> again = answers.head(1).assign(item_id=reviews["pair_id"], answer="different")
-    >>> looks = resolve_looks(pd.concat([answers, again]), pairs=pairs, reviews=reviews)
+    >>> looks = merge_looks(pd.concat([answers, again]), pairs=pairs, reviews=reviews)
     >>> looks.gold[["pair_id", "same", "first_look", "looks", "look_weight"]]
       pair_id   same first_look  looks  look_weight
     0       p  False       same      2          1.0
