@@ -77,10 +77,10 @@ def test_a_pairs_effect_is_measured_against_the_same_pairs_of_lighter_strata_and
 
 
 def test_with_errors_of_a_tenth_the_second_look_takes_the_false_sames_out():
-    # One of 222 pairs is the same. Two annotators call it so with a chance of .81, and 221 x .01 = 2.2 others:
-    # 3.0 in the mean before. After two looks more the true one is left with a chance of about .98, and of the
-    # others 222 x .01 x .01 / .82 = .03. The standard deviation of a count is below 1.8 before and .6 after, so
-    # that the means of 300 studies are known to .1 and .035.
+    # One of 222 pairs is the same. Two annotators call it so with a chance of .81, and 221 x .01 = 2.2
+    # others: 3.0 in the mean before. After two looks more the true one is left with a chance of about .98,
+    # and of the others 222 x .01 x .01 / .82 = .03. The standard deviation of a count is below 1.8 before
+    # and .6 after, so that the means of 300 studies are known to .1 and .035.
     rng = np.random.default_rng(0)
     truth = np.arange(222) == 0
     everything = np.ones(222, dtype=bool)
