@@ -103,10 +103,18 @@ def save_scores(folder):
     gold = vc.read_table(folder / "gold.parquet", "gold")
     x = vc.load_embedding(folder / "embeddings", name="pretrained", image_ids=images["image_id"])
     search = vc.grid_search(
-        {"pretrained": x}, baselines=(4,), step_sizes=(3,), similarity_thresholds=(0.0, 0.03), stop_size=2
+        {"pretrained": x},
+        baselines=(4,),
+        step_sizes=(3,),
+        similarity_thresholds=(0.0, 0.03),
+        seeds=(0, 1),
+        stop_size=2,
     )
     vc.save_table(search.table, folder / "grid.parquet")
-    grid = {name: vc.assign_clusters(images, found) for name, found in search.results.items()}
+    grid = {
+        name: {seed: vc.assign_clusters(images, result) for seed, result in found.items()}
+        for name, found in search.results.items()
+    }
     scores = vc.compare_configurations(grid, gold, n_bootstrap=20)
     vc.save_table(scores, folder / "configuration_scores.parquet")
 

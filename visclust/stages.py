@@ -21,6 +21,7 @@ from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
 from visclust.images.index import select_usable
 from visclust.study import Study
+from visclust.validation.pair_design import list_strata
 from visclust.validation.second_look import select_for_review
 from visclust.validation.waves import WAVE, keep_answered_pairs
 
@@ -384,6 +385,50 @@ def gather_pairs(study: Study, drawn: pd.DataFrame, images: pd.DataFrame) -> pd.
         )
         print(_wrap(f"{said}, of which {again:,} are answered. {rest}"))
     return pairs
+
+
+@checked
+def gather_pair_design(study: Study, gold: pd.DataFrame) -> pd.DataFrame | None:
+    """Gather the design that the judged pairs were drawn with, or say why scores are raw without one.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; the ``pair_design`` of its results is read.
+    gold : DataFrame
+        A gold table; it may be empty.
+
+    Returns
+    -------
+    DataFrame or None
+        See `design_pairs`. None, and a line that says so, where there is none, or where the pairs of the last
+        draw that are judged are of another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
+    >>> gather_pair_design(study, gold)
+    Scores are raw, of the pairs as drawn: there is no pair design. 05_label_pairs makes it.
+    """
+    design = read_results(study, "pair_design")
+    if not len(gold):
+        return design if len(design) else None
+    if not len(design):
+        print(
+            _wrap("Scores are raw, of the pairs as drawn: there is no pair design. 05_label_pairs makes it.")
+        )
+        return None
+    last = gold[gold[WAVE].eq(gold[WAVE].max())] if WAVE in gold.columns else gold
+    known = set(list_strata(design))
+    if "stratum" not in last.columns or not set(last["stratum"]) <= known:
+        said = "Scores are raw, of the pairs as drawn: the judged pairs were drawn with another design"
+        print(_wrap(f"{said}. Judge those of the last draw, which 05_label_pairs shows."))
+        return None
+    return design
 
 
 @checked

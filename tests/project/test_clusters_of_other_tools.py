@@ -42,12 +42,16 @@ OWN = pd.DataFrame({"image_id": IDS, "representative": IDS})
 CALLS = {
     "add_copies": lambda c, d, i: vc.add_copies(c, i, OWN),
     "browse_clusters": lambda c, d, i: vc.browse_clusters(c, i, X, save_to=d, images_folder=d),
+    "add_consensus": lambda c, d, i: vc.add_consensus({"ours": {0: c, 1: CLUSTERS, 2: CLUSTERS}}),
     "compare_configurations": lambda c, d, i: vc.compare_configurations({"ours": c}, GOLD, n_bootstrap=9),
     "compare_iterative_with_single": lambda c, d, i: vc.compare_iterative_with_single(
         {"ours": c, "theirs": CLUSTERS}, GOLD, settings=SETTINGS, n_bootstrap=9
     ),
     "compare_runs": lambda c, d, i: vc.compare_runs({"ours": c, "theirs": CLUSTERS}),
     "compare_samples": lambda c, d, i: vc.compare_samples(c, SAMPLE),
+    "compare_seeds": lambda c, d, i: vc.compare_seeds(
+        {"ours": {0: c, 1: CLUSTERS}, "theirs": {0: CLUSTERS, 1: CLUSTERS}}, GOLD
+    ),
     "cross_validate": lambda c, d, i: vc.cross_validate({"ours": c}, GOLD, folds=2, n_bootstrap=9),
     "describe_clusters": lambda c, d, i: vc.describe_clusters(c, X, posts=POSTS, links=LINKS),
     "describe_map": lambda c, d, i: vc.describe_map(PLACES, c),
@@ -74,6 +78,9 @@ CALLS = {
     "pick_cluster_rows": lambda c, d, i: vc.pick_cluster_rows(c),
     "plan_annotation": lambda c, d, i: vc.plan_annotation(c),
     "read_cluster_notes": lambda c, d, i: vc.read_cluster_notes(d, c),
+    "repeat_over_seeds": lambda c, d, i: vc.repeat_over_seeds(
+        lambda clusters: pd.DataFrame({"estimate": [clusters["cluster"].max()]}), {0: c, 1: CLUSTERS}
+    ),
     "sample_pairs": lambda c, d, i: vc.sample_pairs(c, X, n_pairs=4),
     "score_against_groups": lambda c, d, i: vc.score_against_groups(c, GROUPS),
     "score_pairs": lambda c, d, i: vc.score_pairs(c, GOLD, n_bootstrap=9),

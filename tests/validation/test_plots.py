@@ -82,7 +82,8 @@ def test_intervals_are_faint_in_print_and_clear_when_a_point_is_pointed_at():
 def test_figure_5_says_by_what_the_winner_won_and_tells_embeddings_apart_by_shape_too():
     table = make_comparison()
     chart = vc.plot_precision_recall(table).to_dict()
-    assert "Lines: 95% intervals. Circled: good, the winner by F1" in chart["title"]["subtitle"]
+    lines = "Lines: 95% intervals, of the pairs but not of the seed, of which there is one."
+    assert f"{lines} Circled: good, the winner by F1" in chart["title"]["subtitle"]
     points = next(layer for layer in chart["layer"] if "shape" in layer["encoding"])
     assert points["encoding"]["shape"]["field"] == points["encoding"]["color"]["field"] == "embedding"
     by_precision = vc.compare_configurations(

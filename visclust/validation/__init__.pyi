@@ -25,6 +25,7 @@ from visclust.validation.second_look import (
     merge_looks as merge_looks,
     select_for_review as select_for_review,
 )
+from visclust.validation.seed_agreement import compare_seeds as compare_seeds
 from visclust.validation.toy import (
     plot_pair_toy as plot_pair_toy,
     score_pair_toy as score_pair_toy,

@@ -63,8 +63,9 @@ def plot_precision_recall(
     Returns
     -------
     altair.LayerChart
-        A point per configuration with its intervals as thin lines, in print too. The winner is circled, and
-        the figure says by which measure it won. Pointing at a point sets off its intervals and tells numbers.
+        A point per configuration, the mean over its seeds, with its intervals as thin lines, in print too;
+        the figure says whether they hold the chance of the seeds. The winner is circled, and the figure says
+        by which measure it won. Pointing at a point sets off its intervals and tells numbers.
 
     Source
     ------
@@ -140,11 +141,21 @@ def plot_precision_recall(
         )
         .add_params(pointed)
     )  # fmt: skip
-    said = [f"Lines: {describe_intervals(table)}. {_say_winner(table)}"]
+    said = [f"Lines: {describe_intervals(table)}{_say_chance(table)}. {_say_winner(table)}"]
     if len(orders[fill]) > 1:  # Vega-Lite draws no legend of it
         said.append(f"From open to full marks: {_title(fill).lower()} {', '.join(orders[fill])}")
     title = title_chart("Configurations against people", table, subtitle=said, note=_SIMULATED_NOTE)
     return alt.layer(across, along, ring, points).properties(width=width, height=height, title=title)
+
+
+def _say_chance(table: pd.DataFrame) -> str:
+    """Say which chance the intervals hold: that of the pairs, and of the seeds where there are several."""
+    if "n_seeds" not in table.columns or not len(table):
+        return ""
+    fewest, most = int(table["n_seeds"].min()), int(table["n_seeds"].max())
+    if most == 1:
+        return ", of the pairs but not of the seed, of which there is one"
+    return f", of the pairs and of {most if fewest == most else f'{fewest} to {most}'} seeds"
 
 
 def _say_winner(table: pd.DataFrame) -> str:
