@@ -106,7 +106,12 @@ def save_scores(folder):
         {"pretrained": x}, baselines=(4,), step_sizes=(3,), similarity_thresholds=(0.0, 0.03), stop_size=2
     )
     vc.save_table(search.table, folder / "grid.parquet")
-    grid = {name: vc.assign_clusters(images, found) for name, found in search.results.items()}
+    # Of several seeds the first is enough here.
+    results = {
+        name: next(iter(found.values())) if isinstance(found, dict) else found
+        for name, found in search.results.items()
+    }
+    grid = {name: vc.assign_clusters(images, found) for name, found in results.items()}
     scores = vc.compare_configurations(grid, gold, n_bootstrap=20)
     vc.save_table(scores, folder / "configuration_scores.parquet")
 

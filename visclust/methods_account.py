@@ -94,7 +94,7 @@ class Account:
         With None it is a decision that the paper did not have to take.
         """
         name, note = self._name(file, simulated=False)
-        said = {True: "as in the paper", False: "differs"}.get(like_paper, "")  # type: ignore[call-overload]
+        said = "" if like_paper is None else "as in the paper" if like_paper else "differs"
         theirs = "" if paper is None else PAPER.get(paper, OPEN)
         row = self._row(decision=decision, paper=theirs, ours=spell(ours), like_paper=said)
         self.decisions.append(row | {"file": name, "note": note})
