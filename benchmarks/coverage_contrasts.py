@@ -21,10 +21,11 @@ from visclust.ratings.crossed_bootstrap import measure_contrast, split_crossed
 from visclust.ratings.designs import find_fractions, list_designs, spread_ratings, weigh_images
 from visclust.ratings.intervals import find_student_interval
 from visclust.ratings.mixed_model import _Crossed, count_freedom
+from visclust.ratings.power import _find_power
 
 CONTRAST = np.array([1.0, -1.0])
 PERSON_SD, IMAGE_SD, CELL_SD, RATING_SD, CLUSTER_SD = 1.0, 0.6, 0.4, 1.4, 0.5
-BLOCK = 50  # surveys that share one composition of the respondents
+BLOCK = 20  # surveys that share one composition of the respondents
 DIFFERENCE = 0.3
 
 
@@ -126,22 +127,35 @@ def summarize(table):
     return summary.reset_index()
 
 
-def run_mixed(runs):
+CELLS = (
+    # people per party, images, rated by each, standard deviation of images within a party, difference, share
+    # of the runs (large surveys take seconds each), and whether respondents are weighed.
+    (40, 8, 4, 0.5, 0.9, 1, False),
+    (300, 8, 4, 0.4, 0.6, 0.1, False),
+    (30, 12, 4, 0.4, 0.8, 0.5, True),
+    (40, 8, 8, 0.3, 0.6, 0.5, False),
+    (20, 24, 6, 0.4, 0.8, 0.5, False),
+)
+
+
+def run_mixed(runs, cells):
     """Part 2: images few, respondents many."""
     rows = []
-    for people, images, load, cell_sd, difference, most in (
-        (40, 8, 4, 0.5, 0.9, runs), (40, 8, 8, 0.3, 0.6, runs), (80, 8, 4, 0.5, 0.9, runs),
-        (300, 8, 4, 0.4, 0.6, min(runs, 300)), (20, 24, 6, 0.4, 0.8, runs),
-    ):  # fmt: skip
+    for people, images, load, cell_sd, difference, share, weighted in cells:
         person = np.repeat(np.arange(2 * people), load)
         group = person // people
         image = (person % people * load + np.tile(np.arange(load), 2 * people)) % images
         table = pd.DataFrame({
-            "respondent": person.astype(str), "group": group.astype(str), "image_id": image.astype(str),
-            "item": "x", "rating": 1.0, "simulated": True,
+            "respondent": [f"r{each:04d}" for each in person], "group": group.astype(str),
+            "image_id": image.astype(str), "item": "x", "rating": 1.0, "simulated": True,
         })  # fmt: skip
         (design,) = list_designs(spread_ratings(table, dimensions={}), None)
-        crossed, codes = _Crossed(design, 2), design.codes
+        codes, most = design.codes, int(share * runs)
+        # Three in ten are of a kind that is six in ten of the population, and feels more in the first party.
+        kind = np.arange(2 * people) % 10 < 3
+        weights = np.where(kind, 0.6 / 0.3, 0.4 / 0.7) if weighted else np.ones(2 * people)
+        shift = 1.5 * weighted * (np.arange(2 * people) < people) * (kind - 0.6)
+        crossed = _Crossed(design._replace(weights=weights[codes["respondents"]]), 2)
         sds = {"respondent_sd": 1.0, "image_sd": 0.6, "group_image_sd": cell_sd, "residual_sd": 1.4}
         expected = vc.power_for_contrast(
             pd.DataFrame([sds]), difference=difference, n_images=images, per_respondent=load,
@@ -150,14 +164,16 @@ def run_mixed(runs):
         found, start = [], time.time()
         for seed in range(most):
             rng = np.random.default_rng(seed)
-            felt = rng.normal(size=2 * people)[codes["respondents"]] + difference * (codes["groups"] == 0)
+            felt = (shift + rng.normal(size=2 * people))[codes["respondents"]]
+            felt = felt + difference * (codes["groups"] == 0)
             felt = felt + 0.6 * rng.normal(size=images)[codes["images"]]
             felt = felt + cell_sd * rng.normal(size=2 * images)[codes["images"] * 2 + codes["groups"]]
             ratios, curved = crossed.fit(felt + 1.4 * rng.normal(size=len(felt)))
             error = float(np.sqrt(CONTRAST @ curved.fit.covariance @ CONTRAST))
             freedom = {"new": count_freedom(curved, CONTRAST), "old": 2.0 * people - 2}
             estimate = CONTRAST @ curved.fit.means
-            row = {"freedom": freedom["new"], "zero": ratios[2] < 1e-3}
+            row = {"freedom": freedom["new"], "zero": ratios[2] < 1e-3, "variance": error**2}
+            row["error"] = estimate - difference
             for name, each in freedom.items():
                 low, high, p = find_student_interval(estimate, error, each, level=0.95)
                 row |= {f"held_{name}": low <= difference <= high, f"power_{name}": p < 0.05}
@@ -165,17 +181,17 @@ def run_mixed(runs):
         table = pd.DataFrame(found)
         mean = table.mean()
         rows.append({
-            "people": people, "images": images, "load": load, "runs": most,
+            "people": people, "images": images, "load": load, "weighted": weighted, "runs": most,
             "mc_error": np.sqrt(0.95 * 0.05 / most), "coverage": mean["held_new"],
-            "coverage_old": mean["held_old"], "coverage_where_not_zero":
-                table.loc[~table["zero"], "held_new"].mean(), "effect_zero": mean["zero"],
+            "coverage_old": mean["held_old"], "standard_error": np.sqrt(mean["variance"]),
+            "spread": table["error"].std(), "effect_zero": mean["zero"],
+            "coverage_where_not_zero": table.loc[~table["zero"], "held_new"].mean(),
             "freedom_median": table["freedom"].median(), "freedom_predicted": expected["degrees_of_freedom"],
-            "found": mean["power_new"], "predicted": expected["power"],
-            "predicted_old": vc.ratings.power._find_power(
-                difference, expected["standard_error"], 2 * people - 2, 0.95),
+            "found": mean["power_new"], "found_old": mean["power_old"], "predicted": expected["power"],
+            "predicted_old": _find_power(difference, expected["standard_error"], 2 * people - 2, 0.95),
             "seconds": time.time() - start,
         })  # fmt: skip
-        print(pd.DataFrame(rows[-1:]).round(3).to_string(), flush=True)
+        print(pd.DataFrame(rows[-1:]).round(3).T.to_string(), flush=True)
     return pd.DataFrame(rows)
 
 
@@ -184,6 +200,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--parts", default="12")
+    parser.add_argument("--cells", default="01234", help="of part 2")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=48, people=72)
     if "1" in options.parts:
@@ -191,7 +208,7 @@ def main():
         print(summarize(run_contrasts(sample, assignment, options.runs)).round(4).to_string(), flush=True)
         print(f"{time.time() - start:.0f} s", flush=True)
     if "2" in options.parts:
-        print(run_mixed(options.runs).round(3).T.to_string(), flush=True)
+        run_mixed(options.runs, [CELLS[int(number)] for number in options.cells])
 
 
 if __name__ == "__main__":

@@ -63,6 +63,9 @@ CALLS = {
     "estimate_corpus": lambda c, d, i: vc.estimate_corpus(
         SAMPLE, pd.Series(1.0, index=list("abde"), name="men"), clusters=c
     ),
+    "explain_label_error": lambda c, d, i: vc.explain_label_error(
+        c, GOLD, weights=np.ones(len(GOLD)), false_same=0.01, n_bootstrap=9
+    ),
     "export_cluster_page": lambda c, d, i: vc.export_cluster_page(
         c, i, save_to=d / "page.html", images_folder=d, progress=False
     ),
@@ -81,6 +84,7 @@ CALLS = {
     "sample_pairs": lambda c, d, i: vc.sample_pairs(c, X, n_pairs=4),
     "score_against_groups": lambda c, d, i: vc.score_against_groups(c, GROUPS),
     "score_pairs": lambda c, d, i: vc.score_pairs(c, GOLD, n_bootstrap=9),
+    "score_under_errors": lambda c, d, i: vc.score_under_errors(c, GOLD, weights=np.ones(len(GOLD))),
     "summarize_clusters": lambda c, d, i: vc.summarize_clusters(c),
     "summarize_samples": lambda c, d, i: vc.summarize_samples(c, SAMPLE, draws=9),
     "tabulate_emotion_heatmap": lambda c, d, i: vc.tabulate_emotion_heatmap(SUMMARY, c),

@@ -4,6 +4,8 @@ import pytest
 from apart_ratings import DIMENSIONS, make_apart_ratings
 
 import visclust as vc
+from visclust.ratings.group_factors import measure_moments
+from visclust.ratings.invariance import GroupRatings, fit_model, measure_latent
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +184,42 @@ def test_a_check_of_other_groups_or_of_none_is_refused(ratings, check):
         vc.add_invariance(row, check)
     with pytest.raises(ValueError, match="call confirm_factors with groups"):
         vc.add_invariance(row, vc.confirm_factors(ratings, dimensions=DIMENSIONS))
+
+
+@pytest.mark.slow
+def test_intervals_of_latent_differences_hold_for_new_respondents_and_images():
+    rng = np.random.default_rng(4)
+    factors, loadings = np.array([0, 0, 0, 1, 1, 1]), np.array([1.0, 0.9, 0.8, 1.0, 0.9, 0.8])
+    person = np.repeat(np.arange(60), 6)
+    image, group = np.arange(360) % 180 % 36, (person >= 30).astype(int)
+    names, every = list("uvwxyz"), np.ones(6, dtype=bool)
+    design = GroupRatings(
+        np.empty(0), person, image, group, ["b", "a"], names, factors, ["one", "two"], person, pd.DataFrame()
+    )
+    held, naive = [], []
+    for _ in range(100):
+        felt = rng.normal(size=(60, 2))[person] + rng.normal(size=(36, 2))[image] * 0.5
+        felt += rng.normal(size=(360, 2)) + 0.5 * group[:, None]
+        habits = 0.3 * rng.normal(size=(60, 6))[person]
+        values = loadings * felt[:, factors] + habits + rng.normal(size=(360, 6))
+        model = fit_model(measure_moments(values, group), factors, every, every)
+        for (place, _g), row in measure_latent(design._replace(values=values), model, level=0.95).items():
+            truth = 0.5 * loadings[factors == place].mean()
+            held.append(row["low"] <= truth <= row["high"])
+            alone = design._replace(values=values, people=np.arange(360), images=np.arange(360))
+            other = measure_latent(alone, model, level=0.95)[place, 1]
+            naive.append(other["low"] <= truth <= other["high"])
+    # 200 intervals, two of a run nearly independent: a share of .95 is known to .03, two standard errors.
+    assert 0.90 <= np.mean(held) <= 0.99
+    assert np.mean(naive) < 0.85  # as if each rating came from a person of its own
+
+
+def test_two_items_that_shift_apart_leave_a_dimension_undecided(ratings):
+    scales = {"joy": ["hopeful", "proud"], "anger": DIMENSIONS["anger"]}
+    contrasts = vc.confirm_factors(ratings, dimensions=scales, groups="group").contrasts.set_index(
+        "dimension"
+    )
+    # Either may be the one that stands apart.
+    assert contrasts.loc["joy", "invariance"] == "none"
+    assert contrasts.loc["joy", "freed"] == "hopeful, proud"
+    assert contrasts.loc["anger", "invariance"] == "scalar"

@@ -46,7 +46,7 @@ def answer_reviews(reviews, said, default="dd"):
 
 
 def resolve(pairs, reviews, *answers):
-    return vc.resolve_looks(pd.concat(answers, ignore_index=True), pairs=pairs, reviews=reviews)
+    return vc.merge_looks(pd.concat(answers, ignore_index=True), pairs=pairs, reviews=reviews)
 
 
 def weights_of(looks):
@@ -209,7 +209,7 @@ def test_only_pairs_of_the_last_draw_are_asked_again():
     first = answer(dict.fromkeys(pairs["pair_id"], "ss"))
     found = vc.select_for_review(first, pairs.reset_index(drop=True), decoys=0)
     assert sorted(found["judged_pair"]) == ["r003", "r004", "r005"]
-    gold = vc.resolve_looks(first, pairs=pairs, reviews=found.iloc[:0]).gold
+    gold = vc.merge_looks(first, pairs=pairs, reviews=found.iloc[:0]).gold
     pd.testing.assert_frame_equal(
         gold[["wave", "wave_judged"]], vc.resolve(first, pairs=pairs).gold[["wave", "wave_judged"]]
     )
@@ -219,7 +219,7 @@ def test_without_any_second_look_the_gold_table_is_that_of_resolve():
     pairs = make_pairs(4)
     first = answer({"r000": "ss", "r001": "sd", "r002": "dd", "r003": "dd"})
     none = vc.select_for_review(first, pairs).iloc[:0]
-    looks, before = vc.resolve_looks(first, pairs=pairs, reviews=none), vc.resolve(first, pairs=pairs)
+    looks, before = vc.merge_looks(first, pairs=pairs, reviews=none), vc.resolve(first, pairs=pairs)
     shared = before.gold.columns.tolist()
     pd.testing.assert_frame_equal(looks.gold[shared], before.gold, check_dtype=False)
     assert looks.said.startswith("1 pairs are open")
@@ -233,7 +233,7 @@ def test_a_third_annotator_decides_the_first_look_and_need_not_take_part_in_the_
     reviews = vc.select_for_review(first, pairs, decoys=0, rule="third", third="Cy")
     assert set(reviews["judged_pair"]) == {"r000", "r002"}
     answers = pd.concat([first, answer_reviews(reviews, {"r002": "ss"})])
-    looks = vc.resolve_looks(answers, pairs=pairs, reviews=reviews, rule="third", third="cy")
+    looks = vc.merge_looks(answers, pairs=pairs, reviews=reviews, rule="third", third="cy")
     assert looks.gold["same"].tolist() == [False, False, True]
 
 
@@ -255,9 +255,9 @@ def test_reviews_of_other_pairs_and_answers_to_none_of_them_are_refused():
     first = answer({"r000": "ss", "r001": "dd", "r002": "dd"})
     reviews = vc.select_for_review(first, pairs)
     with pytest.raises(ValueError, match="reviews of the pairs given; 1 are of others"):
-        vc.resolve_looks(first, pairs=pairs, reviews=reviews.head(1).assign(judged_pair="elsewhere"))
+        vc.merge_looks(first, pairs=pairs, reviews=reviews.head(1).assign(judged_pair="elsewhere"))
     with pytest.raises(ValueError, match="items are not among them"):
-        vc.resolve_looks(pd.concat([first, answer({"x": "ss"})]), pairs=pairs, reviews=reviews)
+        vc.merge_looks(pd.concat([first, answer({"x": "ss"})]), pairs=pairs, reviews=reviews)
     for name in ("decoys", "min_effect"):
         with pytest.raises(ValueError, match=f"Expected {name} to be 0 or more"):
             vc.select_for_review(first, pairs, **{name: -0.1})

@@ -38,6 +38,8 @@ WRITERS = {
     "clustering_log.parquet": "04_cluster_images",
     "figures/04_*": "04_cluster_images",
     "pairs.parquet": "05_label_pairs",
+    "pair_design.parquet": "05_label_pairs",
+    "reviews.parquet": "05_label_pairs",
     "gold.parquet": "05_label_pairs",
     "figures/05_*": "05_label_pairs",
     "grid.parquet": "06_grid_search",

@@ -85,6 +85,7 @@ TABLES: dict[str, TableKind] = {
         },
         ("pair_id",),
     ),
+    "pair_design": TableKind({"image_id": "text"}, ("image_id",)),
     "answers": TableKind(
         {
             "item_id": "text",
@@ -132,6 +133,7 @@ TABLES: dict[str, TableKind] = {
         },
         ("respondent", "image_id", "item"),
     ),
+    "respondent_weights": TableKind({"respondent": "text", "weight": "number"}, ("respondent",)),
     "group_contrasts": TableKind(
         {
             "weighting": "text",

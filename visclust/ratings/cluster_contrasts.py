@@ -203,9 +203,10 @@ def summarize_cells(design: CrossedDesign) -> Cells:
     squares = add_up((design.values - plain[cells]) ** 2, cells, size)
     some = np.where(total > 0, total, 1.0)
     means = add_up(design.weights[:, None] * design.values, cells, size) / some[:, None]
-    found = (counts.astype(np.int64), total / np.maximum(counts, 1), total**2 / np.where(twice > 0, twice, 1))
-    counts, weights, sizes = (each.reshape(shape) for each in found)
-    return Cells(means.reshape(*shape, -1), counts, squares.reshape(*shape, -1), weights, sizes)
+    weights = (total / np.maximum(counts, 1)).reshape(shape)
+    sizes = (total**2 / np.where(twice > 0, twice, 1)).reshape(shape)
+    shown = counts.astype(np.int64).reshape(shape)
+    return Cells(means.reshape(*shape, -1), shown, squares.reshape(*shape, -1), weights, sizes)
 
 
 def estimate_cluster_errors(cells: Cells, *, contrast: np.ndarray, clusters: np.ndarray) -> ClusterErrors:

@@ -98,7 +98,7 @@ def assess_equivalence(
     )
     families = [name for name in ("weighting", "level") if name in table.columns]
     adjusted = adjust_p(table.assign(all=0), families or ["all"], column="p_equivalence")
-    table.insert(table.columns.get_loc("p_equivalence") + 1, "p_equivalence_adjusted", adjusted)
+    table.insert(list(table.columns).index("p_equivalence") + 1, "p_equivalence_adjusted", adjusted)
     return table
 
 

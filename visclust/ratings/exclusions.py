@@ -15,8 +15,10 @@ from visclust.survey.respondents import drop_respondents
 
 _NOBODY, _ANY = "nobody", "any of these"
 # What a comparison that could not be made has no number for.
-_NUMBERS = ("estimate", "standard_error", "degrees_of_freedom", "low", "high", "p", "p_adjusted")
-_NUMBERS += ("ratings", "images", "covered")
+_NUMBERS = [
+    "estimate", "standard_error", "degrees_of_freedom", "low", "high", "p", "p_adjusted", "ratings", "images",
+    "covered",
+]  # fmt: skip
 
 
 @recorded

@@ -4,6 +4,7 @@ Models of several groups, each sharing more than the last: the pattern (configur
 intercepts (scalar). Where one fails, the items that stand apart are freed and named.
 """
 
+import contextlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -227,7 +228,13 @@ def free_items(moments: GroupMoments, factors: np.ndarray, model: Model, against
             now = shared.copy()
             now[items] = False
             both = (now, model.intercepts) if step == "metric" else (model.loadings, now)
-            tried.append(fit_model(moments, factors, *both, start=model if len(items) == 1 else None))
+            with contextlib.suppress(ValueError):  # a model that is not found is no candidate
+                tried.append(fit_model(moments, factors, *both, start=model if len(items) == 1 else None))
+        if not tried:
+            raise ValueError(
+                "No partial model of the groups converged: too little varies together in one of them. Test "
+                "fewer dimensions, or join groups."
+            )
         model = min(tried, key=lambda one: one.fit.measures["chi2"])
     return model
 

@@ -185,17 +185,16 @@ class _Survey(NamedTuple):
         """
         total = count * self.per_respondent
         per_image, both = total / images, min(count, images) - 1
-        cosine = np.sqrt(min((images / self.per_respondent - 1) / both, 1.0)) if both else 0.0
-        pair = [(1.0, 0.0), (cosine, np.sqrt(1 - cosine**2))]
-        if cosine > 1 - 1e-9:  # respondents cannot be told from images
-            pair = [(1.0,), (1.0,)]
-        directions = [
-            (both, *pair),
-            (count - 1 - both, (1.0,), (0.0,)),
-            (images - 1 - both, (0.0,), (1.0,)),
+        cosine = min((images / self.per_respondent - 1) / both, 1.0) ** 0.5 if both else 0.0
+        directions: list[tuple[int, list[float], list[float]]] = [
+            (both, [1.0, 0.0], [cosine, float(np.sqrt(1 - cosine**2))]),
+            (count - 1 - both, [1.0], [0.0]),
+            (images - 1 - both, [0.0], [1.0]),
         ]
+        if cosine > 1 - 1e-9:  # respondents cannot be told from images
+            directions[0] = (both, [1.0], [1.0])
         rest = total - 1 - sum(number * len(person) for number, person, _ in directions)
-        directions.append((max(rest, 0), (0.0,), (0.0,)))
+        directions.append((max(rest, 0), [0.0], [0.0]))
         known = self.people + self.images + self.ratings
         shared = 1e6 * known if self.shared is None else self.shared
         # Without any error of single ratings the rest would be known exactly; so nearly it is.

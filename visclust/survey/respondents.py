@@ -1,7 +1,7 @@
 """What each respondent did, with flags that warn and do nothing; and the step that drops, with its log."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -211,7 +211,7 @@ def flag_inattentive(
     )
 
 
-def _fold_answer(answer: object) -> str:
+def _fold_answer(answer: Any) -> str:
     """Write an answer so that those meant alike are one: 3, 3.0 and "3", Blue and " blue"; none as empty."""
     if pd.isna(answer):
         return ""

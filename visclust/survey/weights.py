@@ -1,6 +1,6 @@
 """Weights that make the respondents of a survey like the people they are to speak for."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,8 @@ def rake_respondents(
     weights : DataFrame
         ``respondent``, `within` where given, ``weight`` (mean 1 in each group): for `compare_groups`,
         `contrast_clusters`, `summarize_emotions`, `fit_mixed_contrast` and `measure_reliability`, as
-        ``respondent_weights``. `confirm_factors` takes none.
+        ``respondent_weights``. `confirm_factors` takes none. Saved as ``respondent_weights.parquet`` in a
+        study's results, the notebook of the emotions uses them.
     margins : DataFrame
         A row per group, variable and category: ``respondents, target, before, after`` (shares).
     cost : DataFrame
@@ -111,7 +112,7 @@ def rake_respondents(
             raise ValueError(f"Expected targets for each group of {within!r}; there are none{who}.")
         codes, shares = _match_categories(mine, goals, who)
         found, rounds = _rake(codes, shares, max_weight, list(goals["variable"].unique()), who)
-        head = {} if group is None else {within: group}
+        head: dict[str, Any] = {} if within is None else {within: group}
         ids = {"respondent": mine["respondent"].to_numpy(), **head}
         weights.append(pd.DataFrame({**ids, "weight": found}))
         margins.append(_describe_margins(goals, codes, shares, found).assign(**head))
@@ -141,8 +142,8 @@ def _read_targets(targets: pd.DataFrame, within: str | None) -> pd.DataFrame:
     table = targets[[*key, "share"]].assign(**{name: targets[name].map(_spell) for name in key})
     table["share"] = check_numbers("share in the targets", targets["share"])
     if table.duplicated(key).any():
-        row = table.loc[table.duplicated(key), key].iloc[0].tolist()
-        raise ValueError(f"Expected each category once in the targets; {row} comes twice.")
+        twice = table.loc[table.duplicated(key), key].iloc[0].tolist()
+        raise ValueError(f"Expected each category once in the targets; {twice} comes twice.")
     if not (table["share"] > 0).all():
         row = table[table["share"].le(0)].iloc[0]
         raise ValueError(
@@ -151,10 +152,11 @@ def _read_targets(targets: pd.DataFrame, within: str | None) -> pd.DataFrame:
         )
     sums = table.groupby(key[:-1])["share"].transform("sum")
     if (sums - 1).abs().gt(_ROUNDED).any():
-        row = table.loc[(sums - 1).abs().idxmax()]
+        at = int((sums - 1).abs().to_numpy().argmax())
+        row = table.iloc[at]
         raise ValueError(
             f"Expected the shares of {row['variable']!r} in the targets to sum to 1, got "
-            f"{sums[row.name]:.4g}. Give shares, not percentages, of every category."
+            f"{sums.iloc[at]:.4g}. Give shares, not percentages, of every category."
         )
     return table.assign(share=table["share"] / sums)
 

@@ -5,6 +5,11 @@ from visclust.validation.comparison import (
 )
 from visclust.validation.cross_validation import cross_validate as cross_validate
 from visclust.validation.known_groups import score_against_groups as score_against_groups
+from visclust.validation.label_errors import (
+    estimate_label_errors as estimate_label_errors,
+    explain_label_error as explain_label_error,
+    score_under_errors as score_under_errors,
+)
 from visclust.validation.pair_design import design_pairs as design_pairs
 from visclust.validation.pair_plan import plan_pairs as plan_pairs
 from visclust.validation.pairs import (
@@ -17,7 +22,7 @@ from visclust.validation.plots import (
 )
 from visclust.validation.scores import score_pairs as score_pairs
 from visclust.validation.second_look import (
-    resolve_looks as resolve_looks,
+    merge_looks as merge_looks,
     select_for_review as select_for_review,
 )
 from visclust.validation.seed_agreement import compare_seeds as compare_seeds

@@ -3,31 +3,31 @@
 The seeds of a configuration are replicates of it: what is compared are means over them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.bootstrap import find_interval
 from visclust.base.columns import check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.clustering.consensus import SeedConsensus
-from visclust.validation.scores import (
-    HEAVY,
-    SCORES,
-    compute_scores,
-    count_pairs,
-    find_heaviest,
-    find_strata,
-    predict_same,
-    read_weights,
+from visclust.validation.counted_grid import (
+    CountedGrid,
+    Grid,
+    count_grid,
+    doubt_scores,
+    keep_configurations,
+    replicate_scores,
+    score_clusterings,
 )
+from visclust.validation.pair_weights import settle_weights
+from visclust.validation.scores import SCORES, predict_same
 from visclust.validation.seeds import (
     ONE,
     SEEDS,
-    Members,
     SeedChance,
     add_seeds,
     add_seeds_to_difference,
@@ -38,24 +38,6 @@ from visclust.validation.seeds import (
     unfold_grid,
 )
 from visclust.validation.waves import explain_waves, join_reasons
-
-Grid = Mapping[str, pd.DataFrame | Mapping[int, pd.DataFrame] | SeedConsensus]
-"""Configurations by name: one clusters table, or one for each seed, or the consensus over them."""
-
-
-class CountedGrid(NamedTuple):
-    """A grid of c configurations with g clusterings in all, checked and counted once on n gold pairs.
-
-    ``names`` (c) and ``members`` (c) say which clusterings are whose; ``counts`` (g, n, 5) is what
-    `count_pairs` lists for each clustering, weighted where the grid is; ``strata`` (n) are those to resample
-    within, where they are known.
-    """
-
-    names: list[str]
-    counts: np.ndarray
-    strata: np.ndarray | None
-    weighted: bool
-    members: list[Members]
 
 
 class IterativeComparison(NamedTuple):
@@ -74,6 +56,7 @@ def compare_configurations(
     reference: str | None = None,
     measure: str = "f1",
     weights: Any = None,
+    design: pd.DataFrame | None = None,
     unassigned: str = "different",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -101,8 +84,9 @@ def compare_configurations(
         pairs looks a little better than it is (see `cross_validate`).
     measure : str, default "f1"
         "precision", "recall", "f1" or "mean_precision_recall".
-    weights, unassigned
-        As for `score_pairs`; all scores are then design-weighted.
+    weights, design, unassigned
+        As for `score_pairs`; with a design all scores are post-stratified, with weights alone
+        design-weighted.
     n_bootstrap : int, default 2000
         Resamples of the pairs.
     level : float, default 0.95
@@ -153,11 +137,11 @@ def compare_configurations(
     [['two', 0.67, False], ['one', 0.8, True]]
     """
     check_measure(measure)
-    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    counted = count_grid(grid, gold, weights=weights, design=design, unassigned=unassigned)
     table = compare_counted(
         counted, reference=reference, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
     )
-    waves = explain_waves(gold, weights)
+    waves = explain_waves(gold, settle_weights(gold, weights, design))
     table["reason"] = [join_reasons([reason, waves]) for reason in table["reason"]]
     return mark_simulated(join_settings(table, extend_settings(settings, grid)), gold)
 
@@ -171,6 +155,7 @@ def compare_iterative_with_single(
     by: str = "embedding",
     measure: str = "f1",
     weights: Any = None,
+    design: pd.DataFrame | None = None,
     unassigned: str = "different",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -196,7 +181,7 @@ def compare_iterative_with_single(
         "precision", "recall", "f1" or "mean_precision_recall". The paper's Figure 7 is drawn by the last, the
         mean of precision and recall, which a clustering of high recall and little precision can win as well;
         F1 asks for both. The two can name different winners: report by which one you chose.
-    weights, unassigned, n_bootstrap, level, seed
+    weights, design, unassigned, n_bootstrap, level, seed
         As for `compare_configurations`.
 
     Returns
@@ -244,13 +229,13 @@ def compare_iterative_with_single(
         )
     grid = {name: each for name, each in grid.items() if not isinstance(each, SeedConsensus)}
     known = join_settings(pd.DataFrame({"configuration": list(grid)}), settings)
-    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
-    scores = compute_scores(counted.counts.sum(axis=1))
+    counted = count_grid(grid, gold, weights=weights, design=design, unassigned=unassigned)
+    scores = score_clusterings(counted)
     known["score"] = average_over_seeds(scores, counted.members)[:, place]
 
     def compare_with(baseline: str, others: Iterable[str]) -> pd.DataFrame:
         compared = compare_counted(
-            _keep(counted, [baseline, *others]),
+            keep_configurations(counted, [baseline, *others]),
             reference=baseline, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed,
         )  # fmt: skip
         return _list_points(compared, measure)
@@ -329,8 +314,8 @@ def compare_counted(
 ) -> pd.DataFrame:
     """Do what `compare_configurations` does on a grid that is counted already; without settings."""
     place = check_measure(measure)
-    names, counts, members = counted.names, counted.counts, counted.members
-    scores = compute_scores(counts.sum(axis=1))
+    names, members = counted.names, counted.members
+    scores = score_clusterings(counted)
     estimates = average_over_seeds(scores, members)
     if np.isnan(estimates[:, place]).all():
         raise ValueError(
@@ -341,10 +326,7 @@ def compare_counted(
     if reference is not None and reference not in names:
         raise ValueError(f"Expected a reference from the grid ({', '.join(names)}), got {reference!r}.")
     against = best if reference is None else names.index(reference)
-    # Pairs first: one row of a resample holds a pair under every clustering.
-    by_pair = counts.transpose(1, 0, 2).reshape(counts.shape[1], -1)
-    sums = resample_sums(by_pair, n_bootstrap=n_bootstrap, seed=seed, strata=counted.strata)
-    by_clustering = compute_scores(sums.reshape(n_bootstrap, len(counts), len(SCORES)))
+    by_clustering = replicate_scores(counted, n_bootstrap=n_bootstrap, seed=seed)
     return tabulate_comparison(
         counted, scores, by_clustering, against=against, measure=measure, level=level, seed=seed
     )
@@ -400,10 +382,7 @@ def tabulate_comparison(
     difference_low, difference_high = (np.clip(end, -1, 1) for end in find_interval(paired, level=level))
     missing = np.isnan(difference)
     n_undefined = np.isnan(paired).sum(axis=0)
-    heaviest = [
-        max(find_heaviest(counted.counts[one])[place] for one in each.estimate) if counted.weighted else 0.0
-        for each in members
-    ]
+    doubts = [doubt_scores(counted, each, place) for each in members]
     best = int(np.nanargmax(estimates[:, place]))
     errors = [measure_seed_error(values) for _, values, _ in said]
     table |= {
@@ -422,9 +401,9 @@ def tabulate_comparison(
         "reason": [
             _explain(
                 measure, ours[each.estimate], each.kind, seed_error=error,
-                n_undefined=int(n), n_bootstrap=n_bootstrap, heaviest=share,
+                n_undefined=int(n), n_bootstrap=n_bootstrap, doubts=doubt,
             )
-            for each, error, n, share in zip(members, errors, n_undefined, heaviest, strict=True)
+            for each, error, n, doubt in zip(members, errors, n_undefined, doubts, strict=True)
         ],
     }  # fmt: skip
     return pd.DataFrame(table)
@@ -438,7 +417,7 @@ def _explain(
     seed_error: float,
     n_undefined: int,
     n_bootstrap: int,
-    heaviest: float,
+    doubts: list[str],
 ) -> str:
     """Say what is missing, and what the interval does not hold, of the scores of a configuration's seeds."""
     if gone := int(np.isnan(scores).sum()):
@@ -449,8 +428,7 @@ def _explain(
         reasons.append("one clustering: the interval leaves out what another seed would change")
     elif np.isnan(seed_error):
         return f"{measure} is undefined without one of the seeds: nothing tells what other seeds would change"
-    if heaviest > HEAVY:
-        reasons.append(f"one pair can carry {heaviest:.0%} of the weight: intervals are likely too narrow")
+    reasons += doubts
     if n_undefined:
         reasons.append(
             f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
@@ -493,43 +471,6 @@ def _summarise(points: pd.DataFrame) -> dict[str, Any]:
 def _name_best(scored: pd.DataFrame) -> str:
     """Name the configuration with the highest score, the first of equals; an undefined one comes last."""
     return str(scored["configuration"].iloc[int(scored["score"].fillna(-1.0).to_numpy().argmax())])
-
-
-def count_grid(grid: Grid, gold: pd.DataFrame, *, weights: Any, unassigned: str) -> CountedGrid:
-    """Check a grid and count the gold pairs under each of its clusterings, as `score_pairs` would."""
-    gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
-    if not isinstance(grid, Mapping) or not len(grid):
-        raise ValueError(
-            f"Expected a grid that names at least one clusters table, such as {{'k = 80': clusters}}, got "
-            f"{type(grid).__name__}{' without entries' if isinstance(grid, Mapping) else ''}."
-        )
-    if not len(gold):
-        raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
-    weight = np.ones(len(gold)) if weights is None else read_weights(gold, weights)
-    same = gold["same"].to_numpy(dtype=bool)
-    flat, members = unfold_grid(grid)
-    counts = []
-    for words, clusters in flat:
-        try:
-            prediction = predict_same(clusters, gold)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"Configuration {words}: {error}") from error
-        counts.append(count_pairs(prediction, same, weight, unassigned=unassigned))
-    strata = find_strata(gold, weights)
-    return CountedGrid(list(grid), np.stack(counts), strata, weights is not None, members)
-
-
-def _keep(counted: CountedGrid, names: list[str]) -> CountedGrid:
-    """Keep some configurations of a counted grid, in the order of their names here."""
-    kept, members, start = [], [], 0
-    for name in names:
-        each = counted.members[counted.names.index(name)]
-        places = np.arange(start, start + len(each.estimate) + len(each.without))
-        kept += [*each.estimate, *each.without]
-        ends = len(each.estimate)
-        members.append(each._replace(estimate=places[:ends], without=places[ends:]))
-        start += len(places)
-    return counted._replace(names=names, counts=counted.counts[kept], members=members)
 
 
 def extend_settings(settings: pd.DataFrame | None, grid: Grid) -> pd.DataFrame | None:

@@ -13,14 +13,13 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.validation.comparison import (
-    CountedGrid,
-    Grid,
     check_measure,
     compare_counted,
-    count_grid,
     extend_settings,
     join_settings,
 )
+from visclust.validation.counted_grid import CountedGrid, Grid, count_grid, score_clusterings
+from visclust.validation.pair_weights import settle_weights
 from visclust.validation.scores import SCORES, compute_scores
 from visclust.validation.seeds import average_over_seeds
 from visclust.validation.waves import explain_waves, join_reasons
@@ -54,6 +53,7 @@ def cross_validate(
     settings: pd.DataFrame | None = None,
     measure: str = "f1",
     weights: Any = None,
+    design: pd.DataFrame | None = None,
     unassigned: str = "different",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -82,8 +82,9 @@ def cross_validate(
     measure : str, default "f1"
         Measure to select by: "precision", "recall", "f1" or "mean_precision_recall". Where it is undefined,
         with any of its seeds, a configuration ranks as if it were 0.
-    weights, unassigned
-        As for `score_pairs`; all scores are then design-weighted.
+    weights, design, unassigned
+        As for `score_pairs`; with a design all scores are post-stratified, with weights alone
+        design-weighted.
     n_bootstrap, level
         As for `compare_configurations`.
     seed : int, default 0
@@ -101,7 +102,8 @@ def cross_validate(
         one), ``selection_score``, and on the fold ``n_pairs`` and each measure.
         ``winner``: one row, ``configuration`` (the best mean), ``measure, weighting, mean, sd``,
         ``honest_mean, honest_sd`` (of the held-out scores in ``selections``), ``honest_pooled`` (all held-out
-        pairs together, by what the seeds count on average), ``optimism`` (mean minus honest mean),
+        pairs together, by what the seeds count on average; with a design the folds' scores, by their pairs),
+        ``optimism`` (mean minus honest mean),
         ``times_selected``.
         ``comparison``: what `compare_configurations` gives with the winner as the reference: which
         configurations cannot be told apart from the best.
@@ -129,7 +131,7 @@ def cross_validate(
     'pairs'
     """
     place = check_measure(measure)
-    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    counted = count_grid(grid, gold, weights=weights, design=design, unassigned=unassigned)
     names = np.array(counted.names, dtype=object)
     fold, note = _assign_folds(gold, folds=folds, group_by_image=group_by_image, seed=seed)
     # Scores of every configuration on every fold: configurations by folds by measures.
@@ -153,7 +155,7 @@ def cross_validate(
     winner = {
         "configuration": names[best],
         "measure": measure,
-        "weighting": "design-weighted" if counted.weighted else "raw",
+        "weighting": counted.weighting,
         "mean": mean,
         "sd": sd,
         "honest_mean": honest_mean,
@@ -177,7 +179,7 @@ def cross_validate(
     configurations, by_fold_table, selected, of_winner, compared = (
         mark_simulated(table, gold) for table in tables
     )
-    note = join_reasons([note, explain_waves(gold, weights)])
+    note = join_reasons([note, explain_waves(gold, settle_weights(gold, weights, design))])
     return CrossValidation(configurations, by_fold_table, selected, of_winner, compared, note)
 
 
@@ -212,12 +214,23 @@ def _select(
                 **dict(zip(SCORES, _score(counted, held_out)[best], strict=True)),
             }
         )
-    return pd.DataFrame(rows), compute_scores(total)
+    table = pd.DataFrame(rows)
+    if counted.cells is None:
+        return table, compute_scores(total)
+    # What configurations join in the corpus cannot be pooled: the folds' scores are, by their pairs.
+    pooled = [_average_by(table[name], table["n_pairs"]) for name in SCORES]
+    return table, np.array(pooled)
+
+
+def _average_by(values: pd.Series, weights: pd.Series) -> float:
+    """Average the defined values by weights; NaN where there is none."""
+    defined = values.notna()
+    return float(np.average(values[defined], weights=weights[defined])) if defined.any() else np.nan
 
 
 def _score(counted: CountedGrid, chosen: np.ndarray) -> np.ndarray:
     """Score every configuration (c, 5) on some of the pairs: means over the seeds."""
-    return average_over_seeds(compute_scores(counted.counts[:, chosen].sum(axis=1)), counted.members)
+    return average_over_seeds(score_clusterings(counted, chosen), counted.members)
 
 
 def _average_folds(scores: np.ndarray, names: np.ndarray, place: int) -> pd.DataFrame:

@@ -31,6 +31,8 @@ _NEAREST = (0.0005, 0.0024, 0.012, 0.06)
 _FARTHEST = (0.1, 0.35)
 _JOINS = ("apart", "joined by some", "joined")
 _CACHE: dict[str, "PairStrata"] = {}
+_JOINED: dict[str, np.ndarray] = {}
+_N_KEPT = 10_000  # clusterings whose joined pairs are kept, a few hundred bytes each
 
 
 class PairStrata(NamedTuple):
@@ -44,6 +46,7 @@ class PairStrata(NamedTuple):
     joined: np.ndarray
     images: pd.Index
     coder: "_Cells | _Likeness"
+    key: str = ""
 
 
 class _Cells(NamedTuple):
@@ -212,8 +215,14 @@ def find_strata_of(design: pd.DataFrame) -> PairStrata:
     key = digest_input(design)
     if key not in _CACHE:
         _CACHE.clear()
-        _CACHE[key] = _read_cells(design) if "cell" in design.columns else _read_likeness(design)
+        found = _read_cells(design) if "cell" in design.columns else _read_likeness(design)
+        _CACHE[key] = found._replace(key=key)
     return _CACHE[key]
+
+
+def list_strata(design: pd.DataFrame) -> list[str]:
+    """List the names of a design's strata."""
+    return find_strata_of(design).names
 
 
 def _read_cells(design: pd.DataFrame) -> PairStrata:
@@ -326,12 +335,18 @@ def count_joined(strata: PairStrata, clusters: pd.DataFrame) -> np.ndarray:
     Raises ValueError where it lacks an image of the design.
     """
     labels = take_labels_of(strata, clusters)
+    key = f"{strata.key} {digest_input(labels)}"
+    if key in _JOINED:  # a grid is counted again by each function that compares it
+        return _JOINED[key]
     order = np.argsort(labels, kind="stable")
     found, starts = np.unique(labels[order], return_index=True)
     counted = np.zeros(len(strata.names))
     for label, rows in zip(found, np.split(order, starts[1:]), strict=True):
         if label != UNASSIGNED and len(rows) > 1:
             counted += count_within(strata, rows)
+    if len(_JOINED) >= _N_KEPT:
+        _JOINED.clear()
+    _JOINED[key] = counted
     return counted
 
 

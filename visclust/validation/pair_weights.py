@@ -1,5 +1,7 @@
 """The weights of judged pairs: how many pairs of the corpus each speaks for, and the strata they are of."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -43,13 +45,20 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
     return values
 
 
-def read_design_weights(gold: pd.DataFrame, weights: object, design: pd.DataFrame) -> np.ndarray:
+def settle_weights(gold: pd.DataFrame, weights: Any, design: pd.DataFrame | None) -> Any:
+    """Take the probabilities in the gold table where a design is given and no weights are."""
+    given = design is not None and weights is None and "inclusion_probability" in gold.columns
+    return "inclusion_probability" if given else weights
+
+
+def read_design_weights(gold: pd.DataFrame, weights: Any, design: pd.DataFrame) -> np.ndarray:
     """Find the weight of each gold pair in its stratum: given, from the gold table, or 1 where all are equal.
 
     Raises ValueError where pairs of unequal probability lack these.
     """
-    if weights is not None or "inclusion_probability" in gold.columns:
-        return read_weights(gold, "inclusion_probability" if weights is None else weights)
+    weights = settle_weights(gold, weights, design)
+    if weights is not None:
+        return read_weights(gold, weights)
     if "cell" in design.columns:
         raise ValueError(
             "Expected the probabilities of pairs drawn by cells, got a gold table without the column "

@@ -147,6 +147,11 @@ def draw_scores(counted: CellCounts, *, n_draws: int, seed: int) -> np.ndarray:
     return scores
 
 
+def estimate_shares(counted: CellCounts) -> np.ndarray:
+    """Estimate the share of "same" in each cell of the first clustering, (2h,)."""
+    return _estimate_rates(counted, 0)[0]
+
+
 def suppose_shares(counted: CellCounts) -> np.ndarray:
     """Suppose the share of "same" in each cell of the first clustering, (2h,), with half a pair of each."""
     rates, judged, _ = _estimate_rates(counted, 0)

@@ -10,7 +10,7 @@ from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.base.columns import check_clusters, check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
-from visclust.validation.pair_weights import find_strata, read_design_weights, read_weights
+from visclust.validation.pair_weights import find_strata, read_design_weights, read_weights, settle_weights
 from visclust.validation.poststratified import (
     CellCounts,
     count_cells,
@@ -132,8 +132,7 @@ def score_pairs(
     gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
     if not len(gold):
         raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
-    if design is not None and weights is None and "inclusion_probability" in gold.columns:
-        weights = "inclusion_probability"
+    weights = settle_weights(gold, weights, design)
     prediction = predict_same(clusters, gold)
     same = gold["same"].to_numpy(dtype=bool)
     strata = find_strata(gold, weights)

@@ -8,14 +8,19 @@ from scipy.stats import rankdata
 
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
-from visclust.validation.comparison import Grid, check_measure, count_grid
-from visclust.validation.scores import compute_scores
+from visclust.validation.comparison import check_measure
+from visclust.validation.counted_grid import Grid, count_grid, score_clusterings
 from visclust.validation.seeds import list_by_seed
 
 
 @recorded
 def compare_seeds(
-    grid: Grid, gold: pd.DataFrame, *, measure: str = "f1", unassigned: str = "different"
+    grid: Grid,
+    gold: pd.DataFrame,
+    *,
+    measure: str = "f1",
+    design: pd.DataFrame | None = None,
+    unassigned: str = "different",
 ) -> pd.DataFrame:
     """Tell how far seeds agree on the configurations, and how much of their scores is the seed's.
 
@@ -27,7 +32,9 @@ def compare_seeds(
     gold : DataFrame
         A gold table.
     measure : str, default "f1"
-        "precision", "recall", "f1" or "mean_precision_recall", raw.
+        "precision", "recall", "f1" or "mean_precision_recall".
+    design : DataFrame, optional
+        As for `score_pairs`: scores are then post-stratified, and raw without it.
     unassigned : {"different", "drop"}, default "different"
         As for `score_pairs`.
 
@@ -57,8 +64,8 @@ def compare_seeds(
     [[2, 2, 2]]
     """
     place = check_measure(measure)
-    counted = count_grid(grid, gold, weights=None, unassigned=unassigned)
-    scores = compute_scores(counted.counts.sum(axis=1))[:, place]
+    counted = count_grid(grid, gold, weights=None, design=design, unassigned=unassigned)
+    scores = score_clusterings(counted)[:, place]
     by_seed = list_by_seed(scores, counted.members)
     by_seed = by_seed[~np.isnan(by_seed).any(axis=1)]
     n, n_seeds = by_seed.shape
