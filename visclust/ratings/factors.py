@@ -237,10 +237,11 @@ def add_invariance(differences: pd.DataFrame, check: FactorCheck | None) -> pd.D
             'groups="group".'
         )
     known: dict[tuple[str, ...], str] = {}
-    for row in () if check is None else check.contrasts.itertuples():
+    if check is not None:
+        named = check.contrasts[["dimension", "group", "reference", "sentence"]].astype(str).to_numpy()
         # A sentence names the direction, and so is right of both.
-        known[row.dimension, row.group, row.reference] = row.sentence
-        known[row.dimension, row.reference, row.group] = row.sentence
+        known = {(row[0], row[1], row[2]): row[3] for row in named}
+        known |= {(row[0], row[2], row[1]): row[3] for row in named}
     tested = {dimension for dimension, _, _ in known}
     said = []
     rows = differences[["level", "item", "group", "reference"]]

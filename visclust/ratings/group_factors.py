@@ -102,8 +102,8 @@ def fit_group_factors(
     if start is None:
         x = _start(unit, codes, layout)
     else:
-        numbers = (start.loadings / scale, (start.intercepts - center) / scale, start.residuals / scale**2)
-        x = _pack((*numbers, start.covariances, start.means), layout)
+        own = (start.loadings / scale, (start.intercepts - center) / scale, start.residuals / scale**2)
+        x = _pack((*own, start.covariances, start.means), layout)
     found, discrepancy, bounded = _minimize(x, unit, codes, layout)
     numbers = _unpack(found, codes, layout)
     measures = _measure_fit(unit, _imply(numbers, codes), df, max(discrepancy, 0.0))
@@ -357,7 +357,8 @@ def _take_slopes(points: np.ndarray, moments: GroupMoments, codes: np.ndarray, l
 
 
 def _unpack(x: np.ndarray, codes: np.ndarray, layout: _Layout) -> tuple[np.ndarray, ...]:
-    known = (0.0, 0.0, 0.0, np.eye(int(codes.max()) + 1), 0.0)
+    none = np.zeros(1)
+    known = (none, none, none, np.eye(int(codes.max()) + 1), none)
     return tuple(
         np.where(places >= 0, x[places], fixed) for places, fixed in zip(layout[:5], known, strict=True)
     )

@@ -313,10 +313,11 @@ def _contrast(
 ) -> pd.DataFrame:
     """Set the latent differences of each dimension beside the observed ones, and say what they are worth."""
     latent = measure_latent(ratings, model, level=level)
-    dimensions = spread.outcomes[spread.outcomes["level"].eq("dimension")]["item"]
+    columns = np.flatnonzero(spread.outcomes["level"].eq("dimension"))
     numbers = {name: place for place, name in enumerate(ratings.dimensions)}
     rows = []
-    for column, dimension in dimensions.items():
+    for column in columns:
+        dimension = spread.outcomes["item"].iloc[column]
         rated = pd.Series(spread.values[ratings.rows, column])
         means = rated.groupby(ratings.groups).mean()  # of what is rated
         place = numbers.get(dimension)
