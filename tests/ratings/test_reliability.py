@@ -65,6 +65,22 @@ def test_within_and_between_respondents_are_told_apart(ratings):
     assert inside.mean() > 0.8
 
 
+def test_a_respondent_of_weight_two_counts_like_two():
+    _, assignment = make_survey(people=10)
+    ratings = vc.simulate_ratings(assignment).ratings
+    names = ratings["respondent"].unique()
+    weights = pd.DataFrame(
+        {"respondent": names, "weight": np.where(np.arange(len(names)) % 3 == 0, 2.0, 1.0)}
+    )
+    twice = ratings[ratings["respondent"].isin(weights.loc[weights["weight"].eq(2), "respondent"])]
+    doubled = pd.concat([ratings, twice.assign(respondent=twice["respondent"] + " again")])
+    found = vc.measure_reliability(ratings, respondent_weights=weights, n_bootstrap=5)
+    expected = vc.measure_reliability(doubled, n_bootstrap=5)
+    rows = found["differences"].eq("all ratings")
+    for measure in ("alpha", "omega"):
+        assert found.loc[rows, measure].tolist() == pytest.approx(expected.loc[rows, measure].tolist())
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_no_reliability_is_above_one_however_few_the_respondents(seed):
     # With 15 people a group these gave alphas of 1.003 and upper ends of 1.027.

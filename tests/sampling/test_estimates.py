@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import visclust as vc
-from visclust.sampling.estimates import _measure_variance
+from visclust.sampling.variances import measure_variance
 
 LABELS = [0] * 4 + [1] * 3 + [2] * 3
 
@@ -119,11 +119,11 @@ def test_over_all_samples_a_shared_variance_is_exactly_unbiased_where_clusters_v
 
 def test_a_moderated_variance_counts_that_of_all_clusters_as_one_more_image():
     values, strata = np.array([1.0, 3.0, 8.0, 0.0, 0.0, 0.0, 5.0]), np.array([0, 0, 0, 1, 1, 1, 2])
-    found = _measure_variance(values, strata, np.array([9, 30, 4]), kind="moderated")
+    found = measure_variance(values, strata, np.array([9, 30, 4]), kind="moderated")
     typical = 26 / 4  # squares of 1, 3, 8 around 4, and none of the others; 2 + 2 degrees of freedom
     parts = [9 * 6 / 3 * (26 + typical) / 3, 30 * 27 / 3 * (0 + typical) / 3, 4 * 3 / 1 * typical]
     assert found.variance == pytest.approx(sum(parts))
-    own = _measure_variance(values, strata, np.array([9, 30, 4]))
+    own = measure_variance(values, strata, np.array([9, 30, 4]))
     assert found.degrees_of_freedom == pytest.approx(min(own.degrees_of_freedom, 4))
     assert found.collapsed == 0
 
@@ -248,20 +248,20 @@ def test_lonely_strata_are_paired_by_size_and_three_close_an_odd_number():
     # Sizes 2, 9, 3, 8, 20 with one image of each: pairs by size are (2, 3) and (8, 9, 20).
     sizes = np.array([2, 9, 3, 8, 20])
     values = np.array([0.0, 0, 0, 0, 1])
-    found = _measure_variance(values, np.arange(5), sizes)
+    found = measure_variance(values, np.arange(5), sizes)
     gap = np.array([-8 / 37 * 20, -9 / 37 * 20, 20 - 20 / 37 * 20])
     assert found.variance == pytest.approx(3 / 2 * (gap**2).sum())
     assert found.collapsed == 5
 
 
 def test_one_lonely_stratum_is_joined_with_the_nearest_in_size():
-    found = _measure_variance(np.array([1.0, 1.0, 3.0]), np.array([0, 1, 1]), np.array([4, 4]))
+    found = measure_variance(np.array([1.0, 1.0, 3.0]), np.array([0, 1, 1]), np.array([4, 4]))
     # Totals 4 and 8: twice the sum of the squared distances from 6.
     assert found.variance == pytest.approx(2 * (2**2 + 2**2))
 
 
 def test_a_stratum_seen_whole_adds_no_variance():
-    assert _measure_variance(np.array([1.0, 9.0]), np.array([0, 1]), np.array([1, 1])).variance == 0
+    assert measure_variance(np.array([1.0, 9.0]), np.array([0, 1]), np.array([1, 1])).variance == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Estimate what holds for the corpus from what was seen in a sample, with standard errors by its strata."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,17 +10,11 @@ from scipy import stats
 from visclust.base.checks import check_level
 from visclust.base.copies import take_pictures
 from visclust.base.provenance import recorded
+from visclust.sampling.guesses import Guess, pick_guesses, tune_guess, warn_of_constant
 from visclust.sampling.samples import SampleDesign, find_design
+from visclust.sampling.variances import measure_variance
 
 _STATISTICS = ("mean", "total", "proportion")
-
-
-class StratifiedVariance(NamedTuple):
-    """The variance, its degrees of freedom, and how many strata with one sampled image were collapsed."""
-
-    variance: float
-    degrees_of_freedom: float
-    collapsed: int
 
 
 @recorded
@@ -36,6 +30,8 @@ def estimate_corpus(
     design: str = "auto",
     variance: str = "moderated",
     level: float = 0.95,
+    guesses: pd.Series | pd.DataFrame | None = None,
+    tuning: float | None = None,
 ) -> pd.DataFrame:
     """Estimate means, totals or proportions over the corpus from a sample of its images.
 
@@ -53,7 +49,7 @@ def estimate_corpus(
     sample : DataFrame
         From `draw_stratified_sample` or `draw_random_sample`, whole.
     value : str, Series or DataFrame
-        What was seen: a numeric, true-or-false or (for proportions) any column of `sample`; a Series
+        What people saw: a numeric, true-or-false or (for proportions) any column of `sample`; a Series
         indexed by image id; or a table with ``image_id`` and one or more columns of values.
     clusters : DataFrame
         The clusters table that the sample was drawn from.
@@ -79,6 +75,18 @@ def estimate_corpus(
         within clusters for all; steady, but far off if large clusters are more, or less, alike than small.
     level : float, default 0.95
         Confidence level of the intervals.
+    guesses : Series or DataFrame, optional
+        What a computer guesses for **all** images, sampled or not: those of `guess_labels`, a fine-tuned
+        network's probabilities, any model's scores. A Series indexed by image id, or a table with
+        ``image_id`` and a column per value, named as it is. For proportions: the guessed category of each
+        image, probabilities of True (for a value of True and False), or a column of probabilities per
+        category, named as it is. The estimate is right on average whatever the guesses are worth, and the
+        narrower the better they are. But they must not have learned from the very labels that they stand
+        beside: the model that guesses a labelled image must not have been trained on it (cross-fitting, as
+        `guess_labels` does), or intervals are too short.
+    tuning : float, optional
+        How much of the guesses is taken. Without it, what makes the variance least, found from the sample
+        (power tuning): bad guesses are then left aside. 1 is the plain difference estimator, 0 none of them.
 
     Returns
     -------
@@ -89,12 +97,21 @@ def estimate_corpus(
         random sample of n; ``degrees_of_freedom`` (Satterthwaite); ``strata_collapsed``, clusters with one
         seen image of several, whose "own" variance rests on pairs of clusters of like size; ``covered`` and
         ``corpus``: images of the clusters that the estimate rests on, for which it speaks, and all images.
+        With guesses also ``tuning``; ``standard_error_alone``, that of the labels without the guesses; and
+        ``labels_saved``: the share of labels that the guesses save, 1 - (standard error / alone)².
+
+    Warns
+    -----
+    UserWarning
+        If the guesses do not differ within any cluster of a stratified sample: they cancel out there and save
+        nothing, since what is known of whole clusters such a sample uses already.
 
     Raises
     ------
     ValueError
         If the sample was not drawn from these clusters or is not whole, a value is missing or of the wrong
-        kind, or a Horvitz-Thompson mean of a domain of unknown size is asked for.
+        kind, a Horvitz-Thompson mean of a domain of unknown size is asked for, or guesses are missing or come
+        with a domain that is not known of all images.
 
     Source
     ------
@@ -105,7 +122,11 @@ def estimate_corpus(
     Cochran (1977), Sampling Techniques, sections 5.6 and 5A.12 (collapsed strata; by size: Hansen, Hurwitz
     and Madow 1953) and formula 5.16 (degrees of freedom); moderated after Smyth (2004), Statistical
     Applications in Genetics and Molecular Biology 3(1), with one prior degree of freedom instead of an
-    estimated number.
+    estimated number. Guesses: the difference estimator of Särndal et al., section 6.3; its tuning is that of
+    Angelopoulos, Duchi and Zrnic (2023), PPI++, arXiv 2311.01453, with the variance of the strata for that of
+    independent labels. Where hardly an error of the guesses was seen, shares have two more sampled images in
+    the variance, one wrong each way, after Bonett and Price (2012), Journal of Educational and Behavioral
+    Statistics 37.
 
     Examples
     --------
@@ -125,7 +146,16 @@ def estimate_corpus(
     check_level(level)
     plan = find_design(sample, clusters, design=design)
     values = _join_values(sample, value, numeric=statistic != "proportion")
-    domains, known = _join_domains(sample, by, take_pictures(clusters))
+    pictures = take_pictures(clusters)
+    place_of = pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])
+    domains, known = _join_domains(sample, by, pictures)
+    if guesses is not None and by is not None and known is None:
+        raise ValueError(
+            "Guesses for domains need the domain of every image: give `by` as a column of the clusters "
+            "table, or as a Series with a value for each of its images, or leave out the guesses."
+        )
+    if guesses is None and tuning is not None:
+        raise ValueError("tuning says how much of the guesses is taken: give guesses too, or leave it out.")
     if by is not None and known is None and (statistic, estimator) == ("mean", "horvitz-thompson"):
         raise ValueError(
             "The Horvitz-Thompson mean of a domain needs the domain's size, which is only known if `by` is a "
@@ -142,18 +172,35 @@ def estimate_corpus(
         part = plan.narrow(seen)
         present = column[seen].reset_index(drop=True)
         categories: list[Any] = sorted(present.unique(), key=str) if statistic == "proportion" else [None]
+        guessed = {
+            category: pick_guesses(
+                guesses, name, category=category, categories=categories, image_ids=pictures["image_id"],
+                needed=part.covers,
+            )
+            for category in (categories if guesses is not None else [])
+        }  # fmt: skip
+        constant = bool(guessed)
         for domain in [None] if domains is None else pd.unique(domains[seen]):
             mine, rows_kept, inside, size = _enter_domain(part, domain, known, domains, seen)
+            within = mine.covers if domain is None or known is None else mine.covers & (known == domain)
             for category in categories:
                 y = present.eq(category) if statistic == "proportion" else present
                 numbers = y.to_numpy(float)[rows_kept]
                 options = (statistic, estimator, variance, level)
                 is_share = bool(y.isin([0, 1]).all())
-                found = _estimate(numbers, inside, mine, size, options, is_share=is_share)
+                guess = None
+                if category in guessed:
+                    everyone = guessed[category]
+                    total = float((everyone * part.copies)[within].sum())
+                    guess = Guess(everyone[place_of][seen][rows_kept], total)
+                found = _estimate(numbers, inside, mine, size, options, guess, tuning, is_share=is_share)
+                constant &= not found.pop("varies", False)
                 head: dict[str, Any] = {"value": name}
                 head |= {} if domains is None else {"domain": domain}
                 head |= {} if category is None else {"category": category}
                 rows.append(head | found | {"covered": mine.covered, "corpus": plan.corpus})
+        if constant:
+            warn_of_constant(name, one_stratum=len(part.sizes) == 1)
     return pd.DataFrame(rows)
 
 
@@ -183,40 +230,82 @@ def _estimate(
     part: SampleDesign,
     size: float | None,
     options: tuple[str, str, str, float],
+    guess: Guess | None = None,
+    tuning: float | None = None,
     *,
     is_share: bool,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Estimate one number: the point, its linearised values, their variance, and what follows from it."""
     statistic, estimator, kind, level = options
     weights = part.weights
     images = inside * part.multiples  # what was seen in a picture holds for all its copies
     in_domain = weights * images
-    total, weighed = float((in_domain * y).sum()), float(in_domain.sum())
-    mean = total / weighed
+    weighed = float(in_domain.sum())
     # A domain of unknown size leaves the sum of weights alone as an estimate of its total.
     is_sum = estimator == "horvitz-thompson" or (statistic == "total" and size is None)
     by_size = float(size or math.nan)
     if is_sum:
         divisor, factor = (1.0, weighed) if statistic == "total" else (by_size, 1.0)
-        estimate, linear, whole = total / divisor, images * y / divisor, part.covered / divisor
+        whole = part.covered / divisor
     else:
         whole = factor = by_size if statistic == "total" else 1.0
-        estimate, linear = mean * factor, images * (y - mean) / weighed * factor
-    variance, freedom, collapsed = _measure_variance(linear, part.strata, part.sizes, kind=kind)
+
+    def linearise(values: np.ndarray) -> tuple[float, np.ndarray]:
+        """Give the estimate from some values of the rows, and what each adds to its error."""
+        total = float((in_domain * values).sum())
+        if is_sum:
+            return total / divisor, images * values / divisor
+        return total / weighed * factor, images * (values - total / weighed) / weighed * factor
+
+    estimate, linear = linearise(y)
+    variance, freedom, collapsed = measure_variance(linear, part.strata, part.sizes, kind=kind)
     n = int(inside.sum())
     if n == 1 and not (is_sum and statistic == "total") and weighed > 1:
         variance = freedom = math.nan  # one image lies on its own mean and tells nothing about spread
+    mean = float((in_domain * y).sum()) / weighed
     spread = float((in_domain * (y - mean) ** 2).sum()) / weighed * n / (n - 1) if n > 1 else math.nan
     simple = max(0.0, 1 - n / weighed) * spread / n * factor**2
+    # A sum is a share of all images covered, a mean one of those in the domain.
+    base = weights * part.multiples if is_sum else in_domain
+    kish = float(base.sum()) ** 2 / float((base**2).sum())
+    unseen, extra = 0.0, {}
+    if guess is not None:
+        alone = variance
+        guessed, of_guess = linearise(guess.sampled)
+        free = float(len(y) - len(part.sizes))
+        tuned = tune_guess(
+            linear,
+            of_guess,
+            part.strata,
+            lambda values: measure_variance(values, part.strata, part.sizes, kind=kind).variance,
+            tuning=tuning,
+        )
+        share = tuned.share
+        whole_guess = guess.total / divisor if is_sum else guess.total / by_size * factor
+        estimate += share * (whole_guess - guessed)
+        if share and not math.isnan(alone):
+            left = linear - share * of_guess
+            variance, freedom, collapsed = measure_variance(left, part.strata, part.sizes, kind=kind)
+            if tuning is None and free > 1:  # the share was found from the same labels
+                variance *= free / (free - 1)
+                freedom = max(1.0, freedom - 1)
+        unseen = 2 * (min(abs(share), 1.0) * whole) ** 2 / (kish + 2) ** 2
+        extra = {
+            "tuning": share,
+            "standard_error_alone": math.sqrt(alone),
+            "labels_saved": 1 - variance / alone if alone > 0 else math.nan,
+            "varies": tuned.varies,
+        }
     relative = variance / factor**2
     effective = spread / (relative + spread / weighed) if spread > 0 else math.nan
     bounds = _find_bounds(estimate, variance, freedom, level)
     if is_share:
-        # A sum is a share of all images covered, a mean one of those in the domain.
-        base, seen = (weights * part.multiples, len(y)) if is_sum else (in_domain, n)
-        kish = float(base.sum()) ** 2 / float((base**2).sum())
-        found = _find_wilson(estimate / whole, variance / whole**2, freedom, seen, kish, level)
+        seen = len(y) if is_sum else n
+        likely = (variance + unseen) / whole**2
+        found = _find_wilson(estimate / whole, likely, freedom, seen, kish, level)
         bounds = (found[0] * whole, found[1] * whole)
+        if guess is not None:
+            estimate = min(max(estimate, 0.0), whole)
     return {
         "estimate": estimate,
         "standard_error": math.sqrt(variance),
@@ -227,6 +316,7 @@ def _estimate(
         "design_effect": variance / simple if simple > 0 else math.nan,
         "degrees_of_freedom": freedom,
         "strata_collapsed": collapsed,
+        **extra,
     }
 
 
@@ -336,71 +426,3 @@ def _look_up(values: pd.Series, table: pd.DataFrame) -> pd.Series:
 def _is_truth(column: pd.Series) -> bool:
     """Say whether a column holds True and False, possibly with gaps."""
     return bool(column.dropna().map(lambda each: isinstance(each, (bool, np.bool_))).all())
-
-
-def _measure_variance(
-    values: np.ndarray, strata: np.ndarray, sizes: np.ndarray, *, kind: str = "own"
-) -> StratifiedVariance:
-    """Estimate the variance of a total from simple random samples without replacement within strata.
-
-    A stratum of which one image of several is sampled shows no variance by itself. Such strata are
-    collapsed: paired with the nearest in size (the last three together if their number is odd; a single
-    one with the stratum nearest in size), and the squared difference of their totals, each in proportion
-    to its size, takes the place of the variance. That is never too small on average, and too large by as
-    much as the paired strata differ. Sizes are known beforehand, so that pairing does not look at the data.
-
-    `values` (n,) are what is totalled, or the linearised values of another estimate; `strata` (n,) codes from
-    0, each at least once; `sizes` (s,) the images in each. With "pooled" the mean squared deviation within
-    strata stands for every stratum; with "moderated" a stratum's own is averaged with it, as if that were one
-    more sampled row; neither pairs strata. The variance is missing where the only stratum has one sampled
-    image of several; the degrees of freedom are infinite where the variance is 0.
-    """
-    drawn = np.bincount(strata, minlength=len(sizes))
-    totals = np.bincount(strata, weights=values, minlength=len(sizes)) * sizes / drawn
-    means = totals / sizes
-    squares = np.bincount(strata, weights=(values - means[strata]) ** 2, minlength=len(sizes))
-    factors = sizes * (sizes - drawn) / drawn
-    free = drawn - 1
-    if kind != "own" and free.any():
-        typical = squares.sum() / free.sum()
-        if kind == "pooled":
-            return StratifiedVariance(float(factors.sum() * typical), float(free.sum()), 0)
-        own = _measure_variance(values, strata, sizes)
-        moderated = float((factors * (squares + typical) / (free + 1)).sum())
-        known = own.degrees_of_freedom
-        freedom = float(free.sum()) if math.isnan(known) else min(known, float(free.sum()))
-        return StratifiedVariance(moderated, freedom, 0)
-    parts = np.zeros(len(sizes))
-    several = drawn > 1
-    parts[several] = (factors * squares)[several] / free[several]
-    lonely = np.flatnonzero((drawn == 1) & (sizes > 1))
-    counted = several.copy()
-    groups = _group_by_size(lonely, sizes)
-    pieces = []
-    for group in groups:
-        counted[group] = False
-        if len(group) == 1:
-            return StratifiedVariance(math.nan, math.nan, len(lonely))
-        share = sizes[group] / sizes[group].sum()
-        gap = totals[group] - share * totals[group].sum()
-        pieces.append((len(group) / (len(group) - 1) * float(gap @ gap), len(group) - 1))
-    variances = np.array([*parts[counted], *(piece for piece, _ in pieces)])
-    frees = np.array([*free[counted], *(free for _, free in pieces)])
-    variance = float(variances.sum())
-    spread = float((variances**2 / frees).sum()) if len(frees) else 0.0
-    return StratifiedVariance(variance, variance**2 / spread if spread > 0 else math.inf, len(lonely))
-
-
-def _group_by_size(lonely: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
-    """Pair strata that follow each other by size, with three in the last group if need be."""
-    if not len(lonely):
-        return []
-    if len(lonely) == 1:
-        others = np.setdiff1d(np.arange(len(sizes)), lonely)
-        if not len(others):
-            return [lonely]
-        nearest = others[np.argmin(np.abs(sizes[others] - sizes[lonely[0]]))]
-        return [np.array([lonely[0], nearest])]
-    order = lonely[np.argsort(sizes[lonely], kind="stable")]
-    starts = np.arange(2, len(order) - 1, 2)
-    return np.split(order, starts)
