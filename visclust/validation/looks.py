@@ -19,7 +19,7 @@ class Course(NamedTuple):
     """What n pairs have been through; every field is an array (n,).
 
     `stratum` and `first` make a pair's class. `state` is what the last complete look said; `looks` counts the
-    complete ones; `streak` those that in a row, up to the last, said the same. `weight` is how many pairs of
+    complete ones, `sames` those of them that said the same. `weight` is how many pairs of
     its class a pair speaks for by the looks alone: 0 where its like were looked at again and it was not.
     """
 
@@ -27,7 +27,7 @@ class Course(NamedTuple):
     first: np.ndarray
     state: np.ndarray
     looks: np.ndarray
-    streak: np.ndarray
+    sames: np.ndarray
     weight: np.ndarray
 
 
@@ -43,7 +43,7 @@ def start_course(stratum: np.ndarray, first: np.ndarray) -> Course:
     """Start with the first look: the stratum of each pair as text or number, and what all said of it."""
     code = np.unique(stratum, return_inverse=True)[1]
     once = np.ones(len(first), dtype=np.int64)
-    return Course(code, first, first.copy(), once, once.copy(), np.ones(len(first)))
+    return Course(code, first, first.copy(), once, (first == SAME).astype(np.int64), np.ones(len(first)))
 
 
 def take_look(course: Course, reviewed: np.ndarray, said: np.ndarray) -> Course:
@@ -65,17 +65,17 @@ def take_look(course: Course, reviewed: np.ndarray, said: np.ndarray) -> Course:
     weight = np.where(passed_over, 0.0, course.weight * factor[group])
     taken = complete & (weight > 0)
     state = np.where(taken, said, course.state)
-    streak = np.where(taken, np.where(said == course.state, course.streak + 1, 1), course.streak)
-    return course._replace(state=state, looks=course.looks + taken, streak=streak, weight=weight)
+    sames = course.sames + (taken & (said == SAME))
+    return course._replace(state=state, looks=course.looks + taken, sames=sames, weight=weight)
 
 
 def is_settled(course: Course) -> np.ndarray:
     """Say which pairs are resolved, (n,).
 
-    Called different by the last look, or called the same by the only one or by the last two. Where hardly a
-    pair is the same, a "same" after an answer that was none is more likely a mistake than not.
+    Called different by the last look, or called the same by it and an earlier one, or by the only one. Where
+    hardly a pair is the same, a "same" after an answer that was none is more likely a mistake than not.
     """
-    twice = (course.looks == 1) | (course.streak >= 2)
+    twice = (course.looks == 1) | (course.sames >= 2)
     return (course.state == DIFFERENT) | ((course.state == SAME) & twice)
 
 
@@ -103,7 +103,7 @@ def measure_effects(course: Course, design: np.ndarray) -> np.ndarray:
     mean = np.bincount(course.stratum, weights=design) / np.bincount(course.stratum)
     weight = np.where(course.state == SAME, design * weigh_pairs(course), 0.0)
     found = np.bincount(course.stratum, weights=weight)
-    confirmed = np.bincount(course.stratum, weights=np.where(course.streak >= 2, weight, 0.0))
+    confirmed = np.bincount(course.stratum, weights=np.where(course.sames >= 2, weight, 0.0))
     used = mean > 0
     sure = np.array([found[used & (mean < one)].sum() + confirmed[mean >= one].sum() for one in mean])
     lightest = used & (mean == mean[used].min(initial=np.inf))
@@ -124,13 +124,13 @@ def choose_pairs(
 ) -> Choice:
     """Choose pairs to look at again, and decoys among them.
 
-    In strata with an effect of `min_effect` or more these are the pairs called the same, unless two looks in
-    a row called them that, and the open ones. All of them where `n` is enough; otherwise each group (a class,
+    In strata with an effect of `min_effect` or more these are the pairs called the same, unless two looks
+    called them that, and the open ones. All of them where `n` is enough; otherwise each group (a class,
     and what its pairs are now) gets two, and the rest is given in the order of the effect, those called same
     first; within a group it is drawn by lot. `open_to` (n,) marks pairs that can be shown at all.
     """
     there = open_to & (course.weight > 0)
-    doubt = (course.state == OPEN) | ((course.state == SAME) & (course.streak < 2))
+    doubt = (course.state == OPEN) | ((course.state == SAME) & (course.sames < 2))
     wanted = there & doubt & (effect >= min_effect)
     group = _name_groups(course)
     names, size = np.unique(group[wanted], return_counts=True)
@@ -172,5 +172,5 @@ def choose_pairs(
 
 def _name_groups(course: Course) -> np.ndarray:
     """Name by a number, (n,), the class of each pair and what it is now, or that two looks called it same."""
-    confirmed = (course.state == SAME) & (course.streak >= 2)
+    confirmed = (course.state == SAME) & (course.sames >= 2)
     return (course.stratum * 3 + course.first + 1) * 4 + np.where(confirmed, 3, course.state + 1)

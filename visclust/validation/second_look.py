@@ -71,7 +71,7 @@ def select_for_review(
 
     Where one pair of a stratum moves the weighted number of same pairs by `min_effect` or more, all its pairs
     that are called the same by one look alone are selected, and all that are open: those on which
-    the annotators are not of one mind are not left out as if that were chance. What two looks in a row called
+    the annotators are not of one mind are not left out as if that were chance. What two looks called
     the same is believed, and what all call different is taken at its word. Label the selected pairs as any
     others (`label_pairs`), put the answers together by `merge_looks`, and select again, with `reviews`,
     until nothing is selected: two or three looks do.
@@ -119,7 +119,7 @@ def select_for_review(
     Source
     ------
     Two-phase sampling: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, chapter 9. That
-    what all call different is not asked again, and the rule of two looks in a row, are ours.
+    what all call different is not asked again, and the rule of two looks, are ours.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def merge_looks(
 ) -> Looks:
     """Resolve the answers of all looks into one gold table, and say how many pairs each gold pair speaks for.
 
-    What the last complete look says of a pair decides: "different" at once, "same" where the look before said
+    What the last complete look says of a pair decides: "different" at once, "same" where an earlier look said
     so too. A pair that is first called the same by a later look is open until another look confirms it: where
     hardly a pair is the same, it is more likely a mistake than not. A look at a pair is complete once it has
     as many answers as most pairs got in the first, and a complete one that is split leaves the pair open.
