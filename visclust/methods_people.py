@@ -24,7 +24,7 @@ def describe_pairs(account: Account) -> None:
     account.begin("Pairs judged by people")
     pairs = account.open("pairs.parquet")
     if pairs is None:
-        account.skip("pairs.parquet", Pairs="pairs", Draft_clusters_of_the_pairs="draft")
+        account.skip("pairs.parquet", Pairs="pairs", Strata_of_the_pairs="draft")
     else:
         _count_pairs(account, pairs)
     _describe_answers(account)
@@ -32,7 +32,7 @@ def describe_pairs(account: Account) -> None:
     if gold is None:
         account.skip("gold.parquet", Rule_for_gold="")
         return
-    table = account.files.read(gold, ["pair_id", "same"])
+    table = account.files.read(gold, ["pair_id", "same", "looks"])
     made_up = tell_simulated(gold, table)
     if made_up:
         account.mark("the answers to pairs")
@@ -40,8 +40,14 @@ def describe_pairs(account: Account) -> None:
     account.count("pairs with a gold answer", len(table), gold, simulated=made_up)
     account.count('gold answers "same"', same, gold, simulated=made_up)
     account.count('gold answers "different"', len(table) - same, gold, simulated=made_up)
-    rule = find_call(gold.record, "resolve").get("parameters", {}).get("rule", NOT_RECORDED)
+    call = find_call(gold.record, "resolve", "resolve_looks")
+    rule = call.get("parameters", {}).get("rule", NOT_RECORDED)
     account.decide("Rule for gold", rule, gold)
+    if "looks" in table.columns:
+        again = int(table["looks"].gt(1).sum())
+        account.count("gold pairs that were looked at again", again, gold, simulated=made_up)
+        account.say(f"{say_many(again, 'gold pair')} rest on more than one look", gold)
+    account.decide("A second look", call.get("function") == "resolve_looks" if call else NOT_RECORDED, gold)
     word = "SIMULATED answers" if made_up else "answers"
     pairs_said = say_many(len(table), "gold pair")
     account.say(f'by the rule "{rule}" {word} gave {pairs_said}, {spell(same)} of them the same', gold)
@@ -67,15 +73,20 @@ def _count_pairs(account: Account, file: StudyFile) -> None:
     call = find_call(file.record, "sample_pairs")
     settings = call.get("parameters", {})
     account.decide("Pairs", len(table), file, paper="pairs", like_paper=len(table) == 554)
-    account.decide("Shares of the strata", settings.get("strata", NOT_RECORDED), file)
-    account.decide("Draft clusters of the pairs", NOT_RECORDED, file, paper="draft")
+    shares = settings.get("strata", NOT_RECORDED)
+    account.decide("Shares of the strata", "as sample_pairs suggests" if shares is None else shares, file)
+    design = account.files.get("pair_design.parquet")
+    how = NOT_RECORDED
+    if design.usable:
+        how = find_call(design.record, "design_pairs").get("parameters", {}).get("how", NOT_RECORDED)
+    account.decide("Strata of the pairs", how, design if design.usable else file, paper="draft")
     account.decide("Seed of the pairs", str(call.get("seed", NOT_RECORDED)), file)
     chance = table["inclusion_probability"]
     least, most = (f"{each:.2g}" for each in (chance.min(), chance.max()))
-    strata = spell(settings.get("strata", NOT_RECORDED))
+    names = ", ".join(sorted(table["stratum"].unique()))
     account.say(
         f"{say_many(len(table), 'pair')} of images were drawn with known probabilities ({least} to {most}; "
-        f"seed {call.get('seed', NOT_RECORDED)}), in the strata {strata}",
+        f"seed {call.get('seed', NOT_RECORDED)}), in the strata {names}",
         file,
     )
 
@@ -196,8 +207,9 @@ def describe_scores(account: Account) -> None:
     account.begin("Configurations")
     grid = account.open("grid.parquet")
     if grid is not None:
-        table = account.files.read(grid, ["configuration", "method", "giant"])
+        table = account.files.read(grid, ["configuration", "method", "seed"])
         account.count("configurations", table["configuration"].nunique(), grid)
+        account.count("runs, one for each configuration and seed", len(table), grid)
         for method, number in table.drop_duplicates("configuration")["method"].value_counts().items():
             account.count(f"configurations, {method}", int(number), grid)
         settings = find_call(grid.record, "grid_search").get("parameters", {})
@@ -446,8 +458,8 @@ def describe_contrasts(account: Account) -> None:
                 if settings.get(each) is not None}  # fmt: skip
         account.decide(f"Settings of {name}", f"{spell(kept)}, seed {call.get('seed')}".lstrip(", "), file)
     chosen = table["specification"].eq("primary") if "specification" in table.columns else None
-    primary = [] if chosen is None else table.loc[chosen, "weighting"].unique()
-    account.decide("Primary specification", spell(list(primary)) if len(primary) else NOT_RECORDED, file)
+    primary = "" if chosen is None else spell(table.loc[chosen, "weighting"].drop_duplicates().tolist())
+    account.decide("Primary specification", primary or NOT_RECORDED, file)
     word = "SIMULATED ratings" if made_up else "ratings"
     account.say(
         f"{word} of groups were compared by {' and '.join(calls) or 'functions that no record names'} "

@@ -209,6 +209,17 @@ def test_simulated_gold_without_answers_on_disk_has_no_agreement(folder):
     assert "people's answers to pairs: not done yet" in report.text.replace("People's", "people's")
 
 
+def test_gold_pairs_that_were_looked_at_again_are_counted(folder):
+    save_pairs(folder)
+    save_answers(folder)
+    save_gold(folder)
+    assert find(vc.write_methods(folder).decisions, "decision", "A second look")["ours"] == "no"
+    gold = vc.read_table(folder / "gold.parquet", "gold")
+    vc.save_table(gold.assign(looks=[2] * 5 + [1] * 15), folder / "gold.parquet", "gold")
+    counts = vc.write_methods(folder).counts
+    assert find(counts, "what", "gold pairs that were looked at again")["count"] == "5"
+
+
 def test_clusters_that_are_not_the_winners_are_told_from_it(folder):
     save_pairs(folder)
     save_answers(folder)
