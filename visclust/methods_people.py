@@ -1,7 +1,7 @@
 """The steps of a methods text that rest on people: pairs, scores, frames, sample, survey, contrasts."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -40,14 +40,21 @@ def describe_pairs(account: Account) -> None:
     account.count("pairs with a gold answer", len(table), gold, simulated=made_up)
     account.count('gold answers "same"', same, gold, simulated=made_up)
     account.count('gold answers "different"', len(table) - same, gold, simulated=made_up)
-    call = find_call(gold.record, "resolve", "resolve_looks")
+    call = find_call(gold.record, "resolve", "merge_looks")
     rule = call.get("parameters", {}).get("rule", NOT_RECORDED)
     account.decide("Rule for gold", rule, gold)
     if "looks" in table.columns:
         again = int(table["looks"].gt(1).sum())
         account.count("gold pairs that were looked at again", again, gold, simulated=made_up)
         account.say(f"{say_many(again, 'gold pair')} rest on more than one look", gold)
-    account.decide("A second look", call.get("function") == "resolve_looks" if call else NOT_RECORDED, gold)
+    account.decide("A second look", call.get("function") == "merge_looks" if call else NOT_RECORDED, gold)
+    reviews = account.files.get("reviews.parquet")
+    if reviews.usable:
+        shown = account.files.read(reviews, ["pair_id", "look", "decoy"])
+        account.count("pairs shown again, decoys among them", len(shown), reviews, simulated=made_up)
+        account.count("of these: decoys", int(shown["decoy"].sum()), reviews, simulated=made_up)
+    elif reviews.status != "missing":
+        account.open(reviews.name)
     word = "SIMULATED answers" if made_up else "answers"
     pairs_said = say_many(len(table), "gold pair")
     account.say(f'by the rule "{rule}" {word} gave {pairs_said}, {spell(same)} of them the same', gold)
@@ -103,7 +110,7 @@ def _describe_answers(account: Account) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            standing = _read_standing(account, paths)
+            standing, later = _part_looks(account, _read_standing(account, paths))
             found = agreement(standing).measures
     except (OSError, ValueError, KeyError) as error:
         account.say(f"answers/ cannot be used: {str(error).splitlines()[0]}")
@@ -113,6 +120,8 @@ def _describe_answers(account: Account) -> None:
     people = standing["annotator"].nunique()
     account.count("annotators of pairs", people, source, simulated=made_up)
     account.count("answers that stand", len(standing), source, simulated=made_up)
+    if later:
+        account.count("answers of later looks, not in the agreement", later, source, simulated=made_up)
     for answer, number in standing["answer"].value_counts().items():
         account.count(f'answers "{answer}"', int(number), source, simulated=made_up)
     account.decide("Annotators of pairs", people, source, paper="annotators of pairs", like_paper=people == 2)
@@ -202,6 +211,19 @@ def _read_standing(account: Account, paths: Iterable[Any]) -> pd.DataFrame:
     return standing
 
 
+def _part_looks(account: Account, standing: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Keep the answers to the pairs as they were first shown, and count those to pairs that came again.
+
+    A pair comes again under another name because of what was said of it, so that agreement on it tells
+    nothing of the annotators.
+    """
+    reviews = account.files.get("reviews.parquet")
+    if not reviews.usable:
+        return standing, 0
+    again = standing["item_id"].isin(account.files.read(reviews, ["pair_id"])["pair_id"])
+    return standing[~again], int(again.sum())
+
+
 def describe_scores(account: Account) -> None:
     """Describe the grid, how configurations were scored, and whether the clusters are the winner's."""
     account.begin("Configurations")
@@ -230,8 +252,10 @@ def describe_scores(account: Account) -> None:
     criterion = str(settings.get("measure", NOT_RECORDED))
     words = _MEASURES.get(criterion, criterion)
     account.decide("Measure", words, scores, paper="measure", like_paper=criterion == "mean_precision_recall")
-    weighted = "as drawn (raw)" if settings.get("weights", "") is None else "weighted by the design"
-    account.decide("Weights of the pairs", weighted if "weights" in settings else NOT_RECORDED, scores)
+    account.decide("Weights of the pairs", _say_weights(call), scores)
+    seeds = table["n_seeds"].dropna() if "n_seeds" in table.columns else table.head(0)
+    if len(seeds):
+        account.count("seeds of a configuration, at most", int(seeds.max()), scores, simulated=made_up)
     account.count("configurations scored", table["configuration"].nunique(), scores, simulated=made_up)
     if "cannot_be_told_apart" in table.columns:
         alike = int(table["cannot_be_told_apart"].sum())
@@ -244,6 +268,9 @@ def describe_scores(account: Account) -> None:
             for name in ("precision", "recall", "f1", "mean_precision_recall")
             if name in row
         ]
+        if row.get("n_seeds", 1) > 1 and "seed_sd" in row:
+            spread = f"seeds, whose standard deviation is {spell(row['seed_sd'])}"
+            numbers.append(f"means over {spell(int(row['n_seeds']))} {spread}")
         made = "on SIMULATED answers " if made_up else ""
         account.say(
             f'by {words} the best configuration was "{row["configuration"]}", {made}with '
@@ -252,6 +279,16 @@ def describe_scores(account: Account) -> None:
             scores,
         )
         _hold_against_clusters(account, row, scores)
+
+
+def _say_weights(call: Mapping[str, Any]) -> str:
+    """Say for which pairs the scores speak, by the record of their call."""
+    given, settings = call.get("inputs") or {}, call.get("parameters", {})
+    if "design" in given:
+        return "post-stratified by the pair design, for all pairs of the corpus"
+    if "weights" in given or settings.get("weights") is not None:
+        return "weighted by the design, for all pairs of the corpus"
+    return "as drawn (raw), for these pairs alone" if "weights" in settings else NOT_RECORDED
 
 
 def _hold_against_clusters(account: Account, won: dict[Any, Any], scores: StudyFile) -> None:
@@ -456,6 +493,10 @@ def describe_contrasts(account: Account) -> None:
         settings = call.get("parameters", {})
         kept = {each: settings[each] for each in ("method", "n_bootstrap", "level", "reference")
                 if settings.get(each) is not None}  # fmt: skip
+        if "respondent_weights" in (call.get("inputs") or {}):
+            kept["respondents"] = "weighted"
+        elif "respondent_weights" in settings:
+            kept["respondents"] = "counting alike"
         account.decide(f"Settings of {name}", f"{spell(kept)}, seed {call.get('seed')}".lstrip(", "), file)
     chosen = table["specification"].eq("primary") if "specification" in table.columns else None
     primary = "" if chosen is None else spell(table.loc[chosen, "weighting"].drop_duplicates().tolist())
