@@ -31,7 +31,7 @@ PAPER: dict[str, str] = {
     "stop_size": "20",
     "goodness_of_fit": "silhouette",
     "pairs": "554",
-    "draft": "single k-means with 80 clusters on the pretrained embedding",
+    "draft": "within and between the clusters of a single k-means, K = 80, on the pretrained embedding",
     "annotators of pairs": "2",
     "agreement": "87% of 554 pairs, Cohen's kappa .64",
     "measure": "the mean of precision and recall",
@@ -94,7 +94,7 @@ class Account:
         With None it is a decision that the paper did not have to take.
         """
         name, note = self._name(file, simulated=False)
-        said = {True: "as in the paper", False: "differs"}.get(like_paper, "")  # type: ignore[call-overload]
+        said = "" if like_paper is None else "as in the paper" if like_paper else "differs"
         theirs = "" if paper is None else PAPER.get(paper, OPEN)
         row = self._row(decision=decision, paper=theirs, ours=spell(ours), like_paper=said)
         self.decisions.append(row | {"file": name, "note": note})

@@ -186,8 +186,10 @@ def _describe_training(account: Account) -> None:
         account.decide(
             f"Fine-tuning ({file.path.stem})", how or NOT_RECORDED, file, paper="fine-tuned encoders"
         )
-        made_up = " to SIMULATED labels" if tell_simulated(file) else ""
-        account.say(f'the encoder "{file.path.stem}" was fine-tuned{made_up} ({how or NOT_RECORDED})', file)
+        labels_said = " to SIMULATED labels" if tell_simulated(file) else ""
+        account.say(
+            f'the encoder "{file.path.stem}" was fine-tuned{labels_said} ({how or NOT_RECORDED})', file
+        )
     if not encoders:
         account.decide("Fine-tuning", NOT_YET, "encoders/", paper="fine-tuned encoders")
         account.say(f"fine-tuning: {NOT_YET}")

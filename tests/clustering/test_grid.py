@@ -257,3 +257,15 @@ def test_giants_in_a_grid_are_counted_in_one_warning(blobs):
         found = vc.grid_search({"x": x}, **{**SMALL, "baselines": (5,)}, progress=False).table
     assert found["giant"].any()
     assert found.loc[found["giant"], "largest_share"].min() > 0.2
+
+
+def test_the_figure_of_a_grid_draws_means_over_the_seeds_and_says_so(embeddings):
+    asked = {**SMALL, "seeds": (0, 1, 2), "step_sizes": (2,), "similarity_thresholds": (0.1,)}
+    table = vc.grid_search({"one": embeddings["one"]}, **asked, progress=False).table
+    chart = vc.plot_grid(table).to_dict()
+    assert chart["title"]["subtitle"] == ["Means over 3 seeds"]
+    drawn = [row for rows in chart["datasets"].values() for row in rows if "clusters" in row]
+    iterative = table[table["method"].eq("iterative")]
+    assert drawn
+    assert [row["clusters"] for row in drawn] == pytest.approx([iterative["clusters"].mean()] * len(drawn))
+    assert "title" not in vc.plot_grid(table[table["seed"].eq(0)]).to_dict()

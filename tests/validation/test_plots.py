@@ -214,3 +214,15 @@ def test_names_of_configurations_leave_out_what_all_of_a_panel_share():
     spec = vc.plot_iterative_against_single(points.assign(configuration=long), summary=summary).to_dict()
     rows = [row for rows in spec["datasets"].values() for row in rows]
     assert {row["name"] for row in rows} == {"threshold 0.1", "threshold 0.2"}
+
+
+def test_figure_5_says_of_how_many_seeds_its_intervals_are():
+    seeds = {name: dict.fromkeys(range(3), table) for name, table in GRID.items()}
+    table = vc.compare_configurations(seeds, GOLD, settings=SETTINGS, n_bootstrap=50)
+    said = vc.plot_precision_recall(table).to_dict()["title"]["subtitle"]
+    assert any("95% intervals, of the pairs and of 3 seeds" in line for line in said)
+    mixed = vc.compare_configurations(
+        {**seeds, "k = 2": GRID["k = 2"]}, GOLD, settings=SETTINGS, n_bootstrap=50
+    )
+    said = vc.plot_precision_recall(mixed).to_dict()["title"]["subtitle"]
+    assert any("of the pairs and of 1 to 3 seeds" in line for line in said)

@@ -19,7 +19,7 @@ class Course(NamedTuple):
     """What n pairs have been through; every field is an array (n,).
 
     `stratum` and `first` make a pair's class. `state` is what the last complete look said; `looks` counts the
-    complete ones; `streak` those that in a row, up to the last, said the same. `weight` is how many pairs of
+    complete ones, `sames` those of them that said the same. `weight` is how many pairs of
     its class a pair speaks for by the looks alone: 0 where its like were looked at again and it was not.
     """
 
@@ -27,7 +27,7 @@ class Course(NamedTuple):
     first: np.ndarray
     state: np.ndarray
     looks: np.ndarray
-    streak: np.ndarray
+    sames: np.ndarray
     weight: np.ndarray
 
 
@@ -43,14 +43,14 @@ def start_course(stratum: np.ndarray, first: np.ndarray) -> Course:
     """Start with the first look: the stratum of each pair as text or number, and what all said of it."""
     code = np.unique(stratum, return_inverse=True)[1]
     once = np.ones(len(first), dtype=np.int64)
-    return Course(code, first, first.copy(), once, once.copy(), np.ones(len(first)))
+    return Course(code, first, first.copy(), once, (first == SAME).astype(np.int64), np.ones(len(first)))
 
 
 def take_look(course: Course, reviewed: np.ndarray, said: np.ndarray) -> Course:
     """Go on with one more look.
 
     `reviewed` (n,) is True for pairs that the look was about, other than decoys; `said` (n,) is `SAME`,
-    `DIFFERENT` or `OPEN` where the look is complete, decoys included, and -2 elsewhere. Among the pairs of a
+    `DIFFERENT` or `OPEN` where the look is complete, and -2 elsewhere. Among the pairs of a
     class that stood alike, those that were not looked at again, or not yet completely, hand their weight to
     those that were. As long as none of them was, they stay as they were.
     """
@@ -63,19 +63,18 @@ def take_look(course: Course, reviewed: np.ndarray, said: np.ndarray) -> Course:
     factor = np.divide(total, answered, out=np.ones(len(total)), where=under_review)
     passed_over = under_review[group] & ~counts
     weight = np.where(passed_over, 0.0, course.weight * factor[group])
-    taken = complete & (weight > 0)
-    state = np.where(taken, said, course.state)
-    streak = np.where(taken, np.where(said == course.state, course.streak + 1, 1), course.streak)
-    return course._replace(state=state, looks=course.looks + taken, streak=streak, weight=weight)
+    state = np.where(counts, said, course.state)
+    sames = course.sames + (counts & (said == SAME))
+    return course._replace(state=state, looks=course.looks + counts, sames=sames, weight=weight)
 
 
 def is_settled(course: Course) -> np.ndarray:
     """Say which pairs are resolved, (n,).
 
-    Called different by the last look, or called the same by the only one or by the last two. Where hardly a
-    pair is the same, a "same" after an answer that was none is more likely a mistake than not.
+    Called different by the last look, or called the same by it and an earlier one, or by the only one. Where
+    hardly a pair is the same, a "same" after an answer that was none is more likely a mistake than not.
     """
-    twice = (course.looks == 1) | (course.streak >= 2)
+    twice = (course.looks == 1) | (course.sames >= 2)
     return (course.state == DIFFERENT) | ((course.state == SAME) & twice)
 
 
@@ -93,23 +92,22 @@ def weigh_pairs(course: Course) -> np.ndarray:
     return weight
 
 
-def measure_effects(course: Course, design: np.ndarray) -> np.ndarray:
+def measure_effects(course: Course, design: np.ndarray, *, rare: float = 0.2) -> np.ndarray:
     """Measure by how much one pair of each one's stratum moves the weighted number of same pairs, (n,).
 
     That is the mean design weight (n,) of the stratum's pairs, as a share of the weight of the same pairs
-    that are surer: those of strata whose pairs weigh less, and those that two looks called the same; for the
-    lightest stratum its own, or all where it has none. Infinite where there is none.
+    that are surer: those of strata where more than a share `rare` is the same, and those that two looks
+    called the same; of all where there is none, and infinite where none is the same. Where "same" is not rare
+    a wrong one weighs no more than a wrong "different", and the effect is 0.
     """
-    mean = np.bincount(course.stratum, weights=design) / np.bincount(course.stratum)
-    weight = np.where(course.state == SAME, design * weigh_pairs(course), 0.0)
-    found = np.bincount(course.stratum, weights=weight)
-    confirmed = np.bincount(course.stratum, weights=np.where(course.streak >= 2, weight, 0.0))
-    used = mean > 0
-    sure = np.array([found[used & (mean < one)].sum() + confirmed[mean >= one].sum() for one in mean])
-    lightest = used & (mean == mean[used].min(initial=np.inf))
-    sure = np.where(lightest, found[lightest].sum() or found.sum(), sure)
-    effect = np.divide(mean, sure, out=np.where(mean > 0, np.inf, 0.0), where=sure > 0)
-    return effect[course.stratum]
+    weight = design * weigh_pairs(course)
+    same = np.where(course.state == SAME, weight, 0.0)
+    found, whole = (np.bincount(course.stratum, weights=one) for one in (same, weight))
+    is_rare = (found <= rare * whole)[course.stratum]
+    sure = same[~is_rare | (course.sames >= 2)].sum() or same.sum()
+    mean = (np.bincount(course.stratum, weights=design) / np.bincount(course.stratum))[course.stratum]
+    effect = mean / sure if sure else np.where(mean > 0, np.inf, 0.0)
+    return np.where(is_rare, effect, 0.0)
 
 
 def choose_pairs(
@@ -124,13 +122,13 @@ def choose_pairs(
 ) -> Choice:
     """Choose pairs to look at again, and decoys among them.
 
-    In strata with an effect of `min_effect` or more these are the pairs called the same, unless two looks in
-    a row called them that, and the open ones. All of them where `n` is enough; otherwise each group (a class,
+    In strata with an effect of `min_effect` or more these are the pairs called the same, unless two looks
+    called them that, and the open ones. All of them where `n` is enough; otherwise each group (a class,
     and what its pairs are now) gets two, and the rest is given in the order of the effect, those called same
     first; within a group it is drawn by lot. `open_to` (n,) marks pairs that can be shown at all.
     """
     there = open_to & (course.weight > 0)
-    doubt = (course.state == OPEN) | ((course.state == SAME) & (course.streak < 2))
+    doubt = (course.state == OPEN) | ((course.state == SAME) & (course.sames < 2))
     wanted = there & doubt & (effect >= min_effect)
     group = _name_groups(course)
     names, size = np.unique(group[wanted], return_counts=True)
@@ -156,7 +154,7 @@ def choose_pairs(
         at.append(drawn)
         probability.append(np.full(given[i], given[i] / size[i]))
     n_decoys = round(decoys * int(given.sum()))
-    # Those whose answer moves little come first: a slip of the hand at a decoy should not move the scores.
+    # From strata that are not looked at again, as far as there are such.
     spare = there & ~wanted & is_settled(course) & (course.looks == 1)
     for light in (effect < min_effect, effect >= min_effect):
         pool = np.flatnonzero(spare & light)
@@ -172,5 +170,5 @@ def choose_pairs(
 
 def _name_groups(course: Course) -> np.ndarray:
     """Name by a number, (n,), the class of each pair and what it is now, or that two looks called it same."""
-    confirmed = (course.state == SAME) & (course.streak >= 2)
+    confirmed = (course.state == SAME) & (course.sames >= 2)
     return (course.stratum * 3 + course.first + 1) * 4 + np.where(confirmed, 3, course.state + 1)
