@@ -336,7 +336,7 @@ def _follow_looks(
         here = standing[standing["item_id"].isin(rows["pair_id"])]
         spoken = here[here["answer"].isin(_ANSWERS)].groupby("item_id").size()
         seen = here.groupby("item_id").size().reindex(rows["pair_id"], fill_value=0)
-        waiting[int(look)] = int((seen < needed).sum())
+        waiting[int(str(look))] = int((seen < needed).sum())
         complete = rows[rows["pair_id"].map(spoken).ge(needed)]
         took_part = third is not None and any(is_same_person(str(third), one) for one in here["annotator"])
         how = {"rule": rule, "third": third} if rule != "third" or took_part else {"rule": "unanimous"}
