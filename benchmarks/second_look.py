@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 import pandas as pd
-from coverage_pairs import Deck, make_paper_scale, measure_truth
+from coverage_pairs import Deck, Urn, make_paper_scale, measure_truth
 
 import visclust as vc
 from visclust.base.bootstrap import find_interval
@@ -30,6 +30,7 @@ from visclust.validation.looks import (
     weigh_pairs,
 )
 from visclust.validation.pair_design import count_joined, find_strata_of
+from visclust.validation.pairs import split_quota, suggest_shares
 from visclust.validation.poststratified import CellCounts, draw_scores, estimate_scores
 
 MEASURES = ("precision", "recall", "f1")
@@ -74,19 +75,28 @@ def look_again(course, design, people, rng, *, decoys=0.5):
 
 
 class Draws:
-    """Pairs as `vc.sample_pairs` draws them from cells, and post-stratified scores, without making tables."""
+    """Pairs as `vc.sample_pairs` draws them, and post-stratified scores, without making tables."""
 
-    def __init__(self, x, labels):
+    def __init__(self, x, labels, how):
         drafts = make_clusters(vc.cluster_once(x, n_clusters=80, seed=0).labels)
-        cells = find_strata_of(vc.design_pairs(drafts, x, how="cells"))
-        self.deck = Deck(drafts, x)
-        joined = count_joined(cells, make_clusters(labels))
-        self.totals = np.column_stack([cells.totals - joined, joined]).ravel()
-        self.labels = labels
+        if how == "cells":
+            strata = find_strata_of(vc.design_pairs(drafts, x, how="cells"))
+            self.deck = Deck(drafts, x)
+        else:
+            finer = make_clusters(vc.cluster_once(x, n_clusters=250, seed=1).labels)
+            self.urn = Urn(vc.design_pairs({"coarse": drafts, "fine": finer}, x))
+            strata = self.urn.strata
+        joined = count_joined(strata, make_clusters(labels))
+        self.totals = np.column_stack([strata.totals - joined, joined]).ravel()
+        self.labels, self.how, self.strata = labels, how, strata
 
     def draw(self, n_pairs, seed):
         """Rows of the images, stratum and design weight of each pair."""
-        return self.deck.draw(n_pairs, RANDOM_SHARE, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        if self.how == "cells":
+            return self.deck.draw(n_pairs, RANDOM_SHARE, rng)
+        shares = suggest_shares(self.strata)
+        return self.urn.draw(split_quota(n_pairs, shares, self.strata.totals.astype(np.int64)), rng)
 
     def score(self, left, right, stratum, weight, same, *, n_draws, seed):
         """Estimate, low and high of each measure; pairs of weight 0 do not count."""
@@ -101,12 +111,12 @@ class Draws:
         return np.stack([estimate, np.fmin(low, estimate), np.fmax(high, estimate)])
 
 
-def simulate(*, studies, errors, repeat, n_pairs, n_draws, k_scored):
+def simulate(*, studies, errors, repeat, how, n_pairs, n_draws, k_scored):
     """One row per study, error rate and look."""
     x, theme = make_paper_scale()
     labels = np.asarray(vc.cluster_once(x, n_clusters=k_scored, seed=1).labels)
     truth = measure_truth(labels, theme)
-    draws = Draws(x, labels)
+    draws = Draws(x, labels, how)
     rows = []
     for seed in range(studies):
         left, right, stratum, design = draws.draw(n_pairs, seed)
@@ -167,12 +177,14 @@ def main():
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--clusters", type=int, default=300)
     parser.add_argument("--repeat", type=float, default=0.0, help="share of answers that are those of before")
+    parser.add_argument("--design", choices=("cells", "likeness"), default="cells")
     options = parser.parse_args()
     start = time.perf_counter()
     rows, truth = simulate(
         studies=options.studies,
         errors=(0.05, 0.1),
         repeat=options.repeat,
+        how=options.design,
         n_pairs=options.pairs,
         n_draws=options.draws,
         k_scored=options.clusters,

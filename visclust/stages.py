@@ -498,7 +498,7 @@ def gather_looks(
     *,
     rule: str = "unanimous",
     third: str | None = None,
-    max_looks: int = 3,
+    max_looks: int = 4,
     error_rate: float = 0.1,
     seed: int = 0,
 ) -> PairLooks:
@@ -517,7 +517,7 @@ def gather_looks(
         What simulated annotators go by, see `gather_answers`.
     rule, third : optional
         How the first look is resolved, see `resolve`.
-    max_looks : int, default 3
+    max_looks : int, default 4
         Looks in all, the first included. What stays open then are pairs on which people do not agree.
     error_rate : float, default 0.1
         How often simulated annotators are wrong.

@@ -77,6 +77,7 @@ CALLS = {
     "match_clusters": lambda c, d, i: vc.match_clusters(c, CLUSTERS),
     "pick_cluster_rows": lambda c, d, i: vc.pick_cluster_rows(c),
     "plan_annotation": lambda c, d, i: vc.plan_annotation(c),
+    "plan_pairs": lambda c, d, i: vc.plan_pairs(vc.design_pairs(CLUSTERS, X), c),
     "read_cluster_notes": lambda c, d, i: vc.read_cluster_notes(d, c),
     "repeat_over_seeds": lambda c, d, i: vc.repeat_over_seeds(
         lambda clusters: pd.DataFrame({"estimate": [clusters["cluster"].max()]}), {0: c, 1: CLUSTERS}

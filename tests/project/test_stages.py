@@ -145,10 +145,10 @@ def test_a_second_look_follows_once_the_first_is_done_and_a_third_once_the_secon
 
 def test_the_looks_of_simulated_annotators_are_simulated_and_marked(make_study, drawn, images, clusters):
     study = make_study(simulate=True)
-    first = vc.gather_answers(study, drawn, clusters, error_rate=0.4, seed=2)
-    looks = vc.gather_looks(study, drawn, first, clusters, error_rate=0.4, seed=2)
+    first = vc.gather_answers(study, drawn, clusters, error_rate=0.0, seed=2)
+    looks = vc.gather_looks(study, drawn, first, clusters, error_rate=0.0, seed=2)
     assert len(looks.reviews)
-    assert set(looks.reviews["look"]) <= {2, 3}
+    assert set(looks.reviews["look"]) <= {2, 3, 4}
     assert looks.answers["simulated"].all()
     assert looks.waiting.empty
     assert vc.merge_looks(looks.answers, pairs=drawn, reviews=looks.reviews).gold["simulated"].all()
@@ -225,6 +225,24 @@ def test_people_s_own_files_are_read(make_study, tmp_path, images, kinds):
     assert not vc.gather_feature_answers(make_study(features=("round", "straight")), images)[
         "simulated"
     ].any()
+
+
+def test_the_pair_design_is_used_where_the_judged_pairs_are_of_it_and_else_a_line_says_why_not(
+    make_study, clusters, tmp_path, capsys
+):
+    study = make_study()
+    gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
+    assert vc.gather_pair_design(study, gold) is None
+    assert "there is no pair design" in capsys.readouterr().out
+    design = vc.design_pairs(clusters, np.random.default_rng(0).normal(size=(4, 3)))
+    vc.save_table(design, tmp_path / "pair_design.parquet", "pair_design")
+    assert vc.gather_pair_design(study, gold.assign(stratum="within")) is None
+    assert "drawn with another design" in capsys.readouterr().out
+    drawn = gold.assign(stratum=vc.sample_pairs(design, n_pairs=1)["stratum"])
+    both = pd.concat([gold.assign(stratum="within", wave=1), drawn.assign(pair_id="q", wave=2)])
+    for judged in (drawn, both, gold.head(0)):
+        assert len(vc.gather_pair_design(study, judged)) == 4
+    assert capsys.readouterr().out == ""
 
 
 def test_ticked_frames_stay_as_they_are(make_study, clusters):

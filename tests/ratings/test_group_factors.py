@@ -197,3 +197,17 @@ def test_two_items_that_nothing_else_identifies_are_refused():
     apart[:, :2, 2:] = apart[:, 2:, :2] = 0  # two dimensions that have nothing to do with each other
     with pytest.raises(ValueError, match=r"not identified|did not converge"):
         fit_group_factors(moments._replace(covariances=apart), factors=[0, 0, 1, 1])
+
+
+def test_weighted_respondents_give_the_figures_of_lavaan(partial):
+    wide, values, codes, _ = partial
+    weights = 1 + 0.5 * (wide["respondent"].str[1:].astype(int).to_numpy() % 3)
+    weights = weights / weights.mean()
+    moments = measure_moments(values, codes, weights)
+    fit = fit_group_factors(moments, factors=FACTORS, loadings=ALL, intercepts=BUT_PROUD)
+    # cfa(..., sampling.weights = "w", cluster = "respondent") of the partial model
+    assert fit.measures["chi2"] == pytest.approx(23.878, abs=0.0006)
+    assert fit.means[1] == pytest.approx([-0.18659, -0.02904], abs=5e-5)
+    people = pd.factorize(wide["respondent"])[0]
+    (spread,) = measure_errors(values, codes, fit, factors=FACTORS, clusters=[people], weights=weights)
+    assert np.sqrt(np.diag(spread))[fit.layout.means[1]] == pytest.approx([0.17986, 0.14659], abs=2e-4)

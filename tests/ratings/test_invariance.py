@@ -223,3 +223,23 @@ def test_two_items_that_shift_apart_leave_a_dimension_undecided(ratings):
     assert contrasts.loc["joy", "invariance"] == "none"
     assert contrasts.loc["joy", "freed"] == "hopeful, proud"
     assert contrasts.loc["anger", "invariance"] == "scalar"
+
+
+def test_weights_of_respondents_count_in_every_table(ratings, check):
+    weights = pd.DataFrame({"respondent": ratings["respondent"].unique()})
+    weights["weight"] = 1 + 0.5 * (weights["respondent"].str[1:].astype(int) % 3)
+    weighed = vc.confirm_factors(ratings, dimensions=DIMENSIONS, groups="group", respondent_weights=weights)
+    # lavaan: cfa(m, d, sampling.weights = "w") of all ratings, and of the groups as in test_group_factors.py
+    assert weighed.fit["chi2"].iloc[0] == pytest.approx(7.221, abs=0.0006)
+    standardized = [0.847, 0.751, 0.664, 0.840, 0.781, 0.685, 0.776]
+    assert weighed.loadings["loading"].tolist() == pytest.approx(standardized, abs=0.0006)
+    assert weighed.invariance["chi2"].iloc[-1] == pytest.approx(23.878, abs=0.0006)
+    joy = ratings[ratings["item"].isin(DIMENSIONS["joy"])].merge(weights, on="respondent")
+    means = joy.assign(rating=joy["rating"] * joy["weight"]).groupby("group")[["rating", "weight"]].sum()
+    means = means["rating"] / means["weight"]
+    observed = weighed.contrasts.set_index("dimension")["observed"]
+    assert observed["joy"] == pytest.approx(means["a"] - means["b"])
+    alike = vc.confirm_factors(
+        ratings, dimensions=DIMENSIONS, groups="group", respondent_weights=weights.assign(weight=3.0)
+    )
+    pd.testing.assert_frame_equal(alike.contrasts, check.contrasts)

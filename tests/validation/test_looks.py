@@ -73,15 +73,22 @@ def test_a_split_look_between_two_that_say_the_same_does_not_matter():
     assert is_settled(take_look(course, asked, np.array([SAME]))).all()
 
 
-def test_a_pairs_effect_is_measured_against_the_same_pairs_of_lighter_strata_and_those_confirmed():
-    strata, first = np.array([0, 0, 1, 1]), np.array([SAME, DIFFERENT, SAME, DIFFERENT])
-    design = np.array([1.0, 1.0, 100.0, 100.0])
+def test_a_pairs_effect_is_measured_against_the_same_pairs_that_are_surer():
+    # In the first stratum half are the same; in the second, whose pairs weigh 100 each, one in ten.
+    strata = np.repeat([0, 1], [2, 10])
+    first = np.where(np.isin(np.arange(12), [0, 2]), SAME, DIFFERENT)
+    design = np.where(strata == 0, 1.0, 100.0)
     course = start_course(strata, first)
-    assert measure_effects(course, design).tolist() == [1.0, 1.0, 100.0, 100.0]
-    confirmed = take_look(course, strata == 1, np.array([-2, -2, SAME, -2]))
-    assert measure_effects(confirmed, design).round(3).tolist() == [1.0, 1.0, 0.99, 0.99]
-    none = start_course(strata, np.full(4, DIFFERENT))
-    assert np.isinf(measure_effects(none, design)).all()
+    assert measure_effects(course, design).tolist() == [0.0] * 2 + [100.0] * 10
+    second = take_look(course, np.arange(12) == 2, np.where(np.arange(12) == 2, SAME, -2))
+    assert measure_effects(second, design)[2:] == pytest.approx(100 / 101)
+    assert np.isinf(measure_effects(start_course(strata, np.full(12, DIFFERENT)), design)).all()
+
+
+def test_where_same_is_not_rare_nothing_is_looked_at_again():
+    # A wrong "same" weighs no more there than a wrong "different", and only the first would be asked again.
+    course = start_course(np.zeros(10), np.array([SAME] * 6 + [OPEN] * 2 + [DIFFERENT] * 2))
+    assert not measure_effects(course, np.full(10, 1000.0)).any()
 
 
 def test_with_errors_of_a_tenth_the_second_look_takes_the_false_sames_out():

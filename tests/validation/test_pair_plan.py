@@ -22,6 +22,13 @@ def test_narrower_intervals_need_more_pairs_and_what_cannot_be_had_is_missing(co
     assert never.isna().all()
 
 
+def test_of_a_small_corpus_all_pairs_leave_nothing_open():
+    x, _, clusters = make_corpus(n=30)
+    plan = vc.plan_pairs(vc.design_pairs(clusters, x), clusters, half_width=0.001)
+    assert (plan.needed["n_pairs"] <= 30 * 29 / 2).all()
+    assert plan.curve["half_width"].iloc[-1] < 1e-9  # rounding
+
+
 def test_curves_fall(corpus):
     _, clusters, design = corpus
     curve = vc.plan_pairs(design, clusters).curve

@@ -18,7 +18,7 @@ from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns
 from visclust.ratings.designs import add_up, spread_ratings
 from visclust.ratings.group_factors import find_rmsea
-from visclust.ratings.invariance import COLUMNS, fit_invariance, take_groups
+from visclust.ratings.invariance import COLUMNS, fit_invariance, take_groups, weigh_rows
 from visclust.ratings.reliability import list_scales, take_items
 
 
@@ -58,6 +58,7 @@ def confirm_factors(
     ratings: pd.DataFrame,
     *,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    respondent_weights: pd.DataFrame | None = None,
     groups: str | None = None,
     reference: str | None = None,
     level: float = 0.95,
@@ -72,6 +73,8 @@ def confirm_factors(
     invariance), as long as two of a dimension are left; where that does not do, the dimension's means cannot
     be compared. A step fails where CFI falls by more than .01. Chi-square is no judge here: ratings share
     respondents and images, which makes it too large, and with many ratings it rejects what does not matter.
+    Where groups used all items alike but respondents had habits with single items, chi-square rejected the
+    scalar model in 31% of simulated surveys, the rule in 2% with 48 respondents a group, and in 10% with 24.
 
     Which item stands apart is decided by the majority of its dimension: if most items shift between groups
     for a reason of their own, the one that does not is named, and if all do, none is. The data cannot tell
@@ -84,6 +87,9 @@ def confirm_factors(
         items are missing by chance.
     dimensions : mapping of str to sequence of str, default EMOTIONS
         Items by dimension, each a factor of its own. Those of a single item are not tested.
+    respondent_weights : DataFrame, optional
+        From `rake_respondents`: ``respondent, weight``. Each respondent's ratings count that often in every
+        mean and covariance. By default all respondents count alike.
     groups : str, optional
         Column of the ratings table with the groups, such as "group"; by default groups are not compared.
         Ratings of images that a group did not rate are then left out for all.
@@ -112,12 +118,12 @@ def confirm_factors(
         residual, loading_shared, intercept_shared``; factors have mean 0 and variance 1 in the reference
         group. ``contrasts``: a row per dimension and group: ``dimension, group, reference, observed,
         latent, standard_error, low, high, latent_sd, invariance, freed, sentence``. ``observed`` is the
-        difference of the means of the ratings used here, each counted once; ``latent`` the part of it that is
-        a difference in the dimension (both in points of the scale), and ``latent_sd`` the same in standard
-        deviations of the reference group's factor. Intervals are for new respondents and images.
-        ``invariance`` is "scalar", "partial", "none", "misfit", or "untested" for single items. ``counts``: a
-        row per group: ``group, respondents, images, ratings, incomplete, not_shared``, the last two left out.
-        All tables have ``simulated``.
+        difference of the means of the ratings used here, each counted once or by its weight; ``latent`` the
+        part of it that is a difference in the dimension (both in points of the scale), and ``latent_sd`` the
+        same in standard deviations of the reference group's factor. Intervals are for new respondents and
+        images. ``invariance`` is "scalar", "partial", "none", "misfit", or "untested" for single items.
+        ``counts``: a row per group: ``group, respondents, images, ratings, incomplete, not_shared``, the last
+        two left out. All tables have ``simulated``.
 
     Raises
     ------
@@ -152,7 +158,12 @@ def confirm_factors(
     if groups is None and reference is not None:
         raise ValueError(f"Expected groups beside the reference {reference!r}: name their column, got None.")
     check_level(level)
-    spread = spread_ratings(ratings, dimensions=dimensions, groups="group" if groups is None else groups)
+    spread = spread_ratings(
+        ratings,
+        dimensions=dimensions,
+        groups="group" if groups is None else groups,
+        respondent_weights=respondent_weights,
+    )
     scales = list_scales(spread, least=2)
     compared = None if groups is None else take_groups(spread, scales, reference=reference)
     columns = [column for members in scales.values() for column in members]
@@ -160,7 +171,8 @@ def confirm_factors(
     complete = ~np.isnan(spread.values[:, columns]).any(axis=1)
     images = pd.factorize(spread.events.loc[complete, "image_id"])[0]
     own = [place for place, members in enumerate(scales.values()) for _ in members]
-    covariance = np.cov(values.T, bias=True)
+    weights = weigh_rows(spread, complete)
+    covariance = np.cov(values.T, bias=True, aweights=weights)
     fits, rows = [], []
     bar = WorkBar(total=8, desc="Factor analysis", unit="step", work="The factor analysis", progress=progress)
     with bar:
@@ -172,7 +184,9 @@ def confirm_factors(
             if fit.measures["df"]:
                 parts = []
                 for clusters in (people, images, np.arange(len(values))):
-                    parts.append(_measure_scaling(values, fit, factors=factors, clusters=clusters))
+                    parts.append(
+                        _measure_scaling(values, fit, factors=factors, clusters=clusters, weights=weights)
+                    )
                     bar.update()
                 # What respondents and images add is not negative, but its estimate can be.
                 scaling = max(parts[0] + parts[1] - parts[2], parts[2])
@@ -237,10 +251,11 @@ def add_invariance(differences: pd.DataFrame, check: FactorCheck | None) -> pd.D
             'groups="group".'
         )
     known: dict[tuple[str, ...], str] = {}
-    for row in () if check is None else check.contrasts.itertuples():
+    if check is not None:
+        named = check.contrasts[["dimension", "group", "reference", "sentence"]].astype(str).to_numpy()
         # A sentence names the direction, and so is right of both.
-        known[row.dimension, row.group, row.reference] = row.sentence
-        known[row.dimension, row.reference, row.group] = row.sentence
+        known = {(row[0], row[1], row[2]): row[3] for row in named}
+        known |= {(row[0], row[2], row[1]): row[3] for row in named}
     tested = {dimension for dimension, _, _ in known}
     said = []
     rows = differences[["level", "item", "group", "reference"]]
@@ -352,9 +367,14 @@ def _measure_fit(s: np.ndarray, implied: np.ndarray, n: int, df: int, discrepanc
 
 
 def _measure_scaling(
-    values: np.ndarray, fit: FactorFit, *, factors: Sequence[int], clusters: np.ndarray
+    values: np.ndarray,
+    fit: FactorFit,
+    *,
+    factors: Sequence[int],
+    clusters: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> float:
-    """Measure by how much clustering and non-normal items inflate the model's chi-square.
+    """Measure by how much clustering, weights and non-normal items inflate the model's chi-square.
 
     `values` (n, p) are the rows that the model was fitted to, `clusters` (n,) says which of them may depend
     on each other; a number of its own for each row gives Satorra and Bentler's factor. Chi-square divided by
@@ -362,10 +382,10 @@ def _measure_scaling(
     """
     codes, n = np.asarray(factors), len(values)
     rows, columns = np.tril_indices(len(codes))
-    centered = values - values.mean(axis=0)
+    centered = values - np.average(values, axis=0, weights=weights)
     products = centered[:, rows] * centered[:, columns]
-    products = products - products.mean(axis=0)
-    sums = add_up(products, clusters)
+    products = products - np.average(products, axis=0, weights=weights)
+    sums = add_up(products if weights is None else products * weights[:, None], clusters)
     spread = sums.T @ sums / n
     inverse = np.linalg.inv(fit.implied)
     # The weight of ML: half the trace form of two symmetric matrices, each pair off the diagonal twice.

@@ -23,7 +23,8 @@ _FLAT = 1e-6  # slope of the discrepancy at which a fit counts as found: seven d
 class GroupMoments(NamedTuple):
     """What the likelihood needs of g groups and p items.
 
-    ``sizes`` (g,), ``means`` (g, p), ``covariances`` (g, p, p) with the size as divisor.
+    ``sizes`` (g,), ``means`` (g, p), ``covariances`` (g, p, p) with the size as divisor; of weighted rows,
+    with the sums of their weights as sizes.
     """
 
     sizes: np.ndarray
@@ -61,13 +62,19 @@ class GroupFit(NamedTuple):
     layout: _Layout
 
 
-def measure_moments(values: np.ndarray, groups: np.ndarray) -> GroupMoments:
-    """Compute sizes, means and covariances of the rows (n, p) of each group, numbered from 0."""
-    parts = [values[groups == number] for number in range(int(groups.max()) + 1)]
+def measure_moments(
+    values: np.ndarray, groups: np.ndarray, weights: np.ndarray | None = None
+) -> GroupMoments:
+    """Compute sizes, means and covariances of the rows (n, p) of each group, numbered from 0.
+
+    `weights` (n,) have a mean of 1; a group's size is the sum of its weights.
+    """
+    weights = np.ones(len(values)) if weights is None else weights
+    parts = [(values[groups == g], weights[groups == g]) for g in range(int(groups.max()) + 1)]
     return GroupMoments(
-        np.array([len(part) for part in parts]),
-        np.array([part.mean(axis=0) for part in parts]),
-        np.array([np.cov(part.T, bias=True) for part in parts]),
+        np.array([own.sum() for _, own in parts]),
+        np.array([np.average(part, axis=0, weights=own) for part, own in parts]),
+        np.array([np.cov(part.T, bias=True, aweights=own) for part, own in parts]),
     )
 
 
@@ -102,8 +109,8 @@ def fit_group_factors(
     if start is None:
         x = _start(unit, codes, layout)
     else:
-        numbers = (start.loadings / scale, (start.intercepts - center) / scale, start.residuals / scale**2)
-        x = _pack((*numbers, start.covariances, start.means), layout)
+        own = (start.loadings / scale, (start.intercepts - center) / scale, start.residuals / scale**2)
+        x = _pack((*own, start.covariances, start.means), layout)
     found, discrepancy, bounded = _minimize(x, unit, codes, layout)
     numbers = _unpack(found, codes, layout)
     measures = _measure_fit(unit, _imply(numbers, codes), df, max(discrepancy, 0.0))
@@ -114,30 +121,36 @@ def fit_group_factors(
 
 
 def measure_group_scaling(
-    values: np.ndarray, groups: np.ndarray, fit: GroupFit, *, factors: Sequence[int], clusters: np.ndarray
+    values: np.ndarray,
+    groups: np.ndarray,
+    fit: GroupFit,
+    *,
+    factors: Sequence[int],
+    clusters: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> float:
-    """Measure by how much dependent rows and non-normal items inflate the model's chi-square.
+    """Measure by how much dependent, weighted and non-normal rows inflate the model's chi-square.
 
     As for one group: chi-square divided by it has about the expectation of a chi-square variable. `clusters`
     (n,) says which rows may depend on each other, also across groups.
     """
-    codes = np.asarray(factors)
-    moments = measure_moments(values, groups)
+    codes, weights = np.asarray(factors), np.ones(len(values)) if weights is None else weights
+    moments = measure_moments(values, groups, weights)
     shares = moments.sizes / len(values)
     numbers = _read(fit)
     implied = _imply(numbers, codes)[1]
     slopes = _differentiate(numbers, codes, fit.layout)
-    weights, m = _weigh(implied), slopes.shape[1]
+    metric, m = _weigh(implied), slopes.shape[1]
     weight, stacked = np.zeros((len(shares) * m,) * 2), slopes.reshape(-1, slopes.shape[2])
     rows = np.zeros((len(values), len(shares) * m))
     for g, share in enumerate(shares):
         block = slice(g * m, (g + 1) * m)
-        weight[block, block] = share * weights[g]
+        weight[block, block] = share * metric[g]
         own = _take_statistics(values[groups == g], moments.means[g], moments.covariances[g])
         rows[groups == g, block] = own / share
     projected = stacked.T @ weight
     rest = weight - projected.T @ np.linalg.solve(projected @ stacked, projected)
-    sums = add_up(rows, clusters)
+    sums = add_up(rows * weights[:, None], clusters)
     return float(np.einsum("ci,ij,cj->", sums, rest, sums) / len(values) / fit.measures["df"])
 
 
@@ -148,6 +161,7 @@ def measure_errors(
     *,
     factors: Sequence[int],
     clusters: Sequence[np.ndarray],
+    weights: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Give the covariance of all free parameters (q, q) for each way in which rows may depend on each other.
 
@@ -155,18 +169,20 @@ def measure_errors(
     at a bound count as known. `clusters` holds an array (n,) for each way; clusters may go across groups.
     """
     codes, layout = np.asarray(factors), fit.layout
-    moments = measure_moments(values, groups)
+    weights = np.ones(len(values)) if weights is None else weights
+    moments = measure_moments(values, groups, weights)
     numbers = _read(fit)
     means, implied = _imply(numbers, codes)
     slopes = _differentiate(numbers, codes, layout)
-    weights = _weigh(implied)
+    metric = _weigh(implied)
     scores = np.zeros((len(values), layout.size))
     for g in range(len(moments.sizes)):
         own = _take_statistics(values[groups == g], means[g], implied[g])
-        scores[groups == g] = own @ weights[g] @ slopes[g]
+        scores[groups == g] = own @ metric[g] @ slopes[g]
+    scores *= weights[:, None]
     x = _pack(numbers, layout)
     free = np.ones(layout.size, dtype=bool)
-    floor = _LEAST * np.einsum("gii->gi", moments.covariances).mean(axis=0)
+    floor = _LEAST * np.einsum("g,gii->i", moments.sizes / moments.sizes.sum(), moments.covariances)
     free[layout.residuals[fit.residuals <= 1.01 * floor]] = False
     steps = np.diag(1e-5 * np.maximum(np.abs(x), 0.1))
     ends = [_take_slopes(x + sign * steps, moments, codes, layout) for sign in (1, -1)]
@@ -357,7 +373,8 @@ def _take_slopes(points: np.ndarray, moments: GroupMoments, codes: np.ndarray, l
 
 
 def _unpack(x: np.ndarray, codes: np.ndarray, layout: _Layout) -> tuple[np.ndarray, ...]:
-    known = (0.0, 0.0, 0.0, np.eye(int(codes.max()) + 1), 0.0)
+    none = np.zeros(1)
+    known = (none, none, none, np.eye(int(codes.max()) + 1), none)
     return tuple(
         np.where(places >= 0, x[places], fixed) for places, fixed in zip(layout[:5], known, strict=True)
     )
@@ -452,7 +469,7 @@ def _turn(numbers: tuple[np.ndarray, ...], codes: np.ndarray, shared: np.ndarray
 def _measure_fit(
     moments: GroupMoments, implied: tuple[np.ndarray, np.ndarray], df: int, discrepancy: float
 ) -> dict[str, float]:
-    n, n_groups, p = int(moments.sizes.sum()), len(moments.sizes), moments.means.shape[1]
+    n, n_groups, p = float(moments.sizes.sum()), len(moments.sizes), moments.means.shape[1]
     sd = np.sqrt(np.einsum("gii->gi", moments.covariances))
     scale = sd[:, :, None] * sd[:, None, :]
     statistic = n * discrepancy

@@ -50,7 +50,7 @@ class GroupRatings(NamedTuple):
 
     ``values`` (n, p) with ``people, images, groups`` (n,) numbered from 0; ``names`` of the groups; ``items``
     (p,), the numbers of their ``factors`` (p,), and the ``dimensions`` by these; ``rows`` (n,) of the events;
-    ``counts`` as in the result.
+    ``counts`` as in the result; ``weights`` (n,) of the respondents, with a mean of 1.
     """
 
     values: np.ndarray
@@ -63,6 +63,7 @@ class GroupRatings(NamedTuple):
     dimensions: list[str]
     rows: np.ndarray
     counts: pd.DataFrame
+    weights: np.ndarray | None = None
 
 
 class Model(NamedTuple):
@@ -119,6 +120,7 @@ def take_groups(spread: RatingEvents, scales: dict[str, list[int]], *, reference
         list(scales),
         np.flatnonzero(used),
         pd.DataFrame(counts).assign(simulated=spread.simulated),
+        weigh_rows(spread, used),
     )
 
 
@@ -126,7 +128,7 @@ def fit_invariance(
     spread: RatingEvents, ratings: GroupRatings, *, level: float, progress: bool
 ) -> dict[str, pd.DataFrame]:
     """Fit the models in turn, free items where one fails, and give the tables named in `COLUMNS`."""
-    moments = measure_moments(ratings.values, ratings.groups)
+    moments = measure_moments(ratings.values, ratings.groups, ratings.weights)
     shared = np.ones(len(ratings.items), dtype=bool)
     free = ~shared
     rows: list[dict[str, Any]] = []
@@ -158,6 +160,12 @@ def fit_invariance(
         name: table.reindex(columns=COLUMNS[name]).assign(simulated=spread.simulated)
         for name, table in tables.items()
     }
+
+
+def weigh_rows(spread: RatingEvents, rows: np.ndarray) -> np.ndarray:
+    """Give the respondents' weights of some rows (a mask), with a mean of 1."""
+    weights = spread.events.loc[rows, "weight"].to_numpy(dtype=float)
+    return weights / weights.mean()
 
 
 def _check_groups(
@@ -248,7 +256,9 @@ def _describe(
     if fit.measures["df"]:
         ways = (ratings.people, ratings.images, np.arange(len(ratings.values)))
         parts = [
-            measure_group_scaling(ratings.values, ratings.groups, fit, factors=factors, clusters=each)
+            measure_group_scaling(
+                ratings.values, ratings.groups, fit, factors=factors, clusters=each, weights=ratings.weights
+            )
             for each in ways
         ]
         # What respondents and images add is not negative, but its estimate can be.
@@ -289,7 +299,10 @@ def measure_latent(
     """
     fit, layout, factors = model.fit, model.fit.layout, ratings.factors
     ways = (ratings.people, ratings.images, np.arange(len(ratings.values)))
-    spreads = measure_errors(ratings.values, ratings.groups, fit, factors=factors.tolist(), clusters=ways)
+    spreads = measure_errors(
+        ratings.values, ratings.groups, fit,
+        factors=factors.tolist(), clusters=ways, weights=ratings.weights,
+    )  # fmt: skip
     n_people, n_images, n_groups = (int(codes.max()) + 1 for codes in (*ways[:2], ratings.groups))
     # Of two crossed samples the smaller one limits what is known.
     reach = t.ppf((1 + level) / 2, max(min(n_people - n_groups, n_images - 1), 1))
@@ -313,12 +326,17 @@ def _contrast(
 ) -> pd.DataFrame:
     """Set the latent differences of each dimension beside the observed ones, and say what they are worth."""
     latent = measure_latent(ratings, model, level=level)
-    dimensions = spread.outcomes[spread.outcomes["level"].eq("dimension")]["item"]
+    columns = np.flatnonzero(spread.outcomes["level"].eq("dimension"))
     numbers = {name: place for place, name in enumerate(ratings.dimensions)}
     rows = []
-    for column, dimension in dimensions.items():
-        rated = pd.Series(spread.values[ratings.rows, column])
-        means = rated.groupby(ratings.groups).mean()  # of what is rated
+    for column in columns:
+        dimension = spread.outcomes["item"].iloc[column]
+        rated = spread.values[ratings.rows, column]
+        known = ~np.isnan(rated)
+        weights = spread.events["weight"].to_numpy()[ratings.rows] * known
+        totals = np.bincount(ratings.groups, weights=weights, minlength=len(ratings.names))
+        sums = np.bincount(ratings.groups, weights=weights * np.where(known, rated, 0.0))
+        means = np.divide(sums, totals, out=np.full(len(totals), np.nan), where=totals > 0)
         place = numbers.get(dimension)
         for g, name in enumerate(ratings.names[1:], start=1):
             row = {"dimension": dimension, "group": name, "reference": ratings.names[0]}

@@ -98,8 +98,12 @@ def measure_reliability(
             row: dict[str, object] = {"dimension": name, "differences": kind}
             for measure, found in (("alpha", _alpha(covariances)), ("omega", _omega(covariances))):
                 low, high = find_interval(found[1:], level=level)
-                low = np.nan if np.isnan(found[1:]).mean() > (1 - level) / 2 else low
-                row |= {measure: found[0], f"{measure}_low": low, f"{measure}_high": high}
+                known = np.isnan(found[1:]).mean() <= (1 - level) / 2
+                row |= {
+                    measure: found[0],
+                    f"{measure}_low": low if known else np.nan,
+                    f"{measure}_high": high,
+                }
             row["undefined"] = float(np.isnan(_alpha(covariances)[1:]).mean())
             rows.append({**row, "items": len(items), "ratings": len(values), "respondents": n_people})
     return pd.DataFrame(rows).assign(simulated=spread.simulated)

@@ -50,7 +50,7 @@ def take_look(course: Course, reviewed: np.ndarray, said: np.ndarray) -> Course:
     """Go on with one more look.
 
     `reviewed` (n,) is True for pairs that the look was about, other than decoys; `said` (n,) is `SAME`,
-    `DIFFERENT` or `OPEN` where the look is complete, decoys included, and -2 elsewhere. Among the pairs of a
+    `DIFFERENT` or `OPEN` where the look is complete, and -2 elsewhere. Among the pairs of a
     class that stood alike, those that were not looked at again, or not yet completely, hand their weight to
     those that were. As long as none of them was, they stay as they were.
     """
@@ -63,10 +63,9 @@ def take_look(course: Course, reviewed: np.ndarray, said: np.ndarray) -> Course:
     factor = np.divide(total, answered, out=np.ones(len(total)), where=under_review)
     passed_over = under_review[group] & ~counts
     weight = np.where(passed_over, 0.0, course.weight * factor[group])
-    taken = complete & (weight > 0)
-    state = np.where(taken, said, course.state)
-    sames = course.sames + (taken & (said == SAME))
-    return course._replace(state=state, looks=course.looks + taken, sames=sames, weight=weight)
+    state = np.where(counts, said, course.state)
+    sames = course.sames + (counts & (said == SAME))
+    return course._replace(state=state, looks=course.looks + counts, sames=sames, weight=weight)
 
 
 def is_settled(course: Course) -> np.ndarray:
@@ -93,23 +92,22 @@ def weigh_pairs(course: Course) -> np.ndarray:
     return weight
 
 
-def measure_effects(course: Course, design: np.ndarray) -> np.ndarray:
+def measure_effects(course: Course, design: np.ndarray, *, rare: float = 0.2) -> np.ndarray:
     """Measure by how much one pair of each one's stratum moves the weighted number of same pairs, (n,).
 
     That is the mean design weight (n,) of the stratum's pairs, as a share of the weight of the same pairs
-    that are surer: those of strata whose pairs weigh less, and those that two looks called the same; for the
-    lightest stratum its own, or all where it has none. Infinite where there is none.
+    that are surer: those of strata where more than a share `rare` is the same, and those that two looks
+    called the same; of all where there is none, and infinite where none is the same. Where "same" is not rare
+    a wrong one weighs no more than a wrong "different", and the effect is 0.
     """
-    mean = np.bincount(course.stratum, weights=design) / np.bincount(course.stratum)
-    weight = np.where(course.state == SAME, design * weigh_pairs(course), 0.0)
-    found = np.bincount(course.stratum, weights=weight)
-    confirmed = np.bincount(course.stratum, weights=np.where(course.sames >= 2, weight, 0.0))
-    used = mean > 0
-    sure = np.array([found[used & (mean < one)].sum() + confirmed[mean >= one].sum() for one in mean])
-    lightest = used & (mean == mean[used].min(initial=np.inf))
-    sure = np.where(lightest, found[lightest].sum() or found.sum(), sure)
-    effect = np.divide(mean, sure, out=np.where(mean > 0, np.inf, 0.0), where=sure > 0)
-    return effect[course.stratum]
+    weight = design * weigh_pairs(course)
+    same = np.where(course.state == SAME, weight, 0.0)
+    found, whole = (np.bincount(course.stratum, weights=one) for one in (same, weight))
+    is_rare = (found <= rare * whole)[course.stratum]
+    sure = same[~is_rare | (course.sames >= 2)].sum() or same.sum()
+    mean = (np.bincount(course.stratum, weights=design) / np.bincount(course.stratum))[course.stratum]
+    effect = mean / sure if sure else np.where(mean > 0, np.inf, 0.0)
+    return np.where(is_rare, effect, 0.0)
 
 
 def choose_pairs(
@@ -156,7 +154,7 @@ def choose_pairs(
         at.append(drawn)
         probability.append(np.full(given[i], given[i] / size[i]))
     n_decoys = round(decoys * int(given.sum()))
-    # Those whose answer moves little come first: a slip of the hand at a decoy should not move the scores.
+    # From strata that are not looked at again, as far as there are such.
     spare = there & ~wanted & is_settled(course) & (course.looks == 1)
     for light in (effect < min_effect, effect >= min_effect):
         pool = np.flatnonzero(spare & light)

@@ -71,8 +71,8 @@ def plan_pairs(
     Returns
     -------
     PairPlan
-        ``needed``: ``measure, half_width, n_pairs`` (missing where not even 12,800 would do, or the corpus
-        has too few) and ``supposed`` (the value of the measure). ``curve``: ``n_pairs, measure, half_width``.
+        ``needed``: ``measure, half_width, n_pairs`` (missing where not even 12,800 would do) and ``supposed``
+        (the value of the measure). ``curve``: ``n_pairs, measure, half_width``.
 
     Raises
     ------
@@ -117,7 +117,11 @@ def plan_pairs(
     rng = np.random.default_rng(seed)
     shares = suggest_shares(strata)
     rows = []
-    for n_pairs in [number for number in _NUMBERS if number <= strata.totals.sum()]:
+    n_all = int(strata.totals.sum())
+    numbers = [number for number in _NUMBERS if number < n_all]
+    if n_all <= _NUMBERS[-1]:
+        numbers.append(n_all)
+    for n_pairs in numbers:
         quotas = split_quota(n_pairs, shares, strata.totals.astype(np.int64))
         widths = [_simulate_half_widths(quotas, totals, rates, rng, level=level) for _ in range(_N_SIMULATED)]
         means = np.mean(widths, axis=0)

@@ -52,6 +52,7 @@ class _Judged(NamedTuple):
     first: Resolution
     course: Course
     waiting: dict[int, int]  # of each later look, how many of its pairs are not complete
+    decoys: tuple[int, int]  # shown and complete, and of these with another answer than the first time
 
 
 @recorded
@@ -63,18 +64,20 @@ def select_for_review(
     n: int | None = None,
     decoys: float = 0.5,
     min_effect: float = 0.05,
+    rare: float = 0.2,
     rule: str = "unanimous",
     third: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Select the judged pairs whose answer moves weighted scores most, to be shown to the annotators again.
 
-    Where one pair of a stratum moves the weighted number of same pairs by `min_effect` or more, all its pairs
-    that are called the same by one look alone are selected, and all that are open: those on which
-    the annotators are not of one mind are not left out as if that were chance. What two looks called
-    the same is believed, and what all call different is taken at its word. Label the selected pairs as any
-    others (`label_pairs`), put the answers together by `merge_looks`, and select again, with `reviews`,
-    until nothing is selected: two or three looks do.
+    In strata where "same" is rare, and one pair moves the weighted number of same pairs by `min_effect` or
+    more, all pairs are selected that are called the same by one look alone, and all that are open: those on
+    which the annotators are not of one mind are not left out as if that were chance. What two looks called
+    the same is believed, and what all call different is taken at its word. Where "same" is not rare, a wrong
+    "same" weighs no more than a wrong "different", and nothing is selected. Do this once the first look is
+    complete; label the selected pairs as any others (`label_pairs`), put the answers together by
+    `merge_looks`, and select again, with `reviews`, until nothing is selected: two or three looks do.
 
     Parameters
     ----------
@@ -94,6 +97,8 @@ def select_for_review(
     min_effect : float, default 0.05
         How much one pair must move the weighted number of same pairs for its stratum to be looked at again,
         as a share of those that are surer, see ``effect`` below.
+    rare : float, default 0.2
+        The share of judged pairs called the same up to which "same" is rare in a stratum.
     rule, third : optional
         As in `resolve`; how the first look was resolved.
     seed : int, default 0
@@ -106,9 +111,9 @@ def select_for_review(
         that the first answer stays and is not shown), ``image_a, image_b``, ``judged_pair`` (its id in
         `pairs`), ``look`` (2 for the second), ``decoy``, ``stratum``, ``first_look`` ("same", "different" or
         "open"), ``effect`` (the design weight of a pair of this stratum, on average, as a share of the weight
-        of the same pairs that are surer: of lighter strata, or by two looks) and ``review_probability`` (of
-        being selected, among the pairs of its stratum, first answer and present state). No row where nothing
-        is in doubt.
+        of the same pairs that are surer: of strata where "same" is not rare, or by two looks) and
+        ``review_probability`` (of being selected, among the pairs of its stratum, first answer and present
+        state). No row where nothing is in doubt.
 
     Raises
     ------
@@ -128,7 +133,7 @@ def select_for_review(
     >>> answers = pd.DataFrame({"item_id": list("pqr") * 2, "annotator": ["ana"] * 3 + ["ben"] * 3,
     ...     "answer": ["same", "different", "same", "same", "different", "different"],
     ...     "answered_at": "2026-01-05T10:00:00Z", "seconds": 1.0, "retracts": None})
-    >>> again = select_for_review(answers, pairs)
+    >>> again = select_for_review(answers, pairs, rare=0.5)
     >>> again = again.sort_values("judged_pair", ignore_index=True)
     >>> again[["judged_pair", "look", "decoy", "first_look"]]
       judged_pair  look  decoy first_look
@@ -139,6 +144,8 @@ def select_for_review(
     for name, value in (("decoys", decoys), ("min_effect", min_effect)):
         if value < 0:
             raise ValueError(f"Expected {name} to be 0 or more, got {value}.")
+    if not 0 <= rare <= 1:
+        raise ValueError(f"Expected rare to be a share between 0 and 1, got {rare}.")
     check_used(pairs, "pairs", TABLES["pairs"].columns)
     judged = _follow_looks(answers, pairs, reviews, rule=rule, third=third)
     look = max(judged.waiting, default=1) + 1
@@ -151,7 +158,7 @@ def select_for_review(
     waves = find_waves(inside)
     last = np.ones(len(inside), dtype=bool) if waves is None else waves == waves.max(initial=0)
     design = np.where(last, 1 / inside["inclusion_probability"].to_numpy(dtype=np.float64), 0.0)
-    effect = measure_effects(judged.course, design)
+    effect = measure_effects(judged.course, design, rare=rare)
     rng = np.random.default_rng(seed)
     choice = choose_pairs(
         judged.course, effect, min_effect=min_effect, n=n, decoys=decoys, open_to=last, rng=rng
@@ -223,7 +230,8 @@ def merge_looks(
     Where only some of the pairs of one stratum and first answer were drawn for a look, these speak for all:
     the weight is the inverse of the probability of the draw. Pairs that stay open hand their weight to the
     resolved pairs of their stratum and first answer, which takes the truth of both to be alike; so does what
-    is not answered yet. Answers to decoys decide of the decoy alone.
+    is not answered yet. Answers to decoys change nothing, since their like were not asked again; `said` tells
+    how many of them differ from the first.
 
     Weighted scores are then right as far as the last looks are. What all call different is not asked again:
     a same pair that all miss stays missed. Where annotators err independently, in 10% of their answers, two
@@ -240,7 +248,7 @@ def merge_looks(
     ...                       "stratum": "random", "inclusion_probability": 0.001})
     >>> answers = pd.DataFrame({"item_id": list("pq"), "annotator": "ana", "answer": ["same", "different"],
     ...     "answered_at": "2026-01-05T10:00:00Z", "seconds": 1.0, "retracts": None})
-    >>> reviews = select_for_review(answers, pairs, decoys=0)
+    >>> reviews = select_for_review(answers, pairs, decoys=0, rare=0.5)
     >>> again = answers.head(1).assign(item_id=reviews["pair_id"], answer="different")
     >>> looks = merge_looks(pd.concat([answers, again]), pairs=pairs, reviews=reviews)
     >>> looks.gold[["pair_id", "same", "first_look", "looks", "look_weight"]]
@@ -322,7 +330,7 @@ def _follow_looks(
     )
     standing = current_answers(answers)
     needed = _count_needed(standing, inside, third)
-    waiting = {}
+    waiting, n_decoys, n_other = {}, 0, 0
     for look, rows in again.groupby("look", sort=True):
         of_this = answers[of_look & answers["item_id"].isin(rows["pair_id"])]
         here = standing[standing["item_id"].isin(rows["pair_id"])]
@@ -337,9 +345,13 @@ def _follow_looks(
         at = pd.Index(inside["pair_id"]).get_indexer(pd.Index(complete["judged_pair"]))
         answer = np.full(len(inside), _NOT_COMPLETE)
         answer[at[at >= 0]] = decided[at >= 0]
-        reviewed = inside["pair_id"].isin(rows.loc[~rows["decoy"].astype(bool), "judged_pair"])
-        course = take_look(course, reviewed.to_numpy(dtype=bool), answer)
-    return _Judged(inside, first, course, waiting)
+        names = inside["pair_id"]
+        is_decoy = names.isin(rows.loc[rows["decoy"].astype(bool), "judged_pair"]).to_numpy(dtype=bool)
+        shown = is_decoy & (answer != _NOT_COMPLETE)
+        n_decoys, n_other = n_decoys + int(shown.sum()), n_other + int((answer != course.first)[shown].sum())
+        reviewed = names.isin(rows["judged_pair"]).to_numpy(dtype=bool) & ~is_decoy
+        course = take_look(course, reviewed, answer)
+    return _Judged(inside, first, course, waiting, (n_decoys, n_other))
 
 
 def _count_needed(standing: pd.DataFrame, pairs: pd.DataFrame, third: str | None) -> int:
@@ -396,22 +408,12 @@ def _describe(judged: _Judged, reviews: pd.DataFrame) -> str:
     left = int((course.weight == 0).sum())
     if left:
         sentences.append(f"{left} pairs were not drawn or not answered: those that were speak for them.")
-    flipped = _count_flipped_decoys(judged, reviews)
-    sentences += [flipped] if flipped else []
+    n_decoys, n_other = judged.decoys
+    if n_decoys:
+        sentences.append(f"Of {n_decoys} decoys {n_other} got another answer than the first time.")
     return " ".join(sentences) or "No pair was looked at again."
 
 
 def _tell(states: np.ndarray) -> str:
     counts = [(int((states == state).sum()), name) for state, name in STATES.items()]
     return ", ".join(f"{n} {'are' if n != 1 else 'is'} {name}" for n, name in counts)
-
-
-def _count_flipped_decoys(judged: _Judged, reviews: pd.DataFrame) -> str:
-    """Say how many pairs shown as decoys got another answer than the first time."""
-    course = judged.course
-    names = reviews.loc[reviews["decoy"].astype(bool), "judged_pair"]
-    there = judged.pairs["pair_id"].isin(names).to_numpy() & (course.looks > 1)
-    if not there.any():
-        return ""
-    other = int((course.state != course.first)[there].sum())
-    return f"Of {int(there.sum())} decoys {other} got another answer than the first time."
