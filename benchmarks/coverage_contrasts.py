@@ -131,10 +131,9 @@ CELLS = (
     # people per party, images, rated by each, standard deviation of images within a party, difference, share
     # of the runs (large surveys take seconds each), and whether respondents are weighed.
     (40, 8, 4, 0.5, 0.9, 1, False),
-    (300, 8, 4, 0.4, 0.6, 0.1, False),
-    (30, 12, 4, 0.4, 0.8, 0.5, True),
-    (40, 8, 8, 0.3, 0.6, 0.5, False),
-    (20, 24, 6, 0.4, 0.8, 0.5, False),
+    (30, 12, 4, 0.4, 0.8, 0.25, True),
+    (120, 8, 4, 0.4, 0.6, 0.15, False),
+    (20, 24, 6, 0.4, 0.8, 0.25, False),
 )
 
 
@@ -200,7 +199,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--parts", default="12")
-    parser.add_argument("--cells", default="01234", help="of part 2")
+    parser.add_argument("--cells", default="0123", help="of part 2")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=48, people=72)
     if "1" in options.parts:

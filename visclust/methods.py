@@ -14,15 +14,8 @@ from visclust.methods_account import Account
 from visclust.methods_files import StudyFile, StudyFiles, find_call, list_calls, spell
 from visclust.methods_images import describe_clusters, describe_corpus, describe_embeddings
 from visclust.methods_page import Page
-from visclust.methods_people import (
-    describe_contrasts,
-    describe_feature_answers,
-    describe_frames,
-    describe_pairs,
-    describe_sample,
-    describe_scores,
-    describe_survey,
-)
+from visclust.methods_pairs import describe_feature_answers, describe_pairs, describe_scores
+from visclust.methods_people import describe_contrasts, describe_frames, describe_sample, describe_survey
 from visclust.study import Study
 
 STEPS: tuple[Callable[[Account], None], ...] = (

@@ -209,6 +209,30 @@ def test_simulated_gold_without_answers_on_disk_has_no_agreement(folder):
     assert "people's answers to pairs: not done yet" in report.text.replace("People's", "people's")
 
 
+def test_answers_of_a_second_look_are_counted_apart_and_leave_the_agreement_alone(folder):
+    pairs = save_pairs(folder)
+    save_answers(folder, unlike=3)
+    save_gold(folder)
+    before = vc.write_methods(folder).agreement
+    answers = vc.read_answers(folder / "answers")
+    reviews = vc.select_for_review(answers, pairs, seed=1)
+    vc.save_table(reviews, folder / "reviews.parquet", "reviews")
+    for name in ("ana", "ben"):
+        row = {"event_id": f"{name} again", "item_id": reviews["pair_id"].iloc[0], "annotator": name,
+               "answer": "same", "answered_at": "2026-01-06T10:00:00.000Z", "seconds": 2.0}  # fmt: skip
+        with (folder / "answers" / f"{name}.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    merged = vc.merge_looks(vc.read_answers(folder / "answers"), pairs=pairs, reviews=reviews)
+    vc.save_table(merged.gold, folder / "gold.parquet", "gold")
+    report = vc.write_methods(folder)
+    pd.testing.assert_frame_equal(report.agreement, before)
+    later = find(report.counts, "what", "answers of later looks, not in the agreement")
+    assert (later["count"], later["file"]) == ("2", "answers/ (2 files)")
+    assert find(report.counts, "what", "answers that stand")["count"] == "40"
+    assert find(report.counts, "what", "pairs shown again, decoys among them")["count"] == str(len(reviews))
+    assert find(report.decisions, "decision", "A second look")["ours"] == "yes"
+
+
 def test_gold_pairs_that_were_looked_at_again_are_counted(folder):
     save_pairs(folder)
     save_answers(folder)
@@ -230,6 +254,8 @@ def test_clusters_that_are_not_the_winners_are_told_from_it(folder):
     assert find(report.counts, "what", "configurations")["file"] == "grid.parquet"
     assert re.search(r'by F1 the best configuration was "', report.text, re.IGNORECASE)
     assert "looks a little better than it is" in report.text
+    assert find(report.decisions, "decision", "Weights of the pairs")["ours"].startswith("as drawn (raw)")
+    assert find(report.counts, "what", "seeds of a configuration, at most")["count"] == "2"
 
 
 def test_packages_weights_seeds_and_digests_are_listed(folder):

@@ -19,6 +19,10 @@ from visclust.exploration.plots import (
     plot_frame_use as plot_frame_use,
     plot_words as plot_words,
 )
+from visclust.exploration.post_samples import (
+    draw_post_sample as draw_post_sample,
+    join_post_labels as join_post_labels,
+)
 from visclust.exploration.words import (
     list_overrepresented_words as list_overrepresented_words,
     split_words as split_words,

@@ -56,7 +56,7 @@ def fit_frame(
             naive = np.linalg.inv(-model.hessian(result.params))
             covariance = np.asarray(result.cov_params())
             if errors == "jackknife":
-                covariance = _jackknife(design, uses, users, np.asarray(result.params))
+                covariance = jackknife_users(design, uses, users, np.asarray(result.params))
         except np.linalg.LinAlgError:
             return "the regression, or that without one of the users, has no solution: a matrix is singular"
     if not result.mle_retvals["converged"] or not np.isfinite(covariance).all():
@@ -120,7 +120,9 @@ def _is_separated(design: np.ndarray, uses: np.ndarray) -> bool:
     return bool(-found.fun > 1e-6 * len(signed))
 
 
-def _jackknife(design: np.ndarray, uses: np.ndarray, users: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+def jackknife_users(
+    design: np.ndarray, uses: np.ndarray, users: np.ndarray, parameters: np.ndarray
+) -> np.ndarray:
     """Give the covariance by leaving out each user, with one Newton step from the full estimate."""
     probability = expit(design @ parameters)
     scores = design * (uses - probability)[:, None]

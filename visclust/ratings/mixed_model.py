@@ -62,8 +62,8 @@ def fit_mixed_contrast(
         Column of the ratings table with the groups.
     respondent_weights : DataFrame, optional
         From `rake_respondents`: ``respondent, weight``. Each respondent's part of the likelihood counts that
-        often; standard errors are those of the weighted means under the model. By default all respondents
-        count alike.
+        often; standard errors are those of the weighted means under the model, and rather too large where
+        what was raked to predicts ratings. By default all respondents count alike.
     primary : bool, default False
         Whether this model was to be the main result, before anybody saw the ratings; `compare_groups` then
         wants ``primary="mixed model"``.

@@ -76,14 +76,14 @@ def estimate_corpus(
     level : float, default 0.95
         Confidence level of the intervals.
     guesses : Series or DataFrame, optional
-        What a computer guesses for **all** images, sampled or not: those of `guess_labels`, a fine-tuned
-        network's probabilities, any model's scores. A Series indexed by image id, or a table with
-        ``image_id`` and a column per value, named as it is. For proportions: the guessed category of each
-        image, probabilities of True (for a value of True and False), or a column of probabilities per
+        What a computer guesses for **all** images, sampled or not: a fine-tuned network's probabilities, any
+        model's scores, likeness to the centre of a cluster with the frame. A Series indexed by image id, or a
+        table with ``image_id`` and a column per value, named as it is. For proportions: the guessed category
+        of each image, probabilities of True (for a value of True and False), or a column of probabilities per
         category, named as it is. The estimate is right on average whatever the guesses are worth, and the
         narrower the better they are. But they must not have learned from the very labels that they stand
-        beside: the model that guesses a labelled image must not have been trained on it (cross-fitting, as
-        `guess_labels` does), or intervals are too short.
+        beside: the model that guesses a labelled image must not have been trained on it (cross-fitting), or
+        intervals are too short.
     tuning : float, optional
         How much of the guesses is taken. Without it, what makes the variance least, found from the sample
         (power tuning): bad guesses are then left aside. 1 is the plain difference estimator, 0 none of them.

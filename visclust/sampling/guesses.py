@@ -143,6 +143,6 @@ def warn_of_constant(name: str, *, one_stratum: bool) -> None:
     warnings.warn(
         f"The guesses of {name!r} save no labels: {where}. They cancel out, and the estimate is that of the "
         "labels alone. Give guesses that differ within clusters, such as the probabilities of a fine-tuned "
-        "network, or those of guess_labels.",
+        "network, or the likeness of each image to its cluster's centre.",
         stacklevel=5,
     )

@@ -80,16 +80,18 @@ def measure_seed_error(values: np.ndarray) -> float:
 
 
 class SeedChance:
-    """Draws (B,) from Student's t, one set for each number of seeds: its quantiles, shuffled."""
+    """Draws (B,) from Student's t: its quantiles, in one shuffled order."""
 
     def __init__(self, n_bootstrap: int, *, seed: int) -> None:
-        self._places = (np.arange(n_bootstrap) + 0.5) / n_bootstrap
-        self._seed = seed
+        places = (np.arange(n_bootstrap) + 0.5) / n_bootstrap
+        self._places = np.random.default_rng(seed).permutation(places)
+        self._made: dict[float, np.ndarray] = {}
 
-    def __call__(self, n_seeds: int, *, stream: int = 0) -> np.ndarray:
-        """Draw for a mean over so many seeds; two streams have nothing to do with each other."""
-        rng = np.random.default_rng([self._seed, n_seeds, stream])
-        return rng.permutation(t.ppf(self._places, n_seeds - 1))
+    def __call__(self, freedom: float) -> np.ndarray:
+        """Draw with so many degrees of freedom."""
+        if freedom not in self._made:
+            self._made[freedom] = t.ppf(self._places, freedom)
+        return self._made[freedom]
 
 
 def add_seeds(
@@ -104,8 +106,7 @@ def add_seeds(
     ``seed_values`` (S,) say what each seed says on the judged pairs, ``seed_replicates`` (B, S) the same on
     each resample of the pairs. The variance between seeds, over S, is the seeds' part; since each seed's
     own luck with the pairs is in it, that is taken out of the pairs' part, where it is as well. The seeds'
-    part is drawn from Student's t with S - 1 degrees of freedom, as few seeds know their variance badly:
-    `draw` is what `draw_seed_chance` gives.
+    part is drawn from Student's t with S - 1 degrees of freedom, as few seeds know their variance badly.
     """
     return _add_chance(replicates, estimate, [(seed_values, seed_replicates)], draw)
 
@@ -113,7 +114,10 @@ def add_seeds(
 def _add_chance(
     replicates: np.ndarray, estimate: float, parts: list[tuple[np.ndarray, np.ndarray]], draw: SeedChance
 ) -> np.ndarray:
-    """Add the chance of one set of seeds, or of two that have nothing to do with each other."""
+    """Add the chance of one set of seeds, or of two that have nothing to do with each other.
+
+    The degrees of freedom of two are Welch's.
+    """
     parts = [(values, resampled) for values, resampled in parts if len(values) > 1]
     if not parts:
         return replicates
@@ -122,13 +126,19 @@ def _add_chance(
         known &= ~np.isnan(resampled).any(axis=1) & ~np.isnan(values).any()
     if not known.any():
         return np.full_like(replicates, np.nan)
-    own, chance = 0.0, np.zeros(len(replicates))
-    for stream, (values, resampled) in enumerate(parts):
-        own += (resampled - values)[known].var(axis=1, ddof=1).mean() / len(values)
-        chance += draw(len(values), stream=stream) * measure_seed_error(values)
+    own = sum(
+        (resampled - values)[known].var(axis=1, ddof=1).mean() / len(values) for values, resampled in parts
+    )
     total = replicates[known].var()
     kept = np.sqrt(max(0.0, 1 - own / total)) if total > 0 else 1.0
-    return estimate + (replicates - estimate) * kept + chance
+    moved = estimate + (replicates - estimate) * kept
+    variances = np.array([measure_seed_error(values) ** 2 for values, _ in parts])
+    if not variances.any():
+        return moved
+    freedom = variances.sum() ** 2 / sum(
+        v**2 / (len(x) - 1) for v, (x, _) in zip(variances, parts, strict=True)
+    )
+    return moved + draw(round(float(freedom), 6)) * np.sqrt(variances.sum())
 
 
 def add_seeds_to_difference(
