@@ -235,8 +235,8 @@ def merge_looks(
 
     Weighted scores are then right as far as the last looks are. What all call different is not asked again:
     a same pair that all miss stays missed. Where annotators err independently, in 10% of their answers, two
-    looks take most of the error out of recall (``benchmarks/second_look.md``); where they err on the same
-    pairs again and again, no look does.
+    looks take most of the error out of recall (``benchmarks/second_look.md``), though intervals do not know
+    of what is left; where they err on the same pairs again and again, no look does.
 
     Source
     ------
