@@ -22,7 +22,7 @@ FACTORS = np.array([0, 0, 0, 1, 1, 1])
 TRUTH = 0.5 * LOADINGS[:3].mean()  # points of the first dimension; the groups are alike on the second
 IMAGES, PER_PERSON = 96, 8
 # people of each group, standard deviation of habits, points by which an item is lower in one group
-CELLS = [(48, 0.0, 0.0), (48, 0.4, 0.0), (24, 0.4, 0.0), (48, 0.4, 1.0), (48, 0.4, 0.5)]
+CELLS = [(48, 0.0, 0.0), (48, 0.4, 0.0), (24, 0.4, 0.0), (48, 0.4, 1.0)]
 
 
 def make_design(people):

@@ -78,8 +78,8 @@ def estimate_corpus(
     guesses : Series or DataFrame, optional
         What a computer guesses for **all** images, sampled or not: a fine-tuned network's probabilities, any
         model's scores, likeness to the centre of a cluster with the frame. A Series indexed by image id, or a
-        table with ``image_id`` and a column per value, named as it is. For proportions: the guessed category of each
-        image, probabilities of True (for a value of True and False), or a column of probabilities per
+        table with ``image_id`` and a column per value, named as it is. For proportions: the guessed category
+        of each image, probabilities of True (for a value of True and False), or a column of probabilities per
         category, named as it is. The estimate is right on average whatever the guesses are worth, and the
         narrower the better they are. But they must not have learned from the very labels that they stand
         beside: the model that guesses a labelled image must not have been trained on it (cross-fitting), or
