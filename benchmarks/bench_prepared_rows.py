@@ -78,7 +78,7 @@ def run(corpus: str, encoder: str, side: int, how: str, seed: int) -> dict[str, 
     )
     iterative = search.table[search.table["method"].eq("iterative")]
     scores = {
-        f"{row.similarity_threshold:g}": score(search.results[row.configuration].labels, data.labels)
+        f"{row.similarity_threshold:g}": score(search.results[row.configuration][seed].labels, data.labels)
         for row in iterative.itertuples()
     }
     single = {}

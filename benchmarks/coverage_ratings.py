@@ -19,7 +19,7 @@ from scipy.stats import norm, t
 
 from visclust.base.bootstrap import find_interval
 from visclust.ratings.cluster_contrasts import contrast_clusters
-from visclust.ratings.crossed_bootstrap import count_freedom, resample_crossed, split_crossed
+from visclust.ratings.crossed_bootstrap import measure_contrast, resample_crossed, split_crossed
 from visclust.ratings.designs import WEIGHTINGS, list_designs, spread_ratings, weigh_images
 from visclust.ratings.group_contrasts import compare_groups
 from visclust.ratings.mixed_model import fit_mixed_contrast
@@ -206,9 +206,9 @@ def check_variance(sample, assignment, *, surveys, first):
         for weighting in WEIGHTINGS:
             weights = weigh_images(design, sample, weighting)
             parts = split_crossed(design.values, weights, strata=design.clusters, seed=seed, **design.codes)
-            images = np.einsum("g,igk->ik", contrast, parts.image_parts)
-            error = np.sqrt((images**2).sum(axis=0) + parts.covariance.sum(axis=0))
-            reach = t.ppf(0.975, count_freedom(parts, design.clusters, contrast=contrast)) * error
+            variance, freedom = measure_contrast(parts, contrast)
+            error = np.sqrt(variance)
+            reach = t.ppf(0.975, freedom) * error
             apart = contrast @ parts.means - truth[weighting][spread.outcomes["item"]].to_numpy()
             rows = {"item": spread.outcomes["item"], "no_bootstrap": np.abs(apart) < reach}
             replicates = np.einsum(

@@ -55,3 +55,13 @@ GRID = make_grid([0.5, 0.1, 0.3])
 
 
 GOLD = make_gold(GROUPS)
+
+
+def make_seeds(error_rate, seeds=5, *, spread=0.0, seed=1):
+    """Clusterings of one configuration, by seed: the groups, but for a share of images that varies."""
+    rng = np.random.default_rng(seed)
+    rates = np.clip(error_rate + spread * rng.normal(size=seeds), 0, 1)
+    return {
+        number: make_clusters(np.where(rng.random(N_IMAGES) < rate, rng.integers(20, size=N_IMAGES), GROUPS))
+        for number, rate in enumerate(rates)
+    }

@@ -28,6 +28,8 @@ from visclust.launch import (
     results_folder as results_folder,
     suggest_settings as suggest_settings,
 )
+from visclust.methods import write_methods as write_methods
+from visclust.preregistration import write_preregistration as write_preregistration
 from visclust.ratings import *
 from visclust.sampling import *
 from visclust.stages import (
@@ -39,6 +41,8 @@ from visclust.stages import (
     gather_feature_answers as gather_feature_answers,
     gather_frames as gather_frames,
     gather_ideology as gather_ideology,
+    gather_looks as gather_looks,
+    gather_pair_design as gather_pair_design,
     gather_pairs as gather_pairs,
     gather_ratings as gather_ratings,
     gather_respondents as gather_respondents,

@@ -20,7 +20,7 @@ _FOLDER_KINDS = {
 # Written only where there are no answers of people, and not missed where there are.
 _OPTIONAL = "simulated_ratings.parquet"
 # What a notebook that has run may still lack for a file: what to do before it is run again.
-_NEEDS = {
+NEEDS = {
     "labels.parquet": "name features in study.toml and label images",
     "encoders/*.safetensors": "label each feature present and absent in five images or more",
     "embeddings/finetuned*.npy": "label each feature present and absent in five images or more",
@@ -119,7 +119,7 @@ def _describe_file(root: Path, path: Path) -> dict[str, Any]:
 
 def _describe_missing(name: str, writer: str) -> dict[str, Any]:
     kind = _FOLDER_KINDS.get(Path(name).parent.name, "")
-    why = f"it has not been made yet: first {_NEEDS[name]}" if name in _NEEDS else "it has not been made yet"
+    why = f"it has not been made yet: first {NEEDS[name]}" if name in NEEDS else "it has not been made yet"
     return {"name": name, "kind": kind, **_empty("missing", why, writer)}
 
 
@@ -156,14 +156,14 @@ def tell_study(state: pd.DataFrame) -> str:
     last_run = max((_find_notebook(name) for name in state["name"].drop(missing.index)), default="")
     # The last notebook writes nothing before there are ratings, so that nothing tells whether it has run.
     last_run = list(WRITERS.values())[-1] if last_run.startswith("08") else last_run
-    waits = missing["name"].isin(_NEEDS) & missing["next"].le(last_run)
+    waits = missing["name"].isin(NEEDS) & missing["next"].le(last_run)
     wanted = state[state["status"].eq("stale")]
     if wanted.empty:
         wanted = missing[~waits].head(1)
     if waits.any():
         lines += ["", "Notebooks that have run and will show more, once you"]
         rows = missing[waits].drop_duplicates("next").to_dict("records")
-        lines += [f"  {_NEEDS[row['name']]}: {row['next']}" for row in rows]
+        lines += [f"  {NEEDS[row['name']]}: {row['next']}" for row in rows]
     notebooks = sorted(set(wanted["next"]) - {""})
     if notebooks:
         lines += ["", f"Next: {', '.join(notebooks)}."]

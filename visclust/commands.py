@@ -65,6 +65,23 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_annotate_options(add("annotate", _annotate, "let people label in their browsers, without code"))
 
     add("check", _check, "say what is in a study, and how and when each file was made")
+    methods = add(
+        "methods", _methods, "write the methods part of a paper from the records of a study's files"
+    )
+    methods.add_argument("--to", metavar="FILE", help="where to, instead of methods.md in the results")
+    sheet = add("preregister", _preregister, "write a preregistration sheet, before the ratings are in")
+    sheet.add_argument(
+        "--hypothesis", action="append", default=[], metavar="TEXT", help="one; as often as needed"
+    )
+    sheet.add_argument(
+        "--exclude", action="append", default=[], metavar="TEXT", help="a rule; as often as needed"
+    )
+    sheet.add_argument("--weighting", default="clusters", help="of the primary specification (clusters)")
+    sheet.add_argument("--margin", type=float, metavar="POINTS", help="within it groups are called alike")
+    sheet.add_argument(
+        "--although-rated", action="store_true", help="write it, and say that ratings are there"
+    )
+    sheet.add_argument("--to", metavar="FILE", help="where to, instead of preregistration.md in the results")
     take = add("withdraw", _withdraw, "take an image, or an author with their posts, out of a study")
     what = take.add_mutually_exclusive_group(required=True)
     what.add_argument("--image", nargs="+", metavar="ID", help="ids of images, or their files")
@@ -264,6 +281,45 @@ def _check(options: argparse.Namespace) -> int:
     for path in missing:
         print(f"Not there: {path}. Put it back, or correct {study.file}.")
     return int(bool(missing) or bool(state["status"].eq("stale").any()))
+
+
+def _methods(options: argparse.Namespace) -> int:
+    from visclust.methods import write_methods
+
+    report = write_methods(read_study(options.study), save_to=options.to)
+    _tell_written(report.markdown, report.page)
+    missing = report.files["status"].isin(["stale", "damaged"])
+    for row in report.files[missing].itertuples():
+        print(f"Not used: {row.file}, which is {row.status}.")
+    open_decisions = int(report.decisions["ours"].eq("not done yet").sum())
+    print(f"{len(report.decisions)} decisions are listed, {open_decisions} of them not done yet.")
+    if report.counts["note"].str.contains("SIMULATED").any():
+        print("It rests on SIMULATED answers or ratings, and says so.")
+    return 0
+
+
+def _preregister(options: argparse.Namespace) -> int:
+    from visclust.preregistration import write_preregistration
+
+    sheet = write_preregistration(
+        read_study(options.study),
+        hypotheses=options.hypothesis,
+        exclusions=options.exclude,
+        weighting=options.weighting,
+        margin=options.margin,
+        rated="say" if options.although_rated else "refuse",
+        save_to=options.to,
+    )
+    _tell_written(sheet.markdown, sheet.page)
+    print(f"When it was written: {sheet.ratings}.")
+    if n_open := sheet.text.count("NOT STATED"):
+        print(f"{n_open} of its entries are not stated yet: write them into a copy, or give them as options.")
+    return 0
+
+
+def _tell_written(*paths: Path) -> None:
+    for path in paths:
+        print(f"Written: {path}")
 
 
 def _withdraw(options: argparse.Namespace) -> int:

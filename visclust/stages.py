@@ -6,7 +6,7 @@ people gave, or what a computer makes up where the study lets it (``simulate``),
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from visclust.base.tables import TABLES, UNASSIGNED, check_columns, read_table
 from visclust.example import load_example
 from visclust.images.index import select_usable
 from visclust.study import Study
+from visclust.validation.pair_design import list_strata
+from visclust.validation.second_look import select_for_review
 from visclust.validation.waves import WAVE, keep_answered_pairs
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ _MISSING = {
         "nobody is named who could rate the images",
         "name a CSV with respondent and their group above (respondents_file) and run this notebook again",
     ),
+    "reviews": ("no pair waits for another look", "nothing needs to be done"),
     "runs": ("this notebook made no second run", "set n_runs to 2 or more and run it again"),
     "sample": (
         "no image could be sampled, since no cluster has two images",
@@ -385,6 +388,50 @@ def gather_pairs(study: Study, drawn: pd.DataFrame, images: pd.DataFrame) -> pd.
 
 
 @checked
+def gather_pair_design(study: Study, gold: pd.DataFrame) -> pd.DataFrame | None:
+    """Gather the design that the judged pairs were drawn with, or say why scores are raw without one.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; the ``pair_design`` of its results is read.
+    gold : DataFrame
+        A gold table; it may be empty.
+
+    Returns
+    -------
+    DataFrame or None
+        See `design_pairs`. None, and a line that says so, where there is none, or where the pairs of the last
+        draw that are judged are of another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
+    >>> gather_pair_design(study, gold)
+    Scores are raw, of the pairs as drawn: there is no pair design. 05_label_pairs makes it.
+    """
+    design = read_results(study, "pair_design")
+    if not len(gold):
+        return design if len(design) else None
+    if not len(design):
+        print(
+            _wrap("Scores are raw, of the pairs as drawn: there is no pair design. 05_label_pairs makes it.")
+        )
+        return None
+    last = gold[gold[WAVE].eq(gold[WAVE].max())] if WAVE in gold.columns else gold
+    known = set(list_strata(design))
+    if "stratum" not in last.columns or not set(last["stratum"]) <= known:
+        said = "Scores are raw, of the pairs as drawn: the judged pairs were drawn with another design"
+        print(_wrap(f"{said}. Judge those of the last draw, which 05_label_pairs shows."))
+        return None
+    return design
+
+
+@checked
 def gather_answers(
     study: Study, pairs: pd.DataFrame, clusters: pd.DataFrame, *, error_rate: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
@@ -422,7 +469,8 @@ def gather_answers(
     people = _read_people(study, "answers")
     if len(people):
         drawn = people["item_id"].isin(pairs["pair_id"])
-        if n_others := people.loc[~drawn, "item_id"].nunique():
+        again = people["item_id"].isin(_read_reviews(study, pairs)["pair_id"])
+        if n_others := people.loc[~drawn & ~again, "item_id"].nunique():
             others = f"{n_others:,} pairs answered before are not among these, which were drawn anew: their"
             print(_wrap(f"{others} answers stay in the files, and do not count here."))
         people = people[drawn]
@@ -431,6 +479,116 @@ def gather_answers(
     groups = list_known_groups(study, clusters).set_index("image_id")["group"]
     print(f"SIMULATED answers, with an error rate of {error_rate:.0%}: nobody gave them.")
     return simulate_answers(pairs, groups, error_rate=error_rate, seed=seed)
+
+
+class PairLooks(NamedTuple):
+    """Pairs to look at again, of all looks; those that wait for answers; and the answers of all looks."""
+
+    reviews: pd.DataFrame
+    waiting: pd.DataFrame
+    answers: pd.DataFrame
+
+
+@checked
+def gather_looks(
+    study: Study,
+    pairs: pd.DataFrame,
+    answers: pd.DataFrame,
+    clusters: pd.DataFrame,
+    *,
+    rule: str = "unanimous",
+    third: str | None = None,
+    max_looks: int = 4,
+    error_rate: float = 0.1,
+    seed: int = 0,
+) -> PairLooks:
+    """Gather the pairs that are looked at again, and the answers: by people, or simulated like the rest.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; people's answers are in ``answers`` of its results, and the looks so far in
+        ``reviews.parquet``.
+    pairs : DataFrame
+        The pairs table.
+    answers : DataFrame
+        The first answers, as `gather_answers` gives them.
+    clusters : DataFrame
+        What simulated annotators go by, see `gather_answers`.
+    rule, third : optional
+        How the first look is resolved, see `resolve`.
+    max_looks : int, default 4
+        Looks in all, the first included. What stays open then are pairs on which people do not agree.
+    error_rate : float, default 0.1
+        How often simulated annotators are wrong.
+    seed : int, default 0
+        Seed of the draws of pairs, and of simulated errors.
+
+    Returns
+    -------
+    PairLooks
+        ``reviews`` as `select_for_review` gives them, ``waiting`` (the rows of the last look while people
+        have not answered all of it) and ``answers`` (those given, and those to the reviews). A look follows
+        once the one before is answered by all; a line says what is waited for.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> looks = gather_looks(study, make_empty_table("pairs"), make_empty_table("answers"), pd.DataFrame())
+    >>> len(looks.reviews)
+    0
+    """
+    check_columns(pairs, TABLES["pairs"].columns, "the pairs")
+    check_columns(answers, TABLES["answers"].columns, "the answers")
+    nothing = make_empty_table("reviews")
+    if answers.empty or pairs.empty:
+        return PairLooks(nothing, nothing, answers)
+    options: dict[str, Any] = {"rule": rule, "third": third, "seed": seed}
+    if MARK in answers.columns and bool(answers[MARK].all()):
+        groups = list_known_groups(study, clusters).set_index("image_id")["group"]
+        reviews, said = nothing, answers
+        for look in range(2, max_looks + 1):
+            found = select_for_review(said, pairs, reviews=reviews, **options)
+            if found.empty:
+                break
+            again = simulate_answers(found, groups, error_rate=error_rate, seed=(seed + look) % 2**32)
+            said = pd.concat([said, again], ignore_index=True)
+            reviews = found if reviews.empty else pd.concat([reviews, found], ignore_index=True)
+        return PairLooks(reviews, nothing, said)
+    reviews, people = _read_reviews(study, pairs), _read_people(study, "answers")
+    said = pd.concat([answers, people[people["item_id"].isin(reviews["pair_id"])]], ignore_index=True)
+    last = pairs[pairs[WAVE].eq(pairs[WAVE].max())] if WAVE in pairs.columns else pairs
+    names = current_answers(answers).groupby("item_id")["annotator"].nunique()
+    open_pairs = int((~last["pair_id"].map(names).ge(names.mode().max())).sum())
+    if reviews.empty and open_pairs:
+        print(f"A second look follows once all pairs are answered; {open_pairs:,} wait for answers.")
+        return PairLooks(reviews, nothing, said)
+    try:
+        if reviews.empty or reviews["look"].max() < max_looks:
+            found = select_for_review(said, pairs, reviews=reviews, **options)
+        else:
+            found = nothing
+    except ValueError as reason:  # the last look is not answered by all
+        print(_wrap(str(reason)))
+        return PairLooks(reviews, reviews[reviews["look"].eq(reviews["look"].max())], said)
+    if len(found):
+        print(
+            f"{len(found):,} pairs are to be looked at again, {int(found['decoy'].sum()):,} of them decoys."
+        )
+        reviews = found if reviews.empty else pd.concat([reviews, found], ignore_index=True)
+    return PairLooks(reviews, found, said)
+
+
+def _read_reviews(study: Study, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Read the pairs that were to be looked at again, of those that there are; none where nothing was."""
+    path = study.results / "reviews.parquet"
+    reviews = read_table(path, "reviews", stale="warn") if path.exists() else make_empty_table("reviews")
+    if "pair_id" not in pairs.columns:
+        return reviews.iloc[:0]
+    return reviews[reviews["judged_pair"].isin(pairs["pair_id"])].reset_index(drop=True)
 
 
 @checked

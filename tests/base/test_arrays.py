@@ -18,6 +18,7 @@ X = np.repeat(np.eye(4, dtype=np.float32), 5, axis=0) + np.linspace(0, 0.1, 20, 
 IDS = [f"i{row}" for row in range(20)]
 CLUSTERS = pd.DataFrame({"image_id": IDS, "cluster": LABELS, "iteration": 1, "silhouette": 0.5})
 GRID = {"step_sizes": [2], "similarity_thresholds": [0.0], "baselines": [3], "matched_baselines": False}
+GRID["seeds"] = [0]
 
 # Every public function that takes rows, and what of its result does not depend on the form that they come in.
 USES = {

@@ -99,6 +99,7 @@ def test_a_grid_search_gives_the_same_table(strict, x, tmp_path):
         "similarity_thresholds": [0.0, 0.2],
         "baselines": [3],
         "stop_size": 5,
+        "seeds": [0, 1],
         "progress": False,
     }
     there, here = (
@@ -109,7 +110,8 @@ def test_a_grid_search_gives_the_same_table(strict, x, tmp_path):
     pd.testing.assert_frame_equal(
         there.table.drop(columns="seconds"), here.table.drop(columns="seconds"), atol=1e-5
     )
-    assert {result.provenance["device"] for result in there.results.values()} == {"gpu: Stand-in"}
+    by_seed = [result for each in there.results.values() for result in each.values()]
+    assert {result.provenance["device"] for result in by_seed} == {"gpu: Stand-in"}
     again = grid_search({"toy": strict(x)}, cache=tmp_path / "there", **settings)
     assert again.table.drop(columns="seconds").equals(there.table.drop(columns="seconds"))
 

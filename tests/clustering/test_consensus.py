@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import visclust as vc
+from visclust.clustering import consensus
 
 
 def test_the_consensus_of_equal_runs_is_that_run(make_runs):
@@ -80,3 +82,52 @@ def test_a_consensus_on_no_image_is_an_error(make_clusters):
 def test_many_runs_are_counted_beyond_a_byte(make_clusters):
     runs = {str(i): make_clusters([0, 0, 1] if i < 140 else [0, 1, 1]) for i in range(200)}
     assert vc.find_consensus(runs)["cluster"].tolist() == [0, 0, -1]
+
+
+# Three runs in which nearly all distances are equal, a sign for each image's cluster: as thirds, average
+# linkage of SciPy 1.17 counted images twice here.
+TIED = (
+    (
+        "3114103430100014111111103443400110305031430114000033300011004031010510113100001101151115531431011030111051"
+        "113103113141110100143301000100001011410110110100"
+    ),
+    (
+        "0000000001011000100000000000000000010000001000101000011100110000000001000011110010000000000000100000000100"
+        "010000000000001001000010100000110100001000001011"
+    ),
+    "0" * 107 + "2" + "0" * 46,
+)
+
+
+def test_many_equal_distances_do_not_lead_average_linkage_astray(make_runs):
+    labels = [[int(sign) for sign in run] for run in TIED]
+    together = sum((np.equal.outer(run, run)).astype(int) for run in labels)
+    distances = 1 - together[np.triu_indices(len(labels[0]), 1)] / 3
+    tree = consensus._link(distances.copy())
+    assert tree[-1, 3] == len(labels[0])
+    found = vc.find_consensus(make_runs(*labels), share=2 / 3)
+    assert found["cluster"].ge(0).mean() > 0.9
+
+
+def test_three_seeds_get_the_consensus_over_them_and_without_each_of_them(
+    make_clusters,
+):
+    runs = [make_clusters([0, 0, 1, 1]), make_clusters([0, 0, 1, 1]), make_clusters([0, 1, 1, -1])]
+    seeds = dict(enumerate(runs))
+    grid = vc.add_consensus({"many": seeds, "two": {0: runs[0], 1: runs[1]}, "one": runs[0]}, progress=False)
+    assert list(grid) == ["many", "consensus of many", "two", "one"]
+    found = grid["consensus of many"]
+    alone = vc.find_consensus({str(seed): table for seed, table in seeds.items()}, progress=False)
+    pd.testing.assert_frame_equal(found.clusters, alone)
+    assert set(found.without) == {0, 1, 2}
+    without = vc.find_consensus({"0": runs[0], "1": runs[1]}, progress=False)
+    pd.testing.assert_frame_equal(found.without[2], without)
+    assert list(vc.add_consensus(grid, progress=False)) == list(grid)  # nothing twice
+
+
+def test_only_the_configurations_named_get_a_consensus(make_clusters):
+    seeds = dict(enumerate([make_clusters([0, 0, 1])] * 3))
+    grid = vc.add_consensus({"a": seeds, "b": seeds}, only=["b"], progress=False)
+    assert list(grid) == ["a", "b", "consensus of b"]
+    with pytest.raises(ValueError, match="names of configurations in only, got 'c'"):
+        vc.add_consensus({"a": seeds}, only=["c"])

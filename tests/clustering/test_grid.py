@@ -17,6 +17,7 @@ SMALL = {
     "similarity_thresholds": (0.0, 0.05, 0.1),
     "baselines": (4,),
     "stop_size": 5,
+    "seeds": (0,),
 }
 
 
@@ -39,7 +40,7 @@ def test_labels_are_those_of_each_configuration_run_alone(embeddings, memory_bud
             seed=row.seed,
             memory_budget=memory_budget,
         )
-        assert np.array_equal(found.results[row.configuration].labels, alone.labels)
+        assert np.array_equal(found.results[row.configuration][row.seed].labels, alone.labels)
 
 
 def test_single_k_means_runs_with_the_selected_the_fixed_and_the_matched_k(embeddings):
@@ -48,17 +49,17 @@ def test_single_k_means_runs_with_the_selected_the_fixed_and_the_matched_k(embed
     assert {"selected", "fixed", "matched"} >= set(single["baseline"]) >= {"fixed"}
     iterative = found.table[(found.table["method"] == "iterative") & (found.table["embedding"] == "one")]
     assert set(iterative["clusters"]) <= set(single["clusters"])
-    selected = {int(found.results[name].log["k"].iloc[0]) for name in iterative["configuration"]}
+    selected = {int(found.results[name][0].log["k"].iloc[0]) for name in iterative["configuration"]}
     assert selected <= set(single["clusters"])
     row = single[single["clusters"] == 4].iloc[0]
     alone = vc.cluster_once(embeddings["one"], n_clusters=4, seed=0)
-    assert np.array_equal(found.results[row["configuration"]].labels, alone.labels)
+    assert np.array_equal(found.results[row["configuration"]][0].labels, alone.labels)
 
 
 def test_the_table_describes_the_labels(embeddings):
     found = vc.grid_search(embeddings, **SMALL, progress=False)
     for row in found.table.itertuples():
-        labels = found.results[row.configuration].labels
+        labels = found.results[row.configuration][row.seed].labels
         assert row.clusters == len(set(labels) - {-1})
         assert row.coverage == pytest.approx((labels >= 0).mean())
 
@@ -67,9 +68,7 @@ def test_why_a_baseline_was_run_does_not_depend_on_names(embeddings):
     named = {"ResNet (layer 4)": embeddings["one"]}
     table = vc.grid_search(named, **SMALL, progress=False).table
     assert (table["baseline"].eq("") == table["method"].eq("iterative")).all()
-    assert (
-        table.set_index("configuration").loc["K = 4 (fixed), ResNet (layer 4), seed 0", "baseline"] == "fixed"
-    )
+    assert table.set_index("configuration").loc["K = 4 (fixed), ResNet (layer 4)", "baseline"] == "fixed"
 
 
 def without_seconds(table):
@@ -89,7 +88,7 @@ def test_other_data_settings_or_seeds_do_not_come_from_the_cache(embeddings, tmp
     saved = len(list(tmp_path.iterdir()))
     vc.grid_search({"one": embeddings["one"] + 1}, **SMALL, cache=tmp_path, progress=False)
     more = len(list(tmp_path.iterdir()))
-    vc.grid_search({"one": embeddings["one"]}, **SMALL, seeds=(1,), cache=tmp_path, progress=False)
+    vc.grid_search({"one": embeddings["one"]}, **{**SMALL, "seeds": (1,)}, cache=tmp_path, progress=False)
     assert saved < more < len(list(tmp_path.iterdir()))
 
 
@@ -97,7 +96,8 @@ SEARCH = """
 import sys, numpy as np, visclust as vc
 rng = np.random.default_rng(0)
 x = (np.repeat(rng.normal(size=(30, 16)), 40, axis=0) + rng.normal(size=(1200, 16))).astype("float32")
-found = vc.grid_search({"x": x}, rows=["none"], step_sizes=(2, 3), cache=sys.argv[1], progress=False)
+found = vc.grid_search({"x": x}, rows=["none"], step_sizes=(2, 3), seeds=(0, 1), cache=sys.argv[1],
+    progress=False)
 found.table.to_csv(sys.argv[2])
 """
 
@@ -121,6 +121,52 @@ def test_a_killed_search_goes_on_and_gives_the_same_table(tmp_path):
     pd.testing.assert_frame_equal(resumed, whole)
     # What was finished before the kill was not computed again.
     assert {name: (cache / name).stat().st_mtime_ns for name in saved} == saved
+
+
+def test_seeds_are_replicates_of_a_configuration_under_one_name(embeddings):
+    asked = {**SMALL, "seeds": (0, 1, 2)}
+    found = vc.grid_search({"one": embeddings["one"]}, **asked, progress=False)
+    by_name = found.table.groupby("configuration", sort=False)
+    assert by_name["seed"].apply(list).tolist() == [[0, 1, 2]] * by_name.ngroups
+    settings = ["embedding", "rows", "method", "step_size", "similarity_threshold", "baseline"]
+    assert by_name[settings].nunique(dropna=False).eq(1).all(axis=None)
+    assert list(found.results) == found.table["configuration"].unique().tolist()
+    assert all(list(each) == [0, 1, 2] for each in found.results.values())
+
+
+def test_each_seed_gives_what_it_gives_alone(embeddings):
+    asked = {**SMALL, "matched_baselines": False, "baselines": (4,)}
+    together = vc.grid_search({"one": embeddings["one"]}, **{**asked, "seeds": (0, 3)}, progress=False)
+    alone = vc.grid_search({"one": embeddings["one"]}, **{**asked, "seeds": (3,)}, progress=False)
+    for name, results in alone.results.items():
+        if "selected" not in name:  # whose K is the median of the seeds
+            assert np.array_equal(together.results[name][3].labels, results[3].labels)
+
+
+def test_seeds_of_a_single_k_means_have_one_k_the_median_of_what_the_iterative_ones_found(embeddings):
+    asked = {**SMALL, "step_sizes": (2,), "similarity_thresholds": (0.05,), "seeds": (0, 1, 2)}
+    table = vc.grid_search({"one": embeddings["one"]}, **asked, progress=False).table
+    found = table.loc[table["method"].eq("iterative"), "clusters"]
+    matched = table[table["baseline"].isin(["matched", "selected"])]
+    assert int(found.sort_values().iloc[1]) in set(matched["clusters"])
+    assert table[table["method"].eq("single")].groupby("configuration")["clusters"].nunique().eq(1).all()
+
+
+def test_raw_rows_are_measured_once_for_all_seeds(embeddings, monkeypatch):
+    opened = []
+    count = grid.open_workspace
+    monkeypatch.setattr(grid, "open_workspace", lambda *a, **o: opened.append(1) or count(*a, **o))
+    vc.grid_search({"one": embeddings["one"]}, **{**SMALL, "seeds": (0, 1, 2)}, progress=False)
+    assert len(opened) == 1
+
+
+def test_a_search_with_one_more_seed_takes_the_others_from_the_cache(embeddings, tmp_path):
+    asked = {**SMALL, "baselines": (4,), "matched_baselines": False, "step_sizes": (2,)}
+    vc.grid_search({"one": embeddings["one"]}, **{**asked, "seeds": (0,)}, cache=tmp_path, progress=False)
+    saved = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    vc.grid_search({"one": embeddings["one"]}, **{**asked, "seeds": (0, 1)}, cache=tmp_path, progress=False)
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in saved} == saved
+    assert len(list(tmp_path.iterdir())) > len(saved)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +199,7 @@ def test_rows_are_an_axis_with_thresholds_of_their_own(embeddings, tmp_path):
     tried = iterative.groupby("rows")["similarity_threshold"].unique().map(list).to_dict()
     papers = [0.0, 0.01, 0.02, 0.03, 0.04, 0.05]
     assert tried == {"none": papers, "pca": papers, "unit": [0.2]}
-    assert found["configuration"].is_unique
+    assert not found.duplicated(["configuration", "seed"]).any()
     raw = vc.grid_search(
         {"one": embeddings["one"]}, **{**asked, "rows": ("none",)}, cache=tmp_path, progress=False
     )
@@ -178,7 +224,7 @@ def test_too_few_images_for_umap_are_tried_at_unit_length_once(embeddings, capsy
     few = {"one": embeddings["one"][:25]}
     found = vc.grid_search(few, **{**SMALL, "rows": ("umap", "unit")}, progress=False).table
     assert set(found["rows"]) == {"unit"}
-    assert found["configuration"].is_unique
+    assert not found.duplicated(["configuration", "seed"]).any()
 
 
 def test_umap_s_rows_come_from_the_cache(embeddings, tmp_path, monkeypatch):
@@ -211,3 +257,15 @@ def test_giants_in_a_grid_are_counted_in_one_warning(blobs):
         found = vc.grid_search({"x": x}, **{**SMALL, "baselines": (5,)}, progress=False).table
     assert found["giant"].any()
     assert found.loc[found["giant"], "largest_share"].min() > 0.2
+
+
+def test_the_figure_of_a_grid_draws_means_over_the_seeds_and_says_so(embeddings):
+    asked = {**SMALL, "seeds": (0, 1, 2), "step_sizes": (2,), "similarity_thresholds": (0.1,)}
+    table = vc.grid_search({"one": embeddings["one"]}, **asked, progress=False).table
+    chart = vc.plot_grid(table).to_dict()
+    assert chart["title"]["subtitle"] == ["Means over 3 seeds"]
+    drawn = [row for rows in chart["datasets"].values() for row in rows if "clusters" in row]
+    iterative = table[table["method"].eq("iterative")]
+    assert drawn
+    assert [row["clusters"] for row in drawn] == pytest.approx([iterative["clusters"].mean()] * len(drawn))
+    assert "title" not in vc.plot_grid(table[table["seed"].eq(0)]).to_dict()

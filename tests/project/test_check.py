@@ -7,6 +7,15 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from saved_results import (
+    N,
+    save_assignment,
+    save_clusters,
+    save_embedding,
+    save_images,
+    save_ratings,
+    save_sample,
+)
 
 import visclust as vc
 from visclust.base.freshness import WRITERS
@@ -14,52 +23,6 @@ from visclust.check import tell_study
 from visclust.embedding.embed import Embedding
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-N = 40
-
-
-def save_images(folder, n=N):
-    ids = [f"i{number:02d}" for number in range(n)]
-    columns = {"status": "ok", "reason": "", "width": 4, "height": 4}
-    images = pd.DataFrame({"image_id": ids, "path": [f"/images/{name}.png" for name in ids], **columns})
-    vc.save_table(images, folder / "images.parquet", "images")
-    return images
-
-
-def save_embedding(folder, *, seed=0):
-    images = vc.read_table(folder / "images.parquet", "images")
-    x = np.random.default_rng(seed).normal(size=(len(images), 3)).astype("float32")
-    x += np.arange(len(images), dtype="float32")[:, None] // 10 * 9
-    record = vc.describe_run("embed_images", inputs={"images": images})
-    record["origins"] = {"images": [images.attrs["provenance"]["core"]]}
-    embedding = Embedding(x, images["image_id"].tolist(), record)
-    vc.save_embedding(embedding, folder / "embeddings", name="pretrained")
-
-
-def save_clusters(folder, *, k=4):
-    images = vc.read_table(folder / "images.parquet", "images")
-    x = vc.load_embedding(folder / "embeddings", name="pretrained", image_ids=images["image_id"]).x
-    clusters = vc.assign_clusters(images, vc.cluster_once(x, n_clusters=k))
-    vc.save_table(clusters, folder / "clusters.parquet", "clusters")
-
-
-def save_sample(folder):
-    clusters = vc.read_table(folder / "clusters.parquet", "clusters")
-    sample = vc.draw_stratified_sample(clusters, max_per_cluster=2)
-    vc.save_table(sample, folder / "sample.parquet", "sample")
-
-
-def save_assignment(folder):
-    sample = vc.read_table(folder / "sample.parquet", "sample")
-    people = [f"r{number}" for number in range(8)]
-    respondents = pd.DataFrame({"respondent": people, "group": ["one", "two"] * 4})
-    assignment = vc.assign_respondents(sample, respondents, per_respondent=3)
-    vc.save_table(assignment, folder / "assignment.parquet", "assignment")
-
-
-def save_ratings(folder):
-    assignment = vc.read_table(folder / "assignment.parquet", "assignment")
-    ratings = vc.simulate_ratings(assignment).ratings
-    vc.save_table(ratings, folder / "simulated_ratings.parquet", "ratings")
 
 
 @pytest.fixture

@@ -42,12 +42,16 @@ OWN = pd.DataFrame({"image_id": IDS, "representative": IDS})
 CALLS = {
     "add_copies": lambda c, d, i: vc.add_copies(c, i, OWN),
     "browse_clusters": lambda c, d, i: vc.browse_clusters(c, i, X, save_to=d, images_folder=d),
+    "add_consensus": lambda c, d, i: vc.add_consensus({"ours": {0: c, 1: CLUSTERS, 2: CLUSTERS}}),
     "compare_configurations": lambda c, d, i: vc.compare_configurations({"ours": c}, GOLD, n_bootstrap=9),
     "compare_iterative_with_single": lambda c, d, i: vc.compare_iterative_with_single(
         {"ours": c, "theirs": CLUSTERS}, GOLD, settings=SETTINGS, n_bootstrap=9
     ),
     "compare_runs": lambda c, d, i: vc.compare_runs({"ours": c, "theirs": CLUSTERS}),
     "compare_samples": lambda c, d, i: vc.compare_samples(c, SAMPLE),
+    "compare_seeds": lambda c, d, i: vc.compare_seeds(
+        {"ours": {0: c, 1: CLUSTERS}, "theirs": {0: CLUSTERS, 1: CLUSTERS}}, GOLD
+    ),
     "cross_validate": lambda c, d, i: vc.cross_validate({"ours": c}, GOLD, folds=2, n_bootstrap=9),
     "describe_clusters": lambda c, d, i: vc.describe_clusters(c, X, posts=POSTS, links=LINKS),
     "describe_map": lambda c, d, i: vc.describe_map(PLACES, c),
@@ -58,6 +62,9 @@ CALLS = {
     ),
     "estimate_corpus": lambda c, d, i: vc.estimate_corpus(
         SAMPLE, pd.Series(1.0, index=list("abde"), name="men"), clusters=c
+    ),
+    "explain_label_error": lambda c, d, i: vc.explain_label_error(
+        c, GOLD, weights=np.ones(len(GOLD)), false_same=0.01, n_bootstrap=9
     ),
     "export_cluster_page": lambda c, d, i: vc.export_cluster_page(
         c, i, save_to=d / "page.html", images_folder=d, progress=False
@@ -70,13 +77,18 @@ CALLS = {
     "match_clusters": lambda c, d, i: vc.match_clusters(c, CLUSTERS),
     "pick_cluster_rows": lambda c, d, i: vc.pick_cluster_rows(c),
     "plan_annotation": lambda c, d, i: vc.plan_annotation(c),
+    "plan_pairs": lambda c, d, i: vc.plan_pairs(vc.design_pairs(CLUSTERS, X), c),
     "plan_labels": lambda c, d, i: vc.plan_labels(
         SAMPLE, pd.Series([1.0, 0, 1, 0], index=list("abde"), name="men"), clusters=c
     ),
     "read_cluster_notes": lambda c, d, i: vc.read_cluster_notes(d, c),
+    "repeat_over_seeds": lambda c, d, i: vc.repeat_over_seeds(
+        lambda clusters: pd.DataFrame({"estimate": [clusters["cluster"].max()]}), {0: c, 1: CLUSTERS}
+    ),
     "sample_pairs": lambda c, d, i: vc.sample_pairs(c, X, n_pairs=4),
     "score_against_groups": lambda c, d, i: vc.score_against_groups(c, GROUPS),
     "score_pairs": lambda c, d, i: vc.score_pairs(c, GOLD, n_bootstrap=9),
+    "score_under_errors": lambda c, d, i: vc.score_under_errors(c, GOLD, weights=np.ones(len(GOLD))),
     "summarize_clusters": lambda c, d, i: vc.summarize_clusters(c),
     "summarize_samples": lambda c, d, i: vc.summarize_samples(c, SAMPLE, draws=9),
     "tabulate_emotion_heatmap": lambda c, d, i: vc.tabulate_emotion_heatmap(SUMMARY, c),

@@ -168,7 +168,7 @@ def read_record(path, to):
             return json.loads(saved["record"].tobytes())["provenance"]
     if path.is_relative_to(to / "survey"):
         return json.loads((to / "survey" / "survey.json").read_text())
-    if path.suffix == ".html":
+    if path.suffix == ".html" and not path.with_name(f"{path.name}.json").exists():
         data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', path.read_text(), re.DOTALL)
         return json.loads(data[1])["provenance"]
     return vc.read_provenance(path)

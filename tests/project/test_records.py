@@ -16,6 +16,8 @@ WITHOUT_RECORD = {
     "encode_cluster_thumbnails",
     "gather_answers",  # this and the next two give people's tables, or those of the simulation, on
     "gather_feature_answers",
+    "gather_looks",
+    "gather_pair_design",
     "gather_pairs",
     "gather_ratings",
     "leave_out_withdrawn",  # gives the record of the table on

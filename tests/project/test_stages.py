@@ -107,6 +107,53 @@ def test_answers_to_pairs_of_an_earlier_draw_are_left_out_with_a_line(
     assert vc.resolve(answers, pairs=now).gold["pair_id"].tolist() == ["q"]
 
 
+@pytest.fixture
+def drawn():
+    """Five pairs of which one is called the same; each speaks for a thousand."""
+    sides = [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")]
+    table = pd.DataFrame(sides, columns=["image_a", "image_b"])
+    return table.assign(pair_id=list("pqrst"), stratum="random", inclusion_probability=0.001)
+
+
+def test_a_second_look_follows_once_the_first_is_done_and_a_third_once_the_second_is(
+    make_study, drawn, images, kinds, clusters, capsys
+):
+    study = make_study()
+    answer_pairs(study.results, drawn.head(3), images, kinds)
+    first = vc.gather_answers(study, drawn, clusters)
+    assert vc.gather_looks(study, drawn, first, clusters).reviews.empty
+    # Each stands for the annotator's answers so far.
+    answer_pairs(study.results, drawn, images, kinds)
+    first = vc.gather_answers(study, drawn, clusters)
+    looks = vc.gather_looks(study, drawn, first, clusters)
+    asked = looks.reviews[~looks.reviews["decoy"]]
+    assert asked["judged_pair"].tolist() == ["p"]
+    assert looks.waiting.equals(looks.reviews)
+    vc.save_table(looks.reviews, study.results / "reviews.parquet", "reviews")
+    waits = vc.gather_looks(study, drawn, first, clusters)
+    assert waits.reviews["pair_id"].tolist() == waits.waiting["pair_id"].tolist()
+    both = pd.concat([drawn, looks.reviews])
+    answer_pairs(study.results, both, images, {name: name for name in kinds})  # of another mind now
+    capsys.readouterr()
+    assert len(vc.gather_answers(study, drawn, clusters)) == len(drawn)
+    assert "answered before" not in capsys.readouterr().out  # looks are no pairs of another draw
+    done = vc.gather_looks(study, drawn, first, clusters)
+    assert done.waiting.empty
+    merged = vc.merge_looks(done.answers, pairs=drawn, reviews=done.reviews)
+    assert not merged.gold["same"].any()
+
+
+def test_the_looks_of_simulated_annotators_are_simulated_and_marked(make_study, drawn, images, clusters):
+    study = make_study(simulate=True)
+    first = vc.gather_answers(study, drawn, clusters, error_rate=0.0, seed=2)
+    looks = vc.gather_looks(study, drawn, first, clusters, error_rate=0.0, seed=2)
+    assert len(looks.reviews)
+    assert set(looks.reviews["look"]) <= {2, 3, 4}
+    assert looks.answers["simulated"].all()
+    assert looks.waiting.empty
+    assert vc.merge_looks(looks.answers, pairs=drawn, reviews=looks.reviews).gold["simulated"].all()
+
+
 def test_nothing_is_made_up_where_the_study_does_not_simulate(make_study, pairs, images, clusters):
     study = make_study(features=("round",), frames=("calm",), groups={"men": "", "women": ""})
     posts = pd.DataFrame({"author": ["ann"]})
@@ -178,6 +225,24 @@ def test_people_s_own_files_are_read(make_study, tmp_path, images, kinds):
     assert not vc.gather_feature_answers(make_study(features=("round", "straight")), images)[
         "simulated"
     ].any()
+
+
+def test_the_pair_design_is_used_where_the_judged_pairs_are_of_it_and_else_a_line_says_why_not(
+    make_study, clusters, tmp_path, capsys
+):
+    study = make_study()
+    gold = pd.DataFrame({"pair_id": ["p"], "image_a": ["a"], "image_b": ["b"], "same": [True]})
+    assert vc.gather_pair_design(study, gold) is None
+    assert "there is no pair design" in capsys.readouterr().out
+    design = vc.design_pairs(clusters, np.random.default_rng(0).normal(size=(4, 3)))
+    vc.save_table(design, tmp_path / "pair_design.parquet", "pair_design")
+    assert vc.gather_pair_design(study, gold.assign(stratum="within")) is None
+    assert "drawn with another design" in capsys.readouterr().out
+    drawn = gold.assign(stratum=vc.sample_pairs(design, n_pairs=1)["stratum"])
+    both = pd.concat([gold.assign(stratum="within", wave=1), drawn.assign(pair_id="q", wave=2)])
+    for judged in (drawn, both, gold.head(0)):
+        assert len(vc.gather_pair_design(study, judged)) == 4
+    assert capsys.readouterr().out == ""
 
 
 def test_ticked_frames_stay_as_they_are(make_study, clusters):

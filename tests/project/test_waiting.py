@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ FIRST = {
 @pytest.fixture
 def run():
     """Run the source of a cell as Jupyter does, in this process; gives what it printed."""
+    # A shell puts its own `__main__` in place of this process's, which processes started later need.
+    own_main = sys.modules["__main__"]
     shell = InteractiveShell.instance()
     shell.reset()
 
@@ -40,6 +43,7 @@ def run():
     shell.input_transformers_post.clear()
     shell.reset()
     InteractiveShell.clear_instance()
+    sys.modules["__main__"] = own_main
 
 
 @pytest.fixture

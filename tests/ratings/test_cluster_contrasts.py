@@ -25,6 +25,24 @@ def test_a_raw_difference_is_the_one_of_the_cluster_s_image_means(survey):
     assert found.to_dict() == pytest.approx(expected.to_dict())
 
 
+def test_a_raw_difference_takes_respondents_by_their_weights(survey):
+    sample, ratings = survey
+    one = ratings[ratings["item"].eq("proud")].merge(sample[["image_id", "cluster"]])
+    weights = pd.Series(np.linspace(0.5, 3, one["respondent"].nunique()), sorted(one["respondent"].unique()))
+    one["share"] = one["respondent"].map(weights)
+    one["share"] /= one.groupby(["image_id", "group"])["rating"].transform("size")
+    sums = (
+        one.assign(said=one["share"] * one["rating"]).groupby(["cluster", "group"])[["said", "share"]].sum()
+    )
+    means = (sums["said"] / sums["share"]).unstack()
+    table = weights.rename("weight").rename_axis("respondent").reset_index()
+    found = vc.contrast_clusters(ratings, sample, respondent_weights=table)
+    found = found[found["item"].eq("proud")].set_index("cluster")
+    assert found["estimate"].to_dict() == pytest.approx((means["Democrat"] - means["Republican"]).to_dict())
+    alike = vc.contrast_clusters(ratings, sample)
+    assert found["standard_error"].mean() > alike.loc[alike["item"].eq("proud"), "standard_error"].mean()
+
+
 def test_differences_are_pulled_towards_their_mean(survey):
     found = vc.contrast_clusters(survey[1], survey[0])
     one = found[found["item"].eq("proud")]

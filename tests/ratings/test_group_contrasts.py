@@ -85,6 +85,80 @@ def test_a_single_weighting_needs_no_list(by_hand, sample):
     assert set(found.differences["weighting"]) == {"images"}
 
 
+def test_a_group_that_misses_a_cluster_is_named_and_the_rows_say_for_how_much_they_speak(by_hand, sample):
+    fewer = by_hand[~(by_hand["group"].eq("R") & by_hand["image_id"].eq("c"))]
+    said = r"1 of 2 clusters \(1\), with 71% of the images, .*'proud' \(rated nothing: R in 1\)"
+    with pytest.warns(UserWarning, match=said):
+        found = vc.compare_groups(fewer, sample, dimensions={}, n_bootstrap=5)
+    for table in found:
+        assert table[["covered", "corpus"]].to_numpy().tolist() == [[4, 14]] * len(table)
+    assert found.differences.set_index("weighting")["estimate"].to_dict() == dict.fromkeys(
+        ("clusters", "images", "corpus"), 2.0
+    )
+
+
+def test_what_all_groups_rated_is_covered_without_a_word(by_hand, sample, recwarn):
+    found = vc.compare_groups(by_hand, sample, dimensions={}, n_bootstrap=5).differences
+    assert found["covered"].tolist() == found["corpus"].tolist() == [14, 14, 14]
+    found = vc.compare_groups(by_hand, sample.assign(cluster=[0, 0, -1]), dimensions={}, n_bootstrap=5)
+    assert found.differences.set_index("weighting")["covered"].to_dict() == {
+        "clusters": 4,
+        "images": 14,
+        "corpus": 14,
+    }
+    assert not recwarn.list
+
+
+def test_without_weights_the_images_of_the_table_are_counted(by_hand, sample):
+    fewer = by_hand[by_hand["image_id"].ne("c")]
+    with pytest.warns(UserWarning, match="33% of the images"):
+        found = vc.compare_groups(fewer, sample[["image_id", "cluster"]], dimensions={}, n_bootstrap=5)
+    assert found.means[["covered", "corpus"]].drop_duplicates().to_numpy().tolist() == [[2, 3]]
+
+
+def test_clusters_on_which_all_images_were_rated_by_one_group_only_are_counted_out(by_hand, sample):
+    split = by_hand[~(by_hand["respondent"].eq("e") | by_hand["respondent"].eq("r"))]
+    more = make_ratings([("r", "R", "c", 1)])
+    with pytest.warns(UserWarning, match="no image of them was rated by all"):
+        vc.compare_groups(pd.concat([split, more]), sample, dimensions={}, n_bootstrap=5)
+
+
+@pytest.mark.parametrize("method", ["crossed", "pigeonhole"])
+def test_an_interval_leaves_out_zero_exactly_where_p_is_below_its_level(method):
+    sample, assignment = make_survey(n_clusters=6, images=2, people=10, load=4)
+    rng, rows = np.random.default_rng(0), []
+    for seed in range(4):
+        level = rng.choice([0.8, 0.9, 0.95])
+        people = assignment["respondent"].unique()
+        felt = pd.Series(rng.normal(size=len(people)), people)
+        items = [f"item{number:02d}" for number in range(30)]
+        shifts = dict(zip(items, rng.normal(size=30), strict=True))
+        table = assignment.merge(pd.DataFrame({"item": items}), how="cross").assign(simulated=True)
+        table["rating"] = rng.normal(size=len(table)) + table["respondent"].map(felt)
+        table["rating"] += table["item"].map(shifts) * table["group"].eq("Democrat")
+        options = {"dimensions": {}, "level": level}
+        found = vc.compare_groups(table, sample, method=method, n_bootstrap=20, seed=seed, **options)
+        rows.append(found.differences.assign(wanted=level))
+        rows.append(vc.contrast_clusters(table, sample, **options).assign(wanted=level))
+    for table in rows:
+        pairs = [("low", "high", "p")]
+        if "shrunk" in table.columns:
+            pairs = [("raw_low", "raw_high", "p"), ("low", "high", "shrunk_p")]
+        for low, high, p in pairs:
+            outside = table[low].gt(0) | table[high].lt(0)
+            # An end of a pulled interval is known to 1e-11, which a p at its level would feel.
+            assert (outside == table[p].lt(1 - table["wanted"])).all()
+            assert 0.05 < outside.mean() < 0.95
+
+
+def test_groups_without_any_spread_that_differ_are_left_undecided(sample):
+    rows = [(f"{g}{r}", g, i, 1 + (g == "D")) for g in "DR" for r in range(3) for i in "abc"]
+    found = vc.compare_groups(make_ratings(rows), sample, dimensions={}, n_bootstrap=5).differences
+    assert found["estimate"].tolist() == pytest.approx([1, 1, 1])
+    assert found["standard_error"].eq(0).all()
+    assert found[["low", "high", "p", "p_adjusted"]].isna().all(axis=None)
+
+
 def test_one_group_alone_is_not_compared(by_hand, sample):
     with pytest.raises(ValueError, match="at least two groups, got D only"):
         vc.compare_groups(by_hand[by_hand["group"].eq("D")], sample, dimensions={})
@@ -123,3 +197,125 @@ def test_an_emotion_that_everybody_rates_alike_is_no_difference_anywhere():
 def test_a_level_in_percent_is_refused_before_any_work(by_hand, analyse):
     with pytest.raises(ValueError, match=r"level to be a number between 0 and 1, such as 0\.95, got 95"):
         analyse(by_hand, pd.DataFrame(), level=95)
+
+
+def test_one_weighting_is_the_primary_and_the_others_are_robustness(by_hand, sample):
+    def read(**options):
+        found = vc.compare_groups(by_hand, sample, dimensions={}, n_bootstrap=5, **options)
+        for table in found:
+            marks = table.drop_duplicates("weighting").set_index("weighting")["specification"]
+        return marks[marks.eq("primary")].index.tolist(), set(marks)
+
+    assert read() == (["clusters"], {"primary", "robustness"})
+    assert read(primary="corpus")[0] == ["corpus"]
+    assert read(primary="mixed model") == ([], {"robustness"})
+    assert read(weightings="images")[0] == ["images"]
+    with pytest.raises(ValueError, match="primary to be one of images, or mixed model, got 'corpus'"):
+        read(weightings="images", primary="corpus")
+
+
+def test_a_group_s_mean_is_that_of_its_ratings_by_their_respondents_weights(by_hand, sample):
+    weights = pd.DataFrame({"respondent": ["d", "e", "r", "s"], "weight": [2.0, 1, 1, 1]})
+    found = compare(by_hand, sample, respondent_weights=weights)
+    assert found["images"] == pytest.approx((2 * 2 + 2 * 9 + 1 * 4) / 5 - 1)
+    # Images a and b are half of their cluster, c is all of its own.
+    assert found["clusters"] == pytest.approx((2 * 2 / 2 + 1 * 4 / 2 + 2 * 9) / (2 / 2 + 1 / 2 + 2) - 1)
+    assert found["corpus"] == pytest.approx((2 * 2 * 2 + 2 * 1 * 4 + 10 * 2 * 9) / (4 + 2 + 20) - 1)
+    both = pd.concat([by_hand, by_hand.assign(respondent=by_hand["respondent"] + "2")], ignore_index=True)
+    twice = pd.concat([weights, weights.assign(respondent=weights["respondent"] + "2")])
+    owen = compare(both, sample, respondent_weights=twice, method="pigeonhole")
+    assert owen.to_dict() == pytest.approx(found.to_dict())
+
+
+def test_equal_weights_change_nothing():
+    sample, assignment = make_survey(people=24)
+    ratings = vc.simulate_ratings(assignment).ratings
+    weights = pd.DataFrame({"respondent": ratings["respondent"].unique(), "weight": 3.0})
+    for analyse in (
+        lambda **more: vc.compare_groups(ratings, sample, n_bootstrap=10, **more).differences,
+        lambda **more: vc.contrast_clusters(ratings, sample, **more),
+        lambda **more: vc.summarize_emotions(ratings, sample, **more),
+        lambda **more: vc.measure_reliability(ratings, n_bootstrap=5, **more),
+    ):
+        pd.testing.assert_frame_equal(analyse(respondent_weights=weights), analyse(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w[1:], "1 respondents of the ratings have no weight in respondent_weights .* is 'd'"),
+        (lambda w: pd.concat([w, w]), "one weight per respondent in respondent_weights; 'd' has several"),
+        (lambda w: w.assign(weight=0.0), "weights above 0 in respondent_weights, got 0"),
+        (lambda w: w.assign(weight=np.inf), "weights in respondent_weights to be finite numbers"),
+        (lambda w: w.rename(columns={"weight": "w"}), "rake_respondents makes such a table"),
+    ],
+)
+def test_weights_that_are_none_are_refused(by_hand, sample, change, message):
+    weights = pd.DataFrame({"respondent": ["d", "e", "r", "s"], "weight": 1.0})
+    with pytest.raises(ValueError, match=message):
+        vc.compare_groups(by_hand, sample, dimensions={}, respondent_weights=change(weights))
+
+
+@pytest.fixture
+def strangers():
+    """Ratings of which each comes from a person of its own: 5 clusters, 3 images, 4 ratings by each group."""
+    rng = np.random.default_rng(3)
+    images = pd.DataFrame({"image_id": [f"i{n:02d}" for n in range(15)], "cluster": np.arange(15) % 5})
+    images["weight"] = np.repeat([1.0, 2.0, 4.0], 5)
+    rows = pd.concat([images.assign(group=group, turn=turn) for group in "DR" for turn in range(4)])
+    rows = rows.reset_index(drop=True).assign(item="proud", simulated=False)
+    rows["respondent"] = rows.index.astype(str)
+    rows["rating"] = rng.normal(size=len(rows)) + rng.normal(size=5)[rows["cluster"]] * rows["group"].eq("D")
+    return rows.drop(columns=["cluster", "weight", "turn"]), images.assign(
+        inclusion_probability=1 / images["weight"]
+    )
+
+
+def spread_exactly(ratings, sample, **options):
+    options = {"weightings": "clusters", "dimensions": {}, "n_bootstrap": 8000, **options}
+    return vc.compare_groups(ratings, sample, **options).differences.iloc[0]
+
+
+def test_where_clusters_are_random_the_error_is_that_of_a_mean_of_clusters(strangers):
+    ratings, sample = strangers
+    cells = ratings.merge(sample).groupby(["cluster", "image_id", "group"])["rating"].mean().unstack()
+    by_cluster = (cells["D"] - cells["R"]).groupby("cluster").mean()
+    found = spread_exactly(ratings, sample, random_clusters=True)
+    # 8,000 resamples know a standard error to 0.8%; three of these.
+    assert found["standard_error"] == pytest.approx(by_cluster.std() / np.sqrt(5), rel=0.024)
+    assert found["degrees_of_freedom"] == pytest.approx(4)
+    assert found["estimate"] == pytest.approx(by_cluster.mean())
+
+
+def test_where_all_images_of_a_finite_corpus_were_rated_only_ratings_err(strangers):
+    ratings, sample = strangers
+    cells = ratings.merge(sample).groupby(["cluster", "image_id", "group"])["rating"]
+    within = (cells.var() / cells.size()).groupby("group").sum().sum() / 15**2
+    whole = sample.assign(weight=1.0)
+    found = spread_exactly(ratings, whole, finite_population=True)
+    assert found["standard_error"] == pytest.approx(np.sqrt(within), rel=0.024)
+    # Half of the images: half of the variance between images, and half of that within.
+    means = cells.mean().unstack()
+    between = ((means["D"] - means["R"]).groupby("cluster").var() / 3).sum() / 25
+    found = spread_exactly(ratings, sample.assign(weight=2.0), finite_population=True)
+    assert found["standard_error"] == pytest.approx(np.sqrt(between / 2 + within / 2), rel=0.024)
+
+
+def test_what_images_and_clusters_cannot_be_at_once_is_refused(strangers):
+    ratings, sample = strangers
+    for options, message in (
+        (
+            {"random_clusters": True, "finite_population": True},
+            "finite_population, got both",
+        ),
+        ({"random_clusters": True, "method": "pigeonhole"}, 'got "pigeonhole"'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            spread_exactly(ratings, sample, **options)
+    with pytest.raises(ValueError, match="sample table with its weights for finite_population"):
+        spread_exactly(ratings, sample.drop(columns="weight"), finite_population=True)
+    with pytest.raises(ValueError, match="two clusters or more where clusters are random"):
+        spread_exactly(ratings, sample.assign(cluster=0), random_clusters=True)
+    once = ratings.drop_duplicates(["image_id", "group"])
+    with pytest.raises(ValueError, match="several respondents of each group rated"):
+        spread_exactly(once, sample, finite_population=True)

@@ -5,6 +5,27 @@ from rating_surveys import make_survey
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 import visclust as vc
+from visclust.ratings.designs import list_designs, spread_ratings
+from visclust.ratings.intervals import find_student_interval
+from visclust.ratings.mixed_model import _Crossed, count_freedom
+
+
+def make_waves(people, images, load, cell_size, shift):
+    """Give ratings from sines, which every machine and every program makes alike."""
+    person = np.repeat(np.arange(2 * people), load)
+    group, turn = person // people, np.tile(np.arange(load), 2 * people)
+    image = (person % people * load + turn) % images
+    felt = np.sin(37.0 * person) + 0.7 * np.cos(17.0 * image)
+    felt = felt + cell_size * (1 - 2 * group) * np.sin(29.0 * image + 1) + shift * (group == 0)
+    felt = felt + 1.4 * np.sin(1000.0 * person + 77.0 * image**2 + 0.5)
+    return pd.DataFrame(
+        {
+            "respondent": [f"r{number:03d}" for number in person],
+            "group": np.where(group == 0, "D", "R"),
+            "image_id": [f"i{number:02d}" for number in image],
+            "item": "proud", "rating": np.round(5 + felt, 2), "simulated": True,
+        }
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +49,108 @@ def test_the_fit_is_that_of_statsmodels(ratings):
     sds = found.components.iloc[0][["group_image_sd", "image_sd", "respondent_sd"]].to_numpy(dtype=float)
     assert sds == pytest.approx(np.sqrt(reference.vcomp), abs=0.02)  # vcomp is in the order of the names
     assert found.components["residual_sd"].iloc[0] == pytest.approx(np.sqrt(reference.scale), rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("survey", "expected"),
+    [
+        ((30, 8, 4, 0.6, 0.5), (0.47, 0.42480146, 12.752360, 0.28898890)),
+        ((80, 8, 4, 0.6, 0.5), (0.56359375, 0.34694838, 9.3477762, 0.13747316)),
+        ((20, 12, 3, 0.4, 0.6), (0.6705, 0.35686857, 28.478907, 0.070536815)),
+    ],
+)
+def test_degrees_of_freedom_are_those_of_lmertest(survey, expected):
+    # R 4.2.2, lmerTest 3.1-3: lmer(rating ~ group + (1 | respondent) + (1 | image_id) + (1 | group:image_id))
+    # and its summary: estimate, standard error, Satterthwaite's degrees of freedom, p.
+    row = vc.fit_mixed_contrast(make_waves(*survey), dimensions={}).differences.iloc[0]
+    found = row[["estimate", "standard_error", "degrees_of_freedom", "p"]].to_numpy(dtype=float)
+    # Both programs stop where the likelihood is flat: four digits of the freedom, three of the p value.
+    assert found == pytest.approx(expected, rel=5e-4)
+
+
+def test_eight_images_are_few_however_many_people_rate_them():
+    few, many = (
+        vc.fit_mixed_contrast(make_waves(people, 8, 4, 0.6, 0.5), dimensions={}).differences.iloc[0]
+        for people in (30, 120)
+    )
+    assert many["degrees_of_freedom"] < few["degrees_of_freedom"] < 60
+    assert many["degrees_of_freedom"] == pytest.approx(7, abs=2.5)  # one less than images, and a little
+
+
+def test_an_interval_of_the_mixed_model_leaves_out_zero_exactly_where_p_is_below_its_level():
+    found = []
+    for shift in np.linspace(0, 1.5, 8):
+        table = vc.fit_mixed_contrast(make_waves(12, 8, 3, 0.4, shift), dimensions={}, level=0.9).differences
+        found.append(table.iloc[0][["low", "high", "p"]].to_numpy(dtype=float))
+    low, high, p = np.array(found).T
+    assert (((low > 0) | (high < 0)) == (p < 0.1)).all()
+    assert 0 < (p < 0.1).mean() < 1
+
+
+def test_a_respondent_of_weight_two_counts_like_two():
+    table = make_waves(14, 8, 3, 0.6, 0.5)
+    weights = dict(zip(sorted(table["respondent"].unique()), [2.0, 1.0, 1.0, 3.0] * 7, strict=True))
+    copies = [
+        table[table["respondent"].map(weights).gt(number)].assign(
+            respondent=lambda each, number=number: each["respondent"] + f"-{number}"
+        )
+        for number in range(3)
+    ]
+    fits = []
+    for ratings in (table, pd.concat(copies)):
+        (design,) = list_designs(spread_ratings(ratings, dimensions={}), None)
+        if ratings is table:
+            people = np.array(
+                [weights[name] for name in pd.unique(table.sort_values("respondent")["respondent"])]
+            )
+            design = design._replace(weights=people[design.codes["respondents"]])
+        fits.append(_Crossed(design, 2).fit(design.values[:, 0]))
+    (ratios, one), (others, two) = fits
+    assert ratios == pytest.approx(others, abs=2e-3)
+    assert one.fit.means == pytest.approx(two.fit.means, abs=1e-4)
+    assert one.fit.residual_sd == pytest.approx(two.fit.residual_sd, rel=1e-4)
+    assert one.fit.criterion == pytest.approx(two.fit.criterion, abs=1e-4)
+    # Copies are no new people: the error is larger than if they were.
+    assert (np.diag(one.fit.covariance) > np.diag(two.fit.covariance)).all()
+
+
+def test_equal_weights_change_nothing_in_the_mixed_model():
+    table = make_waves(14, 8, 3, 0.6, 0.5)
+    weights = pd.DataFrame({"respondent": table["respondent"].unique(), "weight": 2.0})
+    # A weight by a hair off one takes the way of weights.
+    weights.loc[0, "weight"] += 1e-9
+    found = vc.fit_mixed_contrast(table, dimensions={}, respondent_weights=weights)
+    plain = vc.fit_mixed_contrast(table, dimensions={})
+    pd.testing.assert_frame_equal(found.differences, plain.differences, rtol=1e-5)
+    pd.testing.assert_frame_equal(found.components, plain.components, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_weighted_intervals_of_the_mixed_model_hold_the_truth():
+    person = np.repeat(np.arange(60), 4)
+    image, group = (person % 30 * 4 + np.tile(np.arange(4), 60)) % 12, person // 30
+    young = np.arange(60) % 10 < 3  # six in ten are young where the survey is to speak for
+    weights = np.where(young, 0.6 / 0.3, 0.4 / 0.7)
+    base = pd.DataFrame({"respondent": person.astype(str), "group": group.astype(str)})
+    base = base.assign(image_id=image.astype(str), item="x", rating=1.0, simulated=True)
+    (design,) = list_designs(spread_ratings(base, dimensions={}), None)
+    names = pd.unique(base.sort_values(["respondent", "group", "image_id"])["respondent"]).astype(int)
+    people = names[design.codes["respondents"]]
+    crossed = _Crossed(design._replace(weights=weights[people]), 2)
+    held, truth = [], 0.6 * 1.5
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        felt = rng.normal(size=60)[people] + 1.5 * (young & (np.arange(60) < 30))[people]
+        felt = felt + 0.4 * rng.normal(size=24)[design.codes["images"] * 2 + design.codes["groups"]]
+        _, curved = crossed.fit(felt + rng.normal(size=len(felt)))
+        contrast = np.array([1.0, -1.0])
+        error = np.sqrt(contrast @ curved.fit.covariance @ contrast)
+        ends = find_student_interval(
+            contrast @ curved.fit.means, error, count_freedom(curved, contrast), level=0.95
+        )
+        held.append(ends.low <= truth <= ends.high)
+    # 100 surveys know 0.95 to 0.022; three of these.
+    assert np.mean(held) == pytest.approx(0.95, abs=0.066)
 
 
 def test_components_that_were_put_in_are_found():

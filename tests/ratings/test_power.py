@@ -39,6 +39,54 @@ def test_without_random_images_the_power_is_that_of_a_t_test():
     assert found["power"].iloc[0] == pytest.approx(0.80146, abs=1e-5)
 
 
+def test_where_everybody_rates_everything_freedom_is_that_of_the_mean_squares():
+    people, images = 30, 8
+    found = vc.power_for_contrast(
+        COMPONENTS, difference=1, n_images=images, per_respondent=images, respondents=[people]
+    ).iloc[0]
+    # Westfall, Kenny and Judd (2014): expected mean squares of respondents, images by group, and the rest.
+    squares = np.array([4 + images * 1, 4 + people * 0.25, -4])
+    free = np.array([2 * (people - 1), images - 1, 2 * (people - 1) * (images - 1)])
+    assert found["degrees_of_freedom"] == pytest.approx(squares.sum() ** 2 / (squares**2 / free).sum())
+    assert found["standard_error"] ** 2 == pytest.approx(2 * squares.sum() / (people * images))
+
+
+@pytest.mark.parametrize("image_sd", ["known", "unknown"])
+def test_where_people_rate_some_images_freedom_is_that_of_a_fit(image_sd):
+    # The standard deviations that lmer finds in the tables of test_mixed_model.py, and lmerTest's freedom.
+    names = ["respondent_sd", "image_sd", "group_image_sd", "residual_sd"]
+    for sds, survey, freedom in (
+        ((0.87335292, 0.22118331, 0.67824277, 0.93605386), (30, 8, 4), 12.752360),
+        ((0.81914817, 0.30688939, 0.62719082, 0.91703890), (80, 8, 4), 9.3477762),
+        ((0.93853811, 0.40675847, 0.24056286, 0.94273082), (20, 12, 3), 28.478907),
+    ):
+        people, images, load = survey
+        sizes = pd.DataFrame([sds], columns=names)
+        sizes = sizes if image_sd == "known" else sizes.drop(columns="image_sd")
+        found = vc.power_for_contrast(
+            sizes, difference=1, n_images=images, per_respondent=load, respondents=[people]
+        )
+        # The surveys are not balanced incomplete blocks, only nearly so.
+        assert found["degrees_of_freedom"].iloc[0] == pytest.approx(freedom, rel=0.04)
+
+
+def test_a_single_image_cannot_show_how_images_differ():
+    with pytest.raises(ValueError, match="two images or more, got n_images=1"):
+        vc.power_for_contrast(COMPONENTS, difference=1, n_images=1, per_respondent=1)
+    plain = COMPONENTS.assign(group_image_sd=0.0)
+    assert vc.power_for_contrast(plain, difference=1, n_images=1, per_respondent=1)["smallest"].iloc[0] == 0
+
+
+def test_below_the_smallest_difference_even_very_many_respondents_fall_short():
+    options = {"n_images": 10, "per_respondent": 8, "respondents": [100_000]}
+    smallest = vc.power_for_contrast(COMPONENTS, difference=1, **options)["smallest"].iloc[0]
+    found = [
+        vc.power_for_contrast(COMPONENTS, difference=smallest * factor, **options)["power"].iloc[0]
+        for factor in (0.97, 1.03)
+    ]
+    assert found[0] < 0.8 < found[1]
+
+
 def test_differences_are_found_as_often_as_the_formula_says():
     people, load = 24, 6
     sample, assignment = make_survey(people=people, load=load)

@@ -4,7 +4,7 @@ import pytest
 from rating_surveys import make_survey
 
 import visclust as vc
-from visclust.ratings.reliability import _fit_one_factor
+from visclust.ratings.reliability import _alpha, _fit_one_factor
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,53 @@ def test_within_and_between_respondents_are_told_apart(ratings):
         assert row["between respondents"] > row["all ratings"] > row["within respondents"]
     inside = table["alpha_low"].le(table["alpha"]) & table["alpha"].le(table["alpha_high"])
     assert inside.mean() > 0.8
+
+
+def test_a_respondent_of_weight_two_counts_like_two():
+    _, assignment = make_survey(people=10)
+    ratings = vc.simulate_ratings(assignment).ratings
+    names = ratings["respondent"].unique()
+    weights = pd.DataFrame(
+        {"respondent": names, "weight": np.where(np.arange(len(names)) % 3 == 0, 2.0, 1.0)}
+    )
+    twice = ratings[ratings["respondent"].isin(weights.loc[weights["weight"].eq(2), "respondent"])]
+    doubled = pd.concat([ratings, twice.assign(respondent=twice["respondent"] + " again")])
+    found = vc.measure_reliability(ratings, respondent_weights=weights, n_bootstrap=5)
+    expected = vc.measure_reliability(doubled, n_bootstrap=5)
+    rows = found["differences"].eq("all ratings")
+    for measure in ("alpha", "omega"):
+        assert found.loc[rows, measure].tolist() == pytest.approx(expected.loc[rows, measure].tolist())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_reliability_is_above_one_however_few_the_respondents(seed):
+    # With 15 people a group these gave alphas of 1.003 and upper ends of 1.027.
+    ratings = vc.simulate_ratings(make_survey(people=15)[1], seed=seed).ratings
+    table = vc.measure_reliability(ratings, n_bootstrap=100, seed=seed)
+    for name in ("alpha", "alpha_low", "alpha_high", "omega", "omega_low", "omega_high"):
+        assert table[name].le(1).all()
+    assert table["alpha_low"].le(table["alpha_high"]).all()
+
+
+def test_covariances_beyond_a_correlation_of_one_give_one_and_those_without_variance_nothing():
+    beyond = np.array([[1.0, 1.2], [1.2, 1.0]])
+    assert _alpha(beyond) == 1  # 2 (1 - 2 / 4.4) = 1.09
+    assert _alpha(np.array([[1.0, 0.5], [0.5, 1.0]])) == pytest.approx(2 / 3)  # as it was
+    assert np.isnan(_alpha(np.array([[-0.1, 0.4], [0.4, -0.1]])))  # 2 (1 + 0.2 / 0.6) = 2.7 would be no share
+
+
+def test_people_who_do_not_differ_have_no_reliability_between_them_and_it_says_how_often():
+    # Each rating is new: between the 30 people there is nothing but what within them leaves by chance.
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"r{r}", "all", f"i{i}", item, mood + rng.normal(), True)
+        for r in range(30) for i in range(6) for mood in [rng.normal()] for item in "abc"
+    ]  # fmt: skip
+    names = ["respondent", "group", "image_id", "item", "rating", "simulated"]
+    table = vc.measure_reliability(
+        pd.DataFrame(rows, columns=names), dimensions={"mood": list("abc")}, n_bootstrap=200
+    ).set_index("differences")
+    assert table.loc["all ratings", "undefined"] == 0
+    assert table.loc["between respondents", "undefined"] > 0.1
+    assert np.isnan(table.loc["between respondents", "alpha_low"])
+    assert table.loc["between respondents", "alpha_high"] <= 1

@@ -89,7 +89,7 @@ def test_the_truth_stands_beside_the_estimates():
     compared = vc.compare_groups(simulated.ratings, sample, n_bootstrap=100)
     table = vc.compare_with_truth(compared, simulated, sample).set_index(["weighting", "item"])
     assert table.loc[("clusters", "hopeful"), "truth"] > 0.5
-    assert (table["covered"] == table["truth"].between(table["low"], table["high"])).all()
+    assert (table["holds_truth"] == table["truth"].between(table["low"], table["high"])).all()
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 from rating_surveys import make_survey
@@ -19,6 +20,22 @@ def test_a_cluster_s_summary_is_the_mean_of_its_images(survey):
     found = found[found["item"].eq("afraid")].set_index("cluster")
     assert found["estimate"].to_dict() == pytest.approx(expected.to_dict())
     assert (found["low"] < found["estimate"]).all()
+
+
+def test_a_summary_takes_respondents_by_their_weights(survey):
+    sample, ratings = survey
+    one = ratings[ratings["item"].eq("afraid")].merge(sample[["image_id", "cluster"]])
+    weights = pd.Series(np.linspace(0.5, 3, one["respondent"].nunique()), sorted(one["respondent"].unique()))
+    table = weights.rename("weight").rename_axis("respondent").reset_index()
+    found = vc.summarize_emotions(ratings, sample, respondent_weights=table)
+    found = found[found["item"].eq("afraid")].set_index("cluster")["estimate"]
+    one["share"] = one["respondent"].map(weights) / one.groupby("image_id")["rating"].transform("size")
+    sums = one.assign(said=one["share"] * one["rating"]).groupby("cluster")[["said", "share"]].sum()
+    assert found.to_dict() == pytest.approx((sums["said"] / sums["share"]).to_dict())
+    by_image = vc.summarize_emotions(ratings, sample, by="image", respondent_weights=table)
+    by_image = by_image[by_image["item"].eq("afraid")].set_index("image_id")["estimate"]
+    sums = one.assign(said=one["share"] * one["rating"]).groupby("image_id")[["said", "share"]].sum()
+    assert by_image.to_dict() == pytest.approx((sums["said"] / sums["share"]).to_dict())
 
 
 def test_a_summary_by_image_counts_the_ratings_of_each(survey):

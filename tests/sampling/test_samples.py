@@ -14,6 +14,13 @@ def test_a_cluster_gives_five_or_all_but_one(make_clusters, size, drawn):
     assert of_first["inclusion_probability"].tolist() == [drawn / size] * drawn
 
 
+def test_a_cluster_of_six_which_the_printed_rule_leaves_out_gives_five_and_the_documentation_says_so(
+    make_clusters,
+):
+    assert len(vc.draw_stratified_sample(make_clusters([0] * 6))) == 5
+    assert "exactly N = 6 images undefined" in vc.draw_stratified_sample.__doc__
+
+
 def test_singletons_come_in_on_request(make_clusters):
     sample = vc.draw_stratified_sample(make_clusters([0, 1, 1]), keep_singletons=True)
     assert sample["cluster"].tolist() == [0, 1]

@@ -1,5 +1,6 @@
 """What each respondent did, the flags, and who is dropped when that is asked for."""
 
+import pandas as pd
 import pytest
 from survey_runs import ITEMS, NAMES
 
@@ -40,3 +41,43 @@ def test_nobody_is_dropped_unless_it_is_asked_for_and_then_with_a_log(spoiled, a
     assert log["ratings"].sum() == spoiled.ratings["rating"].notna().sum()
     with pytest.raises(ValueError, match="True and False named 'rude'"):
         vc.drop_respondents(spoiled.ratings, spoiled.respondents, because=["rude"])
+
+
+def test_who_failed_attention_checks_is_flagged():
+    people = pd.DataFrame(
+        {
+            "respondent": list("abcd"),
+            "colour": ["Blue ", "red", None, "blue"],
+            "number": [3, 3.0, 3.0, 4.0],
+        }
+    )
+    right = {"colour": "blue", "number": 3}
+    found = vc.flag_inattentive(people, right)
+    assert found["checks_failed"].tolist() == [0, 1, 1, 1]
+    assert found["checks_missing"].tolist() == [0, 0, 1, 0]
+    assert found["inattentive"].tolist() == [False, True, True, True]
+    passed = vc.flag_inattentive(people, right, missing="passed")
+    assert passed["inattentive"].tolist() == [False, True, False, True]
+    assert not vc.flag_inattentive(people, right, most_failed=1)["inattentive"].any()
+    assert "inattentive" not in people
+
+
+def test_a_right_answer_that_nobody_gave_is_a_mistake_in_the_answers():
+    people = pd.DataFrame({"respondent": ["a", "b"], "colour": ["1", "2"]})
+    with pytest.raises(ValueError, match=r"'blue' to 'colour', .* they said '1', '2'"):
+        vc.flag_inattentive(people, {"colour": "blue"})
+    with pytest.raises(ValueError, match="answers by column"):
+        vc.flag_inattentive(people, {})
+
+
+def test_flags_by_ratings_alone_are_those_of_the_whole_description(spoiled):
+    found = vc.flag_respondents(spoiled.ratings)
+    expected = spoiled.respondents[found.columns]
+    # The whole time of a survey is not in the ratings; where pages have none, speed is not known here.
+    same = found.columns.drop(["seconds_per_image", "too_fast"])
+    pd.testing.assert_frame_equal(found[same], expected[same])
+    known = found["seconds_per_image"].notna()
+    assert (found.loc[known, "too_fast"] == expected.loc[known, "too_fast"]).all()
+    bare = vc.flag_respondents(spoiled.ratings.drop(columns="seconds"))
+    assert bare["seconds_per_image"].isna().all()
+    assert not bare["too_fast"].any()

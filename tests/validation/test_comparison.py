@@ -4,7 +4,7 @@ import pytest
 from judged_grids import GOLD, GRID, N_IMAGES, make_clusters, make_grid
 
 import visclust as vc
-from visclust.validation import comparison
+from visclust.validation import counted_grid
 
 
 def test_a_paired_difference_is_surer_than_the_two_scores():
@@ -105,8 +105,8 @@ def test_the_summary_counts_the_share_above_and_compares_the_best_with_the_best(
 
 def test_each_configuration_is_counted_once(monkeypatch):
     counted = []
-    count = comparison.predict_same
-    monkeypatch.setattr(comparison, "predict_same", lambda *both: counted.append(1) or count(*both))
+    count = counted_grid.predict_same
+    monkeypatch.setattr(counted_grid, "predict_same", lambda *both: counted.append(1) or count(*both))
     vc.compare_iterative_with_single(TWO_EMBEDDINGS, GOLD, settings=SETTINGS, n_bootstrap=10)
     assert len(counted) == len(TWO_EMBEDDINGS)
     vc.cross_validate(GRID, GOLD, n_bootstrap=10)

@@ -82,7 +82,8 @@ def test_intervals_are_faint_in_print_and_clear_when_a_point_is_pointed_at():
 def test_figure_5_says_by_what_the_winner_won_and_tells_embeddings_apart_by_shape_too():
     table = make_comparison()
     chart = vc.plot_precision_recall(table).to_dict()
-    assert "Lines: 95% intervals. Circled: good, the winner by F1" in chart["title"]["subtitle"]
+    lines = "Lines: 95% intervals, of the pairs but not of the seed, of which there is one."
+    assert f"{lines} Circled: good, the winner by F1" in chart["title"]["subtitle"]
     points = next(layer for layer in chart["layer"] if "shape" in layer["encoding"])
     assert points["encoding"]["shape"]["field"] == points["encoding"]["color"]["field"] == "embedding"
     by_precision = vc.compare_configurations(
@@ -151,7 +152,47 @@ def test_scores_against_simulated_pairs_are_marked_and_their_figures_say_so():
             vc.plot_precision_recall(compared),
             vc.plot_iterative_against_single(against.points, summary=against.summary),
         ]
-        assert ["SIMULATED" in chart.to_json() for chart in charts] == [marked, marked]
+        for chart in charts:
+            first = chart.to_dict()["title"]["subtitle"][0]
+            assert (first == "SIMULATED answers, made by a computer: nobody judged these pairs") == marked
+        # The figure says so too where the columns that it draws were chosen from the table.
+        bare = compared.drop(columns="simulated", errors="ignore")
+        assert ("SIMULATED" in vc.plot_precision_recall(bare).to_json()) == marked
+
+
+def test_figure_7_is_drawn_by_the_mean_of_precision_and_recall_or_by_f1_and_says_by_which():
+    drawn = {}
+    for measure in ("mean_precision_recall", "f1"):
+        found = vc.compare_iterative_with_single(
+            GRID, GOLD, settings=SETTINGS, measure=measure, n_bootstrap=20
+        )
+        assert found.points["measure"].tolist() == [measure] * 2
+        assert found.summary["measure"].tolist() == [measure]
+        spec = vc.plot_iterative_against_single(found.points, summary=found.summary).to_dict()
+        axis = spec["hconcat"][0]["layer"][2]["encoding"]["x"]["title"]
+        drawn[measure] = axis, spec["title"]["subtitle"][0]
+    assert drawn["mean_precision_recall"][0] == "Mean of precision and recall"
+    assert "as in the paper's Figure 7" in drawn["mean_precision_recall"][1]
+    assert drawn["f1"][0] == "F1"
+    assert "the paper's Figure 7 has their mean" in drawn["f1"][1]
+
+
+def test_a_figure_by_another_measure_than_that_of_its_points_is_refused():
+    found = compare()
+    with pytest.raises(ValueError, match=r"compared by recall, got those of f1.*measure='recall'"):
+        vc.plot_iterative_against_single(found.points, summary=found.summary, measure="recall")
+    mixed = found.points.assign(measure=["f1", "recall"])
+    with pytest.raises(ValueError, match="points of one measure, got those of f1, recall"):
+        vc.plot_iterative_against_single(mixed, summary=found.summary)
+    older = found.points.drop(columns="measure")
+    spec = vc.plot_iterative_against_single(older, summary=found.summary, measure="recall").to_dict()
+    assert spec["title"]["subtitle"][0] == "By recall"
+
+
+def test_a_winner_that_is_not_drawn_is_said_to_be_elsewhere():
+    table = make_comparison()
+    chart = vc.plot_precision_recall(table[~table["winner"]]).to_dict()
+    assert any("The winner is not among these" in line for line in chart["title"]["subtitle"])
 
 
 def test_a_configuration_is_above_only_where_the_interval_of_the_difference_says_so():
@@ -173,3 +214,15 @@ def test_names_of_configurations_leave_out_what_all_of_a_panel_share():
     spec = vc.plot_iterative_against_single(points.assign(configuration=long), summary=summary).to_dict()
     rows = [row for rows in spec["datasets"].values() for row in rows]
     assert {row["name"] for row in rows} == {"threshold 0.1", "threshold 0.2"}
+
+
+def test_figure_5_says_of_how_many_seeds_its_intervals_are():
+    seeds = {name: dict.fromkeys(range(3), table) for name, table in GRID.items()}
+    table = vc.compare_configurations(seeds, GOLD, settings=SETTINGS, n_bootstrap=50)
+    said = vc.plot_precision_recall(table).to_dict()["title"]["subtitle"]
+    assert any("95% intervals, of the pairs and of 3 seeds" in line for line in said)
+    mixed = vc.compare_configurations(
+        {**seeds, "k = 2": GRID["k = 2"]}, GOLD, settings=SETTINGS, n_bootstrap=50
+    )
+    said = vc.plot_precision_recall(mixed).to_dict()["title"]["subtitle"]
+    assert any("of the pairs and of 1 to 3 seeds" in line for line in said)

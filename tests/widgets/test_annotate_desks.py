@@ -61,6 +61,23 @@ def test_pairs_drawn_anew_while_the_server_runs_are_taken_in_and_answers_stay(tm
         desks.open(people["Ana"], "pairs")
 
 
+def test_pairs_to_look_at_again_come_after_the_others_and_like_them(tmp_path):
+    desks, (_, people) = make_desks(tmp_path), make_links(tmp_path)
+    assert "look" not in desks.open(people["Ana"], "pairs").task.items
+    pairs = pd.read_parquet(tmp_path / "pairs.parquet")
+    reviews = pairs.iloc[[1, 2]].assign(
+        judged_pair=["p1", "of an earlier draw"], pair_id=["look", "gone"], look=2, decoy=False,
+        review_probability=1.0,
+    )  # fmt: skip
+    reviews.to_parquet(tmp_path / "reviews.parquet")
+    for name in ("Ana", "Ben"):
+        desk = desks.open(people[name], "pairs")
+        assert list(desk.task.items) == [*pairs["pair_id"], "look"]
+    assert desk.record("t", make_event(1, "look"))["acknowledged"] == ["e1"]
+    (tmp_path / "reviews.parquet").write_bytes(b"damaged")  # the first look goes on
+    assert list(desks.open(people["Ben"], "pairs").task.items) == pairs["pair_id"].tolist()
+
+
 def test_who_decides_sees_exactly_the_pairs_on_which_others_disagree_and_not_what_they_said(tmp_path):
     desks, (_, people) = make_desks(tmp_path), make_links(tmp_path)
     with pytest.raises(NotOfferedError, match="nothing to decide"):

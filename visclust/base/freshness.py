@@ -38,6 +38,8 @@ WRITERS = {
     "clustering_log.parquet": "04_cluster_images",
     "figures/04_*": "04_cluster_images",
     "pairs.parquet": "05_label_pairs",
+    "pair_design.parquet": "05_label_pairs",
+    "reviews.parquet": "05_label_pairs",
     "gold.parquet": "05_label_pairs",
     "figures/05_*": "05_label_pairs",
     "grid.parquet": "06_grid_search",
@@ -79,8 +81,8 @@ class FileState(NamedTuple):
 
 def read_record(path: Path) -> dict[str, Any]:
     """Read the record of a saved file; nothing where it has none. A file is read once until it changes."""
-    if path.suffix in (".npy", ".safetensors", ".csv", *FIGURES):
-        beside = path.suffix in (".csv", *FIGURES)
+    if path.suffix in (".npy", ".safetensors", ".csv", ".md", *FIGURES):
+        beside = path.suffix in (".csv", ".md", *FIGURES)
         side = path.with_name(f"{path.name}.json") if beside else path.with_suffix(".json")
         side = settle_pair(path, side)
         content = _once("sidecar", side, _read_sidecar) if side.exists() else {}
@@ -101,7 +103,7 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         return {}
     if (
-        path.name.endswith((".csv.json", *(f"{each}.json" for each in FIGURES)))
+        path.name.endswith((".csv.json", ".md.json", *(f"{each}.json" for each in FIGURES)))
         or "provenance" not in content
     ):
         return content

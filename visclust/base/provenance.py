@@ -33,6 +33,7 @@ from visclust.base.origins import (
     register_rows,
 )
 from visclust.base.places import drop_common_folder
+from visclust.base.simulated import MARK, is_simulated
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -228,7 +229,8 @@ def carry_record(table: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame
 def _digest_result(table: pd.DataFrame) -> dict[str, Any]:
     """Digest a table for its record: all of it, and what others build on, where it is of a known kind."""
     core = find_core(table)
-    digests = {"result": digest_input(table), "kind_of_core": None, "core": None}
+    digests: dict[str, Any] = {"result": digest_input(table), "kind_of_core": None, "core": None}
+    digests[MARK] = is_simulated(table)
     return digests if core is None else digests | {"kind_of_core": core.kind, "core": core.digest}
 
 

@@ -1,5 +1,6 @@
 """The mark of what a computer made up: a column that goes with every table that rests on it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,9 +9,18 @@ MARK = "simulated"
 
 
 def is_simulated(*tables: Any) -> bool:
-    """Say whether any row of the tables is marked as simulated; what has no such column is not."""
-    marked = [table[MARK] for table in tables if isinstance(table, pd.DataFrame) and MARK in table.columns]
-    return any(bool(column.isin([True]).any()) for column in marked)
+    """Say whether any row of the tables is marked as simulated.
+
+    A table without such a column is, where its record says that it had one: columns were chosen from it.
+    """
+    return any(_is_marked(table) for table in tables if isinstance(table, pd.DataFrame))
+
+
+def _is_marked(table: pd.DataFrame) -> bool:
+    if MARK in table.columns:
+        return bool(table[MARK].isin([True]).any())
+    record = table.attrs.get("provenance")
+    return isinstance(record, Mapping) and record.get(MARK) is True
 
 
 def mark_simulated(table: pd.DataFrame, *sources: Any) -> pd.DataFrame:

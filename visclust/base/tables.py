@@ -85,6 +85,7 @@ TABLES: dict[str, TableKind] = {
         },
         ("pair_id",),
     ),
+    "pair_design": TableKind({"image_id": "text"}, ("image_id",)),
     "answers": TableKind(
         {
             "item_id": "text",
@@ -98,6 +99,18 @@ TABLES: dict[str, TableKind] = {
     ),
     "gold": TableKind(
         {"pair_id": "text", "image_a": "text", "image_b": "text", "same": "truth"}, ("pair_id",)
+    ),
+    "reviews": TableKind(
+        {
+            "pair_id": "text",
+            "image_a": "text",
+            "image_b": "text",
+            "judged_pair": "text",
+            "look": "whole",
+            "decoy": "truth",
+            "review_probability": "number",
+        },
+        ("pair_id",),
     ),
     "labels": TableKind({"image_id": "text"}, ("image_id",)),
     "frames": TableKind({"cluster": "whole", "frame": "text"}, ("cluster", "frame")),
@@ -120,6 +133,7 @@ TABLES: dict[str, TableKind] = {
         },
         ("respondent", "image_id", "item"),
     ),
+    "respondent_weights": TableKind({"respondent": "text", "weight": "number"}, ("respondent",)),
     "group_contrasts": TableKind(
         {
             "weighting": "text",

@@ -10,7 +10,10 @@ from visclust.clustering.clusters import (
     pick_cluster_rows as pick_cluster_rows,
     summarize_clusters as summarize_clusters,
 )
-from visclust.clustering.consensus import find_consensus as find_consensus
+from visclust.clustering.consensus import (
+    add_consensus as add_consensus,
+    find_consensus as find_consensus,
+)
 from visclust.clustering.diagnostics import diagnose_clusters as diagnose_clusters
 from visclust.clustering.goodness import measure_goodness as measure_goodness
 from visclust.clustering.grid import grid_search as grid_search
@@ -25,6 +28,7 @@ from visclust.clustering.plots import (
     plot_run_agreement as plot_run_agreement,
     plot_theme_stability as plot_theme_stability,
 )
+from visclust.clustering.repeats import repeat_over_seeds as repeat_over_seeds
 from visclust.clustering.runs import (
     compare_runs as compare_runs,
     match_clusters as match_clusters,

@@ -1,12 +1,14 @@
 """One clustering from several runs: images that most runs put together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.cluster.hierarchy import fcluster, is_valid_linkage, linkage
 from scipy.sparse import csr_matrix
 
+from visclust.base.checks import checked
 from visclust.base.components import connect_pairs
 from visclust.base.machine import memory_at_hand
 from visclust.base.progress import WorkBar
@@ -19,6 +21,105 @@ _METHODS = ("average", "majority")
 _BLOCK = 512
 # Shares are counts of runs: a share of 0.3 of 10 runs is 3 of them, whatever the division rounds to.
 _ROUNDING = 1e-9
+# A consensus of two runs is what either says, or what both say: no majority.
+_LEAST_SEEDS = 3
+
+
+class SeedConsensus(NamedTuple):
+    """The consensus over a configuration's seeds; `without` has, by seed, that of the other seeds.
+
+    ``of`` names the configuration. What changes when a seed is left out tells what other seeds would change.
+    """
+
+    of: str
+    clusters: pd.DataFrame
+    without: dict[int, pd.DataFrame]
+
+
+@checked
+def add_consensus(
+    grid: Mapping[str, pd.DataFrame | Mapping[int, pd.DataFrame] | SeedConsensus],
+    *,
+    only: Sequence[str] | None = None,
+    share: float = 0.5,
+    memory_budget: int | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Add to a grid, for each configuration of three seeds or more, the consensus over its seeds.
+
+    It stands beside the mean over the seeds as a configuration of its own, to be scored like the others. It
+    is one clustering, so that who chooses it need not choose a seed.
+
+    Parameters
+    ----------
+    grid : mapping of str to DataFrame or to a mapping of int to DataFrame
+        For each configuration a clusters table by seed, of the same images. What has fewer than three stays
+        without a consensus.
+    only : sequence of str, optional
+        Names of the configurations that get one; by default all that can.
+    share : float, default 0.5
+        As for `find_consensus`, whose average linkage is used.
+    memory_budget : int, bytes, optional
+        As for `find_consensus`.
+    progress : bool, default True
+        Show a progress bar over all consensus clusterings: one for all seeds, and one without each of them.
+
+    Returns
+    -------
+    dict
+        The grid in its order, each consensus after its configuration, named "consensus of …": a tuple
+        `SeedConsensus` with ``clusters``, its clusters table as `find_consensus` makes it.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of the grid's, or the tables of a configuration are of different images.
+    MemoryError
+        As for `find_consensus`.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": list("abcd"), "cluster": [0, 0, 1, 1]})
+    >>> seeds = {0: table, 1: table, 2: table.assign(cluster=[0, 1, 1, -1])}
+    >>> grid = add_consensus({"k = 2": seeds}, progress=False)
+    >>> grid["consensus of k = 2"].clusters["cluster"].tolist()
+    [0, 0, 1, 1]
+    """
+    if unknown := [name for name in only or () if name not in grid]:
+        raise ValueError(f"Expected names of configurations in only, got {unknown[0]!r}.")
+    found: dict[str, Any] = {}
+    chosen = [
+        name
+        for name, runs in grid.items()
+        if (only is None or name in only)
+        and isinstance(runs, Mapping)
+        and len(runs) >= _LEAST_SEEDS
+        and name_consensus(name) not in grid
+    ]
+    total = sum(1 + len(grid[name]) for name in chosen)
+    work = f"Finding the consensus of {len(chosen)} configurations"
+    with WorkBar(total=total, desc="Consensus", unit="clustering", work=work, progress=progress) as bar:
+        for name, runs in grid.items():
+            found[name] = runs
+            if name not in chosen or not isinstance(runs, Mapping):
+                continue
+            named = {f"seed {seed}": table for seed, table in runs.items()}
+            options: dict[str, Any] = {"share": share, "memory_budget": memory_budget, "progress": False}
+            clusters = find_consensus(named, **options)
+            bar.update()
+            without = {}
+            for seed in runs:
+                without[seed] = find_consensus(
+                    {key: table for key, table in named.items() if key != f"seed {seed}"}, **options
+                )
+                bar.update()
+            found[name_consensus(name)] = SeedConsensus(name, clusters, without)
+    return found
+
+
+def name_consensus(name: str) -> str:
+    """Name the consensus over the seeds of a configuration."""
+    return f"consensus of {name}"
 
 
 @recorded
@@ -211,10 +312,24 @@ def _cut_average_linkage(marks: csr_matrix, n_runs: int, share: float, bar: Work
     for start in range(0, n, _BLOCK):
         together = (marks[start : start + _BLOCK] @ turned).toarray()
         for i, row in enumerate(together, start):
-            condensed[at : at + n - 1 - i] = 1 - row[i + 1 :] / n_runs
+            # Runs that do not put two together: whole numbers, whose averages keep equal what is equal.
+            condensed[at : at + n - 1 - i] = n_runs - row[i + 1 :]
             at += n - 1 - i
         bar.update(len(together))
-    return fcluster(linkage(condensed, "average"), 1 - share + _ROUNDING, criterion="distance")
+    return fcluster(_link(condensed), (1 - share) * n_runs + _ROUNDING, criterion="distance")
+
+
+def _link(condensed: np.ndarray) -> np.ndarray:
+    """Make the tree of average linkage.
+
+    Among many equal distances rounding can lead SciPy's chain of nearest neighbours astray, to a tree that
+    counts images twice; where it does, the later of equal pairs is set apart by less than any rounding.
+    """
+    tree = linkage(condensed, "average")
+    if not is_valid_linkage(tree):
+        condensed += np.linspace(0, _ROUNDING / 10, len(condensed))
+        tree = linkage(condensed, "average")
+    return tree
 
 
 def _number_by_size(groups: np.ndarray, min_size: int) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Search the settings: every configuration on all rows, prepared in each way; shared work is done once.
 
-Each finished configuration is saved, so that a search that was interrupted goes on where it stopped.
+Each runs with several seeds, which are replicates of it. Each finished run is saved, so that a search that
+was interrupted goes on where it stopped.
 """
 
 import json
 import os
+import statistics
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,14 +37,17 @@ _PAPER_STEPS = (3, 5)
 
 
 class GridResult(NamedTuple):
-    """The table, a row per configuration, and each configuration's result by its name."""
+    """The table, a row per run, and the results: by the name of the configuration, then by seed."""
 
     table: pd.DataFrame
-    results: dict[str, ClusteringResult]
+    results: dict[str, dict[int, ClusteringResult]]
 
 
 class _Configuration(NamedTuple):
-    """One run: an embedding, how its rows are prepared, a method with its settings, a seed; why this K."""
+    """One run: an embedding, how its rows are prepared, a method with its settings, a seed; why this K.
+
+    Runs that differ in nothing but the seed bear one name.
+    """
 
     name: str
     embedding: str
@@ -60,7 +65,7 @@ def grid_search(
     rows: Sequence[str] = ("none", "umap"),
     step_sizes: Sequence[int] = _PAPER_STEPS,
     similarity_thresholds: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
-    seeds: Sequence[int] = (0,),
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
     baselines: Sequence[int] = (80,),
     matched_baselines: bool = True,
     cache: str | os.PathLike | None = None,
@@ -70,8 +75,13 @@ def grid_search(
 ) -> GridResult:
     """Cluster every embedding, prepared in each way, under every setting, and by single k-means beside it.
 
-    Configurations on the same rows share its distances, and every iteration that starts from the same
-    remaining images with the same seed and step size. Labels are those of each configuration run alone.
+    Every configuration runs with several seeds. These are replicates of it and no settings: with another seed
+    another configuration is best, since seeds differ about as much as settings do (`compare_seeds` tells by
+    how much). Score configurations by their means over the seeds (`compare_configurations`).
+
+    Runs on the same rows share their distances, and every iteration that starts from the same remaining
+    images with the same seed and step size. Labels are those of each run alone. With S seeds a search takes
+    about S times as long as with one, a little less on raw rows, whose distances are computed once.
 
     Parameters
     ----------
@@ -87,32 +97,35 @@ def grid_search(
         Mean silhouettes above which clusters come out: for all rows, or for each preparation by its name. By
         default, and for those that the mapping does not name, 0, .1, .2, .3, .4 and .5 for "umap", which
         pulls clusters apart, and the paper's 0, .01, .02, .03, .04 and .05 for the others.
-    seeds : sequence of int, default (0,)
-        Every configuration runs with each.
+    seeds : sequence of int, default (0, 1, 2, 3, 4)
+        Every configuration runs with each. Three are the least that tell how far seeds differ.
     baselines : sequence of int, default (80,)
-        K's of single k-means. Beside them, single k-means runs with the K that the first iteration selects.
+        K's of single k-means. Beside them, single k-means runs with the K that the first iteration selects:
+        of several seeds the median, so that all seeds of a baseline have one K.
     matched_baselines : bool, default True
-        Single k-means with as many clusters as each iterative configuration has found.
+        Single k-means with as many clusters as each iterative configuration has found, the median of its
+        seeds.
     cache : str or path, optional
-        Folder in which each finished configuration is saved, and rows that UMAP made. A search that
-        was interrupted goes on from there and gives the same table.
+        Folder in which each finished run is saved, and rows that UMAP made. A search that was interrupted
+        goes on from there and gives the same table; one with more seeds computes the new ones alone, and
+        single k-means where the median of its K changes.
     memory_budget : int, bytes, optional
         As for `cluster_iteratively`; for one embedding at a time.
     progress : bool, default True
-        Show one progress bar over all configurations, with the time left.
+        Show one progress bar over all runs, with the time left.
     **settings
         Other settings of `cluster_iteratively`, the same for all configurations.
 
     Returns
     -------
     GridResult
-        ``table``: ``configuration, embedding, rows`` (how they were prepared in fact), ``method``
-        ("iterative" or "single"), ``step_size,
-        similarity_threshold, seed, baseline`` (why this K: "selected", "fixed" or "matched"), ``clusters,
-        coverage`` (share of images assigned), ``largest_share`` (of all images, in the largest cluster),
-        ``giant`` (bool, see `diagnose_clusters`; a warning counts them), ``iterations, silhouette`` (mean
-        over assigned images), ``seconds`` (less where work was shared), ``stop_reason``. ``results``: by
-        ``configuration``.
+        ``table``: a row per configuration and seed: ``configuration`` (the name that its seeds share),
+        ``embedding, rows`` (how they were prepared in fact), ``method`` ("iterative" or "single"),
+        ``step_size, similarity_threshold, seed, baseline`` (why this K: "selected", "fixed" or "matched"),
+        ``clusters, coverage`` (share of images assigned), ``largest_share`` (of all images, in the largest
+        cluster), ``giant`` (bool, see `diagnose_clusters`; a warning counts them), ``iterations,
+        silhouette`` (mean over assigned images), ``seconds`` (less where work was shared), ``stop_reason``.
+        ``results``: by ``configuration``, then by seed.
 
     Raises
     ------
@@ -129,9 +142,9 @@ def grid_search(
     --------
     >>> x = np.repeat(np.eye(4), 8, axis=0) + np.linspace(0, 0.1, 32)[:, None]
     >>> found = grid_search({"toy": x}, rows=["none"], step_sizes=[2], similarity_thresholds=[0.0],
-    ...                     baselines=[3], matched_baselines=False, progress=False)
-    >>> found.table["method"].tolist()
-    ['iterative', 'single', 'single']
+    ...                     seeds=[0, 1, 2], baselines=[3], matched_baselines=False, progress=False)
+    >>> found.table.groupby("method")["seed"].nunique().to_dict(), len(found.results)
+    ({'iterative': 3, 'single': 3}, 3)
     """
     settings = settle_options(IterativeSettings, settings, but=("step_size", "similarity_threshold"))
     check_each_once(
@@ -150,37 +163,36 @@ def grid_search(
     )
     with WorkBar(
         total=n_runs,
-        unit="configuration",
-        work=f"Trying {n_runs} configurations",
+        unit="run",
+        work=f"Trying {n_runs} runs: configurations with {len(seeds)} seeds each",
         bound="at most about",  # they share work, and the first ones do most of it
         progress=progress,
     ) as bar:
         for name, x in embeddings.items():
-            runners: dict[str, _Runner] = {}
-            for seed in seeds:
-                done = set()
-                for how in _list_ways(rows, taken[name].how):
-                    asked = per_run[how]
-                    made, how = _prepare(x, how, seed=seed, cache=cache)
-                    if how in done:  # too few images for UMAP
-                        bar.update(asked)
-                        continue
-                    done.add(how)
-                    # Raw rows and their like are those of every seed: what was computed on them is shared.
-                    key = how if how != "umap" else f"{how} {digest_input(made)}"
-                    if key not in runners:
-                        runners = {each: runner for each, runner in runners.items() if each in PREPARATIONS}
-                        runners[key] = _Runner(made, memory_budget=memory_budget, cache=cache)
-                    grid = grids[how]
-                    label = name if how == "none" else f"{name}, rows {how}"
-                    iterative = list(_run_iterative(runners[key], (name, how, label), grid, seed, bar))
-                    ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
-                    finished += iterative
-                    finished += _run_single(runners[key], (name, how, label), ks, seed, bar)
-                    bar.update(asked - len(grid) - len(ks))
+            done: set[str] = set()
+            for asked in _list_ways(rows, taken[name].how):
+                prepared = {seed: _prepare(x, asked, seed=seed, cache=cache) for seed in seeds}
+                how = next(iter(prepared.values())).how
+                if how in done:  # too few images for UMAP
+                    bar.update(per_run[asked] * len(seeds))
+                    continue
+                done.add(how)
+                label = name if how == "none" else f"{name}, rows {how}"
+                search = _Search(prepared, (name, how, label), bar, memory_budget, cache)
+                iterative = search.run_iterative(grids[how])
+                ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
+                finished += iterative + search.run_single(ks)
+                bar.update((per_run[asked] - len(grids[how]) - len(ks)) * len(seeds))
     described = pd.DataFrame([_describe(configuration, result) for configuration, result in finished])
     _warn_of_giants(described)
-    return GridResult(described, {configuration.name: result for configuration, result in finished})
+    results: dict[str, dict[int, ClusteringResult]] = {}
+    for configuration, result in finished:
+        results.setdefault(configuration.name, {})[configuration.seed] = result
+    order = {name: place for place, name in enumerate(results)}
+    described = described.sort_values(
+        "configuration", key=lambda names: names.map(order), kind="stable", ignore_index=True
+    )
+    return GridResult(described, results)
 
 
 def _list_ways(rows: Sequence[str], prepared: str) -> list[str]:
@@ -248,25 +260,32 @@ def _check_grid(
             raise ValueError(f"Expected baselines between 1 and n = {n} clusters, got {k}.")
 
 
-def _prepare(x: Any, how: str, *, seed: int, cache: str | os.PathLike | None) -> tuple[Any, str]:
+class _Prepared(NamedTuple):
+    """Rows, and how they were prepared in fact."""
+
+    x: Any
+    how: str
+
+
+def _prepare(x: Any, how: str, *, seed: int, cache: str | os.PathLike | None) -> _Prepared:
     """Prepare rows, or take those of UMAP from the cache; with how it was done in fact."""
     rows, _, prepared = take_rows(x)
     if how in ("none", prepared):
-        return rows, how
+        return _Prepared(rows, how)
     if how != "umap" or cache is None:
         made = prepare_rows(rows, how=how, seed=seed, progress=False)
-        return made.x, made.how
+        return _Prepared(made.x, made.how)
     made_by = [list_versions().get(name) for name in ("umap-learn", "scikit-learn", "numpy")]
     parts = json.dumps([_ALGORITHM, *made_by, digest_input(rows), how, seed, describe_device(rows)])
     path = Path(cache) / f"rows_{digest_text(parts, digits=32)}.npy"
     saved = read_checked_array(path)
     if saved is not None and len(saved) == len(rows):
-        return get_namespace(rows).asarray(saved), how
+        return _Prepared(get_namespace(rows).asarray(saved), how)
     made = prepare_rows(rows, how=how, seed=seed, progress=False)
     if made.how == how:
         write_json(path.with_suffix(".json"), {"provenance": made.provenance})
         write_checked_array(path, to_host(made.x))
-    return made.x, made.how
+    return _Prepared(made.x, made.how)
 
 
 def _warn_of_giants(table: pd.DataFrame) -> None:
@@ -274,11 +293,13 @@ def _warn_of_giants(table: pd.DataFrame) -> None:
     counted = table[table["giant"] & (table["method"].eq("iterative") | table["clusters"].ge(MANY))]
     if not len(counted):
         return
-    by_rows = ", ".join(f"{count} on rows {how!r}" for how, count in counted["rows"].value_counts().items())
     first = counted.iloc[0]
+    counted = counted.drop_duplicates("configuration")  # with whatever seed
+    by_rows = ", ".join(f"{count} on rows {how!r}" for how, count in counted["rows"].value_counts().items())
     warnings.warn(
-        f"{len(counted)} of {len(table)} configurations have one giant cluster ({by_rows}), such as "
-        f"{first['configuration']!r} with {first['largest_share']:.0%} of all images. Look at some of its "
+        f"{len(counted)} of {table['configuration'].nunique()} configurations have one giant cluster "
+        f"({by_rows}), such as {first['configuration']!r} with {first['largest_share']:.0%} of all images "
+        f"(seed {first['seed']}). Look at some of its "
         "images before you choose such a configuration; people's pairs within it tell whether it is one "
         "theme.",
         stacklevel=4,
@@ -342,47 +363,81 @@ class _Runner:
         return score_from_sums(sums, get_namespace(sums).asarray(labels))
 
 
-def _run_iterative(
-    runner: _Runner, named: tuple[str, str, str], grid: list[IterativeSettings], seed: int, bar: Any
-) -> Iterator[tuple[_Configuration, ClusteringResult]]:
-    for settings in grid:
-        threshold = f"{settings.similarity_threshold:.15g}"
-        embedding, rows, label = named
-        name = f"{label}, step {settings.step_size}, threshold {threshold}, seed {seed}"
-        configuration = _Configuration(name, embedding, "iterative", settings._asdict(), seed, rows)
-        bar.set_description(name)
-        yield configuration, runner.run(configuration)
-        bar.update()
+_Found = list[tuple[_Configuration, ClusteringResult]]
 
 
-def _list_single_ks(
-    iterative: list[tuple[_Configuration, ClusteringResult]], baselines: Sequence[int], *, matched: bool
-) -> dict[int, str]:
-    """List the K's of the single k-means, each once, with the reason that names it first."""
+class _Search:
+    """All runs on the rows of an embedding that were prepared in one way, with each seed."""
+
+    def __init__(
+        self,
+        prepared: Mapping[int, _Prepared],
+        named: tuple[str, str, str],
+        bar: Any,
+        memory_budget: int | None,
+        cache: str | os.PathLike | None,
+    ) -> None:
+        self._prepared, self._named, self._bar = prepared, named, bar
+        self._options: dict[str, Any] = {"memory_budget": memory_budget, "cache": cache}
+        self._runner: _Runner | None = None
+
+    def _list_runners(self) -> Iterator[tuple[int, _Runner]]:
+        """Give each seed its runner: the same one wherever the rows are, so that their distances are shared.
+
+        UMAP's rows differ by seed: one workspace is held at a time.
+        """
+        for seed, made in self._prepared.items():
+            if self._runner is None or (made.how == "umap" and self._runner.x is not made.x):
+                self._runner = _Runner(made.x, **self._options)
+            yield seed, self._runner
+
+    def run_iterative(self, grid: list[IterativeSettings]) -> _Found:
+        embedding, rows, label = self._named
+        found = []
+        for seed, runner in self._list_runners():
+            for settings in grid:
+                threshold = f"{settings.similarity_threshold:.15g}"
+                name = f"{label}, step {settings.step_size}, threshold {threshold}"
+                configuration = _Configuration(name, embedding, "iterative", settings._asdict(), seed, rows)
+                self._bar.set_description(f"{name}, seed {seed}")
+                found.append((configuration, runner.run(configuration)))
+                self._bar.update()
+        return found
+
+    def run_single(self, ks: dict[int, str]) -> _Found:
+        embedding, rows, label = self._named
+        found = []
+        for seed, runner in self._list_runners():
+            for k, why in ks.items():
+                name, asked = f"K = {k} ({why}), {label}", {"n_clusters": k}
+                configuration = _Configuration(name, embedding, "single", asked, seed, rows, baseline=why)
+                self._bar.set_description(f"{name}, seed {seed}")
+                found.append((configuration, runner.run(configuration)))
+                self._bar.update()
+        return found
+
+
+def _list_single_ks(iterative: _Found, baselines: Sequence[int], *, matched: bool) -> dict[int, str]:
+    """List the K's of the single k-means, each once, with the reason that names it first.
+
+    What an iterative configuration selects or finds differs between its seeds: the median that one of them
+    has, so that the seeds of a single k-means are replicates with one K as well.
+    """
+    by_name: dict[str, list[ClusteringResult]] = {}
+    for configuration, result in iterative:
+        by_name.setdefault(configuration.name, []).append(result)
     ks: dict[int, str] = {}
-    for _, result in iterative:
-        if len(result.log) and result.log["k"].notna().iloc[0]:
-            ks.setdefault(int(result.log["k"].iloc[0]), "selected")
+    for results in by_name.values():
+        logs = [result.log for result in results if len(result.log)]
+        if selected := [int(log["k"].iloc[0]) for log in logs if log["k"].notna().iloc[0]]:
+            ks.setdefault(statistics.median_low(selected), "selected")
     for k in baselines:
         ks.setdefault(int(k), "fixed")
     if matched:
-        for _, result in iterative:
-            if result.labels.max() > 0:
-                ks.setdefault(int(result.labels.max()) + 1, "matched")
+        for results in by_name.values():
+            if found := [int(result.labels.max()) + 1 for result in results if result.labels.max() > 0]:
+                ks.setdefault(statistics.median_low(found), "matched")
     return ks
-
-
-def _run_single(
-    runner: _Runner, named: tuple[str, str, str], ks: dict[int, str], seed: int, bar: Any
-) -> list[tuple[_Configuration, ClusteringResult]]:
-    found = []
-    for k, why in ks.items():
-        embedding, rows, label = named
-        name = f"K = {k} ({why}), {label}, seed {seed}"
-        configuration = _Configuration(name, embedding, "single", {"n_clusters": k}, seed, rows, baseline=why)
-        found.append((configuration, runner.run(configuration)))
-        bar.update()
-    return found
 
 
 def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[str, Any]:

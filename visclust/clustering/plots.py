@@ -18,7 +18,7 @@ _FITS = {
 }
 # Panels of a grid: column, title, format.
 _PANELS = (
-    ("clusters", "Clusters", "d"),
+    ("clusters", "Clusters", ".0f"),
     ("coverage", "Share of images assigned", ".0%"),
     ("seconds", "Seconds", ".1f"),
 )
@@ -254,7 +254,7 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
     Parameters
     ----------
     table : DataFrame
-        From `grid_search`; its first seed is drawn.
+        From `grid_search`. Means over the seeds are drawn; the title says of how many.
     cell : int, pixels, default 46
         Width of a cell.
 
@@ -274,7 +274,15 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
     columns = ["method", "embedding", "step_size", "similarity_threshold"]
     columns += ["seed", "clusters", "coverage", "seconds"]
     check_columns(table, columns, "the table of the grid")
-    shown = table.loc[table["method"].eq("iterative") & table["seed"].eq(table["seed"].iloc[0])]
+    seeds = table["seed"].nunique()
+    iterative = table.loc[table["method"].eq("iterative")]
+    keys = [
+        name
+        for name in ("embedding", "rows", "step_size", "similarity_threshold")
+        if name in iterative.columns
+    ]
+    measures = [name for name, _, _ in _PANELS]
+    shown = iterative.groupby(keys, sort=False, as_index=False)[measures].mean()
     shown = shown.assign(
         step_size=shown["step_size"].astype(str),
         similarity_threshold=shown["similarity_threshold"].map("{:g}".format),
@@ -288,7 +296,11 @@ def plot_grid(table: pd.DataFrame, *, cell: int = 46) -> alt.VConcatChart:
         panels = [_draw_panel(data[columns], *panel, cell=cell) for panel in _PANELS]
         row = alt.hconcat(*panels, spacing=24).resolve_scale(color="independent", x="shared", y="shared")
         rows.append(row.properties(title=alt.TitleParams(str(name), anchor="start")))
-    return alt.vconcat(*rows)
+    chart = alt.vconcat(*rows)
+    if seeds < 2:
+        return chart
+    said = alt.TitleParams("Each configuration", subtitle=[f"Means over {seeds} seeds"], anchor="start")
+    return chart.properties(title=said)
 
 
 def _draw_panel(data: pd.DataFrame, name: str, title: str, style: str, *, cell: int) -> alt.LayerChart:

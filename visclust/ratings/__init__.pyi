@@ -1,5 +1,7 @@
 from visclust.ratings.cluster_contrasts import contrast_clusters as contrast_clusters
-from visclust.ratings.factors import confirm_factors as confirm_factors
+from visclust.ratings.equivalence import assess_equivalence as assess_equivalence
+from visclust.ratings.exclusions import compare_exclusions as compare_exclusions
+from visclust.ratings.factors import add_invariance as add_invariance, confirm_factors as confirm_factors
 from visclust.ratings.group_contrasts import compare_groups as compare_groups
 from visclust.ratings.mixed_model import fit_mixed_contrast as fit_mixed_contrast
 from visclust.ratings.plots import (

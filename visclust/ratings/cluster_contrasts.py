@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
-from scipy.stats import t
-from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_level
@@ -18,9 +16,18 @@ from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.ratings.crossed_bootstrap import split_crossed
-from visclust.ratings.designs import CrossedDesign, add_up, list_designs, spread_ratings, weigh_images
+from visclust.ratings.designs import (
+    CrossedDesign,
+    add_up,
+    list_designs,
+    spread_ratings,
+    warn_of_gaps,
+    weigh_images,
+)
 from visclust.ratings.group_contrasts import choose_reference
+from visclust.ratings.intervals import ROUNDING, adjust_p, find_student_interval
 
+_ESTIMATED = ("estimate", "standard_error", "degrees_of_freedom", "raw_low", "raw_high", "p")
 _GRID = 80
 _HALVINGS = 40  # of a range of some standard deviations: far below any digit shown
 
@@ -41,6 +48,7 @@ def contrast_clusters(
     reference: str | None = None,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
     groups: str = "group",
+    respondent_weights: pd.DataFrame | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Compare groups within each cluster, per emotion and per dimension.
@@ -61,6 +69,8 @@ def contrast_clusters(
         Items by dimension.
     groups : str, default "group"
         Column of the ratings table with the groups.
+    respondent_weights : DataFrame, optional
+        From `rake_respondents`: ``respondent, weight``. By default all respondents count alike.
     level : float, default 0.95
         Level of the intervals.
 
@@ -68,11 +78,15 @@ def contrast_clusters(
     -------
     DataFrame
         A row per outcome, group but the reference, and cluster: ``level, dimension, item, group, reference,
-        cluster, estimate, standard_error, p`` (t, two-sided), ``p_adjusted`` (Benjamini-Hochberg among all
-        clusters and all emotions, or all clusters and dimensions), ``shrunk, low, high`` (estimate pulled
-        towards the mean, and its interval), ``kept`` (share of the distance from the mean that it keeps, 0 to
-        1), ``images, ratings, simulated``, and ``rank``, the place of the cluster in one order for all
-        outcomes: by the mean of what was pulled over the dimensions, the largest first.
+        cluster, estimate, standard_error, degrees_of_freedom, raw_low, raw_high, p`` (t: the interval of the
+        raw difference, and its two-sided p value), ``p_adjusted`` (Benjamini-Hochberg among all clusters and
+        all emotions, or all clusters and dimensions), ``shrunk, low, high`` (estimate pulled towards the
+        mean, and its interval), ``shrunk_p`` (twice the probability that the true difference lies on the
+        other side of zero than what was pulled; below 0.05 exactly where the 95% interval leaves out zero),
+        ``kept`` (share of the distance from the mean that it keeps, 0 to 1), ``images, ratings, simulated``,
+        and ``rank``, the place of the cluster in one order for all outcomes: by the mean of what was pulled
+        over the dimensions, the largest first. Clusters that some group did not rate have no row; a warning
+        counts them.
 
     Raises
     ------
@@ -99,15 +113,19 @@ def contrast_clusters(
     """
     check_level(level)
     check_origin(ratings, sample, what="the ratings", made_from="the sample")
-    spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
+    spread = spread_ratings(
+        ratings, dimensions=dimensions, groups=groups, respondent_weights=respondent_weights
+    )
     names = sorted(spread.events["group"].unique())
     against = names.index(choose_reference(names, reference))
     parts = []
-    for design in list_designs(spread, sample):
+    designs = list(list_designs(spread, sample))
+    warn_of_gaps(spread, designs, sample)
+    for design in designs:
         inside = np.flatnonzero(design.clusters != UNASSIGNED)
         if not len(inside):
             raise ValueError("Expected rated images in clusters: all of them are unassigned.")
-        cells = [cell[inside] for cell in summarize_cells(design)]
+        cells = Cells(*(cell[inside] for cell in summarize_cells(design)))
         shared = _measure_shared_variance(design, sample)
         clusters, codes = np.unique(design.clusters[inside], return_inverse=True)
         for number, name in enumerate(names):
@@ -117,20 +135,17 @@ def contrast_clusters(
             contrast[[number, against]] = 1, -1
             pair = np.flatnonzero(contrast)
             errors = estimate_cluster_errors(
-                *(cell[:, pair] for cell in cells), contrast=contrast[pair], clusters=codes
+                Cells(*(cell[:, pair] for cell in cells)), contrast=contrast[pair], clusters=codes
             )
-            counts = np.bincount(codes, weights=cells[1][:, pair].sum(axis=1)).astype(int)
+            counts = np.bincount(codes, weights=cells.counts[:, pair].sum(axis=1)).astype(int)
             for place, column in enumerate(design.columns):
+                found = [each[:, place] for each in errors]
+                low, high, p = find_student_interval(*found, level=level)
                 part = pd.DataFrame(
                     {
-                        "outcome": column,
-                        "group": name,
-                        "cluster": clusters,
-                        "estimate": errors.means[:, place],
-                        "standard_error": errors.standard_errors[:, place],
-                        "p": _test(errors, place),
-                        "images": np.bincount(codes),
-                        "ratings": counts,
+                        "outcome": column, "group": name, "cluster": clusters,
+                        **dict(zip(_ESTIMATED, [*found, low, high, p], strict=True)),
+                        "images": np.bincount(codes), "ratings": counts,
                     }
                 )  # fmt: skip
                 shrunk = _shrink_estimates(
@@ -143,10 +158,9 @@ def contrast_clusters(
     table = pd.concat(parts).sort_values(["outcome", "group", "cluster"], ignore_index=True)
     described = spread.outcomes.iloc[table["outcome"]].reset_index(drop=True)
     table = table.join(described).assign(reference=names[against], simulated=spread.simulated)
-    adjusted = table.groupby("level")["p"].transform(lambda family: multipletests(family, method="fdr_bh")[1])
-    first = ["level", "dimension", "item", "group", "reference", "cluster", "estimate", "standard_error", "p"]
-    last = ["p_adjusted", "shrunk", "low", "high", "kept", "images", "ratings", "simulated"]
-    return _rank_clusters(table.assign(p_adjusted=adjusted)[first + last])
+    first = ["level", "dimension", "item", "group", "reference", "cluster", *_ESTIMATED]
+    last = ["p_adjusted", "shrunk", "low", "high", "shrunk_p", "kept", "images", "ratings", "simulated"]
+    return _rank_clusters(table.assign(p_adjusted=adjust_p(table, ["level"]))[first + last])
 
 
 def _rank_clusters(table: pd.DataFrame) -> pd.DataFrame:
@@ -162,58 +176,73 @@ def _rank_clusters(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(rank=ranks.reindex(places).to_numpy())
 
 
-def summarize_cells(design: CrossedDesign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Summarize each image's ratings in each group: means (m, g, k), counts (m, g), squared deviations."""
+class Cells(NamedTuple):
+    """What each group said of each image: m images, g groups, k outcomes.
+
+    ``means`` (m, g, k) are weighted by respondents; ``counts`` (m, g) are ratings, ``squares`` (m, g, k)
+    their squared deviations without weights; ``weights`` (m, g) the mean weight of who rated, and ``sizes``
+    (m, g) how many ratings of equal weight would know the mean as well.
+    """
+
+    means: np.ndarray
+    counts: np.ndarray
+    squares: np.ndarray
+    weights: np.ndarray
+    sizes: np.ndarray
+
+
+def summarize_cells(design: CrossedDesign) -> Cells:
+    """Summarize each image's ratings in each group."""
     n_images, n_groups = len(design.image_ids), int(design.codes["groups"].max()) + 1
     cells = design.codes["images"] * n_groups + design.codes["groups"]
-    counts = np.bincount(cells, minlength=n_images * n_groups)
-    means = add_up(design.values, cells, len(counts)) / np.maximum(counts, 1)[:, None]
-    squares = add_up((design.values - means[cells]) ** 2, cells, len(counts))
-    shape = (n_images, n_groups)
-    return means.reshape(*shape, -1), counts.reshape(shape), squares.reshape(*shape, -1)
+    size, shape = n_images * n_groups, (n_images, n_groups)
+    counts, total, twice = (
+        np.bincount(cells, weights=design.weights**power, minlength=size) for power in (0, 1, 2)
+    )
+    plain = add_up(design.values, cells, size) / np.maximum(counts, 1)[:, None]
+    squares = add_up((design.values - plain[cells]) ** 2, cells, size)
+    some = np.where(total > 0, total, 1.0)
+    means = add_up(design.weights[:, None] * design.values, cells, size) / some[:, None]
+    weights = (total / np.maximum(counts, 1)).reshape(shape)
+    sizes = (total**2 / np.where(twice > 0, twice, 1)).reshape(shape)
+    shown = counts.astype(np.int64).reshape(shape)
+    return Cells(means.reshape(*shape, -1), shown, squares.reshape(*shape, -1), weights, sizes)
 
 
-def estimate_cluster_errors(
-    cell_means: np.ndarray,
-    cell_counts: np.ndarray,
-    cell_squares: np.ndarray,
-    *,
-    contrast: np.ndarray,
-    clusters: np.ndarray,
-) -> ClusterErrors:
+def estimate_cluster_errors(cells: Cells, *, contrast: np.ndarray, clusters: np.ndarray) -> ClusterErrors:
     """Estimate a contrast of groups in each cluster, for new respondents and new images of the cluster.
 
-    The cells are those of `summarize_cells`; `contrast` (g,) holds the factors of the groups: (1, -1) for a
-    difference, (1,) for a mean; `clusters` (m,) codes of the images' clusters from 0. Images of a cluster
-    weigh alike. The variance between ratings of one image by one group is moderated over clusters; that of
-    the contrast between images of a cluster is taken as the same in all clusters, since most have too few
-    images to tell. Ratings within a cluster count as independent: nobody rates two images of one cluster.
+    `contrast` (g,) holds the factors of the groups: (1, -1) for a difference, (1,) for a mean; `clusters`
+    (m,) codes of the images' clusters from 0. Images of a cluster weigh alike but for the weights of who
+    rated them, as in `split_crossed`. The variance between ratings of one image by one group is moderated
+    over clusters; that of the contrast between images of a cluster is taken as the same in all clusters,
+    since most have too few images to tell. Ratings within a cluster count as independent: nobody rates two
+    images of one cluster.
     """
     sizes = np.bincount(clusters)
-    freedom = add_up((cell_counts - 1).sum(axis=1).astype(float)[:, None], clusters)[:, 0]
-    squares = add_up(cell_squares.sum(axis=1), clusters)
+    freedom = add_up((cells.counts - 1).sum(axis=1).astype(float)[:, None], clusters)[:, 0]
+    squares = add_up(cells.squares.sum(axis=1), clusters)
     moderated, total_freedom = _moderate_variances(squares / np.maximum(freedom, 1)[:, None], freedom)
-    by_image = np.einsum("g,mgk->mk", contrast, cell_means)
+    # What an image adds to its cluster's mean, where who rated it weighs more or less than who rated others.
+    own = cells.weights / (add_up(cells.weights, clusters) / sizes[:, None])[clusters]
+    weighted = own[..., None] * cells.means
+    center = add_up(weighted.reshape(len(own), -1), clusters) / sizes[:, None]
+    center = center.reshape(len(sizes), *weighted.shape[1:])[clusters]
+    by_image = np.einsum("g,mgk->mk", contrast, weighted + (1 - own[..., None]) * center)
     means = add_up(by_image, clusters) / sizes[:, None]
-    chance = moderated[clusters] * (contrast**2 / cell_counts).sum(axis=1)[:, None]
+    chance = moderated[clusters] * ((contrast * own) ** 2 / cells.sizes).sum(axis=1)[:, None]
     seen = ((by_image - means[clusters]) ** 2).sum(axis=0)
     share = 1 - 1 / sizes[clusters][:, None]
     between = np.clip(seen - (share * chance).sum(axis=0), 0, None) / max(float(share.sum()), 1e-12)
     variance = (add_up(chance, clusters) / sizes[:, None] + between) / sizes[:, None]
-    return ClusterErrors(means, np.sqrt(variance), total_freedom)
-
-
-def _test(errors: ClusterErrors, place: int) -> np.ndarray:
-    """Give the p values of one outcome; 1 where everybody gave the same rating."""
-    error = errors.standard_errors[:, place]
-    distance = np.abs(errors.means[:, place]) / np.where(error > 0, error, 1.0)
-    return 2 * t.sf(distance, errors.freedom[:, place])
+    errors = np.sqrt(variance)
+    return ClusterErrors(means, np.where(errors > ROUNDING, errors, 0.0), total_freedom)
 
 
 def _measure_shared_variance(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
     """Measure the variance that a group's respondents bring to all clusters alike, by group and outcome."""
     weights = weigh_images(design, sample, "clusters")
-    options: dict[str, Any] = dict(design.codes)
+    options: dict[str, Any] = {**design.codes, "weights": design.weights}
     return split_crossed(design.values, weights, strata=design.clusters, **options).covariance
 
 
@@ -256,12 +285,15 @@ def _shrink_estimates(
 
     `shared_error` is the standard error that all estimates have in common, as when the same people stand
     behind them: it is part of `errors`, says nothing of how the estimates differ, and widens every interval.
-    Gives ``shrunk`` (posterior mean), ``low, high`` (equal-tailed), and ``kept``: the share of its distance
-    from the mean that an estimate keeps, 0 to 1.
+    Gives ``shrunk`` (posterior mean), ``low, high`` (equal-tailed), ``shrunk_p`` (twice the smaller share of
+    the posterior on one side of zero) and ``kept``: the share of its distance from the mean that an estimate
+    keeps, 0 to 1.
     """
     raw, noise = estimates.to_numpy(dtype=float), errors.to_numpy(dtype=float) ** 2
     if len(raw) and not noise.any():  # known without error: nothing to pull
-        exact = {"shrunk": raw, "low": raw, "high": raw, "kept": 1.0}
+        # Where ratings are all alike and groups differ, nothing says how sure that is.
+        ends, p = (np.where(np.abs(raw) <= ROUNDING, each, np.nan) for each in (0.0, 1.0))
+        exact = {"shrunk": raw, "low": ends, "high": ends, "shrunk_p": p, "kept": 1.0}
         return pd.DataFrame(exact, index=estimates.index)
     if len(raw) < 4 or not (noise > 0).all():
         raise ValueError(
@@ -282,12 +314,16 @@ def _shrink_estimates(
     kept = spread * precision
     means = center[:, None] + kept * apart
     variances = kept * own + (1 - kept) ** 2 * center_variance[:, None] + shared_error**2
-    tail = (1 - level) / 2
+    used = weight > 1e-6
+    weight, kept = weight[used] / weight[used].sum(), kept[used]
+    means, sds = means[used], np.sqrt(variances[used])
+    tail, below = (1 - level) / 2, weight @ ndtr(-means / sds)
     return pd.DataFrame(
         {
             "shrunk": weight @ means,
-            "low": _find_quantile(weight, means, np.sqrt(variances), tail),
-            "high": _find_quantile(weight, means, np.sqrt(variances), 1 - tail),
+            "low": _find_quantile(weight, means, sds, tail),
+            "high": _find_quantile(weight, means, sds, 1 - tail),
+            "shrunk_p": 2 * np.minimum(below, 1 - below),
             "kept": weight @ kept,
         },
         index=estimates.index,
@@ -296,8 +332,6 @@ def _shrink_estimates(
 
 def _find_quantile(weight: np.ndarray, means: np.ndarray, sds: np.ndarray, tail: float) -> np.ndarray:
     """Find a quantile of each column's mixture of normals by halving."""
-    used = weight > 1e-6
-    weight, means, sds = weight[used] / weight[used].sum(), means[used], sds[used]
     low, high = (means - 8 * sds).min(axis=0), (means + 8 * sds).max(axis=0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

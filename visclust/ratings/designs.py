@@ -3,6 +3,7 @@
 A table of ratings is real or simulated, never both, and what comes of it says which.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from visclust.annotation.constructs import EMOTIONS
+from visclust.base.checks import check_numbers
 from visclust.base.columns import check_clusters
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 
@@ -20,8 +22,9 @@ WEIGHTINGS = ("clusters", "images", "corpus")
 class RatingEvents(NamedTuple):
     """Ratings side by side: a row per respondent and image, a column per item and then per dimension.
 
-    ``events`` has ``respondent, group, image_id`` (n rows); ``values`` (n, k) is NaN where an item was not
-    rated; ``outcomes`` has ``level`` ("emotion" or "dimension"), ``item, dimension`` (k rows).
+    ``events`` has ``respondent, group, image_id`` and the respondent's ``weight`` (n rows); ``values`` (n, k)
+    is NaN where an item was not rated; ``outcomes`` has ``level`` ("emotion" or "dimension"), ``item,
+    dimension`` (k rows).
     """
 
     events: pd.DataFrame
@@ -34,23 +37,29 @@ class CrossedDesign(NamedTuple):
     """Ratings of some outcomes without gaps, numbered for `split_crossed`.
 
     ``columns`` (k,) says which outcomes, ``values`` is (n, k); ``codes`` holds ``respondents, images,
-    groups`` from 0, each (n,); ``clusters`` and ``image_ids`` are those of the images, (m,).
+    groups`` from 0, each (n,), and ``weights`` those of the respondents, (n,); ``clusters`` and ``image_ids``
+    are those of the images, (m,).
     """
 
     columns: np.ndarray
     values: np.ndarray
     codes: dict[str, np.ndarray]
+    weights: np.ndarray
     clusters: np.ndarray
     image_ids: np.ndarray
 
 
 def spread_ratings(
-    ratings: pd.DataFrame, *, dimensions: Mapping[str, Sequence[str]] = EMOTIONS, groups: str = "group"
+    ratings: pd.DataFrame,
+    *,
+    dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    groups: str = "group",
+    respondent_weights: pd.DataFrame | None = None,
 ) -> RatingEvents:
     """Set all items of one respondent's rating of one image side by side, with their means by dimension.
 
     A dimension needs all of its items; items that no dimension names are kept as items only. `groups` is the
-    column with the groups; a respondent is in one.
+    column with the groups; a respondent is in one. Respondents' weights are taken to a mean of 1.
     """
     simulated = _check_ratings(ratings)
     if groups not in ratings.columns or ratings[groups].isna().any():
@@ -72,6 +81,7 @@ def spread_ratings(
     events = wide.index.to_frame(index=False).set_axis(["respondent", "group", "image_id"], axis=1)
     if (events.groupby("respondent")["group"].nunique() > 1).any():
         raise ValueError(f"Expected one group per respondent; some have two in the column {groups!r}.")
+    events["weight"] = 1.0 if respondent_weights is None else _look_up_weights(events, respondent_weights)
     values = wide[items].to_numpy(dtype=np.float64)
     means = [values[:, [items.index(item) for item in members]].mean(axis=1) for members in known.values()]
     outcomes = pd.DataFrame(
@@ -115,7 +125,9 @@ def list_designs(spread: RatingEvents, sample: pd.DataFrame | None) -> Iterator[
             "images": images,
             "groups": group[rows],
         }
-        yield CrossedDesign(columns, spread.values[np.ix_(rows, columns)], codes, clusters[rows][first], ids)
+        weights = events["weight"].to_numpy(dtype=np.float64)
+        values = spread.values[np.ix_(rows, columns)]
+        yield CrossedDesign(columns, values, codes, weights, clusters[rows][first], ids)
 
 
 def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> np.ndarray:
@@ -134,6 +146,67 @@ def weigh_images(design: CrossedDesign, sample: pd.DataFrame, weighting: str) ->
     if not weights.any():
         raise ValueError('The weighting "clusters" needs images in clusters: all rated ones are unassigned.')
     return weights
+
+
+class Coverage(NamedTuple):
+    """Images of the clusters that an estimate rests on, and of the whole corpus."""
+
+    covered: float
+    corpus: float
+
+
+def count_covered(design: CrossedDesign, sample: pd.DataFrame, weighting: str) -> Coverage:
+    """Count the images that a mean of some weighting speaks for: those of the clusters that all groups rated.
+
+    A sample's weights say how many images each of its own stands for; in other tables each counts as one.
+    """
+    sizes = _count_images(sample)
+    rated = set(design.clusters) - ({UNASSIGNED} if weighting == "clusters" else set())
+    return Coverage(*(_settle_count(each.sum()) for each in (sizes[sizes.index.isin(rated)], sizes)))
+
+
+def warn_of_gaps(spread: RatingEvents, designs: Sequence[CrossedDesign], sample: pd.DataFrame) -> None:
+    """Say which clusters of the sample no comparison covers, and whose ratings they lack."""
+    sizes = _count_images(sample)
+    least = min(designs, key=lambda design: sizes.reindex(np.unique(design.clusters)).sum())
+    gone = sizes[~sizes.index.isin(least.clusters)]
+    if gone.empty:
+        return
+    outcome = least.columns[0]
+    events = spread.events[~np.isnan(spread.values[:, outcome])]
+    places = sample[["image_id", "cluster"]].drop_duplicates("image_id").set_index("image_id")["cluster"]
+    seen = pd.crosstab(events["image_id"].map(places), events["group"]).reindex(gone.index, fill_value=0)
+    lacking = [f"{name} in {count}" for name, count in seen.eq(0).sum().items() if count]
+    missing = f"rated nothing: {', '.join(lacking)}" if lacking else "no image of them was rated by all"
+    names = ", ".join(map(str, gone.index[:5])) + (", ..." if len(gone) > 5 else "")
+    warnings.warn(
+        f"{len(gone)} of {len(sizes)} clusters ({names}), with {gone.sum() / sizes.sum():.0%} of the images, "
+        f"are in no comparison of {spread.outcomes['item'].iloc[outcome]!r} ({missing}): every group is "
+        f"compared on the other clusters only, and the results speak for those (columns covered and corpus).",
+        stacklevel=4,
+    )
+
+
+def find_fractions(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
+    """Find which share of each rated image's cluster was rated by all groups, (m,), by a sample's weights."""
+    clusters = pd.Series(design.clusters)
+    held = clusters.map(_count_images(sample)).to_numpy(dtype=np.float64)
+    return np.minimum(clusters.map(clusters.value_counts()).to_numpy(dtype=np.float64) / held, 1.0)
+
+
+def _count_images(sample: pd.DataFrame) -> pd.Series:
+    """Count the images of each cluster: by the weights of a sample, or else those of the table."""
+    once = sample.drop_duplicates("image_id")
+    return (
+        (once["weight"] if "weight" in once.columns else pd.Series(1, once.index))
+        .groupby(once["cluster"].astype("int64"))
+        .sum()
+    )
+
+
+def _settle_count(count: float) -> float:
+    """Give a sum of weights that rounding alone keeps from being whole as a whole number."""
+    return round(count) if abs(count - round(count)) < 1e-6 * max(count, 1.0) else float(count)
 
 
 def add_up(values: np.ndarray, codes: np.ndarray, size: int = 0) -> np.ndarray:
@@ -166,6 +239,30 @@ def _check_ratings(ratings: pd.DataFrame) -> bool:
             f"{len(ratings)} rows are simulated. Numbers from a mixture would pass for people's: keep one."
         )
     return bool(ratings["simulated"].iloc[0])
+
+
+def _look_up_weights(events: pd.DataFrame, weights: pd.DataFrame) -> np.ndarray:
+    """Look up the weight of each rating's respondent; over the respondents, their mean is 1."""
+    check_columns(
+        weights, ("respondent", "weight"), "respondent_weights", hint="rake_respondents makes such a table."
+    )
+    if weights["respondent"].duplicated().any():
+        twice = weights.loc[weights["respondent"].duplicated(), "respondent"].iloc[0]
+        raise ValueError(f"Expected one weight per respondent in respondent_weights; {twice!r} has several.")
+    people = events["respondent"].drop_duplicates()
+    found = people.map(weights.set_index("respondent")["weight"])
+    if found.isna().any():
+        raise ValueError(
+            f"{found.isna().sum()} respondents of the ratings have no weight in respondent_weights (the "
+            f"first is {people[found.isna()].iloc[0]!r}). Weigh all of them, or drop their ratings knowingly."
+        )
+    numbers = check_numbers("the weights in respondent_weights", found)
+    if not (numbers > 0).all():
+        raise ValueError(
+            f"Expected weights above 0 in respondent_weights, got {numbers.min():g}. Drop the ratings of who "
+            f"is not to count."
+        )
+    return events["respondent"].map(dict(zip(people, numbers / numbers.mean(), strict=True))).to_numpy()
 
 
 def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:

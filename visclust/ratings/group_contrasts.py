@@ -6,23 +6,32 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
-from statsmodels.stats.multitest import multipletests
 
 from visclust.annotation.constructs import EMOTIONS
-from visclust.base.bootstrap import find_interval
 from visclust.base.checks import check_level, check_whole_number
 from visclust.base.origins import check_origin
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.ratings.crossed_bootstrap import (
     CrossedParts,
-    count_freedom,
+    measure_contrast,
     resample_crossed,
     resample_pigeonhole,
     split_crossed,
 )
-from visclust.ratings.designs import WEIGHTINGS, RatingEvents, list_designs, spread_ratings, weigh_images
+from visclust.ratings.designs import (
+    WEIGHTINGS,
+    RatingEvents,
+    count_covered,
+    find_fractions,
+    list_designs,
+    spread_ratings,
+    warn_of_gaps,
+    weigh_images,
+)
+from visclust.ratings.intervals import ROUNDING, adjust_p, find_student_interval
+
+_LAST = ("ratings", "images", "covered", "corpus", "simulated")
 
 
 class GroupComparison(NamedTuple):
@@ -41,6 +50,10 @@ def compare_groups(
     reference: str | None = None,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
     groups: str = "group",
+    respondent_weights: pd.DataFrame | None = None,
+    primary: str | None = None,
+    random_clusters: bool = False,
+    finite_population: bool = False,
     method: str = "crossed",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -52,6 +65,10 @@ def compare_groups(
     A group's mean is a weighted mean over images of the mean of the group's ratings of that image. So all
     groups are compared on the same images, however many ratings one of them gave. Images that a group did not
     rate are left out for all.
+
+    With weights of respondents, a group's mean is the weighted mean of all its ratings, each by its
+    respondent's weight times the image's share of the group's ratings of it. (To divide by the sum of weights
+    image by image would take the weights out again where an image has few ratings.)
 
     Parameters
     ----------
@@ -71,10 +88,24 @@ def compare_groups(
         Items by dimension; a dimension's rating is the mean of its items.
     groups : str, default "group"
         Column of the ratings table with the groups.
+    respondent_weights : DataFrame, optional
+        From `rake_respondents`: ``respondent, weight``. By default all respondents count alike. The weights
+        count as known: where what they were raked to predicts ratings, intervals are rather too wide.
+    primary : str, optional
+        The weighting that was to be the main result, before anybody saw the ratings; by default the first.
+        "mixed model" where that is `fit_mixed_contrast`.
+    random_clusters : bool, default False
+        Take the clusters, too, as drawn from many: for claims about themes like these, and not about these.
+        Each unassigned image then is a theme of its own.
+    finite_population : bool, default False
+        Take images as drawn from the finitely many of their clusters, so that a cluster of which all were
+        rated adds no error of its own; for claims about this corpus alone. Needs the sample's weights, and
+        images rated twice by a group.
     method : {"crossed", "pigeonhole"}, default "crossed"
         "crossed" resamples images within clusters and respondents within groups, and counts each rating's own
-        error once. "pigeonhole" is Owen's bootstrap, which is wider than it need be. Percentile intervals
-        of either are expanded from a normal to a t distribution.
+        error once. "pigeonhole" is Owen's bootstrap, which is wider than it need be. Of either, the standard
+        error is taken; interval and p are those of one t distribution with it, so that an interval of level
+        0.95 leaves out zero exactly where p is below 0.05.
     n_bootstrap : int, default 2000
         Resamples.
     level : float, default 0.95
@@ -87,27 +118,39 @@ def compare_groups(
     Returns
     -------
     GroupComparison
-        ``means``: a row per weighting, outcome and group: ``weighting, level, dimension, item, group,
-        estimate, standard_error, low, high, ratings, images, simulated``. ``differences``: a row per
-        weighting, outcome and group but the reference, with ``reference``, ``p`` (t, two-sided) and
-        ``p_adjusted`` (Benjamini-Hochberg among the emotions or the dimensions of one weighting) besides.
+        ``means``: a row per weighting, outcome and group: ``weighting, specification`` ("primary" or
+        "robustness"), ``level, dimension, item, group,
+        estimate, standard_error, degrees_of_freedom`` (Satterthwaite), ``low, high, ratings, images, covered,
+        corpus, simulated``. ``differences``: a row per weighting, outcome and group but the reference, with
+        ``reference``, ``p`` (t, two-sided) and ``p_adjusted`` (Benjamini-Hochberg among the emotions or the
+        dimensions of one weighting) besides.
 
-        The clusters count as given, images as drawn from them (each as if from very many, which is
-        conservative where most of a cluster was rated), respondents as drawn from their groups.
+        ``covered`` and ``corpus``: images of the clusters that the row rests on, for which it speaks, and all
+        images, as in `estimate_corpus`. A cluster of which some group rated nothing is not covered, for no
+        group; a warning names the group and the share of the images that goes. Where the sample has no
+        weights, the images of the table given are counted.
+
+        Where all ratings of each group were alike and the groups differ, nothing says how sure that is:
+        interval and p are missing.
+
+        Unless said otherwise, the clusters count as given, images as drawn from them (each as if from very
+        many, which is conservative where most of a cluster was rated), respondents as drawn from their
+        groups.
 
     Raises
     ------
     ValueError
         If a table is not of its kind, simulated ratings are mixed with real ones, there are fewer than two
-        groups, or no image was rated by all of them.
+        groups, no image was rated by all of them, or options do not go together.
 
     Source
     ------
     Casas et al., section on partisanship and emotions, Figure 10. Bootstrap: Cameron, Gelbach & Miller
     (2011), "Robust inference with multiway clustering", for the variance, Menzel (2021), "Bootstrap with
     cluster-dependence in two or more dimensions", for splitting before resampling; Owen (2007), "The
-    pigeonhole bootstrap". Expanded percentile intervals: Hesterberg (2015), "What teachers should know about
-    the bootstrap". Degrees of freedom: Satterthwaite (1946). Benjamini & Hochberg (1995).
+    pigeonhole bootstrap". Degrees of freedom: Satterthwaite (1946). Finite population: the
+    variance of two stages, Cochran (1977), Sampling Techniques, formula 10.17, with ratings as the second.
+    Benjamini & Hochberg (1995).
 
     Examples
     --------
@@ -137,38 +180,80 @@ def compare_groups(
             f"Expected weightings among {', '.join(possible)}, got {', '.join(wanted)}. The weighting "
             f'"corpus" needs the sample table with its weights.'
         )
+    main = wanted[0] if primary is None else primary
+    if main not in (*wanted, "mixed model"):
+        raise ValueError(
+            f"Expected primary to be one of {', '.join(wanted)}, or mixed model, got {primary!r}."
+        )
+    _check_population(sample, method, random_clusters=random_clusters, finite_population=finite_population)
     check_origin(ratings, sample, what="the ratings", made_from="the sample")
-    spread = spread_ratings(ratings, dimensions=dimensions, groups=groups)
+    spread = spread_ratings(
+        ratings, dimensions=dimensions, groups=groups, respondent_weights=respondent_weights
+    )
     names = sorted(spread.events["group"].unique())
     reference = choose_reference(names, reference)
     means, differences = [], []
-    each = list(product(list_designs(spread, sample), wanted))
+    designs = list(list_designs(spread, sample))
+    warn_of_gaps(spread, designs, sample)
+    each = list(product(designs, wanted))
     work = f"Resampling {n_bootstrap:,} times"
     with WorkBar(each, desc="Comparing groups", unit="weighting", work=work, progress=progress) as bar:
         for design, weighting in bar:
             weights = weigh_images(design, sample, weighting)
-            options: dict[str, Any] = {**design.codes, "seed": seed}
-            parts = split_crossed(design.values, weights, strata=design.clusters, **options)
+            options: dict[str, Any] = {**design.codes, "weights": design.weights, "seed": seed}
+            parts = split_crossed(
+                design.values,
+                weights,
+                strata=design.clusters,
+                random_strata=random_clusters,
+                fractions=find_fractions(design, sample) if finite_population else None,
+                **options,
+            )
             if method == "crossed":
                 replicates = resample_crossed(parts, n_bootstrap=n_bootstrap, seed=seed)
             else:
                 replicates = resample_pigeonhole(design.values, weights, n_bootstrap=n_bootstrap, **options)
             described = spread.outcomes.iloc[design.columns].assign(
-                weighting=weighting, ratings=len(design.values), images=int((weights > 0).sum())
+                weighting=weighting,
+                specification="primary" if weighting == main else "robustness",
+                ratings=len(design.values),
+                images=int((weights > 0).sum()),
+                **count_covered(design, sample, weighting)._asdict(),
             )
             against = names.index(reference)
             for number, name in enumerate(names):
                 own = np.eye(len(names))[number]
                 rows = described.assign(group=name)
-                means.append(_estimate(rows, parts, replicates, own, design.clusters, level))
+                means.append(_estimate(rows, parts, replicates, own, level))
                 if number != against:
                     apart = own - np.eye(len(names))[against]
                     rows = rows.assign(reference=reference)
-                    differences.append(_estimate(rows, parts, replicates, apart, design.clusters, level))
+                    differences.append(_estimate(rows, parts, replicates, apart, level))
     return GroupComparison(
         _arrange(means, spread, wanted, ["group"]),
         _adjust(_arrange(differences, spread, wanted, ["group", "reference"], ["p"])),
     )
+
+
+def _check_population(
+    sample: pd.DataFrame, method: str, *, random_clusters: bool, finite_population: bool
+) -> None:
+    """Refuse what images and clusters cannot be at once."""
+    if random_clusters and finite_population:
+        raise ValueError(
+            "Expected random_clusters or finite_population, got both: where clusters stand for others like "
+            "them, how many images each holds does not matter. Leave one out."
+        )
+    if method == "pigeonhole" and (random_clusters or finite_population):
+        raise ValueError(
+            'Expected method="crossed" with random_clusters or finite_population, got "pigeonhole", which '
+            "knows images and respondents only."
+        )
+    if finite_population and "weight" not in sample.columns:
+        raise ValueError(
+            "Expected the sample table with its weights for finite_population=True: they say how many images "
+            "each cluster holds."
+        )
 
 
 def choose_reference(names: Sequence[str], reference: str | None) -> str:
@@ -185,19 +270,16 @@ def _estimate(
     parts: CrossedParts,
     replicates: np.ndarray,
     contrast: np.ndarray,
-    strata: np.ndarray,
     level: float,
 ) -> pd.DataFrame:
-    """Give a contrast of the groups with its percentile interval, expanded from normal to t."""
+    """Give a contrast of the groups with its interval and p value, both of one t distribution."""
     estimate = contrast @ parts.means
     drawn = np.einsum("g,bgk->bk", contrast, replicates)
     error = drawn.std(axis=0, ddof=1)
-    freedom = count_freedom(parts, strata, contrast=contrast)
-    ends = np.array(find_interval(drawn, level=level))
-    low, high = estimate + (ends - estimate) * t.ppf((1 + level) / 2, freedom) / norm.ppf((1 + level) / 2)
-    # Where there is no error, everybody gave the same rating: no difference either.
-    p = 2 * t.sf(np.abs(estimate) / np.where(error > 0, error, 1.0), freedom)
-    return rows.assign(estimate=estimate, standard_error=error, low=low, high=high, p=p)
+    error = np.where(error > ROUNDING, error, 0.0)
+    _, freedom = measure_contrast(parts, contrast)
+    found = find_student_interval(estimate, error, freedom, level=level)
+    return rows.assign(estimate=estimate, standard_error=error, degrees_of_freedom=freedom, **found._asdict())
 
 
 def _arrange(
@@ -213,21 +295,21 @@ def _arrange(
     )
     columns = [
         "weighting",
+        "specification",
         *spread.outcomes.columns,
         *names,
         "estimate",
         "standard_error",
+        "degrees_of_freedom",
         "low",
         "high",
         *more,
     ]
     table = table.sort_values(["order", "outcome", "group"], ignore_index=True)
-    return table[[*columns, "ratings", "images", "simulated"]]
+    return table[[*columns, *_LAST]]
 
 
 def _adjust(table: pd.DataFrame) -> pd.DataFrame:
     """Add p values adjusted within a family: emotions or dimensions of one weighting."""
-    family = table.groupby(["weighting", "level"])["p"]
-    adjusted = family.transform(lambda part: multipletests(part, method="fdr_bh")[1])
-    order = [name for name in table.columns if name not in ("ratings", "images", "simulated")]
-    return table.assign(p_adjusted=adjusted)[[*order, "p_adjusted", "ratings", "images", "simulated"]]
+    order = [name for name in table.columns if name not in _LAST]
+    return table.assign(p_adjusted=adjust_p(table, ["weighting", "level"]))[[*order, "p_adjusted", *_LAST]]

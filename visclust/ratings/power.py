@@ -1,9 +1,11 @@
 """How many respondents a difference between two groups needs, when they rate images."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.stats import nct, t
 
 from visclust.base.checks import check_whole_number
@@ -38,7 +40,8 @@ def power_for_contrast(
     ----------
     components : DataFrame
         The ``components`` of `fit_mixed_contrast`, from an earlier survey or a simulated one; or any table
-        with ``respondent_sd, group_image_sd, residual_sd`` in points of the scale.
+        with ``respondent_sd, group_image_sd, residual_sd`` in points of the scale, and ``image_sd`` where it
+        is known.
     difference : float
         The difference to be found, in points of the scale.
     n_images : int
@@ -58,8 +61,9 @@ def power_for_contrast(
     DataFrame
         The columns of `components` that name its rows (``level, item``), with ``difference, respondents``
         (per group; missing where no number will do), ``ratings_per_image`` (by each group), ``standard_error,
-        power`` (that of a two-sided t test), ``smallest`` (the difference below which no number of
-        respondents reaches `power`) and ``simulated`` where the components say so.
+        degrees_of_freedom`` (Satterthwaite's, as `fit_mixed_contrast` will have them: few where images are
+        few), ``power`` (that of a two-sided t test with them), ``smallest`` (the difference below which no
+        number of respondents reaches `power`) and ``simulated`` where the components say so.
 
     Raises
     ------
@@ -70,6 +74,8 @@ def power_for_contrast(
     ------
     Westfall, Kenny & Judd (2014), "Statistical power and optimal design in experiments in which samples of
     participants respond to samples of stimuli": participants within condition, stimuli crossed with it.
+    Degrees of freedom: Satterthwaite (1946), from the information that a balanced survey holds on the
+    variances; where respondents rate some of the images only, as in a balanced incomplete block design.
 
     Examples
     --------
@@ -104,15 +110,25 @@ def power_for_contrast(
         )
     if per_respondent > n_images:
         raise ValueError(f"A respondent cannot rate {per_respondent} of {n_images} images.")
+    if n_images < 2 and components["group_image_sd"].gt(0).any():
+        raise ValueError(
+            f"Expected two images or more, got n_images={n_images}: with one, what an image does to a group "
+            f"cannot be told from what the group feels."
+        )
     rows = []
     for _, row in components.iterrows():
-        people = row["respondent_sd"] ** 2 + row["residual_sd"] ** 2 / per_respondent
-        fixed = 2 * row["group_image_sd"] ** 2 / n_images
-        asked = (
-            [_find_smallest(difference, people, fixed, power, level)] if respondents is None else respondents
+        survey = _Survey(
+            people=row["respondent_sd"] ** 2,
+            shared=row["image_sd"] ** 2 if "image_sd" in components.columns else None,
+            images=row["group_image_sd"] ** 2,
+            ratings=row["residual_sd"] ** 2,
+            n_images=n_images,
+            per_respondent=per_respondent,
         )
+        asked = [_find_smallest(difference, survey, power, level)] if respondents is None else respondents
         for count in asked:
-            error = np.nan if count is None else float(np.sqrt(2 * people / count + fixed))
+            error, freedom = (np.nan, np.nan) if count is None else survey.expect(count)
+            found = np.nan if count is None else _find_power(difference, error, freedom, level)
             rows.append(
                 {
                     **{name: row[name] for name in ("level", "item") if name in components.columns},
@@ -120,27 +136,107 @@ def power_for_contrast(
                     "respondents": count,
                     "ratings_per_image": np.nan if count is None else count * per_respondent / n_images,
                     "standard_error": error,
-                    "power": np.nan if count is None else _find_power(difference, error, count, level),
-                    "smallest": float(np.sqrt(fixed) * (t.ppf((1 + level) / 2, 1e9) + t.ppf(power, 1e9))),
+                    "degrees_of_freedom": freedom,
+                    "power": found,
+                    "smallest": survey.find_limit(power, level),
                     **({"simulated": row["simulated"]} if "simulated" in components.columns else {}),
                 }
             )
     return pd.DataFrame(rows).astype({"respondents": "Int64"})
 
 
-def _find_power(difference: float, error: float, count: int, level: float) -> float:
-    """Compute the power of a two-sided t test with the respondents' degrees of freedom."""
-    freedom = 2 * count - 2
-    edge = t.ppf((1 + level) / 2, freedom)
-    far = abs(difference) / error
-    return float(nct.sf(edge, freedom, far) + nct.cdf(-edge, freedom, far))
+class _Survey(NamedTuple):
+    """Variances of the random effects and the size of a survey, of which both groups rate the same images.
+
+    ``shared`` is that of what an image makes everybody feel; without it nothing is known of that.
+    """
+
+    people: float
+    shared: float | None
+    images: float
+    ratings: float
+    n_images: int
+    per_respondent: int
+
+    def expect(self, count: int) -> tuple[float, float]:
+        """Give the standard error of the difference, and the degrees of freedom that its estimate will have.
+
+        The latter are Satterthwaite's, from the information on the variances that a balanced survey of
+        `count` respondents per group holds for a fit by REML.
+        """
+        total = count * self.per_respondent
+        images = min(self.n_images, total)  # those that can be rated at all
+        slopes = np.array([2 / count, 0.0, 2 / images, 2 / total])
+        variances = np.array([self.people, self.shared or 0.0, self.images, self.ratings])
+        variance = float(slopes @ variances)
+        # What is zero counts as known, as for a fit that finds zero.
+        free = variances > 0
+        information = self._inform(count, images)[np.ix_(free, free)]
+        noise = float(slopes[free] @ np.linalg.pinv(information, hermitian=True) @ slopes[free])
+        return float(np.sqrt(variance)), 2 * variance**2 / noise
+
+    def _inform(self, count: int, images: int) -> np.ndarray:
+        """Compute the information (4, 4) on the variances.
+
+        Sums and differences of what the groups rate are independent. In each, respondents and images span
+        directions with one angle between them, as in a balanced incomplete block design: none where everybody
+        rates all images. Beside them there are directions of respondents or of images alone, and of single
+        ratings.
+        """
+        total = count * self.per_respondent
+        per_image, both = total / images, min(count, images) - 1
+        cosine = min((images / self.per_respondent - 1) / both, 1.0) ** 0.5 if both else 0.0
+        directions: list[tuple[int, list[float], list[float]]] = [
+            (both, [1.0, 0.0], [cosine, float(np.sqrt(1 - cosine**2))]),
+            (count - 1 - both, [1.0], [0.0]),
+            (images - 1 - both, [0.0], [1.0]),
+        ]
+        if cosine > 1 - 1e-9:  # respondents cannot be told from images
+            directions[0] = (both, [1.0], [1.0])
+        rest = total - 1 - sum(number * len(person) for number, person, _ in directions)
+        directions.append((max(rest, 0), [0.0], [0.0]))
+        known = self.people + self.images + self.ratings
+        shared = 1e6 * known if self.shared is None else self.shared
+        # Without any error of single ratings the rest would be known exactly; so nearly it is.
+        variances = np.array([self.people, shared, self.images, max(self.ratings, 1e-9 * known)])
+        found = np.zeros((4, 4))
+        for in_sum in (2.0, 0.0):  # what an image does to everybody stands in the sum, twice
+            for number, person, image in directions:
+                by_person = self.per_respondent * np.outer(person, person)
+                by_image = per_image * np.outer(image, image)
+                parts = np.array([by_person, in_sum * by_image, by_image, np.eye(len(person))])
+                solved = np.linalg.solve(np.einsum("k,kij->ij", variances, parts), parts)
+                found += number / 2 * np.einsum("aij,bji->ab", solved, solved)
+        return found
+
+    def find_limit(self, power: float, level: float) -> float:
+        """Find the difference below which no number of respondents will do: images alone set it."""
+        if self.images == 0:
+            return 0.0
+        if power <= 1 - level:  # which chance alone reaches
+            return 0.0
+
+        def miss(far: float) -> float:
+            return _find_power(far, 1.0, self.n_images - 1, level) - power
+
+        most = 1.0
+        while miss(most) < 0:
+            most *= 2
+        return float(brentq(miss, 0.0, most)) * float(np.sqrt(2 * self.images / self.n_images))
 
 
-def _find_smallest(difference: float, people: float, fixed: float, power: float, level: float) -> int | None:
+def _find_power(difference: float, error: float, freedom: float, level: float) -> float:
+    """Compute the power of a two-sided t test."""
+    edge, far = t.ppf((1 + level) / 2, freedom), abs(difference) / error
+    # Far out the lower tail is no number in SciPy; it is nothing there.
+    return float(nct.sf(edge, freedom, far) + np.nan_to_num(nct.cdf(-edge, freedom, far)))
+
+
+def _find_smallest(difference: float, survey: _Survey, power: float, level: float) -> int | None:
     """Find the smallest number of respondents per group by halving; None where none will do."""
 
     def suffices(count: int) -> bool:
-        return _find_power(difference, float(np.sqrt(2 * people / count + fixed)), count, level) >= power
+        return _find_power(difference, *survey.expect(count), level) >= power
 
     low, high = 1, 2
     while not suffices(high):

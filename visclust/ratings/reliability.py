@@ -19,6 +19,7 @@ def measure_reliability(
     ratings: pd.DataFrame,
     *,
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    respondent_weights: pd.DataFrame | None = None,
     n_bootstrap: int = 200,
     level: float = 0.95,
     seed: int = 0,
@@ -37,6 +38,9 @@ def measure_reliability(
         The ratings table. A rating with a missing item is left out for that dimension.
     dimensions : mapping of str to sequence of str, default EMOTIONS
         Items by dimension. Omega needs three items; those with fewer get alpha only, single items nothing.
+    respondent_weights : DataFrame, optional
+        From `rake_respondents`: ``respondent, weight``. Each respondent's ratings count
+        that often in every covariance. By default all respondents count alike.
     n_bootstrap : int, default 200
         Resamples of respondents, each with all of his or her ratings.
     level : float, default 0.95
@@ -50,8 +54,14 @@ def measure_reliability(
     -------
     DataFrame
         A row per dimension and kind of difference: ``dimension, differences, alpha, alpha_low, alpha_high,
-        omega, omega_low, omega_high, items, ratings, respondents, simulated``. Intervals are for new
-        respondents and these images.
+        omega, omega_low, omega_high, undefined, items, ratings, respondents, simulated``. Intervals are for
+        new respondents and these images.
+
+        Covariances between respondents are what is left when those within are taken off. Few respondents can
+        leave items that correlate by more than 1: alpha is then set to 1, which no reliability exceeds. They
+        can also leave no variance at all: neither measure is then defined (NaN). ``undefined`` is the share
+        of the resamples of which that is so; where it is more than a tail of the interval, its lower ends are
+        not known (NaN).
 
     Raises
     ------
@@ -74,7 +84,7 @@ def measure_reliability(
     >>> table["alpha"].round(3).tolist()[:2]
     [1.0, 1.0]
     """
-    spread = spread_ratings(ratings, dimensions=dimensions)
+    spread = spread_ratings(ratings, dimensions=dimensions, respondent_weights=respondent_weights)
     rng = np.random.default_rng(seed)
     rows = []
     scales = list_scales(spread, least=2).items()
@@ -83,12 +93,18 @@ def measure_reliability(
         values, people = take_items(spread, items)
         n_people = int(people.max()) + 1
         counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=n_bootstrap)
-        weights = np.vstack([np.ones(n_people), counts])
+        weights = np.vstack([np.ones(n_people), counts]) * _weigh_people(spread, items, people)
         for kind, covariances in zip(_LEVELS, _split_covariance(values, people, weights), strict=True):
             row: dict[str, object] = {"dimension": name, "differences": kind}
             for measure, found in (("alpha", _alpha(covariances)), ("omega", _omega(covariances))):
                 low, high = find_interval(found[1:], level=level)
-                row |= {measure: found[0], f"{measure}_low": low, f"{measure}_high": high}
+                known = np.isnan(found[1:]).mean() <= (1 - level) / 2
+                row |= {
+                    measure: found[0],
+                    f"{measure}_low": low if known else np.nan,
+                    f"{measure}_high": high,
+                }
+            row["undefined"] = float(np.isnan(_alpha(covariances)[1:]).mean())
             rows.append({**row, "items": len(items), "ratings": len(values), "respondents": n_people})
     return pd.DataFrame(rows).assign(simulated=spread.simulated)
 
@@ -110,6 +126,14 @@ def take_items(spread: RatingEvents, columns: list[int]) -> tuple[np.ndarray, np
     if complete.sum() < 2:
         raise ValueError("Expected ratings in which all items of a dimension were rated; there are none.")
     return spread.values[complete][:, columns], pd.factorize(spread.events.loc[complete, "respondent"])[0]
+
+
+def _weigh_people(spread: RatingEvents, columns: list[int], people: np.ndarray) -> np.ndarray:
+    """Give the weights (n_people,) of those whom `take_items` numbered, with a mean of 1."""
+    complete = ~np.isnan(spread.values[:, columns]).any(axis=1)
+    weights = np.zeros(int(people.max()) + 1)
+    weights[people] = spread.events.loc[complete, "weight"]
+    return weights / weights.mean()
 
 
 def _split_covariance(values: np.ndarray, people: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
@@ -136,10 +160,12 @@ def _split_covariance(values: np.ndarray, people: np.ndarray, weights: np.ndarra
 
 
 def _alpha(s: np.ndarray) -> np.ndarray:
-    p, total = s.shape[-1], s.sum(axis=(-1, -2))
+    """Share of the sum's variance that is not the items' own; NaN without variance, 1 at most."""
+    p, own, total = s.shape[-1], np.einsum("...ii->...", s), s.sum(axis=(-1, -2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = p / (p - 1) * (1 - np.einsum("...ii->...", s) / total)
-    return np.where(total > 0, found, np.nan)
+        found = p / (p - 1) * (1 - own / total)
+    # Covariances of people never give more than 1; their estimates, which are differences, can.
+    return np.where((total > 0) & (own > 0), np.minimum(found, 1.0), np.nan)
 
 
 def _omega(s: np.ndarray) -> np.ndarray:

@@ -375,7 +375,7 @@ def compare_with_truth(
     Returns
     -------
     DataFrame
-        The ``differences`` with ``truth`` and ``covered``: whether the interval holds it.
+        The ``differences`` with ``truth`` and ``holds_truth``: whether the interval holds it.
 
     Examples
     --------
@@ -385,7 +385,7 @@ def compare_with_truth(
     ...     "position": 1, "image_id": "a", "cluster": 0})
     >>> simulated = simulate_ratings(assignment)
     >>> compared = compare_groups(simulated.ratings, sample, n_bootstrap=5)
-    >>> compare_with_truth(compared, simulated, sample)[["truth", "covered"]].shape
+    >>> compare_with_truth(compared, simulated, sample)[["truth", "holds_truth"]].shape
     (39, 2)
     """
     expected = expect_contrasts(simulated, sample).set_index(["weighting", "item", "group"])["expected"]
@@ -395,7 +395,7 @@ def compare_with_truth(
         for name in ("group", "reference")
     )
     truth = own - other
-    return table.assign(truth=truth, covered=table["low"].le(truth) & table["high"].ge(truth))
+    return table.assign(truth=truth, holds_truth=table["low"].le(truth) & table["high"].ge(truth))
 
 
 @recorded
@@ -480,11 +480,11 @@ def measure_coverage(
     table = pd.concat(found, ignore_index=True)
     table["error"] = table["estimate"] - table["truth"]
     keys = ["weighting", "level"]
-    by_survey = table.groupby([*keys, "survey"], sort=False)["covered"].mean().groupby(keys, sort=False)
+    by_survey = table.groupby([*keys, "survey"], sort=False)["holds_truth"].mean().groupby(keys, sort=False)
     by_item = table.groupby([*keys, "item", "group"], sort=False)["error"].std().groupby(keys, sort=False)
     summary = table.groupby(keys, sort=False).agg(
-        intervals=("covered", "size"),
-        coverage=("covered", "mean"),
+        intervals=("holds_truth", "size"),
+        coverage=("holds_truth", "mean"),
         bias=("error", "mean"),
         standard_error=("standard_error", "mean"),
     )

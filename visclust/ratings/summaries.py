@@ -14,7 +14,7 @@ from visclust.base.origins import check_origin
 from visclust.base.provenance import recorded
 from visclust.base.tables import UNASSIGNED, check_columns
 from visclust.corpus.summary import count_image_uses
-from visclust.ratings.cluster_contrasts import estimate_cluster_errors, summarize_cells
+from visclust.ratings.cluster_contrasts import Cells, estimate_cluster_errors, summarize_cells
 from visclust.ratings.designs import find_simulated, list_designs, spread_ratings
 
 
@@ -33,6 +33,7 @@ def summarize_emotions(
     *,
     by: str = "cluster",
     dimensions: Mapping[str, Sequence[str]] = EMOTIONS,
+    respondent_weights: pd.DataFrame | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Summarize what all respondents felt about each cluster or each image.
@@ -40,13 +41,16 @@ def summarize_emotions(
     Parameters
     ----------
     ratings : DataFrame
-        The ratings table. All ratings of one image count alike, whoever gave them.
+        The ratings table. All ratings of one image count alike, whoever gave them, or by
+        `respondent_weights`.
     sample : DataFrame
         A sample, assignment or clusters table: ``image_id, cluster``.
     by : {"cluster", "image"}, default "cluster"
         What makes a row. In a cluster, its rated images count alike; unassigned images are left out.
     dimensions : mapping of str to sequence of str, default EMOTIONS
         Items by dimension; a dimension's rating is the mean of its items.
+    respondent_weights : DataFrame, optional
+        From `rake_respondents`: ``respondent, weight``. By default all respondents count alike.
     level : float, default 0.95
         Confidence level.
 
@@ -77,24 +81,24 @@ def summarize_emotions(
         raise ValueError(f'Expected by="cluster" or by="image", got {by!r}.')
     check_level(level)
     check_origin(ratings, sample, what="the ratings", made_from="the sample, assignment or clusters")
-    spread = spread_ratings(ratings, dimensions=dimensions)
+    spread = spread_ratings(ratings, dimensions=dimensions, respondent_weights=respondent_weights)
     alike = spread._replace(events=spread.events.assign(group="all"))
     parts = []
     for design in list_designs(alike, sample):
         inside = np.flatnonzero((design.clusters != UNASSIGNED) | (by == "image"))
         if not len(inside):
             raise ValueError("Expected rated images in clusters: all of them are unassigned.")
-        cells = [cell[inside] for cell in summarize_cells(design)]
+        cells = Cells(*(cell[inside] for cell in summarize_cells(design)))
         names = design.clusters[inside] if by == "cluster" else np.arange(len(inside))
         _, first, codes = np.unique(names, return_index=True, return_inverse=True)
-        errors = estimate_cluster_errors(*cells, contrast=np.ones(1), clusters=codes)
+        errors = estimate_cluster_errors(cells, contrast=np.ones(1), clusters=codes)
         reach = t.ppf((1 + level) / 2, errors.freedom) * errors.standard_errors
         shown = pd.DataFrame(
             {
                 "cluster": design.clusters[inside][first],
                 "image_id": design.image_ids[inside][first],
                 "images": np.bincount(codes),
-                "ratings": np.bincount(codes, weights=cells[1][:, 0]).astype(int),
+                "ratings": np.bincount(codes, weights=cells.counts[:, 0]).astype(int),
             }
         )
         for place, column in enumerate(design.columns):

@@ -108,6 +108,11 @@ def draw_stratified_sample(
     Casas, Webb Williams, Aslett and Wilkerson, sampling section: five images per cluster, N - 1 from
     smaller ones.
 
+    Notes
+    -----
+    As it is printed, the paper's rule leaves a cluster of exactly N = 6 images undefined. Here it gives five,
+    which is what both of its cases would give: the most from any cluster, and all but one.
+
     Examples
     --------
     >>> clusters = pd.DataFrame({"image_id": list("abcdefgh"), "cluster": [0] * 7 + [1], "iteration": 1,

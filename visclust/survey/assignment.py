@@ -66,6 +66,14 @@ def assign_respondents(
         If a table is not usable, or no such assignment exists. The message then says why, and which
         numbers would do.
 
+    Notes
+    -----
+    One rating of every image by each group is what a design must hold at least: of two groups 1 + 1. With the
+    paper's numbers there are more: 360 respondents of a party rate eight images each, 2,880 ratings of 1,087
+    images, which is 2.65 an image and party. Since nobody rates a part of an image, some images get 2 and
+    the others 3 from a party. With 1 + 1 alone 136 respondents of each party would do (1,087 / 8), but a
+    single rating leaves nothing to tell a respondent's own way of rating from the image.
+
     Source
     ------
     Casas, Webb Williams, Aslett and Wilkerson, section on the survey: 720 respondents rate eight images

@@ -23,7 +23,7 @@ from visclust.survey.raw_answers import (
     read_rating,
     read_table_answers,
 )
-from visclust.survey.respondents import describe_respondents
+from visclust.survey.respondents import SECONDS_PER_ITEM, describe_respondents
 
 _RATING_COLUMNS = [
     "respondent", "group", "image_id", "item", "rating", "simulated", "position", "reason", "seconds",
@@ -35,8 +35,6 @@ _CELL_PROBLEMS = (
     "image not assigned to this respondent",
     "answered twice in one submission",
 )
-
-_SECONDS_PER_ITEM = 0.5
 
 
 class SurveyRatings(NamedTuple):
@@ -135,7 +133,7 @@ def read_ratings(
         raw = read_page_answers(path, names, ends)
     else:
         raw = read_table_answers(path, names)
-    fastest = _SECONDS_PER_ITEM * len(names) if min_seconds_per_image is None else min_seconds_per_image
+    fastest = SECONDS_PER_ITEM * len(names) if min_seconds_per_image is None else min_seconds_per_image
     return _check_answers(
         raw,
         assignment,

@@ -5,6 +5,13 @@ from visclust.validation.comparison import (
 )
 from visclust.validation.cross_validation import cross_validate as cross_validate
 from visclust.validation.known_groups import score_against_groups as score_against_groups
+from visclust.validation.label_errors import (
+    estimate_label_errors as estimate_label_errors,
+    explain_label_error as explain_label_error,
+    score_under_errors as score_under_errors,
+)
+from visclust.validation.pair_design import design_pairs as design_pairs
+from visclust.validation.pair_plan import plan_pairs as plan_pairs
 from visclust.validation.pairs import (
     blind_pairs as blind_pairs,
     sample_pairs as sample_pairs,
@@ -14,6 +21,11 @@ from visclust.validation.plots import (
     plot_precision_recall as plot_precision_recall,
 )
 from visclust.validation.scores import score_pairs as score_pairs
+from visclust.validation.second_look import (
+    merge_looks as merge_looks,
+    select_for_review as select_for_review,
+)
+from visclust.validation.seed_agreement import compare_seeds as compare_seeds
 from visclust.validation.toy import (
     plot_pair_toy as plot_pair_toy,
     score_pair_toy as score_pair_toy,

@@ -1,39 +1,43 @@
-"""Compare clusterings on the same judged pairs: those of a grid, and iterative ones with a single k-means."""
+"""Compare configurations on the same judged pairs: those of a grid, and iterative ones with a single k-means.
 
-from collections.abc import Iterable, Mapping
+The seeds of a configuration are replicates of it: what is compared are means over them.
+"""
+
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from visclust.base.bootstrap import find_interval, resample_sums
+from visclust.base.bootstrap import find_interval
 from visclust.base.columns import check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
-from visclust.validation.scores import (
-    HEAVY,
-    SCORES,
-    compute_scores,
-    count_pairs,
-    find_heaviest,
-    find_strata,
-    predict_same,
-    read_weights,
+from visclust.clustering.consensus import SeedConsensus
+from visclust.validation.counted_grid import (
+    CountedGrid,
+    Grid,
+    count_grid,
+    doubt_scores,
+    keep_configurations,
+    replicate_scores,
+    score_clusterings,
+)
+from visclust.validation.pair_weights import settle_weights
+from visclust.validation.scores import SCORES, predict_same
+from visclust.validation.seeds import (
+    ONE,
+    SEEDS,
+    SeedChance,
+    add_seeds,
+    add_seeds_to_difference,
+    average_over_seeds,
+    list_seed_values,
+    measure_seed_error,
+    share_wins,
+    unfold_grid,
 )
 from visclust.validation.waves import explain_waves, join_reasons
-
-
-class CountedGrid(NamedTuple):
-    """A grid of g clusterings, checked and counted once on n gold pairs.
-
-    ``counts`` (g, n, 5) is what `count_pairs` lists for each, weighted where the grid is; ``strata`` (n) are
-    those to resample within, where they are known.
-    """
-
-    names: list[str]
-    counts: np.ndarray
-    strata: np.ndarray | None
-    weighted: bool
 
 
 class IterativeComparison(NamedTuple):
@@ -45,13 +49,14 @@ class IterativeComparison(NamedTuple):
 
 @recorded
 def compare_configurations(
-    grid: Mapping[str, pd.DataFrame],
+    grid: Grid,
     gold: pd.DataFrame,
     *,
     settings: pd.DataFrame | None = None,
     reference: str | None = None,
     measure: str = "f1",
     weights: Any = None,
+    design: pd.DataFrame | None = None,
     unassigned: str = "different",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -59,24 +64,29 @@ def compare_configurations(
 ) -> pd.DataFrame:
     """Score every configuration of a grid on all gold pairs, and its difference from one of them.
 
-    All configurations are scored on the same resampled pairs, so that what is hard about a pair for all of
-    them cancels out of the differences.
+    Seeds are replicates: a configuration's score is the mean over its seeds, and so is the difference of two.
+    The intervals carry the chance of the pairs, which are the same for all seeds and do not average out, and
+    the chance of the seeds. All configurations are scored on the same resampled pairs, and two that ran with
+    the same seeds are compared seed by seed, so that what is hard or lucky for both cancels out.
 
     Parameters
     ----------
-    grid : mapping of str to DataFrame
-        A clusters table for each configuration, by name.
+    grid : mapping of str to DataFrame, or to a mapping of int to DataFrame
+        For each configuration, by name, its clusters table, or one for each seed; `add_consensus` adds the
+        consensus over the seeds as a configuration of its own.
     gold : DataFrame
         A gold table.
     settings : DataFrame, optional
-        ``configuration`` and its settings, such as embedding, threshold and step, to have in the result.
+        ``configuration`` and its settings, such as embedding, threshold and step, to have in the result. A
+        consensus has those of its configuration.
     reference : str, optional
         Configuration to compare with; by default the best on `measure`, which by being chosen on these same
         pairs looks a little better than it is (see `cross_validate`).
     measure : str, default "f1"
         "precision", "recall", "f1" or "mean_precision_recall".
-    weights, unassigned
-        As for `score_pairs`; all scores are then design-weighted.
+    weights, design, unassigned
+        As for `score_pairs`; with a design all scores are post-stratified, with weights alone
+        design-weighted.
     n_bootstrap : int, default 2000
         Resamples of the pairs.
     level : float, default 0.95
@@ -88,9 +98,13 @@ def compare_configurations(
     -------
     DataFrame
         One row per configuration, in the order of the grid: ``configuration``, its settings, each measure
-        (precision, recall, f1, mean_precision_recall, coverage) with ``…_low`` and ``…_high``, ``winner``
-        (bool: the highest on `measure`, the first of equals), ``reference`` (name), ``difference`` (own minus
-        the reference's), ``difference_low, difference_high``, ``cannot_be_told_apart`` (bool: the interval of
+        (precision, recall, f1, mean_precision_recall, coverage: means over the seeds) with ``…_low`` and
+        ``…_high``, ``kind`` ("mean over seeds", "consensus" or "one clustering"), ``n_seeds``, ``seed_sd``
+        (of `measure` between seeds; missing for a consensus), ``seed_error`` (the standard error of `measure`
+        that is owed to the seeds alone), ``share_won`` (of the seeds, in how many it is the best; missing
+        where the configurations have no seeds in common), ``winner`` (bool: the highest on `measure`, the
+        first of equals), ``criterion`` (`measure`), ``reference`` (name), ``difference`` (own minus the
+        reference's), ``difference_low, difference_high``, ``cannot_be_told_apart`` (bool: the interval of
         the difference holds 0) and ``reason``; ``simulated`` where the gold pairs are.
 
     Raises
@@ -98,10 +112,19 @@ def compare_configurations(
     ValueError
         If the tables do not match, or no configuration puts any judged pair into one cluster.
 
+    Notes
+    -----
+    To the bootstrap of the pairs each interval adds the variance between seeds over their number S, by draws
+    from Student's t with S - 1 degrees of freedom, as few seeds know their variance badly. What each seed's
+    own luck with the pairs adds to that variance is taken out of the bootstrap, to be counted once. In
+    simulations such intervals held the truth in 93 to 97% for three seeds and more; two seeds give very wide
+    ones (``benchmarks/coverage_seeds.md``). Of a consensus the seeds' part is a jackknife over the seeds.
+    With one clustering the interval leaves out what another seed would change, and `reason` says so.
+
     Source
     ------
-    Casas et al., "Automated Visual Clustering …", section on validation and Figure 5; paired bootstrap after
-    Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 8 and 13.
+    Casas et al., "Automated Visual Clustering …", section on validation and Figure 5; paired bootstrap and
+    jackknife after Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 8, 11 and 13.
 
     Examples
     --------
@@ -114,24 +137,25 @@ def compare_configurations(
     [['two', 0.67, False], ['one', 0.8, True]]
     """
     check_measure(measure)
-    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    counted = count_grid(grid, gold, weights=weights, design=design, unassigned=unassigned)
     table = compare_counted(
         counted, reference=reference, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
     )
-    waves = explain_waves(gold, weights)
+    waves = explain_waves(gold, settle_weights(gold, weights, design))
     table["reason"] = [join_reasons([reason, waves]) for reason in table["reason"]]
-    return mark_simulated(join_settings(table, settings), gold)
+    return mark_simulated(join_settings(table, extend_settings(settings, grid)), gold)
 
 
 @recorded
 def compare_iterative_with_single(
-    grid: Mapping[str, pd.DataFrame],
+    grid: Grid,
     gold: pd.DataFrame,
     *,
     settings: pd.DataFrame,
     by: str = "embedding",
     measure: str = "f1",
     weights: Any = None,
+    design: pd.DataFrame | None = None,
     unassigned: str = "different",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -140,12 +164,13 @@ def compare_iterative_with_single(
     """Compare each iterative configuration with the best single k-means on the same embedding.
 
     The baseline is the single k-means that scores best on these pairs, which favours it: an advantage of an
-    iterative configuration chosen beforehand is rather understated.
+    iterative configuration chosen beforehand is rather understated. Both are means over their seeds.
 
     Parameters
     ----------
-    grid : mapping of str to DataFrame
-        A clusters table for each configuration, by name.
+    grid : mapping of str to DataFrame, or to a mapping of int to DataFrame
+        As for `compare_configurations`. A consensus takes no part: single k-means has none here to be set
+        against it.
     gold : DataFrame
         A gold table.
     settings : DataFrame
@@ -153,19 +178,21 @@ def compare_iterative_with_single(
     by : str, default "embedding"
         Column of `settings`; configurations are compared within its values.
     measure : str, default "f1"
-        "precision", "recall", "f1" or "mean_precision_recall".
-    weights, unassigned, n_bootstrap, level, seed
+        "precision", "recall", "f1" or "mean_precision_recall". The paper's Figure 7 is drawn by the last, the
+        mean of precision and recall, which a clustering of high recall and little precision can win as well;
+        F1 asks for both. The two can name different winners: report by which one you chose.
+    weights, design, unassigned, n_bootstrap, level, seed
         As for `compare_configurations`.
 
     Returns
     -------
     IterativeComparison
-        ``points``: per iterative configuration its settings, ``estimate, low, high``,
-        ``baseline_configuration, baseline``, ``difference`` (own minus baseline) with ``difference_low,
-        difference_high``, ``above`` (bool), ``cannot_be_told_apart`` (bool) and ``rank`` (1 is best) within
-        the value of `by`. ``summary``: per value of `by`, and for "all" where there are several:
-        ``n_iterative, n_above, share_above``, and of the best iterative one against the baseline
-        ``best_configuration, best, baseline_configuration, baseline, difference, difference_low,
+        ``points``: per iterative configuration its settings, ``measure``, ``estimate, low, high``,
+        ``n_seeds, seed_sd, baseline_configuration, baseline``, ``difference`` (own minus baseline) with
+        ``difference_low, difference_high``, ``above`` (bool), ``cannot_be_told_apart`` (bool) and ``rank``
+        (1 is best) within the value of `by`. ``summary``: per value of `by`, and for "all" where there are
+        several: ``measure, n_iterative, n_above, share_above``, and of the best iterative one against the
+        baseline ``best_configuration, best, baseline_configuration, baseline, difference, difference_low,
         difference_high``. "all" sets the best of all against the best single k-means of all; its counts are
         the sums of the others.
 
@@ -176,7 +203,7 @@ def compare_iterative_with_single(
 
     Source
     ------
-    Casas et al., "Automated Visual Clustering …", Figure 7.
+    Casas et al., "Automated Visual Clustering …", Figure 7, drawn by ``measure="mean_precision_recall"``.
 
     Examples
     --------
@@ -200,13 +227,15 @@ def compare_iterative_with_single(
         raise ValueError(
             f'Expected the methods "iterative" and "single" in the settings, got {strange.iloc[0]!r}.'
         )
+    grid = {name: each for name, each in grid.items() if not isinstance(each, SeedConsensus)}
     known = join_settings(pd.DataFrame({"configuration": list(grid)}), settings)
-    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
-    known["score"] = compute_scores(counted.counts.sum(axis=1))[:, place]
+    counted = count_grid(grid, gold, weights=weights, design=design, unassigned=unassigned)
+    scores = score_clusterings(counted)
+    known["score"] = average_over_seeds(scores, counted.members)[:, place]
 
     def compare_with(baseline: str, others: Iterable[str]) -> pd.DataFrame:
         compared = compare_counted(
-            _keep(counted, [baseline, *others]),
+            keep_configurations(counted, [baseline, *others]),
             reference=baseline, measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed,
         )  # fmt: skip
         return _list_points(compared, measure)
@@ -221,13 +250,14 @@ def compare_iterative_with_single(
             )
         part = compare_with(_name_best(single), iterative["configuration"])
         points.append(join_settings(part, known.drop(columns="score")))
-        summary.append({by: value, **_summarise(part)})
+        summary.append({by: value, "measure": measure, **_summarise(part)})
     if len(summary) > 1:
         above = pd.concat(points)["above"]
         baseline, top = (_name_best(known[known["method"] == method]) for method in ("single", "iterative"))
         shares = {"n_iterative": len(above), "n_above": int(above.sum()), "share_above": float(above.mean())}
         shares["n_told_above"] = sum(row["n_told_above"] for row in summary)
-        summary.append({by: "all", **_summarise(compare_with(baseline, [top])), **shares})
+        best = _summarise(compare_with(baseline, [top]))
+        summary.append({by: "all", "measure": measure, **best, **shares})
     return IterativeComparison(
         mark_simulated(pd.concat(points, ignore_index=True), gold),
         mark_simulated(pd.DataFrame(summary), gold),
@@ -235,17 +265,17 @@ def compare_iterative_with_single(
 
 
 @recorded
-def list_comparable(grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, least: int = 1) -> list[str]:
-    """List the clusterings whose precision, recall and F1 are defined on the judged pairs.
+def list_comparable(grid: Grid, gold: pd.DataFrame, *, least: int = 1) -> list[str]:
+    """List the configurations whose precision, recall and F1 are defined on the judged pairs.
 
     Parameters
     ----------
-    grid : mapping of str to DataFrame
-        A clusters table for each configuration, by name; it may be empty.
+    grid : mapping of str to DataFrame, or to a mapping of int to DataFrame
+        As for `compare_configurations`; it may be empty.
     gold : DataFrame
         A gold table; it may be empty.
     least : int, default 1
-        Judged pairs that must be in one cluster, and as many that people call the same.
+        Judged pairs that must be in one cluster, with every seed, and as many that people call the same.
 
     Returns
     -------
@@ -268,7 +298,9 @@ def list_comparable(grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, lea
     gold = check_gold(gold)
     if gold["same"].sum() < least:
         return []
-    return [name for name, clusters in grid.items() if predict_same(clusters, gold).same.sum() >= least]
+    flat, members = unfold_grid(grid)
+    enough = np.array([predict_same(clusters, gold).same.sum() >= least for _, clusters in flat])
+    return [name for name, each in zip(grid, members, strict=True) if enough[each.estimate].all()]
 
 
 def compare_counted(
@@ -282,8 +314,9 @@ def compare_counted(
 ) -> pd.DataFrame:
     """Do what `compare_configurations` does on a grid that is counted already; without settings."""
     place = check_measure(measure)
-    names, counts = counted.names, counted.counts
-    estimates = compute_scores(counts.sum(axis=1))
+    names, members = counted.names, counted.members
+    scores = score_clusterings(counted)
+    estimates = average_over_seeds(scores, members)
     if np.isnan(estimates[:, place]).all():
         raise ValueError(
             f"Expected a configuration whose {measure} is defined, got none: no clustering puts a judged "
@@ -293,24 +326,71 @@ def compare_counted(
     if reference is not None and reference not in names:
         raise ValueError(f"Expected a reference from the grid ({', '.join(names)}), got {reference!r}.")
     against = best if reference is None else names.index(reference)
-    # Pairs first: one row of a resample holds a pair under every configuration.
-    by_pair = counts.transpose(1, 0, 2).reshape(counts.shape[1], -1)
-    sums = resample_sums(by_pair, n_bootstrap=n_bootstrap, seed=seed, strata=counted.strata)
-    replicates = compute_scores(sums.reshape(n_bootstrap, len(names), len(SCORES)))
-    low, high = find_interval(replicates, level=level)
+    by_clustering = replicate_scores(counted, n_bootstrap=n_bootstrap, seed=seed)
+    return tabulate_comparison(
+        counted, scores, by_clustering, against=against, measure=measure, level=level, seed=seed
+    )
+
+
+def tabulate_comparison(
+    counted: CountedGrid,
+    scores: np.ndarray,
+    by_clustering: np.ndarray,
+    *,
+    against: int,
+    measure: str,
+    level: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Tabulate the configurations from the scores (g, 5) of all clusterings and their replicates (B, g, 5).
+
+    Each replicate is of one resample of the pairs, the same for all clusterings.
+    """
+    place, names, members = check_measure(measure), counted.names, counted.members
+    estimates = average_over_seeds(scores, members)
+    means = average_over_seeds(by_clustering, members)
+    n_bootstrap = len(by_clustering)
+    draw = SeedChance(n_bootstrap, seed=seed)
+    replicates = np.empty_like(means)
+    for c, each in enumerate(members):
+        for i in range(len(SCORES)):
+            own, resampled = (list_seed_values(from_[..., i], each) for from_ in (scores, by_clustering))
+            replicates[:, c, i] = add_seeds(means[:, c, i], estimates[c, i], own, resampled, draw)
+    low, high = (np.clip(end, 0, 1) for end in find_interval(replicates, level=level))
     table: dict[str, Any] = {"configuration": names}
     for i, name in enumerate(SCORES):
         missing = np.isnan(estimates[:, i])
         table[name] = estimates[:, i]
         table[f"{name}_low"] = np.where(missing, np.nan, low[:, i])
         table[f"{name}_high"] = np.where(missing, np.nan, high[:, i])
-    paired = replicates[:, :, place] - replicates[:, [against], place]
+    ours, resampled = scores[:, place], by_clustering[:, :, place]
+    said = [(each, list_seed_values(ours, each), list_seed_values(resampled, each)) for each in members]
+    paired = np.stack(
+        [
+            add_seeds_to_difference(
+                means[:, c, place] - means[:, against, place],
+                float(estimates[c, place] - estimates[against, place]),
+                said[c],
+                said[against],
+                draw,
+            )
+            for c in range(len(names))
+        ],
+        axis=1,
+    )
     difference = estimates[:, place] - estimates[against, place]
-    difference_low, difference_high = find_interval(paired, level=level)
+    difference_low, difference_high = (np.clip(end, -1, 1) for end in find_interval(paired, level=level))
     missing = np.isnan(difference)
     n_undefined = np.isnan(paired).sum(axis=0)
-    heaviest = [find_heaviest(one)[place] if counted.weighted else 0.0 for one in counts]
+    doubts = [doubt_scores(counted, each, place) for each in members]
+    best = int(np.nanargmax(estimates[:, place]))
+    errors = [measure_seed_error(values) for _, values, _ in said]
     table |= {
+        "kind": [each.kind for each in members],
+        "n_seeds": [max(1, len(each.seeds)) for each in members],
+        "seed_sd": [values.std(ddof=1) if each.kind == SEEDS else np.nan for each, values, _ in said],
+        "seed_error": errors,
+        "share_won": share_wins(ours, members),
         "winner": np.arange(len(names)) == best,
         "criterion": measure,
         "reference": names[against],
@@ -319,19 +399,36 @@ def compare_counted(
         "difference_high": np.where(missing, np.nan, difference_high),
         "cannot_be_told_apart": ~missing & (difference_low <= 0) & (difference_high >= 0),
         "reason": [
-            _explain(measure, missing=bool(gone), n_undefined=int(n), n_bootstrap=n_bootstrap, heaviest=share)
-            for gone, n, share in zip(missing, n_undefined, heaviest, strict=True)
+            _explain(
+                measure, ours[each.estimate], each.kind, seed_error=error,
+                n_undefined=int(n), n_bootstrap=n_bootstrap, doubts=doubt,
+            )
+            for each, error, n, doubt in zip(members, errors, n_undefined, doubts, strict=True)
         ],
-    }
+    }  # fmt: skip
     return pd.DataFrame(table)
 
 
-def _explain(measure: str, *, missing: bool, n_undefined: int, n_bootstrap: int, heaviest: float) -> str:
-    if missing:
-        return f"{measure} is undefined: no judged pair in one cluster, or none called the same"
+def _explain(
+    measure: str,
+    scores: np.ndarray,
+    kind: str,
+    *,
+    seed_error: float,
+    n_undefined: int,
+    n_bootstrap: int,
+    doubts: list[str],
+) -> str:
+    """Say what is missing, and what the interval does not hold, of the scores of a configuration's seeds."""
+    if gone := int(np.isnan(scores).sum()):
+        seeds = f" with {gone} of {len(scores)} seeds" if len(scores) > 1 else ""
+        return f"{measure} is undefined{seeds}: no judged pair in one cluster, or none called the same"
     reasons = []
-    if heaviest > HEAVY:
-        reasons.append(f"one pair can carry {heaviest:.0%} of the weight: intervals are likely too narrow")
+    if kind == ONE:
+        reasons.append("one clustering: the interval leaves out what another seed would change")
+    elif np.isnan(seed_error):
+        return f"{measure} is undefined without one of the seeds: nothing tells what other seeds would change"
+    reasons += doubts
     if n_undefined:
         reasons.append(
             f"undefined in {n_undefined} of {n_bootstrap} resamples, which the interval leaves out"
@@ -351,10 +448,10 @@ def _list_points(compared: pd.DataFrame, measure: str) -> pd.DataFrame:
     points["side"] = np.where(told, np.where(points["above"], "above", "below"), "cannot be told apart")
     points = points.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
     points["rank"] = np.arange(1, len(points) + 1)
-    columns = ["configuration", "estimate", "low", "high", "baseline_configuration", "baseline", "difference",
-               "difference_low", "difference_high", "above", "cannot_be_told_apart", "side",
-               "rank"]  # fmt: skip
-    return points[columns]
+    columns = ["configuration", "measure", "estimate", "low", "high", "baseline_configuration", "baseline",
+               "difference", "difference_low", "difference_high", "above", "cannot_be_told_apart", "side",
+               "rank", "n_seeds", "seed_sd"]  # fmt: skip
+    return points.assign(measure=measure)[columns]
 
 
 def _summarise(points: pd.DataFrame) -> dict[str, Any]:
@@ -376,33 +473,17 @@ def _name_best(scored: pd.DataFrame) -> str:
     return str(scored["configuration"].iloc[int(scored["score"].fillna(-1.0).to_numpy().argmax())])
 
 
-def count_grid(
-    grid: Mapping[str, pd.DataFrame], gold: pd.DataFrame, *, weights: Any, unassigned: str
-) -> CountedGrid:
-    """Check a grid of clusterings and count the gold pairs under each of them, as `score_pairs` would."""
-    gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
-    if not isinstance(grid, Mapping) or not len(grid):
-        raise ValueError(
-            f"Expected a grid that names at least one clusters table, such as {{'k = 80': clusters}}, got "
-            f"{type(grid).__name__}{' without entries' if isinstance(grid, Mapping) else ''}."
-        )
-    if not len(gold):
-        raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
-    weight = np.ones(len(gold)) if weights is None else read_weights(gold, weights)
-    same = gold["same"].to_numpy(dtype=bool)
-    counts = []
-    for name, clusters in grid.items():
-        try:
-            prediction = predict_same(clusters, gold)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"Configuration {name!r}: {error}") from error
-        counts.append(count_pairs(prediction, same, weight, unassigned=unassigned))
-    return CountedGrid(list(grid), np.stack(counts), find_strata(gold, weights), weights is not None)
-
-
-def _keep(counted: CountedGrid, names: list[str]) -> CountedGrid:
-    """Keep some configurations of a counted grid, in the order of their names here."""
-    return counted._replace(names=names, counts=counted.counts[[counted.names.index(name) for name in names]])
+def extend_settings(settings: pd.DataFrame | None, grid: Grid) -> pd.DataFrame | None:
+    """Give each consensus of a grid the settings of its configuration, where it has none of its own."""
+    if settings is None or "configuration" not in settings.columns:
+        return settings
+    known = set(settings["configuration"])
+    added = [
+        settings[settings["configuration"].eq(each.of)].assign(configuration=name)
+        for name, each in grid.items()
+        if isinstance(each, SeedConsensus) and name not in known
+    ]
+    return pd.concat([settings, *added], ignore_index=True) if added else settings
 
 
 def join_settings(table: pd.DataFrame, settings: pd.DataFrame | None) -> pd.DataFrame:

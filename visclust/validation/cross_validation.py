@@ -3,7 +3,6 @@
 Pairs are split into folds so that no image helps both to choose a clustering and to score it.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +13,15 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.validation.comparison import (
-    CountedGrid,
     check_measure,
     compare_counted,
-    count_grid,
+    extend_settings,
     join_settings,
 )
+from visclust.validation.counted_grid import CountedGrid, Grid, count_grid, score_clusterings
+from visclust.validation.pair_weights import settle_weights
 from visclust.validation.scores import SCORES, compute_scores
+from visclust.validation.seeds import average_over_seeds
 from visclust.validation.waves import explain_waves, join_reasons
 
 
@@ -44,7 +45,7 @@ class CrossValidation(NamedTuple):
 
 @recorded
 def cross_validate(
-    grid: Mapping[str, pd.DataFrame],
+    grid: Grid,
     gold: pd.DataFrame,
     *,
     folds: int = 5,
@@ -52,6 +53,7 @@ def cross_validate(
     settings: pd.DataFrame | None = None,
     measure: str = "f1",
     weights: Any = None,
+    design: pd.DataFrame | None = None,
     unassigned: str = "different",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -61,12 +63,13 @@ def cross_validate(
 
     A clustering is made without the judgements, so that nothing is fitted on the folds: they show (a) how
     scores vary between them, as in the paper, and (b) what choosing the best of many costs. For (b) the
-    configuration is selected on the other folds together and scored on the one held out.
+    configuration is selected on the other folds together and scored on the one held out. Scores are means
+    over the seeds of a configuration throughout: a configuration is selected, and not a lucky seed.
 
     Parameters
     ----------
-    grid : mapping of str to DataFrame
-        A clusters table for each configuration, by name.
+    grid : mapping of str to DataFrame, or to a mapping of int to DataFrame
+        As for `compare_configurations`.
     gold : DataFrame, n rows
         A gold table.
     folds : int, default 5
@@ -78,9 +81,10 @@ def cross_validate(
         ``configuration`` and its settings, such as embedding, threshold and step.
     measure : str, default "f1"
         Measure to select by: "precision", "recall", "f1" or "mean_precision_recall". Where it is undefined,
-        a configuration ranks as if it were 0.
-    weights, unassigned
-        As for `score_pairs`; all scores are then design-weighted.
+        with any of its seeds, a configuration ranks as if it were 0.
+    weights, design, unassigned
+        As for `score_pairs`; with a design all scores are post-stratified, with weights alone
+        design-weighted.
     n_bootstrap, level
         As for `compare_configurations`.
     seed : int, default 0
@@ -98,7 +102,9 @@ def cross_validate(
         one), ``selection_score``, and on the fold ``n_pairs`` and each measure.
         ``winner``: one row, ``configuration`` (the best mean), ``measure, weighting, mean, sd``,
         ``honest_mean, honest_sd`` (of the held-out scores in ``selections``), ``honest_pooled`` (all held-out
-        pairs together), ``optimism`` (mean minus honest mean), ``times_selected``.
+        pairs together, by what the seeds count on average; with a design the folds' scores, by their pairs),
+        ``optimism`` (mean minus honest mean),
+        ``times_selected``.
         ``comparison``: what `compare_configurations` gives with the winner as the reference: which
         configurations cannot be told apart from the best.
         ``note``: what stood in the way of keeping images together, or "".
@@ -125,13 +131,11 @@ def cross_validate(
     'pairs'
     """
     place = check_measure(measure)
-    counted = count_grid(grid, gold, weights=weights, unassigned=unassigned)
+    counted = count_grid(grid, gold, weights=weights, design=design, unassigned=unassigned)
     names = np.array(counted.names, dtype=object)
     fold, note = _assign_folds(gold, folds=folds, group_by_image=group_by_image, seed=seed)
     # Scores of every configuration on every fold: configurations by folds by measures.
-    scores = np.stack(
-        [compute_scores(counted.counts[:, fold == f].sum(axis=1)) for f in range(folds)], axis=1
-    )
+    scores = np.stack([_score(counted, fold == f) for f in range(folds)], axis=1)
     if np.isnan(scores[:, :, place]).all():
         raise ValueError(
             f"Expected a configuration whose {measure} is defined on some fold, got none: no clustering puts "
@@ -140,7 +144,7 @@ def cross_validate(
     ranking = np.nan_to_num(scores[:, :, place]).mean(axis=1)
     order = np.argsort(-ranking, kind="stable")
     best = int(order[0])
-    selections, held_out_sums = _select(counted, gold, fold, place=place, group_by_image=group_by_image)
+    selections, held_out_scores = _select(counted, gold, fold, place=place, group_by_image=group_by_image)
     n_pairs = np.bincount(fold, minlength=folds)
     by_fold = {"configuration": np.repeat(names, folds), "fold": np.tile(np.arange(1, folds + 1), len(names))}
     by_fold |= {"n_pairs": np.tile(n_pairs, len(names))}
@@ -151,18 +155,19 @@ def cross_validate(
     winner = {
         "configuration": names[best],
         "measure": measure,
-        "weighting": "design-weighted" if counted.weighted else "raw",
+        "weighting": counted.weighting,
         "mean": mean,
         "sd": sd,
         "honest_mean": honest_mean,
         "honest_sd": honest_sd,
-        "honest_pooled": compute_scores(held_out_sums)[place],
+        "honest_pooled": held_out_scores[place],
         "optimism": mean - honest_mean,
         "times_selected": int((selections["configuration"] == names[best]).sum()),
     }
     comparison = compare_counted(
         counted, reference=names[best], measure=measure, n_bootstrap=n_bootstrap, level=level, seed=seed
     )
+    settings = extend_settings(settings, grid)
     tables = (
         join_settings(_average_folds(scores, names, place).iloc[order].reset_index(drop=True), settings),
         pd.DataFrame(by_fold),
@@ -174,30 +179,30 @@ def cross_validate(
     configurations, by_fold_table, selected, of_winner, compared = (
         mark_simulated(table, gold) for table in tables
     )
-    note = join_reasons([note, explain_waves(gold, weights)])
+    note = join_reasons([note, explain_waves(gold, settle_weights(gold, weights, design))])
     return CrossValidation(configurations, by_fold_table, selected, of_winner, compared, note)
 
 
 def _select(
     counted: CountedGrid, gold: pd.DataFrame, fold: np.ndarray, *, place: int, group_by_image: bool
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Select on all folds but one and score on that one, in turn; the sums of all held-out pairs too."""
+    """Select on all folds but one and score on that one, in turn; the scores of all held-out pairs too."""
     names, counts = counted.names, counted.counts
     rows = []
+    # A selected configuration adds what its seeds count on average.
     total = np.zeros(counts.shape[2])
     for f in range(int(fold.max()) + 1):
         held_out = fold == f
         left_out = _find_sharing_pairs(gold, held_out) if group_by_image else np.zeros(len(fold), dtype=bool)
         chosen_on = ~held_out & ~left_out
-        selection = compute_scores(counts[:, chosen_on].sum(axis=1))[:, place]
+        selection = _score(counted, chosen_on)[:, place]
         if np.isnan(selection).all():
             raise ValueError(
                 f"Expected a score to select by outside fold {f + 1}, got none on its {int(chosen_on.sum())} "
                 f"pairs. Label more pairs, or ask for fewer folds."
             )
         best = int(np.nanargmax(selection))
-        sums = counts[best, held_out].sum(axis=0)
-        total += sums
+        total += counts[counted.members[best].estimate][:, held_out].sum(axis=1).mean(axis=0)
         rows.append(
             {
                 "fold": f + 1,
@@ -206,10 +211,26 @@ def _select(
                 "n_left_out": int(left_out.sum()),
                 "selection_score": selection[best],
                 "n_pairs": int(held_out.sum()),
-                **dict(zip(SCORES, compute_scores(sums), strict=True)),
+                **dict(zip(SCORES, _score(counted, held_out)[best], strict=True)),
             }
         )
-    return pd.DataFrame(rows), total
+    table = pd.DataFrame(rows)
+    if counted.cells is None:
+        return table, compute_scores(total)
+    # What configurations join in the corpus cannot be pooled: the folds' scores are, by their pairs.
+    pooled = [_average_by(table[name], table["n_pairs"]) for name in SCORES]
+    return table, np.array(pooled)
+
+
+def _average_by(values: pd.Series, weights: pd.Series) -> float:
+    """Average the defined values by weights; NaN where there is none."""
+    defined = values.notna()
+    return float(np.average(values[defined], weights=weights[defined])) if defined.any() else np.nan
+
+
+def _score(counted: CountedGrid, chosen: np.ndarray) -> np.ndarray:
+    """Score every configuration (c, 5) on some of the pairs: means over the seeds."""
+    return average_over_seeds(score_clusterings(counted, chosen), counted.members)
 
 
 def _average_folds(scores: np.ndarray, names: np.ndarray, place: int) -> pd.DataFrame:

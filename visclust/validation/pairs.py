@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics.pairwise import euclidean_distances
 
 from visclust.base.arrays import rescale, take_matrix
 from visclust.base.backend import to_host
@@ -15,6 +14,13 @@ from visclust.base.copies import take_picture_rows
 from visclust.base.provenance import digest_text, recorded
 from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_table, check_used
+from visclust.validation.pair_design import (
+    PairStrata,
+    check_rows,
+    draw_from_strata,
+    find_neighbours,
+    find_strata_of,
+)
 
 _PAIR_STRATA: Mapping[str, float] = MappingProxyType({"within": 0.5, "neighbouring": 0.3, "random": 0.2})
 """Share of the pairs that each stratum gets unless others are asked for."""
@@ -48,36 +54,46 @@ class _Cells(NamedTuple):
 @recorded
 def sample_pairs(
     clusters: pd.DataFrame,
-    x: Any,
+    x: Any = None,
     *,
     n_pairs: int = 554,
-    strata: Mapping[str, float] = _PAIR_STRATA,
+    strata: Mapping[str, float] | None = None,
     n_neighbours: int = 1,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Draw pairs of images within clusters, between neighbouring clusters and at random, for people to judge.
+    """Draw pairs of images for people to judge, each with the probability that it was drawn.
 
-    The strata split all pairs of the corpus among them, so that a pair can be drawn in one way only:
-    "within" holds the pairs inside one cluster, "neighbouring" those between a cluster and one of its
-    `n_neighbours` nearest (by the distance of their centres), "random" every other pair, those with an
-    unassigned image among them. In the first two, each cluster (or pair of neighbouring clusters) gives
-    the same number of pairs, as far as it has that many, so that large clusters do not dominate; which
-    of them give one more is drawn by lot. The random stratum is a simple random sample of its pairs.
+    Of a pair design (see `design_pairs`), each stratum gives a simple random sample of its pairs. By
+    "likeness" each gets about as many as make the intervals of precision, recall and F1 narrow: in proportion
+    to its pairs times the spread of its answers, where half of the joined pairs are supposed to be the same,
+    and the others to hold half as many same pairs again, in equal parts; a tenth is spread evenly.
+
+    Of a clusters table and its embedding, pairs are drawn as in the paper: within clusters, between
+    neighbouring clusters and at random. These strata split all pairs of the corpus among them, so that a pair
+    can be drawn in one way only: "within" holds the pairs inside one cluster, "neighbouring" those between a
+    cluster and one of its `n_neighbours` nearest (by the distance of their centres), "random" every other
+    pair, those with an unassigned image among them. In the first two, each cluster (or pair of neighbouring
+    clusters) gives the same number of pairs, as far as it has that many, so that large clusters do not
+    dominate; which of them give one more is drawn by lot. The random stratum is a simple random sample of its
+    pairs.
 
     Parameters
     ----------
     clusters : DataFrame, n rows
-        A clusters table. The paper's design is a single k-means with 80 clusters on the pretrained embedding.
-        Where it names representatives (see `add_copies`), each picture is there once: no pair is of copies.
-    x : Embedding or array_like, shape (n, d)
-        The embedding, one row per row of `clusters`, in the same order; its ids, where known, are checked.
+        A pair design, or a clusters table. The paper's design is a single k-means with 80 clusters on the
+        pretrained embedding. Where it names representatives (see `add_copies`), each picture is there once:
+        no pair is of copies.
+    x : Embedding or array_like, shape (n, d), optional
+        With a clusters table the embedding, one row per row of it, in the same order; its ids, where known,
+        are checked. With a design nothing.
     n_pairs : int, default 554
         Pairs to draw; the paper's number.
-    strata : mapping of str to float
-        Share of each stratum, of "within", "neighbouring" and "random"; scaled to sum to 1. Pairs of a
-        stratum without a share are never drawn, and then no weighting can speak for them.
+    strata : mapping of str to float, optional
+        Share of each stratum, of "within", "neighbouring" and "random" (by default .5, .3 and .2) or of those
+        of the design; scaled to sum to 1. Pairs of a stratum without a share are never drawn, and then no
+        weighting can speak for them.
     n_neighbours : int, default 1
-        Nearest clusters of each cluster that count as its neighbours.
+        Of a clusters table: nearest clusters of each cluster that count as its neighbours.
     seed : int, default 0
         Seed of the draw, of the order, and of left and right.
 
@@ -87,8 +103,8 @@ def sample_pairs(
         A pairs table in random order, left and right by lot: ``pair_id`` (a digest of the two image ids,
         so that the same pair has the same id in every sample and the id says nothing of the stratum),
         ``image_a, image_b, stratum, inclusion_probability`` (exact: the expected number of pairs that the
-        pair's cell gives, over the number that it holds). A stratum with fewer pairs than its share gives
-        them all, and the others give the rest.
+        pair's stratum, or cell, gives, over the number that it holds). A stratum with fewer pairs than its
+        share gives them all, and the others give the rest.
 
     Raises
     ------
@@ -97,9 +113,8 @@ def sample_pairs(
 
     Notes
     -----
-    The default shares are made for raw scores: they show people many pairs that a clustering might join. For
-    design-weighted scores give the random stratum more, such as 0.6, since its few pairs stand for nearly all
-    pairs of the corpus; `score_pairs` says where too much hangs on one of them.
+    The paper's shares are made for raw scores: they show people many pairs that a clustering might join. For
+    scores that speak for the whole corpus draw from a design by likeness, and let `plan_pairs` say how many.
 
     Source
     ------
@@ -119,17 +134,28 @@ def sample_pairs(
     >>> pairs.loc[pairs["stratum"] == "within", "inclusion_probability"].round(3).tolist()
     [0.333, 0.333]
     """
+    if n_pairs < 1 or n_neighbours < 1:
+        raise ValueError(f"Expected n_pairs and n_neighbours of 1 or more, got {n_pairs} and {n_neighbours}.")
+    if "cluster" not in clusters.columns and {"place_1", "cell"} & set(clusters.columns):
+        if x is not None:
+            raise ValueError("Expected no x beside a pair design, which holds what it needs, got one.")
+        return _draw_from_design(clusters, n_pairs=n_pairs, strata=strata, seed=seed)
     clusters = check_clusters(clusters)
+    if x is None:
+        raise ValueError(
+            "Expected x, the embedding of the clustered images, beside a clusters table, got none. "
+            "Give it, or draw from a pair design."
+        )
     x = rescale(take_matrix(match_rows(x, clusters)))
     clusters, x = take_picture_rows(clusters, x)
-    _check_input(clusters, x, n_pairs=n_pairs, n_neighbours=n_neighbours)
+    check_rows(x, len(clusters))
     labels = clusters["cluster"].to_numpy(dtype=np.int64)
-    shares = _check_strata(strata)
+    shares = _check_strata(_PAIR_STRATA if strata is None else strata, tuple(_PAIR_STRATA))
     rng = np.random.default_rng(seed)
     members = _group_rows(labels)
-    cells = _list_cells(members, _find_neighbours(to_host(x), members, n_neighbours))
+    cells = _list_cells(members, _mark_neighbours(to_host(x), members, labels, n_neighbours))
     available = np.array([cells.capacity[cells.stratum == code].sum() for code in range(len(_PAIR_STRATA))])
-    quotas = _split_quota(n_pairs, shares, available)
+    quotas = split_quota(n_pairs, shares, available)
     parts = []
     for code, name in enumerate(_PAIR_STRATA):
         if not quotas[code]:
@@ -143,9 +169,51 @@ def sample_pairs(
         parts.append(
             pd.DataFrame({"a": left, "b": right, "stratum": name, "inclusion_probability": probability})
         )
-    drawn = pd.concat(parts).iloc[rng.permutation(n_pairs)].reset_index(drop=True)
-    swapped = rng.random(n_pairs) < 0.5
-    image_ids = clusters["image_id"].to_numpy(dtype=object)
+    return _make_pairs(pd.concat(parts), clusters["image_id"].to_numpy(dtype=object), rng)
+
+
+def _draw_from_design(
+    design: pd.DataFrame, *, n_pairs: int, strata: Mapping[str, float] | None, seed: int
+) -> pd.DataFrame:
+    """Draw a simple random sample from each stratum of a design."""
+    found = find_strata_of(design)
+    shares = suggest_shares(found) if strata is None else _check_strata(strata, tuple(found.names))
+    quotas = split_quota(n_pairs, shares, found.totals.astype(np.int64))
+    rng = np.random.default_rng(seed)
+    left, right, which = draw_from_strata(found, quotas, rng)
+    drawn = pd.DataFrame({"a": left, "b": right, "stratum": np.array(found.names, dtype=object)[which]})
+    drawn["inclusion_probability"] = (quotas / found.totals)[which]
+    return _make_pairs(drawn, found.images.to_numpy(dtype=object), rng)
+
+
+def suggest_shares(strata: PairStrata, rates: np.ndarray | None = None) -> np.ndarray:
+    """Share pairs out over the strata, (h,): in proportion to their pairs times the spread of their answers.
+
+    `rates` (h,) are the shares of "same" to suppose; by default half of the pairs that a clustering joins,
+    and half as many same pairs again among the others, in equal parts.
+    """
+    rates = suppose_rates(strata) if rates is None else rates
+    spread = strata.totals * np.sqrt(rates * (1 - rates))
+    spread = spread if spread.any() else strata.totals
+    return 0.9 * spread / spread.sum() + 0.1 / len(spread)
+
+
+def suppose_rates(strata: PairStrata, *, precision: float = 0.5, recall: float = 2 / 3) -> np.ndarray:
+    """Suppose the share of "same" in each stratum, (h,), from a precision and recall of what joins pairs."""
+    joined = strata.joined > 0
+    rates = np.where(joined, precision, 0.0)
+    n_missed = precision * strata.totals[joined].sum() * (1 / recall - 1)
+    n_apart = int((~joined).sum())
+    if n_apart:
+        missed = n_missed / n_apart if joined.any() else 0.01 * strata.totals.sum() / n_apart
+        rates[~joined] = np.minimum(missed / strata.totals[~joined], 0.5)
+    return rates
+
+
+def _make_pairs(drawn: pd.DataFrame, image_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Make the pairs table of rows ``a`` and ``b``, in random order, left and right by lot."""
+    drawn = drawn.iloc[rng.permutation(len(drawn))].reset_index(drop=True)
+    swapped = rng.random(len(drawn)) < 0.5
     image_a = image_ids[np.where(swapped, drawn["b"], drawn["a"])]
     image_b = image_ids[np.where(swapped, drawn["a"], drawn["b"])]
     pairs = pd.DataFrame(
@@ -185,27 +253,17 @@ def blind_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return check_used(pairs, "pairs", shown)[shown].reset_index(drop=True)
 
 
-def _check_input(clusters: pd.DataFrame, x: Any, *, n_pairs: int, n_neighbours: int) -> None:
-    if getattr(x, "ndim", 0) != 2 or x.shape[0] != len(clusters):
-        raise ValueError(
-            f"Expected x of shape (n, d) with one row for each of the {len(clusters)} rows of the clusters "
-            f"table, got shape {getattr(x, 'shape', None)}. Load the embedding of the same images."
-        )
-    if n_pairs < 1 or n_neighbours < 1:
-        raise ValueError(f"Expected n_pairs and n_neighbours of 1 or more, got {n_pairs} and {n_neighbours}.")
-
-
-def _check_strata(strata: Mapping[str, float]) -> np.ndarray:
-    unknown = sorted(set(strata) - set(_PAIR_STRATA))
-    shares = np.array([float(strata.get(name, 0)) for name in _PAIR_STRATA])
+def _check_strata(strata: Mapping[str, float], names: tuple[str, ...]) -> np.ndarray:
+    unknown = sorted(set(strata) - set(names))
+    shares = np.array([float(strata.get(name, 0)) for name in names])
     if unknown or not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
         raise ValueError(
-            f"Expected shares of 0 or more for {', '.join(_PAIR_STRATA)}, not all 0, got {dict(strata)}."
+            f"Expected shares of 0 or more for {', '.join(names)}, not all 0, got {dict(strata)}."
         )
     return shares
 
 
-def _split_quota(n_pairs: int, shares: np.ndarray, available: np.ndarray) -> np.ndarray:
+def split_quota(n_pairs: int, shares: np.ndarray, available: np.ndarray) -> np.ndarray:
     """Split the pairs by share (largest remainders); what a stratum lacks goes to those that have more."""
     within_reach = int(available[shares > 0].sum())
     if within_reach < n_pairs:
@@ -235,23 +293,10 @@ def _group_rows(labels: np.ndarray) -> _Members:
     return _Members(np.argsort(labels, kind="stable"), np.cumsum(size) - size, size, label)
 
 
-def _find_neighbours(x: np.ndarray, members: _Members, n_neighbours: int) -> np.ndarray:
-    """Mark which of the k groups are neighbours: one is among the nearest of the other, by their centres.
-
-    (k, k) and symmetric; the unassigned are nobody's.
-    """
-    n_groups = len(members.label)
-    near = np.zeros((n_groups, n_groups), dtype=bool)
-    real = np.flatnonzero(members.label != UNASSIGNED)
-    if len(real) < 2:
-        return near
-    sums = np.add.reduceat(x[members.order].astype(np.float64), members.start, axis=0)
-    centres = (sums / members.size[:, None])[real]
-    distances = euclidean_distances(centres)
-    np.fill_diagonal(distances, np.inf)
-    nearest = np.argsort(distances, axis=1, kind="stable")[:, : min(n_neighbours, len(real) - 1)]
-    near[real[:, None], real[nearest]] = True
-    return near | near.T
+def _mark_neighbours(x: np.ndarray, members: _Members, labels: np.ndarray, n_neighbours: int) -> np.ndarray:
+    """Mark which of the k groups are neighbours of each other, (k, k)."""
+    near = find_neighbours(x, labels, n_neighbours)
+    return np.array([np.isin(members.label, np.asarray(each, dtype=np.int64)) for each in near])
 
 
 def _list_cells(members: _Members, near: np.ndarray) -> _Cells:

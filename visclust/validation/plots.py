@@ -28,6 +28,11 @@ _MEASURES = {
     "recall": "Recall",
     "mean_precision_recall": "Mean of precision and recall",
 }
+_WORDS = {
+    "f1": "F1, the harmonic mean of precision and recall; the paper's Figure 7 has their mean",
+    "mean_precision_recall": "the mean of precision and recall, as in the paper's Figure 7",
+}
+_SIMULATED_NOTE = "SIMULATED answers, made by a computer: nobody judged these pairs"
 
 
 @drawn
@@ -58,8 +63,9 @@ def plot_precision_recall(
     Returns
     -------
     altair.LayerChart
-        A point per configuration with its intervals as thin lines, in print too. The winner is circled, and
-        the figure says by which measure it won. Pointing at a point sets off its intervals and tells numbers.
+        A point per configuration, the mean over its seeds, with its intervals as thin lines, in print too;
+        the figure says whether they hold the chance of the seeds. The winner is circled, and the figure says
+        by which measure it won. Pointing at a point sets off its intervals and tells numbers.
 
     Source
     ------
@@ -135,18 +141,28 @@ def plot_precision_recall(
         )
         .add_params(pointed)
     )  # fmt: skip
-    said = [f"Lines: {describe_intervals(table)}. {_say_winner(table)}"]
+    said = [f"Lines: {describe_intervals(table)}{_say_chance(table)}. {_say_winner(table)}"]
     if len(orders[fill]) > 1:  # Vega-Lite draws no legend of it
         said.append(f"From open to full marks: {_title(fill).lower()} {', '.join(orders[fill])}")
-    title = title_chart("Configurations against people", table, subtitle=said)
+    title = title_chart("Configurations against people", table, subtitle=said, note=_SIMULATED_NOTE)
     return alt.layer(across, along, ring, points).properties(width=width, height=height, title=title)
+
+
+def _say_chance(table: pd.DataFrame) -> str:
+    """Say which chance the intervals hold: that of the pairs, and of the seeds where there are several."""
+    if "n_seeds" not in table.columns or not len(table):
+        return ""
+    fewest, most = int(table["n_seeds"].min()), int(table["n_seeds"].max())
+    if most == 1:
+        return ", of the pairs but not of the seed, of which there is one"
+    return f", of the pairs and of {most if fewest == most else f'{fewest} to {most}'} seeds"
 
 
 def _say_winner(table: pd.DataFrame) -> str:
     """Say which configuration won by which measure."""
     won = table.loc[table["winner"]]
     if not len(won):
-        return "None is the winner"
+        return "The winner is not among these"
     name = won["configuration"].iloc[0]
     by = str(won["criterion"].iloc[0]) if "criterion" in won.columns else ""
     measure = {"mean_precision_recall": "the mean of precision and recall", "f1": "F1"}.get(by, by)
@@ -159,7 +175,7 @@ def plot_iterative_against_single(
     *,
     summary: pd.DataFrame,
     by: str = "embedding",
-    measure: str = "f1",
+    measure: str | None = None,
     width: int = 260,
     row: int = 16,
 ) -> alt.HConcatChart:
@@ -171,26 +187,27 @@ def plot_iterative_against_single(
         What `compare_iterative_with_single` returns.
     by : str, default "embedding"
         The column that it compared within.
-    measure : str, default "f1"
-        The measure that it compared.
+    measure : str, optional
+        The measure that it compared; by default what the points say, and "f1" where an older table does not.
     width, row : int, pixels
         Of each panel, and of the row of a configuration.
 
     Returns
     -------
     altair.HConcatChart
-        One panel per value of `by`: configurations by name, from best to worst, with their intervals, and the
-        baseline as a line. A configuration counts as above it only where the interval of their difference,
-        which is narrower than the two intervals, says so; the others are drawn as not told apart.
+        The title names the measure. One panel per value of `by`: configurations by name, from best to worst,
+        with their intervals, and the baseline as a line. A configuration counts as above it only where the
+        interval of their difference, which is narrower than the two intervals, says so; the others are drawn
+        as not told apart.
 
     Raises
     ------
     ValueError
-        If a column is missing, or `measure` is none that the points could be of.
+        If a column is missing, or `measure` is none that the points could be of, or not theirs.
 
     Source
     ------
-    Casas et al., "Automated Visual Clustering …", Figure 7.
+    Casas et al., "Automated Visual Clustering …", Figure 7, which is by the mean of precision and recall.
 
     Examples
     --------
@@ -207,8 +224,7 @@ def plot_iterative_against_single(
     names = ["configuration", "baseline_configuration"]
     check_columns(points, [by, *names, *numbers, "above", "rank"], "the points", hint=_HINT)
     check_columns(summary, [by, "n_iterative", "n_above", "share_above"], "the summary", hint=_HINT)
-    if measure not in _MEASURES:
-        raise ValueError(f"Expected one of the measures {', '.join(_MEASURES)}, got {measure!r}.")
+    measure = _find_measure(points, measure)
     counts = summary.set_index(by)
     scale = alt.Scale(zero=False, nice=True, padding=4)
     sides = alt.Scale(domain=list(_SIDES), range=[colour for colour, _ in _SIDES.values()])
@@ -252,8 +268,27 @@ def plot_iterative_against_single(
             alt.layer(line, intervals, discs).properties(width=width, height=alt.Step(row), title=heading)
         )
     said = [f"Lines: {describe_intervals(points)} of each score; dashed: the best single k-means"]
-    title = title_chart("Iterative against single k-means", points, summary, subtitle=said)
+    said.insert(0, f"By {_WORDS.get(measure, measure)}")
+    name = "Iterative against single k-means"
+    title = title_chart(name, points, summary, subtitle=said, note=_SIMULATED_NOTE)
     return alt.hconcat(*panels, spacing=25).resolve_scale(x="shared").properties(title=title)
+
+
+def _find_measure(points: pd.DataFrame, measure: str | None) -> str:
+    """Find the measure that points are of, and refuse another one."""
+    if measure is not None and measure not in _MEASURES:
+        raise ValueError(f"Expected one of the measures {', '.join(_MEASURES)}, got {measure!r}.")
+    own = points["measure"].unique().tolist() if "measure" in points.columns else []
+    if len(own) > 1:
+        raise ValueError(
+            f"Expected points of one measure, got those of {', '.join(map(str, own))}. Draw one figure each."
+        )
+    if own and measure is not None and measure != own[0]:
+        raise ValueError(
+            f"Expected points compared by {measure}, got those of {own[0]}. Leave measure out, or compare "
+            f"again with measure={measure!r}."
+        )
+    return str(own[0]) if own else measure or "f1"
 
 
 def _find_side(points: pd.DataFrame) -> pd.Series:

@@ -4,14 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from visclust.base.bootstrap import find_interval, resample_sums
-from visclust.base.checks import check_numbers
 from visclust.base.columns import check_clusters, check_gold
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
-from visclust.base.tables import check_used
-from visclust.validation.waves import explain_waves, find_waves, join_reasons
+from visclust.validation.pair_weights import find_strata, read_design_weights, read_weights, settle_weights
+from visclust.validation.poststratified import (
+    CellCounts,
+    count_cells,
+    describe_empty,
+    draw_scores,
+    estimate_scores,
+)
+from visclust.validation.waves import explain_waves, join_reasons
 
 SCORES = ("precision", "recall", "f1", "mean_precision_recall", "coverage")
 """The measures, in the order of the last axis of what `compute_scores` returns."""
@@ -34,6 +41,7 @@ def score_pairs(
     gold: pd.DataFrame,
     *,
     weights: pd.DataFrame | pd.Series | np.ndarray | str | None = None,
+    design: pd.DataFrame | None = None,
     unassigned: str = "different",
     n_bootstrap: int = 2000,
     level: float = 0.95,
@@ -41,9 +49,12 @@ def score_pairs(
 ) -> pd.DataFrame:
     """Score a clustering by the pairs that people judged: precision, recall, F1, their mean, coverage.
 
-    Raw scores describe the pairs as drawn. Where pairs were drawn with unequal probabilities they are
-    biased for the corpus, and the design-weighted ones, in which each pair counts by the inverse of its
-    inclusion probability, are not (up to the small bias of any ratio of two estimated sums).
+    Raw scores describe the pairs as drawn, which are chosen to be hard, and not the corpus. With the pair
+    design they are post-stratified: how many pairs the clustering joins in each stratum is known exactly, and
+    the pairs judged there say what share of them people call the same. With weights alone each pair counts by
+    the inverse of its inclusion probability, which leaves far more to chance. Both speak for the corpus as
+    far as the answers are right: a wrong "same" among the many pairs that are far apart weighs as much as a
+    right one (see `select_for_review`).
 
     Parameters
     ----------
@@ -54,28 +65,33 @@ def score_pairs(
         given as `weights` has), pairs are resampled within strata, as they were drawn.
     weights : DataFrame, str, Series or ndarray, optional
         The pairs table that `sample_pairs` gave; or "inclusion_probability" for that column of `gold`; or
-        the weights themselves, one per row of `gold`. Adds the design-weighted rows. Of pairs of several
-        draws (a column ``wave``, see `keep_answered_pairs`) these rest on the last wave alone.
+        the weights themselves, one per row of `gold`. Adds the design-weighted rows, or serves the
+        post-stratified ones. Of pairs of several draws (a column ``wave``, see `keep_answered_pairs`) these
+        rest on the last wave alone. A column ``look_weight`` of `gold` multiplies them, other than weights
+        given as numbers (see `merge_looks`).
+    design : DataFrame, optional
+        The pair design that the pairs were drawn with, see `design_pairs`; adds the post-stratified rows. The
+        strata, and unless `weights` are given the probabilities, are taken from `gold`.
     unassigned : {"different", "drop"}, default "different"
         Whether a pair with an unassigned image counts as predicted different, or not at all. Coverage is of
         all pairs in either case.
     n_bootstrap : int, default 2000
-        Resamples of the pairs.
+        Resamples of the pairs, or draws of what they leave open.
     level : float, default 0.95
-        Confidence level of the percentile intervals.
+        Confidence level of the intervals.
     seed : int, default 0
-        Seed of the bootstrap.
+        Seed of the resamples and draws.
 
     Returns
     -------
     DataFrame
-        One row per measure, first raw, then design-weighted: ``measure`` (precision; recall; f1;
+        One row per measure, first raw, then weighted: ``measure`` (precision; recall; f1;
         mean_precision_recall, the paper's "average"; coverage, the share of pairs whose two images both have
-        a cluster), ``weighting`` ("raw" or "design-weighted"), ``estimate, low, high``, ``n`` (pairs that the
-        measure rests on: those predicted same for precision, called same by people for recall, else all
-        that count), ``n_effective`` (Kish's effective number: how many of equal weight would tell as much; of
-        the mean the smaller of its two) and ``reason`` (why a number is missing, or is less sure than its
-        interval looks); ``simulated`` where the gold pairs are.
+        a cluster), ``weighting`` ("raw", "post-stratified" or "design-weighted"), ``estimate, low, high``,
+        ``n`` (pairs that the measure rests on: those predicted same for precision, called same by people for
+        recall, else all that count), ``n_effective`` (Kish's effective number: how many of equal weight would
+        tell as much; of the mean the smaller of its two) and ``reason`` (why a number is missing, or is less
+        sure than its interval looks); ``simulated`` where the gold pairs are.
 
     Raises
     ------
@@ -84,19 +100,22 @@ def score_pairs(
 
     Source
     ------
-    Casas et al., "Automated Visual Clustering …", section on validation and Figure 4; the weights are those
-    of Hájek's estimator of a ratio (Särndal, Swensson & Wretman 1992, section 5.7), the effective number is
-    from Kish (1965), Survey Sampling, section 11.7.
+    Casas et al., "Automated Visual Clustering …", section on validation and Figure 4. Post-stratification:
+    Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, section 7.6; its draws: Rubin (1981),
+    The Bayesian Bootstrap, and Fay, Proschan & Brittain (2015), Combining One-Sample Confidence Procedures,
+    Biometrics 71. Weights alone: Hájek's ratio (Särndal et al., section 5.7) with Wilson's interval on the
+    effective number after Korn & Graubard (1998), Survey Methodology 24. Kish (1965), Survey Sampling, 11.7.
 
     Notes
     -----
-    A few random pairs stand for nearly all pairs of a corpus, so that design-weighted scores, precision above
-    all, can hang on a handful of them; percentile intervals are then too narrow. `reason` says so where one
-    pair could carry more than a thirtieth of the weight: give the random stratum a larger share.
+    Raw intervals are percentiles of resamples within strata. Post-stratified ones are percentiles of draws
+    (see ``benchmarks/coverage_pairs.md`` for how often they hold the truth, and where less often than they
+    say); where judged pairs of a cell all agree, they stay open, and cells without a judged pair, which are
+    taken to be like the nearest ones, may be anything: `reason` says how much lies there. Coverage is then
+    known exactly.
 
     Pairs left without a gold answer (unresolved or not judged) are taken as missing at random. Pairs that
-    share an image are resampled as if they did not, which makes intervals a little narrow where few images
-    carry many pairs.
+    share an image are resampled as if they did not: what is left to chance is which pairs were drawn.
 
     Examples
     --------
@@ -113,55 +132,189 @@ def score_pairs(
     gold = check_gold(gold, named=isinstance(weights, pd.DataFrame))
     if not len(gold):
         raise ValueError("Expected at least one gold pair, got none. Label and resolve some pairs first.")
+    weights = settle_weights(gold, weights, design)
     prediction = predict_same(clusters, gold)
     same = gold["same"].to_numpy(dtype=bool)
     strata = find_strata(gold, weights)
-    weightings = {"raw": np.ones(len(gold))}
-    if weights is not None:
-        weightings["design-weighted"] = read_weights(gold, weights)
     waves = explain_waves(gold, weights)
-    rows = []
-    for name, weight in weightings.items():
-        # Counts of pairs say what a measure rests on, whatever their weights; pairs of other waves have none.
-        used = (weight > 0).astype(np.float64)
-        support = count_pairs(prediction, same, used, unassigned=unassigned).sum(axis=0)
-        kept = int(used[prediction.assigned].sum()) if unassigned == "drop" else int(used.sum())
-        n_of = {"precision": int(support[1]), "recall": int(support[2]), "coverage": int(used.sum())}
+    counts = count_pairs(prediction, same, np.ones(len(gold)), unassigned=unassigned)
+    kept = prediction.assigned if unassigned == "drop" else np.ones(len(gold), dtype=bool)
+    rows = _score_raw(counts, strata, kept, n_bootstrap=n_bootstrap, level=level, seed=seed)
+    if design is not None:
+        weight = read_design_weights(gold, weights, design)
+        counted = count_cells(
+            [clusters], [prediction], gold, design, weight=weight, weights=weights, unassigned=unassigned
+        )
         counts = count_pairs(prediction, same, weight, unassigned=unassigned)
-        estimates = compute_scores(counts.sum(axis=0))
-        sums = resample_sums(counts, n_bootstrap=n_bootstrap, seed=seed, strata=strata)
-        replicates = compute_scores(sums)
-        low, high = find_interval(replicates, level=level)
-        n_undefined = np.isnan(replicates).sum(axis=0)
-        n_effective = _count_effective(counts)
-        heaviest = find_heaviest(counts) if name != "raw" else np.zeros(len(SCORES))
-        for i, measure in enumerate(SCORES):
-            missing = bool(np.isnan(estimates[i]))
-            rows.append(
-                {
-                    "measure": measure,
-                    "weighting": name,
-                    "estimate": estimates[i],
-                    "low": np.nan if missing else low[i],
-                    "high": np.nan if missing else high[i],
-                    "n": n_of.get(measure, kept),
-                    "n_effective": n_effective[i],
-                    "reason": join_reasons(
-                        [
-                            *(
-                                [_explain_missing(support)]
-                                if missing
-                                else [
-                                    *_doubt_interval(measure, low[i], high[i], n_effective[i], heaviest[i]),
-                                    *_report_undefined(int(n_undefined[i]), n_bootstrap),
-                                ]
-                            ),
-                            waves if name != "raw" else "",
-                        ]
-                    ),
-                }
-            )
+        rows += _score_by_design(
+            counted, counts, kept, n_draws=n_bootstrap, level=level, seed=seed, waves=waves
+        )
+    elif weights is not None:
+        counts = count_pairs(prediction, same, read_weights(gold, weights), unassigned=unassigned)
+        rows += _score_weighted(counts, strata, kept, level=level, waves=waves)
     return mark_simulated(pd.DataFrame(rows), gold)
+
+
+def _score_raw(
+    counts: np.ndarray,
+    strata: np.ndarray | None,
+    kept: np.ndarray,
+    *,
+    n_bootstrap: int,
+    level: float,
+    seed: int,
+) -> list[dict]:
+    """Score the pairs as drawn; intervals are percentiles of resamples within strata."""
+    estimates = compute_scores(counts.sum(axis=0))
+    replicates = compute_scores(resample_sums(counts, n_bootstrap=n_bootstrap, seed=seed, strata=strata))
+    low, high = find_interval(replicates, level=level)
+    n_undefined = np.isnan(replicates).sum(axis=0)
+    n_effective, n_of = _count_effective(counts), _count_support(counts, kept)
+    rows = []
+    for i, measure in enumerate(SCORES):
+        missing = bool(np.isnan(estimates[i]))
+        reasons = (
+            [_explain_missing(counts.sum(axis=0))]
+            if missing
+            else [
+                *_doubt_interval(measure, low[i], high[i], n_effective[i]),
+                *_report_undefined(int(n_undefined[i]), n_bootstrap),
+            ]
+        )
+        interval = (np.nan, np.nan) if missing else (low[i], high[i])
+        rows.append(
+            _make_row(measure, "raw", estimates[i], interval, n_of[i], n_effective[i], join_reasons(reasons))
+        )
+    return rows
+
+
+def _score_by_design(
+    counted: CellCounts, counts: np.ndarray, kept: np.ndarray, *, n_draws: int, level: float, seed: int,
+    waves: str,
+) -> list[dict]:  # fmt: skip
+    """Score by the strata of a design; intervals are percentiles of draws, and hold the estimate."""
+    estimates = estimate_scores(counted)[0]
+    low, high = find_interval(draw_scores(counted, n_draws=n_draws, seed=seed)[:, 0], level=level)
+    low, high = np.fmin(low, estimates), np.fmax(high, estimates)
+    n_of, n_effective = _count_support(counts, kept), _count_effective(counts)
+    empty_joined, empty_apart = describe_empty(counted, 0)
+    support = (counts > 0).sum(axis=0)
+    rows = []
+    for i, measure in enumerate(SCORES):
+        missing = bool(np.isnan(estimates[i]))
+        reasons = []
+        if missing:
+            joins = counted.totals[0][1::2].sum() > 0
+            reasons.append(
+                "undefined: people call no judged pair the same, and none is joined"
+                if joins
+                else "undefined: the clustering joins no pair"
+            )
+        elif measure == "coverage":
+            reasons.append("known exactly")
+        else:
+            reasons += _report_empty(measure, empty_joined, empty_apart, support)
+        interval = (np.nan, np.nan) if missing else (low[i], high[i])
+        reasons.append(waves)
+        rows.append(
+            _make_row(
+                measure, "post-stratified", estimates[i], interval, n_of[i], n_effective[i],
+                join_reasons(reasons),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _report_empty(measure: str, joined: float, apart: float, support: np.ndarray) -> list[str]:
+    """Say how much of the corpus lies in cells where no pair was judged."""
+    reasons = []
+    if not support[1] and measure != "recall":
+        reasons.append("no judged pair is joined, so that it is a guess")
+    elif joined > 0.001:
+        reasons.append(f"{joined:.1%} of the joined pairs lie in strata where no joined pair was judged")
+    if apart > 0.001 and measure != "precision":
+        reasons.append(f"{apart:.1%} of the other pairs lie in strata where no such pair was judged")
+    return reasons
+
+
+def _score_weighted(
+    counts: np.ndarray, strata: np.ndarray | None, kept: np.ndarray, *, level: float, waves: str
+) -> list[dict]:
+    """Score by weights alone: Hájek's ratios, with Wilson's interval on the effective number of pairs."""
+    estimates, heaviest = compute_scores(counts.sum(axis=0)), find_heaviest(counts)
+    n_effective, n_of = _count_effective(counts), _count_support(counts, kept)
+    variances = _linearise(counts, strata)
+    rows = []
+    for i, measure in enumerate(SCORES):
+        missing = bool(np.isnan(estimates[i]))
+        reasons = [_explain_missing(counts.sum(axis=0))] if missing else _doubt_weight(measure, heaviest[i])
+        interval = (np.nan, np.nan)
+        if not missing:
+            interval = _find_wilson(estimates[i], variances[i], n_effective[i], level=level)
+        reasons.append(waves)
+        rows.append(
+            _make_row(
+                measure, "design-weighted", estimates[i], interval, n_of[i], n_effective[i],
+                join_reasons(reasons),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _make_row(
+    measure: str, weighting: str, estimate: float, interval: tuple[float, float], n: int, n_effective: float,
+    reason: str,
+) -> dict:  # fmt: skip
+    low, high = interval
+    return {"measure": measure, "weighting": weighting, "estimate": estimate, "low": low, "high": high,
+            "n": n, "n_effective": n_effective, "reason": reason}  # fmt: skip
+
+
+def _count_support(counts: np.ndarray, kept: np.ndarray) -> list[int]:
+    """Count the pairs that each measure rests on, whatever their weights; pairs of other waves have none."""
+    used = counts[:, 4] > 0
+    either = int((used & kept).sum())
+    return [int((counts[:, 1] > 0).sum()), int((counts[:, 2] > 0).sum()), either, either, int(used.sum())]
+
+
+def _linearise(counts: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
+    """Estimate the variance of each score, (5,), by linearization of its ratio within strata."""
+    both, predicted, same, assigned, total = counts.T
+    sums = counts.sum(axis=0)
+    scores = compute_scores(sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        residuals = [
+            (both - scores[0] * predicted) / sums[1],
+            (both - scores[1] * same) / sums[2],
+            (2 * both - scores[2] * (predicted + same)) / (sums[1] + sums[2]),
+        ]
+        residuals += [(residuals[0] + residuals[1]) / 2, (assigned - scores[4] * total) / sums[4]]
+    code = np.zeros(len(counts)) if strata is None else np.unique(strata, return_inverse=True)[1]
+    variances = np.zeros(len(SCORES))
+    for each in np.unique(code):
+        inside = np.stack(residuals)[:, code == each]
+        n = inside.shape[1]
+        spread = inside - inside.mean(axis=1, keepdims=True) if n > 1 else inside
+        variances += n / max(n - 1, 1) * (spread**2).sum(axis=1)
+    return variances
+
+
+def _find_wilson(
+    estimate: float, variance: float, n_effective: float, *, level: float
+) -> tuple[float, float]:
+    """Find Wilson's interval where the variance says how many pairs a simple random sample would need.
+
+    Kish's effective number bounds that number, and stands in for it where all pairs agree; a t distribution
+    with one less stands in for the normal.
+    """
+    n = n_effective
+    if variance > 0 and 0 < estimate < 1:
+        n = min(n, estimate * (1 - estimate) / variance)
+    critical = float(stats.t.ppf((1 + level) / 2, max(n_effective - 1, 1)))
+    shrunk = critical**2 / n
+    centre = (estimate + shrunk / 2) / (1 + shrunk)
+    half = critical / (1 + shrunk) * np.sqrt(estimate * (1 - estimate) / n + shrunk / (4 * n))
+    return max(0.0, min(estimate, centre - half)), min(1.0, max(estimate, centre + half))
 
 
 def _explain_missing(support: np.ndarray) -> str:
@@ -173,22 +326,23 @@ def _explain_missing(support: np.ndarray) -> str:
     return "undefined: " + " and ".join(reasons)
 
 
-def _doubt_interval(measure: str, low: float, high: float, n_effective: float, heaviest: float) -> list[str]:
-    """Say why an interval may look surer than it is."""
-    if measure == "coverage":
+def _doubt_interval(measure: str, low: float, high: float, n_effective: float) -> list[str]:
+    """Say why an interval of raw scores may look surer than it is."""
+    if measure == "coverage" or not (low == high and low in (0.0, 1.0)):
         return []
-    reasons = []
-    if low == high and low in (0.0, 1.0):
-        reasons.append(f"every resample gives {low:g}, so that the interval shows no uncertainty")
-        if measure in ("precision", "recall"):
-            may_be_off = min(1.0, 3 / n_effective)
-            reasons.append(f"by the rule of three the true value may be off by {may_be_off:.3f}")
-    if heaviest > HEAVY:
-        reasons.append(
-            f"one pair of large weight moves it by up to {min(1.0, heaviest):.0%}, so that the interval is "
-            f"likely too narrow: label more random pairs"
-        )
+    reasons = [f"every resample gives {low:g}, so that the interval shows no uncertainty"]
+    if measure in ("precision", "recall"):
+        may_be_off = min(1.0, 3 / n_effective)
+        reasons.append(f"by the rule of three the true value may be off by {may_be_off:.3f}")
     return reasons
+
+
+def _doubt_weight(measure: str, heaviest: float) -> list[str]:
+    """Say where one pair carries much of what a weighted measure rests on."""
+    if measure == "coverage" or heaviest <= HEAVY:
+        return []
+    share = min(1.0, heaviest)
+    return [f"one pair of large weight moves it by up to {share:.0%}: give the pair design, which helps"]
 
 
 def _report_undefined(n_undefined: int, n_bootstrap: int) -> list[str]:
@@ -250,55 +404,6 @@ def compute_scores(sums: np.ndarray) -> np.ndarray:
     return np.stack([precision, recall, f1, (precision + recall) / 2, coverage], axis=-1)
 
 
-def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndarray | str) -> np.ndarray:
-    """Find the design weight of each gold pair: the inverse of its inclusion probability.
-
-    `weights` is as `score_pairs` describes it. Raises ValueError where a pair has none above 0. Pairs of
-    earlier waves, whose probabilities are of another design, get the weight 0.
-    """
-    if isinstance(weights, pd.DataFrame):
-        check_used(weights, "pairs", ["pair_id", "inclusion_probability"])
-        found = weights.set_index("pair_id")["inclusion_probability"].reindex(gold["pair_id"])
-        return _take_last_wave(_invert(found.to_numpy(dtype=np.float64), gold), gold, weights)
-    if isinstance(weights, str):
-        if weights != "inclusion_probability" or weights not in gold.columns:
-            raise ValueError(
-                f'Expected the pairs table, an array of weights, or "inclusion_probability" where the gold '
-                f"table has that column (it has {', '.join(map(str, gold.columns))}), got {weights!r}."
-            )
-        return _take_last_wave(_invert(gold[weights].to_numpy(dtype=np.float64), gold), gold, weights)
-    if isinstance(weights, pd.Series) and not weights.index.equals(gold.index):
-        raise ValueError(
-            "Expected a Series of weights with the index of the gold table, got another index. "
-            "Make it from the gold table's own columns, or give the pairs table instead."
-        )
-    values = check_numbers("weights", weights)
-    if values.shape != (len(gold),) or not np.isfinite(values).all() or (values <= 0).any():
-        raise ValueError(
-            f"Expected {len(gold)} finite weights above 0, one per gold pair, got shape {values.shape}"
-            + (f" with smallest value {values.min()}." if values.size else ".")
-        )
-    return values
-
-
-def _take_last_wave(weight: np.ndarray, gold: pd.DataFrame, weights: object) -> np.ndarray:
-    waves = find_waves(gold, weights)
-    return weight if waves is None else np.where(waves == waves.max(), weight, 0.0)
-
-
-def find_strata(gold: pd.DataFrame, weights: object = None) -> np.ndarray | None:
-    """Find the stratum, within its wave, of each gold pair, if gold or the pairs table says so."""
-    if "stratum" in gold.columns:
-        found = gold["stratum"]
-    elif isinstance(weights, pd.DataFrame) and "stratum" in weights.columns:
-        found = weights.drop_duplicates("pair_id").set_index("pair_id")["stratum"].reindex(gold["pair_id"])
-    else:
-        return None
-    strata = found.astype(str).to_numpy(dtype=str)
-    waves = find_waves(gold, weights)
-    return strata if waves is None else np.char.add(np.char.add(waves.astype(str), " "), strata)
-
-
 def _count_effective(counts: np.ndarray) -> np.ndarray:
     """Count how many pairs of equal weight would tell as much as those that each measure rests on (Kish).
 
@@ -328,16 +433,3 @@ def _list_weights(counts: np.ndarray) -> list[np.ndarray]:
     _, predicted, same, _, everything = counts.T
     either = np.maximum(predicted, same)
     return [predicted, same, either, either, everything]
-
-
-def _invert(probability: np.ndarray, gold: pd.DataFrame) -> np.ndarray:
-    # Written so that NaN is caught too.
-    wrong = ~((probability > 0) & (probability <= 1))
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
-        raise ValueError(
-            f"Expected an inclusion probability above 0 and at most 1 for every gold pair, got "
-            f"{probability[at]} for {gold['pair_id'].iloc[at]!r} ({int(wrong.sum())} such pairs). "
-            f"Give the pairs table that these gold pairs were drawn with."
-        )
-    return 1 / probability

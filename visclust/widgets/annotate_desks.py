@@ -45,9 +45,11 @@ _TABLES = {
     "features": ("feature_images",),
     "ratings": ("assignment", "images"),
 }
+_ALSO = {"pairs": ("reviews",)}  # which a study need not have
 _NOTEBOOKS = {
     "images": "01_build_corpus",
     "pairs": "05_label_pairs",
+    "reviews": "05_label_pairs",
     "feature_images": "03_fine_tune",
     "assignment": "08_sample_and_survey",
 }
@@ -136,7 +138,7 @@ class StudyTasks:
             raise NotOfferedError(f"There is nothing of the kind {kind!r} for {person.name} to label.")
         with self._turn:
             whose = "" if kind in ("pairs", "features") else person.key
-            stamp = tuple(self._stamp(name) for name in _TABLES[kind])
+            stamp = tuple(self._stamp(name) for name in (*_TABLES[kind], *_ALSO.get(kind, ())))
             if kind == "disputed":
                 known = self._tasks.get((kind, whose))
                 stamp = (*stamp, self._stamp_answers() if afresh or known is None else known[0][-1])
@@ -163,7 +165,19 @@ class StudyTasks:
         pairs = self._read("pairs")
         if kind == "disputed":
             pairs = self._select_disputed(pairs, person)
+        else:
+            pairs = self._add_reviews(pairs)
         return pair_task(pairs, images, question=plan.question, construct=plan.construct, **place)
+
+    def _add_reviews(self, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Add the pairs to look at again, after the others and like them, as far as they are of these."""
+        try:
+            reviews = self._read("reviews")
+        except NotOfferedError:
+            return pairs
+        shown = ["pair_id", "image_a", "image_b"]
+        of_these = reviews[reviews["judged_pair"].isin(pairs["pair_id"])]
+        return pd.concat([pairs[shown], of_these[shown]], ignore_index=True)
 
     def _select_disputed(self, pairs: pd.DataFrame, person: Person) -> pd.DataFrame:
         """Select the pairs on which the others disagree, and those that this person has decided already."""
