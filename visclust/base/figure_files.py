@@ -258,7 +258,7 @@ def _warn_of_letters(svg: str, name: str) -> None:
         warnings.warn(
             f"No font of this machine has {len(missing)} of the letters in {name}: {shown} come out as empty "
             "boxes. Install a font that has them, such as Noto Sans CJK or Noto Sans Devanagari, start "
-            "Python anew and save it again; or save it as .svg or .html and open it where there is such a font.",
+            "Python anew and save it again; or save it as .svg or .html and open it where such a font is.",
             stacklevel=3,
         )
 
