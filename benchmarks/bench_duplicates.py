@@ -15,16 +15,18 @@ from pathlib import Path
 import imagehash
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
 from side_by_side import compare_times, describe_machine, print_table, time_alternating
 from sklearn.neighbors import NearestNeighbors
 
 from visclust.base.components import connect_pairs
 from visclust.embedding.embed import embed_images
 from visclust.example import Example, load_example
+from visclust.images import looks, ruling_out
 from visclust.images.close_pairs import Plan, _plan_search, iterate_close_hashes
 from visclust.images.duplicates import Duplicates, combine_duplicates, find_duplicates, score_duplicates
 from visclust.images.hashes import _write_cache, pack_hashes
-from visclust.images.index import select_usable
+from visclust.images.index import index_images, select_usable
 from visclust.images.reading import read_image
 
 THRESHOLD = 6
@@ -188,6 +190,38 @@ def bench_rows(n: int, turns: int) -> None:
     print_table(f"Near rows, {n:,} x 512, cosine distance 0.1", compare_times(seconds, ours="visclust"))
 
 
+def bench_layout(n: int) -> None:
+    """Posts of one layout with other words, none a copy; seconds of the processor on one core."""
+    words = ["people", "march", "families", "today", "stand", "child", "mother", "silence", "join", "vote"]
+    rng = np.random.default_rng(0)
+    font = ImageFont.load_default(size=44)
+    with tempfile.TemporaryDirectory() as folder:
+        for post in range(n):
+            image = Image.new("L", (800, 800), 240)
+            draw = ImageDraw.Draw(image)
+            draw.rectangle((0, 0, 800, 100), fill=60)
+            draw.ellipse((640, 680, 760, 776), fill=100)
+            for row in range(6):
+                draw.text((48, 160 + 60 * row), " ".join(rng.choice(words, 4)), fill=30, font=font)
+            image.save(Path(folder) / f"{post:04}.png")
+        images = index_images(folder, progress=False)
+        cache = Path(folder) / "hashes.parquet"
+        find_duplicates(images, method="perceptual", confirm=False, cache=cache, progress=False)
+        rows = {}
+        for name, ruled in (("visclust", looks.rule_out), ("every pair laid over the other", None)):
+            looks.rule_out = ruled or (lambda *given, **_: np.zeros(len(given[2]), dtype=bool))
+            few = images if ruled else images.head(n // 10)
+            started = time.process_time()
+            found = find_duplicates(few, method="perceptual", cache=cache, progress=False)
+            seconds = time.process_time() - started
+            pairs = len(few) * (len(few) - 1) / 2
+            rows[name] = {"posts": len(few), "pairs": f"{pairs:,.0f}", "seconds": f"{seconds:.1f}",
+                          "milliseconds a pair": f"{1000 * seconds / pairs:.2f}",
+                          "groups": found.groups["group"].nunique()}  # fmt: skip
+            looks.rule_out = ruling_out.rule_out
+    print_table(f"Posts of one layout, {n}, none a copy of another", pd.DataFrame(rows).T)
+
+
 def score_methods() -> None:
     example = load_example()
     images = example.images
@@ -256,7 +290,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few hashes and turns")
     parser.add_argument(
-        "--only", nargs="*", help="small, medium, large, thresholds, whole, rows and scores, or some of them"
+        "--only",
+        nargs="*",
+        help="small, medium, large, thresholds, whole, rows, layout and scores, or some of them",
     )
     given = parser.parse_args()
     print(describe_machine())
@@ -268,6 +304,7 @@ def main() -> None:
         "thresholds": lambda: bench_thresholds(n),
         "whole": lambda: bench_whole(n),
         "rows": lambda: bench_rows(2000 if given.quick else 18_096, turns),
+        "layout": lambda: bench_layout(60 if given.quick else 300),
         "scores": score_methods,
     }
     for name, part in parts.items():

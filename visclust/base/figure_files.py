@@ -16,6 +16,7 @@ import vl_convert
 from visclust.base.charts import VEGA_LITE
 from visclust.base.checks import checked
 from visclust.base.figure_layout import POINTS_PER_PIXEL, fit_width
+from visclust.base.figure_letters import find_missing_letters, list_texts
 from visclust.base.files import write_atomically, write_json, write_text
 from visclust.base.html import build_data_page, build_pictures_page
 from visclust.base.origins import list_sources
@@ -118,7 +119,8 @@ def save_figure(
     Warns
     -----
     UserWarning
-        If letters are smaller than 6 points in print, or the figure is higher than a page.
+        If letters are smaller than 6 points in print, or the figure is higher than a page; in PNG and PDF if
+        no font of this machine has some of the letters, which are named.
 
     Examples
     --------
@@ -153,12 +155,15 @@ def save_figure(
     record = add_inputs(record, **{f"table.{n}": each for n, each in enumerate([*tables, *made_from])
                                    if isinstance(each, pd.DataFrame)})  # fmt: skip
     record["simulated"] = is_simulated(*tables, *made_from)
-    svg = ""
+    svg, warned = "", False
     for each in paths:
         ending = each.suffix.lower()
         if ending != ".html" and not svg:
             svg = _draw_svg(chart, millimetres) if is_chart else chart.draw_svg(millimetres, dpi=dpi)
             _warn_of_print(svg, millimetres, each.name)
+        if ending in (".png", ".pdf") and not warned:
+            _warn_of_letters(svg, each.name)
+            warned = True
         _write_record(each, record)
         _write(each, chart, svg, millimetres, dpi)
     return path
@@ -241,6 +246,19 @@ def _warn_of_print(svg: str, millimetres: float, name: str) -> None:
         warnings.warn(
             f"{name} is {high:.0f} mm high, and a page holds about {_HIGHEST:.0f}: draw a part of the table, "
             "or save it wider.",
+            stacklevel=3,
+        )
+
+
+def _warn_of_letters(svg: str, name: str) -> None:
+    """Warn of letters that come out as empty boxes, since no font here has them."""
+    missing = find_missing_letters(list_texts(svg))
+    if missing:
+        shown = " ".join(missing[:8]) + (" …" if len(missing) > 8 else "")
+        warnings.warn(
+            f"No font of this machine has {len(missing)} of the letters in {name}: {shown} come out as empty "
+            "boxes. Install a font that has them, such as Noto Sans CJK or Noto Sans Devanagari, start "
+            "Python anew and save it again; or save it as .svg or .html and open it where such a font is.",
             stacklevel=3,
         )
 
