@@ -207,7 +207,7 @@ def model_frame_use(
                 design.matrix, uses, design.users, errors=errors
             )
         else:
-            options = {"errors": errors, "min_users": min_users, "folds": folds, "seed": seed}
+            options: dict[str, Any] = {"errors": errors, "min_users": min_users, "folds": folds, "seed": seed}
             row, fit = _correct(name, design, said, **options)
         if isinstance(fit, str):
             rows.append({**row, "reason": fit})
@@ -296,7 +296,7 @@ def _correct(
     if short := _explain_shortage(says, users[sampled], min_users):
         return row, f"of the labelled posts: {short}"
     guess = design.posts[name].to_numpy(dtype=float)
-    split = {"matrix": design.matrix, "users": users, "folds": folds, "seed": seed}
+    split: dict[str, Any] = {"matrix": design.matrix, "users": users, "folds": folds, "seed": seed}
     outcomes = correct_outcomes(guess, labels, name, **split)
     row["uses"] = round(float(np.clip(outcomes.sum(), 0, len(users))))
     alone = fit_corrected(design.matrix, guess, users, np.full(len(users), fill_value=True))

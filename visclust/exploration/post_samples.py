@@ -69,7 +69,9 @@ def draw_post_sample(
     if size > len(posts):
         raise ValueError(f"Expected a sample of 1 to {len(posts)} posts, got size={size}.")
     strata = np.full(len(posts), _NONE, dtype=object)
-    for name in sorted(names, key=lambda each: -int(posts[each].sum())):  # the rarest is written last
+    for name in sorted(
+        names, key=lambda each: -posts[each].to_numpy(dtype=bool).sum()
+    ):  # the rarest is written last
         strata[posts[name].to_numpy(dtype=bool)] = name
     labels, codes, counts = np.unique(strata.astype(str), return_inverse=True, return_counts=True)
     takes = _share_out(counts, size)

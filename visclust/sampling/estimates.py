@@ -178,7 +178,8 @@ def estimate_corpus(
                 guesses, name, category=category, categories=categories, image_ids=pictures["image_id"],
                 needed=part.covers,
             )
-            for category in (categories if guesses is not None else [])
+            for category in categories
+            if guesses is not None
         }  # fmt: skip
         constant = bool(guessed)
         rest = name_left_out(clusters, part.covers)

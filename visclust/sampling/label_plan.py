@@ -184,10 +184,10 @@ def _try_numbers(
         images = np.arange(2, int(total) + 1)
         return images, z * np.sqrt((1 - images / total) * spread[0] / images)
     most = np.maximum(sizes - 1, 1)
-    images, widths = [], []
+    numbers, widths = [], []
     for each in range(1, int(most.max()) + 1):
         drawn = np.minimum(each, most)
         variance = float((sizes * (sizes - drawn) / drawn * spread).sum()) / total**2
-        images.append(int(drawn.sum()))
+        numbers.append(int(drawn.sum()))
         widths.append(z * math.sqrt(max(variance, 0.0)))
-    return np.array(images), np.array(widths)
+    return np.array(numbers), np.array(widths)
