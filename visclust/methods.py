@@ -161,7 +161,11 @@ def _fill_page(account: Account, tables: dict[str, pd.DataFrame]) -> Page:
         "records of the files in the study's results. Every number stands with the file that it is from. "
         f"The paper is that of {PAPER_NAME}; where its choice is not known here, look it up there."
     )
-    warn_of_trouble(page, account)
+    warn_of_simulated(page, account)
+    stale = [file.name for file in files.files.values() if file.status == "stale"]
+    if stale:
+        names = ", ".join(stale)
+        page.warn(f"STALE, so nothing is taken from: {names}. The table of files says what to run again.")
     page.head("Text")
     for step, said in account.sentences.items():
         if said:
@@ -187,16 +191,12 @@ def _fill_page(account: Account, tables: dict[str, pd.DataFrame]) -> Page:
     return page
 
 
-def warn_of_trouble(page: Page, account: Account) -> None:
-    """Say at the head what is simulated and what is stale."""
+def warn_of_simulated(page: Page, account: Account) -> None:
+    """Say at the head what is simulated."""
     if account.simulated:
         page.warn(
             f"SIMULATED, made up by a computer, and no result about people: {', '.join(account.simulated)}."
         )
-    stale = [file.name for file in account.files.files.values() if file.status == "stale"]
-    if stale:
-        names = ", ".join(stale)
-        page.warn(f"STALE, so nothing is taken from: {names}. The table of files says what to run again.")
 
 
 def show_software(page: Page, tables: dict[str, pd.DataFrame]) -> None:

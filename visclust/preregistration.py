@@ -15,7 +15,7 @@ from visclust.base.checks import check_choice
 from visclust.base.freshness import read_record
 from visclust.base.provenance import digest_file, digest_files, list_versions, note_run, recorded
 from visclust.base.simulated import MARK
-from visclust.methods import find_stem, list_software, name_study, show_software, warn_of_trouble
+from visclust.methods import find_stem, list_software, name_study, show_software, warn_of_simulated
 from visclust.methods_account import NOT_YET, Account, say_many
 from visclust.methods_files import StudyFiles, count_rows, list_calls, spell, tell_simulated
 from visclust.methods_images import describe_clusters, describe_corpus
@@ -258,7 +258,7 @@ def _begin(page: Page, account: Account, found: FoundRatings) -> None:
         page.warn(
             f"INCOMPLETE: {', '.join(f'{name} ({account.files.get(name).status})' for name in missing)}."
         )
-    warn_of_trouble(page, account)
+    warn_of_simulated(page, account)
 
 
 def _list(page: Page, what: str, said: Sequence[str]) -> None:

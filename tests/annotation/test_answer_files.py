@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -331,6 +332,33 @@ def test_all_damaged_lines_of_a_file_are_named_in_one_warning(tmp_path):
     with pytest.warns(UserWarning, match="line 5 .*, and 2 more lines") as said:
         vc.read_answers(tmp_path / "a.jsonl")
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"item_id,annotator,answer\np0,ana,same\np1,ana,same\n", b"<!doctype html>\n<html>\n<p>Hi</p>\n</html>",
+     b"some words", b"some words\nand more\n", b"\0" * 600 + b"\n", b"\x89PNG\r\n\x1a\n\0\0IHDR"],
+)  # fmt: skip
+def test_a_file_that_holds_no_answers_is_one_error_and_no_warning(tmp_path, content):
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"Expected answers in .*a\.jsonl.* got no line .* begins"):
+            vc.read_answers(tmp_path / "a.jsonl")
+        with pytest.raises(ValueError, match="Expected answers in"):
+            vc.merge_answers([tmp_path])
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b" \r\n"])
+def test_an_empty_file_is_an_empty_table(tmp_path, content):
+    (tmp_path / "a.jsonl").write_bytes(content)
+    assert vc.read_answers(tmp_path / "a.jsonl").empty
+
+
+def test_a_file_with_only_the_beginning_of_an_answer_is_an_empty_table_with_a_warning(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(LINE.encode()[:50])
+    with pytest.warns(UserWarning, match="which was cut off"):
+        assert vc.read_answers(tmp_path / "a.jsonl").empty
 
 
 def test_lines_that_end_in_any_way_are_lines(tmp_path):

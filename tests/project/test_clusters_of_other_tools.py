@@ -78,6 +78,9 @@ CALLS = {
     "pick_cluster_rows": lambda c, d, i: vc.pick_cluster_rows(c),
     "plan_annotation": lambda c, d, i: vc.plan_annotation(c),
     "plan_pairs": lambda c, d, i: vc.plan_pairs(vc.design_pairs(CLUSTERS, X), c),
+    "plan_labels": lambda c, d, i: vc.plan_labels(
+        SAMPLE, pd.Series([1.0, 0, 1, 0], index=list("abde"), name="men"), clusters=c
+    ),
     "read_cluster_notes": lambda c, d, i: vc.read_cluster_notes(d, c),
     "repeat_over_seeds": lambda c, d, i: vc.repeat_over_seeds(
         lambda clusters: pd.DataFrame({"estimate": [clusters["cluster"].max()]}), {0: c, 1: CLUSTERS}

@@ -133,8 +133,10 @@ def test_a_study_without_sample_and_assignment_has_an_incomplete_sheet_that_says
 
 
 def test_a_stale_sample_is_not_announced(study):
+    save_ratings(study / "results")
     save_clusters(study / "results", k=6)
     sheet = vc.write_preregistration(study)
+    assert "simulated_ratings.parquet (stale)" not in sheet.text  # of no concern for what is announced
     assert "INCOMPLETE: sample.parquet (stale), assignment.parquet (stale)" in sheet.text
     assert sheet.files.set_index("file").loc["sample.parquet", "sha256"] == ""
 

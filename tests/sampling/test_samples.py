@@ -141,3 +141,31 @@ def test_the_record_tells_other_clusters_where_those_of_the_sampled_images_are_a
     others = make_clusters(not_drawn.cumsum().where(not_drawn, 0).tolist())
     with pytest.raises(ValueError, match="the clusters that the sample was made from, got another"):
         vc.compare_samples(others, sample)
+
+
+def test_what_the_rule_leaves_out_is_one_stratum_on_request_and_estimates_then_speak_for_all(make_clusters):
+    clusters = make_clusters([0] * 8 + [1, 2, 3, -1, -1, -1, -1])
+    values = pd.Series(np.arange(15.0), index=clusters["image_id"], name="y")
+    plain = vc.draw_stratified_sample(clusters)
+    found = vc.estimate_corpus(plain, values[plain["image_id"]], clusters=clusters).iloc[0]
+    assert (found["covered"], found["left_out"]) == (8, "4 unassigned, 3 alone in a cluster")
+    estimates = []
+    for seed in range(40):
+        sample = vc.draw_stratified_sample(clusters, n_rest=3, seed=seed)
+        assert sample["weight"].sum() == pytest.approx(15)
+        estimates.append(vc.estimate_corpus(sample, values[sample["image_id"]], clusters=clusters).iloc[0])
+    found = pd.DataFrame(estimates)
+    assert set(found["covered"]) == {15}
+    assert set(found["left_out"]) == {""}
+    # Four standard errors of the mean of 40.
+    assert abs(found["estimate"].mean() - 7) < 4 * found["estimate"].std() / np.sqrt(40)
+
+
+def test_all_of_the_rest_is_taken_where_fewer_are_left_and_options_do_not_overlap(make_clusters):
+    clusters = make_clusters([0] * 8 + [1, -1])
+    sample = vc.draw_stratified_sample(clusters, n_rest=9)
+    assert sorted(sample["cluster"]) == [-1, 0, 0, 0, 0, 0, 1]
+    assert vc.estimate_corpus(sample.assign(y=1.0), "y", clusters=clusters)["covered"].item() == 10
+    assert len(vc.draw_stratified_sample(make_clusters([0] * 8), n_rest=2)) == 5
+    with pytest.raises(ValueError, match="leave out keep_singletons"):
+        vc.draw_stratified_sample(clusters, n_rest=2, n_unassigned=1)

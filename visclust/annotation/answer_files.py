@@ -236,14 +236,17 @@ def _describe_closing(closing: bytes, path: Path) -> str:
     )
 
 
-def read_rows(path: str | os.PathLike, *, start: int = 0, is_copy: bool = False) -> list[dict[str, Any]]:
+def read_rows(
+    path: str | os.PathLike, *, start: int = 0, is_copy: bool = False, refuse_others: bool = False
+) -> list[dict[str, Any]]:
     """Read the rows of one file in the order in which they were appended, repeated events included.
 
     `start` is a byte where a line begins, for reading what was added since; `is_copy` says that the file was
     sent or downloaded. Only a last line without its newline is torn, or one that `append_answer` closed off
     as such: it is left out with a warning, unless it is whole but for the newline. Any other line that cannot
     be read is damage, which another warning names. A line that is whole but no answer, and bytes of another
-    encoding, are errors.
+    encoding, are errors; with `refuse_others` a file without any answer too, unless it is empty or holds but
+    the beginning of one.
     """
     path = Path(path)
     before, content = _read_content(path, start)
@@ -273,6 +276,13 @@ def read_rows(path: str | os.PathLike, *, start: int = 0, is_copy: bool = False)
         raise ValueError(
             f"Expected answers in {path.name}, a line of JSON each, got no line that can be read: it begins "
             f"{content[:60].decode('utf-8', 'replace')!r}. Use the file as the page or widget gave it."
+        )
+    if refuse_others and not rows and (damaged or (torn and not content.lstrip().startswith(b"{"))):
+        raise ValueError(
+            f"Expected answers in {path}, a line of JSON each as the labelling page writes it (.jsonl), got "
+            f"no line that can be read of {len(damaged) + len(torn)}: it begins "
+            f"{content.strip()[:60].decode('utf-8', 'replace')!r}. Name the folder or file of answers; a CSV "
+            "that was downloaded is read by import_answers; a damaged file of answers is taken from a copy."
         )
     for where in torn:
         warnings.warn(_describe_torn_line(where, is_copy=is_copy), stacklevel=2)

@@ -42,7 +42,8 @@ def read_answers(
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If a line is whole but not an answer, if one event_id stands for two different answers, or if people's
+        If a file holds no answers but something else, such as a CSV or a page; if a line is whole but not an
+        answer, if one event_id stands for two different answers, or if people's
         and simulated answers would be mixed.
 
     Warns
@@ -65,7 +66,7 @@ def read_answers(
     sources = [source] if isinstance(source, str | os.PathLike) else list(source)
     files = _list_files(sources)
     note_run(inputs={"source": digest_files(files)}, answer_files=files)
-    rows = [row for path in files for row in read_rows(path)]
+    rows = [row for path in files for row in read_rows(path, refuse_others=True)]
     if simulated is not None:
         rows = [row for row in rows if row["simulated"] == simulated]
     return _make_table(rows)
@@ -111,7 +112,7 @@ def merge_answers(paths: Iterable[str | os.PathLike | pd.DataFrame]) -> pd.DataF
         else:
             files = _list_files([part])
             note_run(inputs={f"paths.{place}": digest_files(files)}, answer_files=files)
-            rows += [row for path in files for row in read_rows(path)]
+            rows += [row for path in files for row in read_rows(path, refuse_others=True)]
     return _make_table(sorted(rows, key=place_event))
 
 

@@ -14,6 +14,7 @@ from visclust.base.charts import (
     title_chart,
 )
 from visclust.base.tables import check_columns
+from visclust.base.times import take_times
 
 
 @drawn
@@ -32,6 +33,11 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
     altair.Chart
         One panel of stacked bars. Days are drawn as in the timezone of the table.
 
+    Raises
+    ------
+    ValueError
+        If a column is missing, or what stands for a day is none.
+
     Examples
     --------
     >>> days = pd.DataFrame({"day": pd.to_datetime(["2018-06-14"], utc=True), "images": [3],
@@ -42,7 +48,8 @@ def plot_images_per_day(days: pd.DataFrame, *, width: int = 620, height: int = 2
     columns = ["day", "posts", "posts_with_images", "images", "unique_images", "new_images"]
     check_columns(days, columns, "the days")
     table = days[columns].copy()
-    table["day"] = table["day"].dt.tz_localize(None)  # without a zone, a browser shows the time as it stands
+    # Without a zone, a browser shows the time as it stands.
+    table["day"] = take_times(table, "day", "the days").dt.tz_localize(None)
     new, seen = "New images", "Images seen before"
     return (
         alt.Chart(table)
@@ -188,7 +195,7 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
     Raises
     ------
     ValueError
-        If no hashtag was tracked.
+        If no hashtag was tracked, or what stands for a time is none.
 
     Source
     ------
@@ -209,7 +216,7 @@ def plot_hashtag_spans(spans: pd.DataFrame, *, width: int = 560, row_height: int
         raise ValueError("Expected at least one row in spans, got none: no hashtag was tracked.")
     table = spans[columns].copy()
     for name in ("entered", "left"):  # without a zone, a browser shows the time as it stands
-        table[name] = table[name].dt.tz_localize(None)
+        table[name] = take_times(table, name, "the spans").dt.tz_localize(None)
     table["tag"] = "#" + table.pop("hashtag").astype(str)
     order = table.sort_values("entered", kind="stable")["tag"].drop_duplicates().tolist()
     y = alt.Y(

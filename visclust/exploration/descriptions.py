@@ -14,6 +14,7 @@ from visclust.base.distances import center_rows
 from visclust.base.provenance import recorded
 from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_columns, check_posts, check_table
+from visclust.base.times import take_times
 from visclust.clustering.silhouettes import sum_by_cluster
 from visclust.exploration.words import list_overrepresented_words
 
@@ -192,7 +193,8 @@ def rank_clusters(
         raise ValueError(f"Expected one of the columns {', '.join(descriptions.columns)}, got {by!r}.")
     table = descriptions.sort_values([by, "cluster"], ascending=[ascending, True], ignore_index=True)
     table = table.head(n_clusters)
-    first, last = (table[name].dt.strftime("%Y-%m-%d") for name in ("first_day", "last_day"))
+    first_day, last_day = (take_times(table, name, "the descriptions") for name in ("first_day", "last_day"))
+    first, last = first_day.dt.strftime("%Y-%m-%d"), last_day.dt.strftime("%Y-%m-%d")
     days = first.where(first.eq(last), first + " – " + last)
     table = table.assign(
         days=days.astype(object).where(first.notna(), ""),

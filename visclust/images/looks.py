@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from visclust.base.provenance import digest_file, note_run
 from visclust.images.hashes import describe_decoding, is_record_of
 from visclust.images.index import locate_images
 from visclust.images.reading import UnreadableImageError, read_image
+from visclust.images.ruling_out import hold, prepare, rule_out
 
 # The side of the grey thumbnails that are compared, in pixels: the words of a post fill some pixels each.
 SIDE = 128
@@ -43,8 +43,7 @@ _LEAST_ALIKE = 0.9
 _AS_SHARP = 0.95
 # Wider differences are those of light, of a filter or of a curve, and no other picture.
 _WIDE = 31
-# Thumbnails beyond this many bytes wait on disk.
-_HELD = 2**29
+_SOFT = 2
 _AT_ONCE = 2000
 _CACHE_KEY = b"visclust_thumbnails"
 # Raised when the way from a file to its thumbnail changes, so that those of an older one are made again.
@@ -82,12 +81,7 @@ def read_looks(
 
     Half a gigabyte of them is held in memory at most; more of them wait in a file that goes with the process.
     """
-    shape = (len(ids), SIDE, SIDE)
-    pixels: np.ndarray
-    if len(ids) * SIDE * SIDE > _HELD:
-        pixels = np.memmap(tempfile.TemporaryFile(), dtype=np.uint8, mode="w+", shape=shape)  # noqa: SIM115
-    else:
-        pixels = np.zeros(shape, dtype=np.uint8)
+    pixels = hold((len(ids), SIDE, SIDE), np.uint8)
     detail = np.zeros(len(ids), dtype=np.int16)
     place = {image: row for row, image in enumerate(ids)}
     for image, buffer, known in _iterate_cache(cache):
@@ -116,15 +110,23 @@ def read_looks(
 def make_comparison(looks: Looks) -> Callable[[int, np.ndarray], np.ndarray]:
     """Make the function from one image, and others by position, to the share of the area that differs, (m,).
 
-    It is infinite where they are no copies, and where one of them could not be read.
+    It is infinite where they are no copies, and where one of them could not be read. Those that are ruled out
+    at once are not laid over one another.
     """
+    prepared = prepare(looks.pixels)
 
     def compare(one: int, others: np.ndarray) -> np.ndarray:
         if not looks.detail[one]:
             return np.full(len(others), np.inf)
+        found = np.full(len(others), np.inf)
+        left = np.ones(len(others), dtype=bool)
+        # What is ruled out by pixels that a smaller file does not have is not ruled out.
+        if looks.detail[one] == SIDE and len(sharp := np.flatnonzero(looks.detail[others] == SIDE)):
+            left[sharp] = ~rule_out(prepared, one, others[sharp], differs=_DIFFERS, soft=_SOFT, wide=_WIDE)
         # Small products: threads that share one cost more than they save, most of all on a busy machine.
         with threadpool_limits(1, user_api="blas"):
-            return np.array([_compare_two(looks, one, int(other)) for other in others])
+            found[left] = [_compare_two(looks, one, int(other)) for other in others[left]]
+        return found
 
     return compare
 
@@ -202,7 +204,7 @@ def _measure(a: np.ndarray, b: np.ndarray, frame: Frame) -> float:
     if float((a * b).mean()) < _LEAST_ALIKE * (spread_a * spread_b) ** 0.5:
         return np.inf
     gain = (spread_b / spread_a) ** 0.25  # half of the contrast's change is given to each
-    gaps = uniform_filter(b / gain - a * gain, 2)
+    gaps = uniform_filter(b / gain - a * gain, _SOFT)
     gaps -= uniform_filter(gaps, _WIDE)
     darker, lighter = float((gaps < -_DIFFERS).mean()), float((gaps > _DIFFERS).mean())
     if min(darker, lighter) > _MOST_EXCHANGED or darker + lighter > _MOST_ADDED:

@@ -1,7 +1,9 @@
 from visclust.sampling.estimates import estimate_corpus as estimate_corpus
+from visclust.sampling.label_plan import plan_labels as plan_labels
 from visclust.sampling.plan import plan_annotation as plan_annotation
 from visclust.sampling.plots import (
     plot_annotation_cost as plot_annotation_cost,
+    plot_label_cost as plot_label_cost,
     plot_sample_coverage as plot_sample_coverage,
 )
 from visclust.sampling.samples import (

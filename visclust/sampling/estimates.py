@@ -11,7 +11,7 @@ from visclust.base.checks import check_level
 from visclust.base.copies import take_pictures
 from visclust.base.provenance import recorded
 from visclust.sampling.guesses import Guess, pick_guesses, tune_guess, warn_of_constant
-from visclust.sampling.samples import SampleDesign, find_design
+from visclust.sampling.samples import SampleDesign, find_design, name_left_out
 from visclust.sampling.variances import measure_variance
 
 _STATISTICS = ("mean", "total", "proportion")
@@ -77,9 +77,9 @@ def estimate_corpus(
         Confidence level of the intervals.
     guesses : Series or DataFrame, optional
         What a computer guesses for **all** images, sampled or not: a fine-tuned network's probabilities, any
-        model's scores, likeness to the centre of a cluster with the frame. A Series indexed by image id, or a
-        table with ``image_id`` and a column per value, named as it is. For proportions: the guessed category
-        of each image, probabilities of True (for a value of True and False), or a column of probabilities per
+        model's scores, likeness to the centre of a cluster. A Series indexed by image id, or a table with
+        ``image_id`` and a column per value, named as it is. For proportions: the guessed category of each
+        image, probabilities of True (for a value of True and False), or a column of probabilities per
         category, named as it is. The estimate is right on average whatever the guesses are worth, and the
         narrower the better they are. But they must not have learned from the very labels that they stand
         beside: the model that guesses a labelled image must not have been trained on it (cross-fitting), or
@@ -96,7 +96,8 @@ def estimate_corpus(
         random sample with the same standard error; ``design_effect``, the variance over that of a simple
         random sample of n; ``degrees_of_freedom`` (Satterthwaite); ``strata_collapsed``, clusters with one
         seen image of several, whose "own" variance rests on pairs of clusters of like size; ``covered`` and
-        ``corpus``: images of the clusters that the estimate rests on, for which it speaks, and all images.
+        ``corpus``: images of the clusters that the estimate rests on, for which it speaks, and all images;
+        ``left_out``, in words, those for which it does not (see ``n_rest`` of `draw_stratified_sample`).
         With guesses also ``tuning``; ``standard_error_alone``, that of the labels without the guesses; and
         ``labels_saved``: the share of labels that the guesses save, 1 - (standard error / alone)².
 
@@ -145,7 +146,7 @@ def estimate_corpus(
     _check_choice("design", design, ("auto", "stratified", "random"))
     check_level(level)
     plan = find_design(sample, clusters, design=design)
-    values = _join_values(sample, value, numeric=statistic != "proportion")
+    values = join_values(sample, value, numeric=statistic != "proportion")
     pictures = take_pictures(clusters)
     place_of = pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])
     domains, known = _join_domains(sample, by, pictures)
@@ -180,6 +181,7 @@ def estimate_corpus(
             for category in (categories if guesses is not None else [])
         }  # fmt: skip
         constant = bool(guessed)
+        rest = name_left_out(clusters, part.covers)
         for domain in [None] if domains is None else pd.unique(domains[seen]):
             mine, rows_kept, inside, size = _enter_domain(part, domain, known, domains, seen)
             within = mine.covers if domain is None or known is None else mine.covers & (known == domain)
@@ -198,7 +200,8 @@ def estimate_corpus(
                 head: dict[str, Any] = {"value": name}
                 head |= {} if domains is None else {"domain": domain}
                 head |= {} if category is None else {"category": category}
-                rows.append(head | found | {"covered": mine.covered, "corpus": plan.corpus})
+                speaks = {"covered": mine.covered, "corpus": plan.corpus, "left_out": rest}
+                rows.append(head | found | speaks)
         if constant:
             warn_of_constant(name, one_stratum=len(part.sizes) == 1)
     return pd.DataFrame(rows)
@@ -344,7 +347,7 @@ def _find_wilson(
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _join_values(
+def join_values(
     sample: pd.DataFrame, value: str | pd.Series | pd.DataFrame, *, numeric: bool = True
 ) -> dict[str, pd.Series]:
     """Give each sampled image its values by name, in the order of the sample; missing where it has none."""

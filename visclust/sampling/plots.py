@@ -3,7 +3,16 @@
 import altair as alt
 import pandas as pd
 
-from visclust.base.charts import GRAY, ORANGE, PALE_GRAY, colour_by, drawn, rank_clusters, scale_log
+from visclust.base.charts import (
+    GRAY,
+    ORANGE,
+    PALE_GRAY,
+    colour_by,
+    drawn,
+    rank_clusters,
+    scale_log,
+    title_chart,
+)
 from visclust.base.tables import check_columns
 
 _DESIGNS = {"random": "Random sample", "stratified": "Stratified by cluster"}
@@ -127,3 +136,60 @@ def plot_sample_coverage(
         draw("stratified", "Stratified by cluster (triangles: clusters without an image)"),
         draw("random", "Simple random sample of the same size", last=True),
     ).resolve_scale(y="shared")
+
+
+@drawn
+def plot_label_cost(curve: pd.DataFrame, *, width: int = 480, height: int = 260) -> alt.LayerChart:
+    """Draw the half-width of an interval over the number of labels: at random, stratified, and with guesses.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        The ``curve`` of `plan_labels`.
+    width, height : int, pixels
+        Of the figure.
+
+    Returns
+    -------
+    altair.Chart
+        A line per design; the dot and its number mark the labels that give the wanted interval.
+
+    Source
+    ------
+    After the annotation cost reduction of Casas et al.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"design": "random", "images": [50, 200], "half_width": [0.1, 0.05],
+    ...                       "reached": [False, True]})
+    >>> len(plot_label_cost(curve).layer)
+    3
+    """
+    check_columns(curve, ("design", "images", "half_width", "reached"), "the curve")
+    names = {
+        **_DESIGNS,
+        "random with guesses": "Random sample, with guesses",
+        "stratified with guesses": "Stratified by cluster, with guesses",
+    }
+    shown = curve.assign(
+        name=curve["design"].map(names).fillna(curve["design"]),
+        with_guesses=curve["design"].str.contains("guesses"),
+    )
+    colours = {name: ORANGE if key.startswith("stratified") else GRAY for key, name in names.items()}
+    scale, axis = scale_log(shown["images"], grid=False)
+    base = alt.Chart(shown).encode(
+        x=alt.X("images:Q", title="Images labelled (log scale)", scale=scale, axis=axis),
+        y=alt.Y("half_width:Q", title="Half-width of the interval"),
+        color=colour_by("name", {name: colours[name] for name in shown["name"].unique()}),
+        tooltip=["name:N", alt.Tooltip("images:Q", format=",d"), alt.Tooltip("half_width:Q", format=".3f")],
+    )
+    dash = alt.Scale(domain=[False, True], range=[[1, 0], [5, 3]])
+    dashes = alt.StrokeDash("with_guesses:N", legend=None, scale=dash)
+    line = base.mark_line(strokeWidth=2).encode(strokeDash=dashes)
+    goal = base.transform_filter("datum.reached")
+    number = goal.mark_text(baseline="bottom", dy=-7, fontWeight="bold").encode(
+        text=alt.Text("images:Q", format=",d")
+    )
+    dot = goal.mark_point(filled=True, size=50, opacity=1)
+    title = title_chart("What labels and guesses bring", curve)
+    return alt.layer(line, dot, number).properties(width=width, height=height, title=title)

@@ -69,6 +69,7 @@ def draw_stratified_sample(
     max_per_cluster: int = 5,
     keep_singletons: bool = False,
     n_unassigned: int = 0,
+    n_rest: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Draw min(max_per_cluster, N - 1) images at random from every cluster of N images.
@@ -84,6 +85,10 @@ def draw_stratified_sample(
         Take the only image of a cluster of one.
     n_unassigned : int, default 0
         Images from the unassigned, as a stratum of their own (cluster -1), or all where they are fewer.
+    n_rest : int, default 0
+        Images from all that the rule leaves out, the unassigned and those alone in their cluster together, as
+        one stratum; all where they are fewer. Without this, or both options above, estimates do not speak
+        for them, since what had no chance to be drawn cannot be estimated. At least two show their variance.
     seed : int, default 0
         Seed of the draw.
 
@@ -96,7 +101,7 @@ def draw_stratified_sample(
     Raises
     ------
     ValueError
-        If it is no clusters table, a number is out of range, or nothing can be drawn.
+        If it is no clusters table, a number is out of range, options overlap, or nothing can be drawn.
 
     Source
     ------
@@ -118,7 +123,13 @@ def draw_stratified_sample(
     clusters = take_pictures(check_clusters(clusters))
     check_whole_number("max_per_cluster", max_per_cluster, least=1)
     check_whole_number("n_unassigned", n_unassigned, least=0)
+    check_whole_number("n_rest", n_rest, least=0)
     check_whole_number("seed", seed, least=0)
+    if n_rest and (keep_singletons or n_unassigned):
+        raise ValueError(
+            "n_rest draws from the unassigned and from clusters of one together: leave out keep_singletons "
+            "and n_unassigned, or n_rest."
+        )
     rng = np.random.default_rng(seed)
     # By cluster, within one in the order of the table; lists of rows cost less than tables.
     order = np.argsort(clusters["cluster"].to_numpy(), kind="stable")
@@ -135,12 +146,16 @@ def draw_stratified_sample(
             take = min(max_per_cluster, size - 1)
         rows.append(order[start + np.sort(rng.choice(size, take, replace=False))])
         probabilities += [take / size] * take
+    if n_rest and len(rest := np.flatnonzero(_is_rest(clusters))):
+        take = min(n_rest, len(rest))
+        rows.append(rest[np.sort(rng.choice(len(rest), take, replace=False))])
+        probabilities += [take / len(rest)] * take
     sample = clusters.iloc[np.concatenate([*rows, []]).astype(np.int64)][["image_id", "cluster"]]
     sample = sample.reset_index(drop=True).assign(inclusion_probability=probabilities)
     if sample.empty:
         raise ValueError(
             "Nothing can be drawn: every cluster has one image, or none is assigned. "
-            "Use keep_singletons=True or n_unassigned=…, or cluster with a lower threshold."
+            "Use keep_singletons=True, n_unassigned=… or n_rest=…, or cluster with a lower threshold."
         )
     return check_table(sample.assign(weight=1 / sample["inclusion_probability"]), "sample")
 
@@ -337,13 +352,15 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
     clusters, copies = pictures, counted.to_numpy()
     multiples = counted.reindex(sample["image_id"]).to_numpy()
     probability = sample["inclusion_probability"].to_numpy(float)
-    labels, strata = np.unique(sample["cluster"], return_inverse=True)
-    sizes = clusters["cluster"].value_counts().reindex(labels).to_numpy()
-    places = pd.Index(labels).get_indexer(clusters["cluster"])
-    if design != "random" and np.allclose(
-        probability, (np.bincount(strata) / sizes)[strata], rtol=_SAME, atol=0
-    ):
-        return SampleDesign(strata, sizes, places, copies, multiples)
+    # The strata are the clusters, or those of two or more and the rest together (n_rest).
+    together = clusters["cluster"].where(~_is_rest(clusters), UNASSIGNED)
+    for stratum in (clusters["cluster"], together) if design != "random" else ():
+        mine = stratum.set_axis(clusters["image_id"])[sample["image_id"]].to_numpy()
+        labels, strata = np.unique(mine, return_inverse=True)
+        sizes = stratum.value_counts().reindex(labels).to_numpy()
+        places = pd.Index(labels).get_indexer(stratum)
+        if np.allclose(probability, (np.bincount(strata) / sizes)[strata], rtol=_SAME, atol=0):
+            return SampleDesign(strata, sizes, places, copies, multiples)
     if design != "stratified" and np.allclose(probability, len(sample) / len(clusters), rtol=_SAME, atol=0):
         one = np.zeros(len(sample), dtype=np.int64)
         return SampleDesign(
@@ -355,6 +372,25 @@ def find_design(sample: pd.DataFrame, clusters: pd.DataFrame, *, design: str = "
         "are others. If rows of the sample were removed, give it whole and leave their values missing "
         "(missing='adjust')."
     )
+
+
+def name_left_out(clusters: pd.DataFrame, covers: np.ndarray) -> str:
+    """Say in words which images an estimate does not speak for; empty where it speaks for all.
+
+    `covers` (n,) says of each picture of the clusters whether it lies in a stratum with sampled ones.
+    """
+    pictures, counted = take_pictures(clusters), count_copies(clusters).to_numpy()
+    loose = pictures["cluster"].eq(UNASSIGNED).to_numpy()
+    alone = _is_rest(pictures).to_numpy() & ~loose
+    parts = {"unassigned": loose, "alone in a cluster": alone, "in clusters without a value": ~loose & ~alone}
+    numbers = {name: int(counted[part & ~covers].sum()) for name, part in parts.items()}
+    return ", ".join(f"{number:,} {name}" for name, number in numbers.items() if number)
+
+
+def _is_rest(clusters: pd.DataFrame) -> pd.Series:
+    """Say of each picture whether it is unassigned or alone in its cluster."""
+    sizes = clusters["cluster"].map(clusters["cluster"].value_counts())
+    return clusters["cluster"].eq(UNASSIGNED) | sizes.eq(1)
 
 
 def check_sample(sample: pd.DataFrame, *, weighted: bool = True) -> pd.DataFrame:

@@ -354,8 +354,8 @@ def tabulate_comparison(
     replicates = np.empty_like(means)
     for c, each in enumerate(members):
         for i in range(len(SCORES)):
-            values = (list_seed_values(from_[..., i], each) for from_ in (scores, by_clustering))
-            replicates[:, c, i] = add_seeds(means[:, c, i], estimates[c, i], *values, draw)
+            own, resampled = (list_seed_values(from_[..., i], each) for from_ in (scores, by_clustering))
+            replicates[:, c, i] = add_seeds(means[:, c, i], estimates[c, i], own, resampled, draw)
     low, high = (np.clip(end, 0, 1) for end in find_interval(replicates, level=level))
     table: dict[str, Any] = {"configuration": names}
     for i, name in enumerate(SCORES):

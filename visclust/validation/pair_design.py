@@ -256,19 +256,19 @@ def _read_likeness(design: pd.DataFrame) -> PairStrata:
     counted = np.zeros(3 * _N_BINS, dtype=np.int64)
     for start, codes in iterate_codes(_Likeness(place, joined, bins), np.arange(len(place))):
         counted += np.bincount(_take_later(codes, start), minlength=3 * _N_BINS)
-    counted = counted.reshape(3, _N_BINS)
+    by_kind = counted.reshape(3, _N_BINS)
     code = np.zeros((3, _N_BINS), dtype=np.int8)
     called: list[str] = []
     kinds: list[int] = []
     totals: list[int] = []
     for kind in range(3):
-        if not counted[kind].any():
+        if not by_kind[kind].any():
             continue
-        for name, bin_from, bin_to in _cut(counted[kind], kind):
+        for name, bin_from, bin_to in _cut(by_kind[kind], kind):
             code[kind, bin_from:bin_to] = len(called)
             called.append(f"{_JOINS[kind]}, {name}")
             kinds.append(kind)
-            totals.append(int(counted[kind, bin_from:bin_to].sum()))
+            totals.append(int(by_kind[kind, bin_from:bin_to].sum()))
     return PairStrata(
         called, np.array(totals, dtype=np.float64), np.array(kinds), pd.Index(design["image_id"]),
         _Likeness(place, joined, code),

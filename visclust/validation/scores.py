@@ -146,8 +146,9 @@ def score_pairs(
             [clusters], [prediction], gold, design, weight=weight, weights=weights, unassigned=unassigned
         )
         counts = count_pairs(prediction, same, weight, unassigned=unassigned)
-        options = {"n_draws": n_bootstrap, "level": level, "seed": seed, "waves": waves}
-        rows += _score_by_design(counted, counts, kept, **options)
+        rows += _score_by_design(
+            counted, counts, kept, n_draws=n_bootstrap, level=level, seed=seed, waves=waves
+        )
     elif weights is not None:
         counts = count_pairs(prediction, same, read_weights(gold, weights), unassigned=unassigned)
         rows += _score_weighted(counts, strata, kept, level=level, waves=waves)
