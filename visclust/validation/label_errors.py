@@ -38,7 +38,7 @@ class _Patterns(NamedTuple):
     says_same: np.ndarray  # (p, a), 1 or 0; 0 where there is no answer
     says: np.ndarray  # (p, a), 1 where there is an answer
     stratum: np.ndarray  # (p,)
-    number: np.ndarray  # (p,), how many pairs
+    times: np.ndarray  # (p,)
 
 
 class _Model(NamedTuple):
@@ -239,9 +239,9 @@ def _list_rows(
     wrong, wrongs = (_expect_false(patterns, model) for model in (fit, fits))
     for at, where in enumerate(names):
         inside = patterns.stratum == at
-        n = int(patterns.number[inside].sum())
+        n = int(patterns.times[inside].sum())
         add("prevalence", fit.prevalence[0, at], fits.prevalence[:, at], n, where=where)
-        called = float(patterns.number[inside & all_same].sum())
+        called = float(patterns.times[inside & all_same].sum())
         add("called_same", called, np.full(1, called), n, where=where)
         add("false_same_pairs", wrong[0, at], wrongs[:, at], n, where=where)
     n = len(wide)
@@ -253,7 +253,7 @@ def _list_rows(
 def _expect_false(patterns: _Patterns, model: _Model) -> np.ndarray:
     """Count the different pairs that all annotators who answered are expected to call the same, (B, h)."""
     kinds, back = np.unique(np.column_stack([patterns.says, patterns.stratum]), axis=0, return_inverse=True)
-    answered = np.bincount(back.ravel(), weights=patterns.number)
+    answered = np.bincount(back.ravel(), weights=patterns.times)
     expected = np.zeros(model.prevalence.shape)
     for kind, n in zip(kinds, answered, strict=True):
         stratum, said = kind[-1], kind[:-1].astype(bool)
@@ -271,8 +271,8 @@ def _describe_fit(patterns: _Patterns, fit: _Model, n_annotators: int, names: np
         if np.ptp(shares) < 0.2:
             said += "; these differ little, so that the rates are hardly identified"
     if patterns.says.all():
-        groups = pd.DataFrame({"stratum": patterns.stratum, "count": patterns.number})
-        alone = (patterns.number * np.log(patterns.number)).sum()
+        groups = pd.DataFrame({"stratum": patterns.stratum, "count": patterns.times})
+        alone = (patterns.times * np.log(patterns.times)).sum()
         alone -= sum(n * np.log(n) for n in groups.groupby("stratum")["count"].sum())
         distance = max(0.0, 2 * (alone - float(fit.likelihood[0])))
         freedom = len(names) * (2**n_annotators - 1) - 2 * n_annotators - len(names)

@@ -331,13 +331,12 @@ def _follow_looks(
     standing = current_answers(answers)
     needed = _count_needed(standing, inside, third)
     waiting, n_decoys, n_other = {}, 0, 0
-    for look in sorted(set(again["look"].astype("int64"))):
-        rows = again[again["look"].eq(look)]
+    for look, rows in again.groupby("look", sort=True):
         of_this = answers[of_look & answers["item_id"].isin(rows["pair_id"])]
         here = standing[standing["item_id"].isin(rows["pair_id"])]
         spoken = here[here["answer"].isin(_ANSWERS)].groupby("item_id").size()
         seen = here.groupby("item_id").size().reindex(rows["pair_id"], fill_value=0)
-        waiting[look] = int((seen < needed).sum())
+        waiting[int(str(look))] = int((seen < needed).sum())
         complete = rows[rows["pair_id"].map(spoken).ge(needed)]
         took_part = third is not None and any(is_same_person(str(third), one) for one in here["annotator"])
         how = {"rule": rule, "third": third} if rule != "third" or took_part else {"rule": "unanimous"}
