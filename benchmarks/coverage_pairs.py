@@ -184,7 +184,7 @@ def run_cell(draw, clusterings, theme, strata, *, runs, ways):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=2000)
-    parser.add_argument("--out", default="coverage_pairs.csv")
+    parser.add_argument("--out", default="coverage_pairs.parquet")
     parser.add_argument("--corpus", choices=("paper scale", "example"), action="append")
     options = parser.parse_args()
     rows = []
@@ -213,7 +213,7 @@ def main():
                 {"corpus": corpus, "design": f"cells, {share:.0%} random", "n": 554, **row} for row in found
             ]
             print(corpus, share, f"{time.perf_counter() - start:.0f} s", flush=True)
-            pd.DataFrame(rows).to_csv(options.out, index=False)
+            vc.save_table(pd.DataFrame(rows), options.out)
         urn = Urn(vc.design_pairs({"coarse": drafts, "fine": finer}, x))
         for n in (554, 1500):
             start = time.perf_counter()
@@ -224,7 +224,7 @@ def main():
             )  # fmt: skip
             rows += [{"corpus": corpus, "design": "likeness", "n": n, **row} for row in found]
             print(corpus, "likeness", n, quotas, f"{time.perf_counter() - start:.0f} s", flush=True)
-            pd.DataFrame(rows).to_csv(options.out, index=False)
+            vc.save_table(pd.DataFrame(rows), options.out)
     table = pd.DataFrame(rows)
     print(table.round(3).to_string())
 

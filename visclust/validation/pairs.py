@@ -143,7 +143,7 @@ def sample_pairs(
     clusters = check_clusters(clusters)
     if x is None:
         raise ValueError(
-            "Expected x, the embedding of the clustered images, beside a clusters table, got none. "
+            "Expected x, the embedding of the clustered images, beside a clusters table, got NoneType. "
             "Give it, or draw from a pair design."
         )
     x = rescale(take_matrix(match_rows(x, clusters)))
