@@ -11,11 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.tables import UNASSIGNED
 from visclust.validation.pair_design import (
     PairStrata,
     count_assigned,
     count_joined,
     find_strata_of,
+    take_labels_of,
 )
 from visclust.validation.pair_weights import find_stratum_names
 
@@ -58,12 +60,13 @@ def count_cells(
     n_all = strata.totals.sum()
     for clusters, prediction in zip(clusterings, predictions, strict=True):
         joined = count_joined(strata, clusters)
-        assigned = count_assigned(strata, clusters)
-        counted = assigned if unassigned == "drop" else strata.totals
+        # Going through all pairs is only needed where their strata count.
+        counted = count_assigned(strata, clusters) if unassigned == "drop" else strata.totals
         totals.append(np.column_stack([np.maximum(counted - joined, 0), joined]).ravel())
         cell = N_KINDS * stratum + prediction.same
         cells.append(np.where(prediction.assigned, cell, -1) if unassigned == "drop" else cell)
-        coverage.append(assigned.sum() / n_all)
+        n_assigned = int((take_labels_of(strata, clusters) != UNASSIGNED).sum())
+        coverage.append(n_assigned * (n_assigned - 1) / 2 / n_all)
     cell = np.where(weight > 0, np.stack(cells), -1)
     return CellCounts(
         gold["same"].to_numpy(dtype=bool), weight, stratum, cell, np.stack(totals), np.array(coverage)
