@@ -267,7 +267,9 @@ def describe_scores(account: Account) -> None:
             for name in ("precision", "recall", "f1", "mean_precision_recall")
             if name in row
         ]
-        if row.get("n_seeds", 1) > 1 and "seed_sd" in row:
+        if row.get("kind") == "consensus":
+            numbers.append(f"one consensus over {spell(int(row['n_seeds']))} seeds")
+        elif row.get("n_seeds", 1) > 1 and "seed_sd" in row:
             spread = f"seeds, whose standard deviation is {spell(row['seed_sd'])}"
             numbers.append(f"means over {spell(int(row['n_seeds']))} {spread}")
         made = "on SIMULATED answers " if made_up else ""
