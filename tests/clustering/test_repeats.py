@@ -59,7 +59,7 @@ def test_simulated_stays_simulated(runs):
 
 
 def test_one_seed_or_no_table_is_refused(runs):
-    with pytest.raises(ValueError, match="two seeds or more, got 1"):
+    with pytest.raises(ValueError, match="two seeds or more as runs, got 1"):
         vc.repeat_over_seeds(count_first, {0: runs[0]})
     with pytest.raises(ValueError, match="give a table, got int for seed 0"):
         vc.repeat_over_seeds(len, runs)

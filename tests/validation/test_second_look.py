@@ -271,5 +271,5 @@ def test_reviews_of_other_pairs_and_answers_to_none_of_them_are_refused():
     with pytest.raises(ValueError, match="items are not among them"):
         vc.merge_looks(pd.concat([first, answer({"x": "ss"})]), pairs=pairs, reviews=reviews)
     for name in ("decoys", "min_effect"):
-        with pytest.raises(ValueError, match=f"Expected {name} to be 0 or more"):
+        with pytest.raises(ValueError, match=f"Expected {name} from 0 to 100"):
             select(first, pairs, **{name: -0.1})

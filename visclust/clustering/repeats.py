@@ -93,8 +93,8 @@ def repeat_over_seeds(
     check_level(level)
     if len(runs) < 2:
         raise ValueError(
-            f"Expected the clusters of two seeds or more, got {len(runs)}: one seed has no spread. Search "
-            "with several seeds, as `grid_search` does."
+            f"Expected the clusters of two seeds or more as runs, got {len(runs)}: one seed has no spread. "
+            "Search with several seeds, as `grid_search` does."
         )
     if sample is not None:
         check_columns(sample, ["image_id"], "the sample")

@@ -35,6 +35,7 @@ _IMAGES = ["image_a", "image_b"]
 _PAIR = ["pair_id", *_IMAGES]
 _ANSWERS = ("same", "different", "unsure")
 _NOT_COMPLETE = -2
+_MOST = 100  # decoys for each pair in doubt; more is a slip
 
 
 class Looks(NamedTuple):
@@ -142,8 +143,8 @@ def select_for_review(
     2           r     2  False       open
     """
     for name, value in (("decoys", decoys), ("min_effect", min_effect)):
-        if value < 0:
-            raise ValueError(f"Expected {name} to be 0 or more, got {value}.")
+        if not 0 <= value <= _MOST:
+            raise ValueError(f"Expected {name} from 0 to {_MOST}, got {value}.")
     if not 0 <= rare <= 1:
         raise ValueError(f"Expected rare to be a share between 0 and 1, got {rare}.")
     check_used(pairs, "pairs", TABLES["pairs"].columns)
