@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from browser_tools import (
     MARKUP,
+    STARTUP_SECONDS,
     answer,
     close_notebooks,
     make_study,
@@ -61,6 +62,18 @@ def open_study(server, page, request):
 
     yield open_one
     close_notebooks(address)
+
+
+def show_cell(page, labeller):
+    """Scroll a notebook to the cell of a labeller: cells out of sight are hidden, and their text is empty."""
+    page.evaluate(
+        """(at) => { void window.jupyterapp.shell.currentWidget.content.scrollToItem(at, 'center'); }""",
+        page.evaluate(
+            """() => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(
+                 (cell) => cell.node.querySelector('.visclust-labeller'))"""
+        ),
+    )
+    return labeller.is_visible()
 
 
 def run_all(page):
@@ -302,7 +315,12 @@ def test_the_projects_own_notebook_labels_resumes_after_a_restart_and_keeps_exac
 
         restart_kernel(page, address)
         labeller = run_all(page)
-        wait_until(lambda: read_done(labeller) == 11, what="the labeller to resume")
+        # The cells before the labeller draw the pairs again, and the page goes to the last of those after it.
+        wait_until(
+            lambda: show_cell(page, labeller) and read_done(labeller) == 11,
+            seconds=STARTUP_SECONDS,
+            what="the labeller to resume",
+        )
         answer(page, labeller, ["d"] * 9, by="key")
 
     (path,) = (series_folder / "results" / "answers").iterdir()
