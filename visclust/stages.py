@@ -482,11 +482,15 @@ def gather_answers(
 
 
 class PairLooks(NamedTuple):
-    """Pairs to look at again, of all looks; those that wait for answers; and the answers of all looks."""
+    """Pairs to look at again, of all looks; those that wait for answers; and the answers of all looks.
+
+    ``parts`` are the tables that the reviews of several looks were put together from, whose records tell how.
+    """
 
     reviews: pd.DataFrame
     waiting: pd.DataFrame
     answers: pd.DataFrame
+    parts: tuple[pd.DataFrame, ...] = ()
 
 
 @checked
@@ -528,7 +532,8 @@ def gather_looks(
     -------
     PairLooks
         ``reviews`` as `select_for_review` gives them, ``waiting`` (the rows of the last look while people
-        have not answered all of it) and ``answers`` (those given, and those to the reviews). A look follows
+        have not answered all of it), ``answers`` (those given, and those to the reviews) and ``parts``, for
+        `save_table` to take the records from. A look follows
         once the one before is answered by all; a line says what is waited for.
 
     Examples
@@ -549,15 +554,16 @@ def gather_looks(
     options: dict[str, Any] = {"rule": rule, "third": third, "seed": seed}
     if MARK in answers.columns and bool(answers[MARK].all()):
         groups = list_known_groups(study, clusters).set_index("image_id")["group"]
-        reviews, said = nothing, answers
+        reviews, said, parts = nothing, answers, []
         for look in range(2, max_looks + 1):
             found = select_for_review(said, pairs, reviews=reviews, **options)
             if found.empty:
                 break
             again = simulate_answers(found, groups, error_rate=error_rate, seed=(seed + look) % 2**32)
             said = pd.concat([said, again], ignore_index=True)
+            parts.append(found)
             reviews = found if reviews.empty else pd.concat([reviews, found], ignore_index=True)
-        return PairLooks(reviews, nothing, said)
+        return PairLooks(reviews, nothing, said, tuple(parts))
     reviews, people = _read_reviews(study, pairs), _read_people(study, "answers")
     said = pd.concat([answers, people[people["item_id"].isin(reviews["pair_id"])]], ignore_index=True)
     last = pairs[pairs[WAVE].eq(pairs[WAVE].max())] if WAVE in pairs.columns else pairs
@@ -573,12 +579,15 @@ def gather_looks(
             found = nothing
     except ValueError as reason:  # the last look is not answered by all
         print(_wrap(str(reason)))
-        return PairLooks(reviews, reviews[reviews["look"].eq(reviews["look"].max())], said)
+        waiting = reviews[reviews["look"].eq(reviews["look"].max())]
+        return PairLooks(reviews, waiting, said)
     if len(found):
         print(
             f"{len(found):,} pairs are to be looked at again, {int(found['decoy'].sum()):,} of them decoys."
         )
+        parts = [each for each in (reviews, found) if len(each)]
         reviews = found if reviews.empty else pd.concat([reviews, found], ignore_index=True)
+        return PairLooks(reviews, found, said, tuple(parts))
     return PairLooks(reviews, found, said)
 
 
