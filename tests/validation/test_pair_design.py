@@ -106,6 +106,12 @@ def test_of_too_many_images_some_are_drawn():
     assert not design.equals(vc.design_pairs(clusters, x, max_images=20, seed=1))
 
 
+def test_where_no_image_is_clustered_all_pairs_are_apart_and_can_be_drawn(how):
+    x, clusters = make_corpus()
+    design = vc.design_pairs(clusters.assign(cluster=-1), x, how=how)
+    assert len(vc.sample_pairs(design, n_pairs=20)) == 20
+
+
 def test_two_images_and_images_that_are_all_alike_make_a_design():
     clusters = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 0]})
     assert find_strata_of(vc.design_pairs(clusters, np.ones((2, 4)))).totals.tolist() == [1]

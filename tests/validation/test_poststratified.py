@@ -128,6 +128,8 @@ def test_a_clustering_that_joins_nothing_has_recall_0_and_no_precision():
         (lambda g, d, c: (g, d.tail(30), c), "images of the pair design"),
         (lambda g, d, c: (g, pd.concat([d, d.tail(1).assign(image_id="new")]), c), "lacks, such as 'new'"),
         (lambda g, d, c: (g, d[["image_id"]], c), "the pair design"),
+        (lambda g, d, c: (g, pd.concat([d, d]), c), "90 of them of an image that is there already"),
+        (lambda g, d, c: (g, d.assign(place_1=np.nan), c), "90 with a gap"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(spoil, words):

@@ -212,6 +212,12 @@ def find_strata_of(design: pd.DataFrame) -> PairStrata:
     What was found is kept for the design at hand, since a grid of clusterings asks for it many times.
     """
     check_columns(design, ("image_id",), "the pair design", hint="Make it with design_pairs.")
+    if len(design) < 2 or design["image_id"].duplicated().any() or design.isna().any(axis=None):
+        raise ValueError(
+            f"Expected each of two images or more once in the pair design, and nothing missing, got "
+            f"{len(design)} rows, {int(design['image_id'].duplicated().sum())} of them of an image that is "
+            f"there already, {int(design.isna().any(axis=1).sum())} with a gap. Make it with design_pairs."
+        )
     key = digest_input(design)
     if key not in _CACHE:
         _CACHE.clear()

@@ -182,7 +182,7 @@ def _draw_from_design(
     rng = np.random.default_rng(seed)
     left, right, which = draw_from_strata(found, quotas, rng)
     drawn = pd.DataFrame({"a": left, "b": right, "stratum": np.array(found.names, dtype=object)[which]})
-    drawn["inclusion_probability"] = (quotas / found.totals)[which]
+    drawn["inclusion_probability"] = quotas[which] / found.totals[which]
     return _make_pairs(drawn, found.images.to_numpy(dtype=object), rng)
 
 
@@ -200,13 +200,14 @@ def suggest_shares(strata: PairStrata, rates: np.ndarray | None = None) -> np.nd
 
 def suppose_rates(strata: PairStrata, *, precision: float = 0.5, recall: float = 2 / 3) -> np.ndarray:
     """Suppose the share of "same" in each stratum, (h,), from a precision and recall of what joins pairs."""
-    joined = strata.joined > 0
+    joined = (strata.joined > 0) & (strata.totals > 0)
+    apart = (strata.joined == 0) & (strata.totals > 0)
     rates = np.where(joined, precision, 0.0)
     n_missed = precision * strata.totals[joined].sum() * (1 / recall - 1)
-    n_apart = int((~joined).sum())
-    if n_apart:
-        missed = n_missed / n_apart if joined.any() else 0.01 * strata.totals.sum() / n_apart
-        rates[~joined] = np.minimum(missed / strata.totals[~joined], 0.5)
+    if apart.any():
+        # Where nothing is joined, one pair in a hundred is supposed to be the same.
+        missed = (n_missed if joined.any() else 0.01 * strata.totals.sum()) / apart.sum()
+        rates[apart] = np.minimum(missed / strata.totals[apart], 0.5)
     return rates
 
 
