@@ -17,7 +17,7 @@ from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns
 from visclust.ratings.designs import add_up, spread_ratings
-from visclust.ratings.group_factors import find_rmsea
+from visclust.ratings.group_factors import measure_misfit
 from visclust.ratings.invariance import COLUMNS, fit_invariance, take_groups, weigh_rows
 from visclust.ratings.reliability import list_scales, take_items
 
@@ -347,21 +347,8 @@ def _measure_fit(s: np.ndarray, implied: np.ndarray, n: int, df: int, discrepanc
     p = len(s)
     statistic, baseline = n * discrepancy, -n * float(np.linalg.slogdet(s)[1])
     baseline_df = p * (p - 1) // 2
-    excess, baseline_excess = max(statistic - df, 0.0), max(baseline - baseline_df, statistic - df, 0.0)
     rows = np.tril_indices(p)
-    measures = {
-        "chi2": statistic,
-        "df": df,
-        "p": float(chi2.sf(statistic, df)) if df else np.nan,
-        "cfi": 1 - excess / baseline_excess if baseline_excess else 1.0,
-        "tli": np.nan,
-        "rmsea": float(np.sqrt(excess / (df * n))) if df else 0.0,
-    }
-    if df and baseline != baseline_df:
-        ratio = baseline / baseline_df
-        measures["tli"] = float((ratio - statistic / df) / (ratio - 1))
-    for name, tail in (("rmsea_low", 0.95), ("rmsea_high", 0.05)):
-        measures[name] = find_rmsea(statistic, df, n, tail) if df else 0.0
+    measures = measure_misfit(statistic, df, baseline, baseline_df, n)
     measures["srmr"] = float(np.sqrt(np.mean((s - implied)[rows] ** 2)))
     return measures
 

@@ -200,6 +200,27 @@ def measure_errors(
     return covariances
 
 
+def measure_misfit(
+    statistic: float, df: int, baseline: float, baseline_df: int, n: float
+) -> dict[str, float]:
+    """Measure misfit by the statistics of a model and of independence: chi-square, CFI, TLI and RMSEA."""
+    excess, baseline_excess = max(statistic - df, 0.0), max(baseline - baseline_df, statistic - df, 0.0)
+    measures = {
+        "chi2": statistic,
+        "df": df,
+        "p": float(chdtrc(df, statistic)) if df else np.nan,
+        "cfi": 1 - excess / baseline_excess if baseline_excess else 1.0,
+        "tli": np.nan,
+        "rmsea": float(np.sqrt(excess / (df * n))) if df else 0.0,
+    }
+    if df and baseline != baseline_df:
+        ratio = baseline / baseline_df
+        measures["tli"] = float((ratio - statistic / df) / (ratio - 1))
+    for name, tail in (("rmsea_low", 0.95), ("rmsea_high", 0.05)):
+        measures[name] = find_rmsea(statistic, df, n, tail) if df else 0.0
+    return measures
+
+
 def find_rmsea(statistic: float, df: int, n: float, tail: float) -> float:
     """Find the RMSEA at which the statistic would be exceeded no more often than `tail` says."""
     if chdtr(df, statistic) < tail:
@@ -475,21 +496,8 @@ def _measure_fit(
     statistic = n * discrepancy
     baseline = -float(moments.sizes @ np.linalg.slogdet(moments.covariances / scale)[1])
     baseline_df = n_groups * p * (p - 1) // 2
-    excess, baseline_excess = max(statistic - df, 0.0), max(baseline - baseline_df, statistic - df, 0.0)
-    per_group = n / n_groups  # RMSEA is of misfit per row of a group
-    measures = {
-        "chi2": statistic,
-        "df": df,
-        "p": float(chdtrc(df, statistic)) if df else np.nan,
-        "cfi": 1 - excess / baseline_excess if baseline_excess else 1.0,
-        "tli": np.nan,
-        "rmsea": float(np.sqrt(excess / (df * per_group))) if df else 0.0,
-    }
-    if df and baseline != baseline_df:
-        ratio = baseline / baseline_df
-        measures["tli"] = float((ratio - statistic / df) / (ratio - 1))
-    for name, tail in (("rmsea_low", 0.95), ("rmsea_high", 0.05)):
-        measures[name] = find_rmsea(statistic, df, per_group, tail) if df else 0.0
+    # RMSEA is of misfit per row of a group.
+    measures = measure_misfit(statistic, df, baseline, baseline_df, n / n_groups)
     lower = np.tril_indices(p)
     covariances = (((moments.covariances - implied[1]) / scale)[:, lower[0], lower[1]] ** 2).sum(axis=1)
     means = (((moments.means - implied[0]) / sd) ** 2).sum(axis=1)
