@@ -21,7 +21,7 @@ from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.validation import pairs
 from visclust.validation.pair_design import count_joined, find_strata_of, iterate_codes
 from visclust.validation.pairs import split_quota, suggest_shares
-from visclust.validation.poststratified import CellCounts, draw_scores, estimate_scores
+from visclust.validation.poststratified import CellCounts, estimate_scores, find_ends
 from visclust.validation.scores import (
     _count_effective,
     _find_wilson,
@@ -130,8 +130,8 @@ def score(left, right, stratum, weight, *, labels, theme, totals, coverage, seed
             same, weight, stratum, (2 * stratum + joined)[None], totals[None], np.array([coverage])
         )
         estimate = estimate_scores(counted)[0, :3]
-        low, high = find_interval(draw_scores(counted, n_draws=N_DRAWS, seed=seed)[:, 0, :3])
-        found["post-stratified"] = estimate, np.fmin(low, estimate), np.fmax(high, estimate)
+        low, high = find_ends(counted, n_draws=N_DRAWS, seed=seed)
+        found["post-stratified"] = estimate, low[0, :3], high[0, :3]
     ones = np.ones_like(same)
     counts = np.column_stack([same & joined, joined, same, ones, ones]) * weight[:, None]
     estimate = compute_scores(counts.sum(axis=0))[:3]

@@ -18,7 +18,6 @@ import pandas as pd
 from coverage_pairs import Deck, Urn, make_paper_scale, measure_truth
 
 import visclust as vc
-from visclust.base.bootstrap import find_interval
 from visclust.validation.looks import (
     DIFFERENT,
     OPEN,
@@ -31,7 +30,7 @@ from visclust.validation.looks import (
 )
 from visclust.validation.pair_design import count_joined, find_strata_of
 from visclust.validation.pairs import split_quota, suggest_shares
-from visclust.validation.poststratified import CellCounts, draw_scores, estimate_scores
+from visclust.validation.poststratified import CellCounts, estimate_scores, find_ends
 
 MEASURES = ("precision", "recall", "f1")
 RANDOM_SHARE = 0.4  # as notebook 05 draws them
@@ -107,8 +106,8 @@ class Draws:
             same[used], weight[used], stratum[used], cell[None], self.totals[None], np.array([1.0])
         )
         estimate = estimate_scores(counted)[0, :3]
-        low, high = find_interval(draw_scores(counted, n_draws=n_draws, seed=seed)[:, 0, :3])
-        return np.stack([estimate, np.fmin(low, estimate), np.fmax(high, estimate)])
+        low, high = find_ends(counted, n_draws=n_draws, seed=seed)
+        return np.stack([estimate, low[0, :3], high[0, :3]])
 
 
 def simulate(*, studies, errors, repeat, how, n_pairs, n_draws, k_scored):

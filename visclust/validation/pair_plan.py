@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.bootstrap import find_interval
 from visclust.base.columns import check_gold
 from visclust.base.provenance import recorded
 from visclust.validation.pair_design import count_joined, find_strata_of
@@ -15,7 +14,7 @@ from visclust.validation.poststratified import (
     N_KINDS,
     CellCounts,
     count_cells,
-    draw_scores,
+    find_ends,
     suppose_shares,
 )
 from visclust.validation.scores import SCORES, predict_same
@@ -162,9 +161,8 @@ def _simulate_half_widths(
     cell = N_KINDS * stratum + (rng.random(len(stratum)) < share[stratum])
     same = rng.random(len(stratum)) < rates[cell]
     counted = CellCounts(same, np.ones(len(stratum)), stratum, cell[None], totals[None], np.ones(1))
-    drawn = draw_scores(counted, n_draws=_N_DRAWS, seed=int(rng.integers(2**31)))[:, 0]
-    low, high = find_interval(drawn, level=level)
-    return (high - low) / 2
+    low, high = find_ends(counted, n_draws=_N_DRAWS, seed=int(rng.integers(2**31)), level=level)
+    return (high[0] - low[0]) / 2
 
 
 def _read_number(curve: pd.DataFrame, half_width: float) -> int | None:

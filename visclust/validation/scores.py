@@ -15,8 +15,8 @@ from visclust.validation.poststratified import (
     CellCounts,
     count_cells,
     describe_empty,
-    draw_scores,
     estimate_scores,
+    find_ends,
 )
 from visclust.validation.waves import explain_waves, join_reasons
 
@@ -194,8 +194,7 @@ def _score_by_design(
 ) -> list[dict]:  # fmt: skip
     """Score by the strata of a design; intervals are percentiles of draws, and hold the estimate."""
     estimates = estimate_scores(counted)[0]
-    low, high = find_interval(draw_scores(counted, n_draws=n_draws, seed=seed)[:, 0], level=level)
-    low, high = np.fmin(low, estimates), np.fmax(high, estimates)
+    low, high = (end[0] for end in find_ends(counted, n_draws=n_draws, seed=seed, level=level))
     n_of, n_effective = _count_support(counts, kept), _count_effective(counts)
     empty_joined, empty_apart = describe_empty(counted, 0)
     support = (counts > 0).sum(axis=0)
