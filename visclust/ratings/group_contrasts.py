@@ -23,6 +23,7 @@ from visclust.ratings.designs import (
     WEIGHTINGS,
     RatingEvents,
     count_covered,
+    count_left_out,
     find_fractions,
     list_designs,
     spread_ratings,
@@ -31,7 +32,7 @@ from visclust.ratings.designs import (
 )
 from visclust.ratings.intervals import ROUNDING, adjust_p, find_student_interval
 
-_LAST = ("ratings", "images", "covered", "corpus", "simulated")
+_LAST = ("ratings", "images", "images_left_out", "covered", "corpus", "simulated")
 
 
 class GroupComparison(NamedTuple):
@@ -120,10 +121,11 @@ def compare_groups(
     GroupComparison
         ``means``: a row per weighting, outcome and group: ``weighting, specification`` ("primary" or
         "robustness"), ``level, dimension, item, group,
-        estimate, standard_error, degrees_of_freedom`` (Satterthwaite), ``low, high, ratings, images, covered,
-        corpus, simulated``. ``differences``: a row per weighting, outcome and group but the reference, with
-        ``reference``, ``p`` (t, two-sided) and ``p_adjusted`` (Benjamini-Hochberg among the emotions or the
-        dimensions of one weighting) besides.
+        estimate, standard_error, degrees_of_freedom`` (Satterthwaite), ``low, high, ratings, images,
+        images_left_out`` (that not all groups rated), ``covered, corpus, simulated``.
+        ``differences``: a row per weighting, outcome and group but the reference, with ``reference``, ``p``
+        (t, two-sided) and ``p_adjusted`` (Benjamini-Hochberg among the emotions or the dimensions of one
+        weighting) besides.
 
         ``covered`` and ``corpus``: images of the clusters that the row rests on, for which it speaks, and all
         images, as in `estimate_corpus`. A cluster of which some group rated nothing is not covered, for no
@@ -218,6 +220,7 @@ def compare_groups(
                 specification="primary" if weighting == main else "robustness",
                 ratings=len(design.values),
                 images=int((weights > 0).sum()),
+                images_left_out=count_left_out(spread, design),
                 **count_covered(design, sample, weighting)._asdict(),
             )
             against = names.index(reference)
