@@ -86,7 +86,7 @@ def sum_by_cluster(
     norms = square_lengths(rows)
     size = choose_block_size(centered, memory_budget=memory_budget)
     starts = range(0, len(rows), size)
-    members = {start: _mark_members(codes[start : start + size], xp) for start in starts}
+    members = {start: mark_members(codes[start : start + size], xp) for start in starts}
 
     def measure(corner: tuple[int, int]) -> tuple[int, int, Any, Any]:
         i, j = corner
@@ -108,7 +108,7 @@ def sum_by_cluster(
     return unsorted
 
 
-def _mark_members(codes: np.ndarray, xp: Any) -> Any:
+def mark_members(codes: np.ndarray, xp: Any) -> Any:
     """Make a 0/1 matrix, rows by the clusters from the first of these sorted codes to the last."""
     marks = np.zeros((len(codes), codes[-1] - codes[0] + 1), dtype=np.float32)
     marks[np.arange(len(codes)), codes - codes[0]] = 1
