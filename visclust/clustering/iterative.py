@@ -12,6 +12,7 @@ The paper's Figure 3, step by step, and what takes each step:
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,8 @@ from visclust.clustering.workspace import (
     sum_distances,
 )
 
+# Rows at a time of which it is asked whether they are all one.
+_LOOKED_AT = 2**16
 _LOG_COLUMNS = [
     "iteration",
     "remaining",
@@ -174,11 +177,17 @@ def cluster_iteratively(
 
 
 def cluster_workspace(
-    workspace: Workspace, *, settings: IterativeSettings, seed: int, progress: bool = False
+    workspace: Workspace,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+    progress: bool = False,
+    search: Callable[..., tuple[Any, ...]] | None = None,
 ) -> ClusteringResult:
     """Run the iterations on a prepared workspace, re-using what other settings have computed there.
 
-    The settings must have been checked; the provenance is left empty for the caller to fill.
+    The settings must have been checked; the provenance is left empty for the caller to fill. Where the rows
+    are not in one place, `search` does steps 1 to 3 in their place, and gives the fields of an iteration.
     """
     n = len(workspace.rows)
     labels = np.full(n, UNASSIGNED, dtype=np.int64)
@@ -198,7 +207,13 @@ def cluster_workspace(
         while len(remaining) > settings.stop_size:
             started = time.perf_counter()
             found = _find_clusters(
-                workspace, remaining, settings=settings, seed=seed, number=len(log), progress=progress
+                workspace,
+                remaining,
+                settings=settings,
+                seed=seed,
+                number=len(log),
+                progress=progress,
+                search=search,
             )
             if found.curve.chosen is None and (reason := _explain_why_none(workspace, remaining)):
                 break
@@ -232,6 +247,7 @@ def _find_clusters(
     seed: int,
     number: int,
     progress: bool = False,
+    search: Callable[..., tuple[Any, ...]] | None = None,
 ) -> _Iteration:
     """Do steps 1 to 3 on the images that remain: once for all settings that come to the same state."""
     # The seed of an iteration depends on the run's seed and the iteration's number only, so that
@@ -239,6 +255,8 @@ def _find_clusters(
     round_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     # The threshold and what ends a run are left out of the key, since nothing in here depends on them.
     shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
+    if search is not None:
+        return _Iteration(*search(remaining, settings=shared, seed=round_seed, progress=progress))
     key = (hashlib.sha256(remaining.tobytes()).digest(), round_seed, shared)
     return recall(
         workspace,
@@ -291,12 +309,14 @@ def _number_cohesive(found: _Iteration, threshold: float, *, first: int) -> np.n
 def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
     """Tell why no K could be tried, where another sample would not help either."""
     xp = get_namespace(workspace.rows)
-    rows = workspace.rows[xp.asarray(remaining)]
     if len(remaining) < 3:
         return f"{len(remaining)} images remain, too few for two clusters"
-    if bool((rows == rows[0]).all()):
-        return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
-    return ""
+    first = workspace.rows[xp.asarray(remaining[:1])]
+    for start in range(0, len(remaining), _LOOKED_AT):
+        rows = workspace.rows[xp.asarray(remaining[start : start + _LOOKED_AT])]
+        if not bool((rows == first).all()):
+            return ""
+    return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
 
 
 def _describe_iteration(
