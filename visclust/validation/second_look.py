@@ -65,7 +65,7 @@ def select_for_review(
     reviews: pd.DataFrame | None = None,
     n: int | None = None,
     decoys: float = 0.5,
-    min_effect: float = 0.05,
+    min_effect: float = 0.01,
     rare: float = 0.2,
     rule: str = "unanimous",
     third: str | None = None,
@@ -96,7 +96,7 @@ def select_for_review(
     decoys : float, default 0.5
         Pairs on which all agree, mixed among them, as a share of the others: being shown a pair again then
         does not say that something was wrong with it.
-    min_effect : float, default 0.05
+    min_effect : float, default 0.01
         How much one pair must move the weighted number of same pairs for its stratum to be looked at again,
         as a share of those that are surer, see ``effect`` below.
     rare : float, default 0.2
