@@ -37,15 +37,16 @@ def _choose_budget(memory_budget: int | None) -> int:
     return memory_at_hand() // 3 if memory_budget is None else memory_budget
 
 
-def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
+def open_workspace(x: Any, *, memory_budget: int | None = None, hold: bool = True) -> Workspace:
     """Prepare what every iteration on an embedding (n, d) needs.
 
-    All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at hand
-    by default), and computed anew in blocks where not, as always on a GPU.
+    All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at
+    hand by default), and computed anew in blocks where not, as always on a GPU. `hold` is False for work that
+    needs few of them: then they are never held.
     """
     budget = _choose_budget(memory_budget)
     rows = center_rows(x)
-    fits = fits_in_memory(rows, memory_budget=budget)
+    fits = hold and fits_in_memory(rows, memory_budget=budget)
     return Workspace(rows, _measure_all(rows, memory_budget=budget) if fits else None, budget)
 
 
