@@ -20,6 +20,7 @@ import pandas as pd
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
+from visclust.base.row_views import RowView
 from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.choose_k import KCurve, climb_k
@@ -35,6 +36,7 @@ from visclust.clustering.workspace import (
     measure_squares,
     open_workspace,
     recall,
+    select_rows,
     sum_distances,
 )
 
@@ -54,6 +56,9 @@ _LOG_COLUMNS = [
     "seed",
     "seconds",
 ]
+
+
+_PIECE = 8192  # rows looked at together
 
 
 class _Iteration(NamedTuple):
@@ -261,7 +266,7 @@ def _search(
     nothing = _Iteration(curve, seed, np.zeros(m, dtype=np.int32), np.full(m, np.nan), np.array([np.nan]))
     if curve.chosen is None:
         return nothing
-    rows = workspace.rows[get_namespace(workspace.rows).asarray(remaining)]
+    rows = select_rows(workspace, remaining)
     fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
     n_clusters = len(fit.centers)
     if not 2 <= n_clusters < m:  # no silhouette is defined, so nothing can come out
@@ -271,6 +276,8 @@ def _search(
         sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters, progress=progress)
         scores = to_host(score_from_sums(sums, fit.labels))
     else:
+        if isinstance(rows, RowView):
+            rows = rows[:]
         scores = score_rows(rows, codes, n_clusters=n_clusters, silhouette=settings.silhouette, seed=seed)
     counted = ~np.isnan(scores)  # "sampled" leaves out those that were not drawn
     means = average_by_cluster(scores[counted], codes[counted], n_clusters=n_clusters)
@@ -291,10 +298,11 @@ def _number_cohesive(found: _Iteration, threshold: float, *, first: int) -> np.n
 def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
     """Tell why no K could be tried, where another sample would not help either."""
     xp = get_namespace(workspace.rows)
-    rows = workspace.rows[xp.asarray(remaining)]
     if len(remaining) < 3:
         return f"{len(remaining)} images remain, too few for two clusters"
-    if bool((rows == rows[0]).all()):
+    first = workspace.rows[xp.asarray(remaining[:1])]
+    pieces = (remaining[i : i + _PIECE] for i in range(0, len(remaining), _PIECE))
+    if all(bool((workspace.rows[xp.asarray(piece)] == first).all()) for piece in pieces):
         return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
     return ""
 
