@@ -22,6 +22,7 @@ import pandas as pd
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
+from visclust.base.row_views import RowView
 from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.adaptive import Decisions, decide_above, measure_shapes, split_risk
@@ -43,6 +44,7 @@ from visclust.clustering.workspace import (
     measure_squares,
     open_workspace,
     recall,
+    select_rows,
     sum_distances,
 )
 
@@ -71,6 +73,8 @@ _LOG_COLUMNS = [
     "seed",
     "seconds",
 ]
+
+
 
 
 class _Iteration(NamedTuple):
@@ -339,7 +343,7 @@ def _fit_remaining(
     curve = climb_k(workspace, remaining, settings=settings, seed=seed, progress=progress)
     if curve.chosen is None:
         return _Fit(curve, np.zeros(len(remaining), dtype=np.int32), 0)
-    rows = workspace.rows[get_namespace(workspace.rows).asarray(remaining)]
+    rows = select_rows(workspace, remaining)
     fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
     return _Fit(curve, to_host(fit.labels).astype(np.int32), len(fit.centers))
 
@@ -376,7 +380,9 @@ def _score_remaining(
         sums = sum_distances(workspace, remaining, codes, n_clusters=k, progress=progress)
         scores = to_host(score_from_sums(sums, xp.asarray(codes)))
     else:
-        rows = workspace.rows[xp.asarray(remaining)]
+        rows = select_rows(workspace, remaining)
+        if isinstance(rows, RowView):
+            rows = rows[:]
         scores = score_rows(rows, codes, n_clusters=k, silhouette=settings.silhouette, seed=seed)
     counted = ~np.isnan(scores)  # "sampled" leaves out those that were not drawn
     means = average_by_cluster(scores[counted], codes[counted], n_clusters=k)
