@@ -25,6 +25,7 @@ WITHIN, NEIGHBOURING, RANDOM = "within", "neighbouring", "random"
 _N_PLACES = 32  # numbers per image that likeness is measured with
 _N_BINS = 4_000  # of likeness, from -1 to 1; the strata's limits are limits of bins
 _LIKENESS_ROUNDS = 1e-5  # 32 products in float32 round by less, and a bin is fifty times as wide
+_ROWS = 20_000  # made float64 together
 _BLOCK = 512  # rows of images whose pairs are looked at together
 # Of the pairs that no clustering joins, the strata hold the nearest this much, and the rest; of those that
 # clusterings join, the farthest this much, and the rest. Same pairs are rare where pairs are many.
@@ -188,7 +189,8 @@ def find_neighbours(x: np.ndarray, labels: np.ndarray, n_neighbours: int) -> lis
     if len(real) < 2:
         return near
     sums = np.zeros((len(groups), x.shape[1]))
-    np.add.at(sums, code, x.astype(np.float64))
+    for start in range(0, len(x), _ROWS):  # all of a million rows in float64 are 4 GB
+        np.add.at(sums, code[start : start + _ROWS], x[start : start + _ROWS].astype(np.float64))
     distances = euclidean_distances((sums / np.bincount(code)[:, None])[real])
     np.fill_diagonal(distances, np.inf)
     nearest = np.argsort(distances, axis=1, kind="stable")[:, : min(n_neighbours, len(real) - 1)]
