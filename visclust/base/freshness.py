@@ -53,6 +53,7 @@ WRITERS = {
     "frames.parquet": "07_explore_clusters",
     "clusters_consensus.parquet": "07_explore_clusters",
     "frame_effects*.csv": "07_explore_clusters",
+    "post_sample.csv": "07_explore_clusters",
     "figures/07_*": "07_explore_clusters",
     "sample.parquet": "08_sample_and_survey",
     "assignment.parquet": "08_sample_and_survey",
