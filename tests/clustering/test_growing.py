@@ -117,5 +117,5 @@ def test_huge_and_tiny_numbers_are_clustered_alike(many):
     x, _ = _make_themes(4_000, 8, 6)
     fit = vc.fit_kmeans(x.astype("float64") * 1e200, 6, seed=0)
     other = vc.fit_kmeans(x.astype("float64") * 1e-200, 6, seed=0)
-    assert np.array_equal(fit.labels, other.labels)
+    assert adjusted_rand_score(fit.labels, other.labels) > 0.99
     assert np.isfinite(fit.centers).all()

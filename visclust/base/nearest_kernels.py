@@ -41,7 +41,7 @@ def decide(
     float64; of equals the first counts.
     """
     for i in range(scores.shape[0]):
-        low, next_low, label = np.inf, np.inf, 0
+        low, next_low, label = np.float32(np.inf), np.float32(np.inf), 0
         for j in range(scores.shape[1]):
             score = scores[i, j]
             if score < next_low:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from visclust.base.arrays import find_scale
-from visclust.base.distances import count_distinct, find_origin
+from visclust.base.distances import count_distinct, find_origin, square_lengths
 
 # Rows looked at to tell whether float32 keeps apart what float64 does.
 _SOME = 20_000
@@ -16,7 +16,8 @@ _HELD = 2**28
 class RowView:
     """Rows (n, d) of a matrix, or some of them by number, minus an origin: float32, made when asked for.
 
-    ``view[part]``, with a slice, row numbers or a mask, gives them as an array.
+    ``view[part]``, with a slice, row numbers or a mask, gives them as an array, which must not be changed:
+    where there is nothing to subtract it may be the matrix itself.
     """
 
     dtype = np.dtype(np.float32)
@@ -80,6 +81,8 @@ def view_rows(x: np.ndarray) -> RowView | None:
     if scale == 1 and x.dtype == np.float32:
         # The difference of two float32 is rounded once, as that of two float64 would be.
         origin = origin.astype(np.float32)
+        if float((origin * origin).sum()) <= float(np.median(square_lengths(some - origin))):
+            origin = None  # products lose less than a bit by it
     view = RowView(x, origin, scale=scale)
     if 2 * count_distinct(view[:: -(-len(x) // _SOME)]) <= count_distinct(some):
         return None

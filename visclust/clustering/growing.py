@@ -13,9 +13,13 @@ from visclust.base.distances import map_blocks, square_lengths
 from visclust.base.row_views import RowView
 from visclust.clustering.nearest import DOUBT, NearestCenters
 
-# Each sample is so many times the last; the first has at least so many rows, and so many a cluster.
+# Each sample is so many times the last; the first has so many rows, or so many a cluster if that is more.
+# With fewer a row pulls its own centre so much that clusters freeze (benchmarks/scale.md).
 _GROWTH = 4
-_LEAST, _LEAST_PER_CLUSTER = 5_000, 50
+_LEAST, _LEAST_PER_CLUSTER = 8_000, 96
+# Starts of which the one that ends lowest on the first sample is gone on with, each from so many of its rows.
+_STARTS = 4
+_START, _START_PER_CLUSTER = 4_000, 48
 # Rows whose sums are added up by one thread: fixed, so that the results depend on no number of threads.
 _BLOCK = 16_384
 # From this share of a block on, all its rows are assigned again.
@@ -23,7 +27,7 @@ _MANY = 0.5
 # A sample is left when the centres move less than this share of what they would from sample to sample.
 _SETTLED = 0.003
 # All rows are left when a pass lowers the inertia by less than this share.
-_GAIN = 5e-5
+_GAIN = 1e-4
 # Below this share of its squared length, a row is at its centre but for rounding.
 _ZERO = 1e-10
 
@@ -43,11 +47,10 @@ class GrowingFit(NamedTuple):
 
 def choose_sample_sizes(n: int, n_clusters: int) -> list[int]:
     """Choose the sizes of the samples, the smallest first and all n rows last."""
-    sizes = [n]
-    least = max(_LEAST, _LEAST_PER_CLUSTER * n_clusters)
-    while sizes[-1] // _GROWTH >= least:
-        sizes.append(sizes[-1] // _GROWTH)
-    return sizes[::-1]
+    sizes = [max(_LEAST, _LEAST_PER_CLUSTER * n_clusters)]
+    while sizes[-1] * (_GROWTH - 1) <= n:
+        sizes.append(sizes[-1] * _GROWTH)
+    return [*sizes[:-1], n]
 
 
 def draw_nested_samples(n: int, n_clusters: int, *, rng: np.random.Generator) -> list[np.ndarray]:
@@ -66,6 +69,39 @@ def fit_on_samples(
         centers, work = fit.centers, work + fit.work * len(sample) / len(rows)
     fit = _Lloyd(rows, centers).run(max_iter=max_iter, to_the_end=True)
     return fit._replace(work=fit.work + work)
+
+
+def fit_growing(
+    rows: RowView, n_clusters: int, *, rng: np.random.Generator, choose_start: Any, max_iter: int = 300
+) -> GrowingFit:
+    """Fit k-means on many rows (n, d); `choose_start(rows, n_clusters, rng=…)` gives numbers of rows."""
+    samples = draw_nested_samples(len(rows), n_clusters, rng=rng)
+    tried = [
+        fit_on_samples(
+            rows.select(samples[0]),
+            draw_start(rows, samples[0], n_clusters, rng=rng, choose_start=choose_start),
+            [samples[0]],
+            max_iter=max_iter,
+        )
+        for _ in range(_STARTS if len(samples) > 1 else 1)
+    ]
+    best = min(tried, key=lambda fit: fit.inertia)
+    if len(samples) == 1:
+        return best
+    fit = fit_on_samples(rows, best.centers, samples[1:], max_iter=max_iter)
+    work = sum(each.work for each in tried) * len(samples[0]) / len(rows)
+    return fit._replace(work=fit.work + work)
+
+
+def draw_start(
+    rows: RowView, sample: np.ndarray, n_clusters: int, *, rng: np.random.Generator, choose_start: Any
+) -> np.ndarray:
+    """Draw first centres (k, d) by k-means++ from some rows of a sample."""
+    size = min(max(_START, _START_PER_CLUSTER * n_clusters), len(sample))
+    some = rows[np.sort(rng.choice(sample, size, replace=False))]
+    start = some[choose_start(some, n_clusters, rng=rng)]
+    # Fewer rows are distinct there than K: copies of a centre get no row, and so the farthest one.
+    return np.concatenate([start, np.repeat(start[:1], n_clusters - len(start), axis=0)])
 
 
 class _Lloyd:
@@ -114,7 +150,7 @@ class _Lloyd:
     def _pass(self) -> int:
         """Assign all rows that may have changed; gives how many did."""
         k = len(self.centers)
-        order = np.argsort(self.shifts)
+        order = np.argsort(self.shifts, kind="stable")
         other_shifts = np.full(k, self.shifts[order[-1]])
         other_shifts[order[-1]] = self.shifts[order[-2]] if k > 1 else 0.0
         halves = _measure_half_ways(self.centers)
@@ -207,15 +243,3 @@ def _measure_half_ways(centers: np.ndarray) -> np.ndarray:
     squares -= 1e-12 * (lengths[:, None] + lengths)  # never more than it is
     np.fill_diagonal(squares, np.inf)
     return np.sqrt(np.maximum(squares.min(axis=1), 0)) / 2
-
-
-def fit_growing(
-    rows: RowView, n_clusters: int, *, rng: np.random.Generator, choose_start: Any, max_iter: int = 300
-) -> GrowingFit:
-    """Fit k-means on many rows (n, d); `choose_start(rows, n_clusters, rng=…)` gives numbers of rows."""
-    samples = draw_nested_samples(len(rows), n_clusters, rng=rng)
-    first = rows[samples[0]]
-    start = first[choose_start(first, n_clusters, rng=rng)]
-    # Fewer rows are distinct in the sample than K: copies of a centre get no row, and so the farthest one.
-    missing = np.repeat(start[:1], n_clusters - len(start), axis=0)
-    return fit_on_samples(rows, np.concatenate([start, missing]), samples, max_iter=max_iter)
