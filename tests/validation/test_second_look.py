@@ -183,6 +183,19 @@ def test_where_same_is_not_rare_nothing_is_asked_again():
         vc.select_for_review(first, pairs, rare=20)
 
 
+def test_pairs_are_asked_again_where_one_moves_a_hundredth_of_the_surer_same_pairs():
+    kinds = {"within": 0.5, "near": 0.25, "edge": 1.0}  # each stands for 2, 4 and 1 pairs
+    pairs = pd.concat([make_pairs(100, stratum=name, probability=p) for name, p in kinds.items()])
+    same = [pair for pair in pairs["pair_id"] if pair[0] == "w" or pair in ("n001", "e001")]
+    first = answer(dict.fromkeys(pairs["pair_id"], "dd") | dict.fromkeys(same, "ss"))
+    # Those called the same within weigh 200: a pair nearby moves a fiftieth of that, one at the edge half of
+    # a hundredth, and within "same" is not rare.
+    assert vc.select_for_review(first, pairs, decoys=0)["judged_pair"].tolist() == ["n001"]
+    assert vc.select_for_review(first, pairs, decoys=0, min_effect=0.05).empty
+    least = vc.select_for_review(first, pairs, decoys=0, min_effect=0)
+    assert sorted(least["judged_pair"]) == ["e001", "n001"]
+
+
 def test_a_look_that_is_not_answered_by_all_changes_nothing_yet_and_no_other_follows():
     pairs = make_pairs(4)
     first = answer({"r000": "ss", "r001": "ss", "r002": "dd", "r003": "dd"})
