@@ -75,8 +75,6 @@ _LOG_COLUMNS = [
 ]
 
 
-
-
 class _Iteration(NamedTuple):
     """What one iteration found among the m images that remained, before a threshold is applied.
 

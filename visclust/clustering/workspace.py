@@ -46,9 +46,9 @@ def open_workspace(x: Any, *, memory_budget: int | None = None, hold: bool = Tru
     """Prepare what every iteration on an embedding (n, d) needs.
 
     All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at hand
-    by default), and computed anew in blocks where not, as always on a GPU. `hold` is False for work that needs
-    few of them: then they are never held. Of many rows no centred copy is made either: they are centred block
-    by block when they are used.
+    by default), and computed anew in blocks where not, as always on a GPU. `hold` is False for work that
+    needs few of them: then they are never held. Of many rows no centred copy is made either: they are centred
+    block by block when they are used.
     """
     budget = _choose_budget(memory_budget)
     fits = hold and fits_in_memory(x, memory_budget=budget)
