@@ -16,6 +16,7 @@ from visclust.sampling.guesses import pick_guesses
 from visclust.sampling.samples import find_design
 
 _POINTS = 40
+_NOTHING = 1e-12  # of the squared span of the values: what rounding leaves of no variance
 
 
 class LabelPlan(NamedTuple):
@@ -41,7 +42,8 @@ def plan_labels(
     as many from each cluster (all but one from smaller ones); and both with guesses for all images. Equal
     numbers per cluster see every theme, which `plan_annotation` counts, but where clusters differ much in
     size they can need more labels for a share of the corpus than a random sample. The numbers rest on the
-    pilot, and are no surer than it is.
+    pilot, and are no surer than it is. Where it shows no variance at all, as where all images of every
+    cluster are alike, the plan reckons with one image that is not.
 
     Parameters
     ----------
@@ -115,16 +117,17 @@ def plan_labels(
     covered = pictures["image_id"][design.covers].reset_index(drop=True)
     codes = stratum[pd.Index(covered).get_indexer(sample["image_id"])]
     weights, total = design.weights, float(sizes.sum())
-    designs = {"random": _spread(y, weights), "stratified": _spread_within(y, codes, sizes)}
+    span = float(np.ptp(y))
+    designs = {"random": _spread(y, weights, span), "stratified": _spread_within(y, codes, sizes, span)}
     if guesses is not None:
         everyone = pick_guesses(
             guesses, name, category=None, categories=[], image_ids=pictures["image_id"], needed=design.covers
         )
         guess = everyone[pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])]
         left = y - _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64)) * guess
-        designs["random with guesses"] = _spread(left, weights)
+        designs["random with guesses"] = _spread(left, weights, span)
         left = y - _slope(y, guess, weights, codes) * guess
-        designs["stratified with guesses"] = _spread_within(left, codes, sizes)
+        designs["stratified with guesses"] = _spread_within(left, codes, sizes, span)
     z = float(stats.norm.ppf((1 + level) / 2))
     rows, curves = [], []
     for kind, spread in designs.items():
@@ -143,16 +146,22 @@ def plan_labels(
     return LabelPlan(*(mark_simulated(table, sample) for table in (plan, curve)))
 
 
-def _spread(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Give the variance between all images of the corpus (1,), from weighted ones."""
+def _spread(values: np.ndarray, weights: np.ndarray, span: float) -> np.ndarray:
+    """Give the variance between all images of the corpus (1,), from weighted ones.
+
+    Where the pilot shows none, since the guesses are right of all of it, as if one more image had been off by
+    the whole span of the values.
+    """
     mean = float(np.average(values, weights=weights))
-    return np.array(
-        [np.average((values - mean) ** 2, weights=weights) * len(values) / max(len(values) - 1, 1)]
-    )
+    found = np.average((values - mean) ** 2, weights=weights) * len(values) / max(len(values) - 1, 1)
+    return np.array([found if found > _NOTHING * span**2 else span**2 / (len(values) + 1)])
 
 
-def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Give the variance within each stratum (s,): its own, and that of all as if it were one more image."""
+def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray, span: float) -> np.ndarray:
+    """Give the variance within each stratum (s,): its own, and that of all as if it were one more image.
+
+    Where the pilot shows none, since the images of every cluster are alike, as in `_spread`.
+    """
     drawn = np.bincount(codes, minlength=len(sizes))
     means = np.bincount(codes, weights=values, minlength=len(sizes)) / np.maximum(drawn, 1)
     squares = np.bincount(codes, weights=(values - means[codes]) ** 2, minlength=len(sizes))
@@ -162,6 +171,8 @@ def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray) -> 
             "The pilot has one image of each cluster, so that nothing is seen of how much they differ "
             "within. Draw two or more per cluster (max_per_cluster)."
         )
+    if squares.sum() <= _NOTHING * span**2:
+        return np.full(len(sizes), span**2 / (free.sum() + 2))
     return np.asarray((squares + squares.sum() / free.sum()) / (free + 1))
 
 
