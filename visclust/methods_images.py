@@ -75,6 +75,10 @@ def _count_posts(account: Account, file: StudyFile) -> None:
         account.mark("the posts")
     account.count("posts", len(table), file, simulated=made_up)
     account.count("authors", table["author"].nunique(), file, simulated=made_up)
+    if table.empty:
+        account.say("there are no posts", file)
+        account.decide("Posts", "none", file, paper="posts")
+        return
     times = table["posted_at"].dropna()
     days = f" from {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}" if len(times) else ""
     word = "SIMULATED posts" if made_up else "posts"

@@ -13,6 +13,7 @@ The paper's Figure 3, step by step, and what takes each step:
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ import pandas as pd
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
+from visclust.base.row_views import RowView
 from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.adaptive import Decisions, decide_above, measure_shapes, split_risk
@@ -42,9 +44,12 @@ from visclust.clustering.workspace import (
     measure_squares,
     open_workspace,
     recall,
+    select_rows,
     sum_distances,
 )
 
+# Rows at a time of which it is asked whether they are all one.
+_LOOKED_AT = 2**16
 _LOG_COLUMNS = [
     "iteration",
     "remaining",
@@ -210,11 +215,17 @@ def cluster_iteratively(
 
 
 def cluster_workspace(
-    workspace: Workspace, *, settings: IterativeSettings, seed: int, progress: bool = False
+    workspace: Workspace,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+    progress: bool = False,
+    search: Callable[..., tuple[Any, ...]] | None = None,
 ) -> ClusteringResult:
     """Run the iterations on a prepared workspace, re-using what other settings have computed there.
 
-    The settings must have been checked; the provenance is left empty for the caller to fill.
+    The settings must have been checked; the provenance is left empty for the caller to fill. Where the rows
+    are not in one place, `search` does steps 1 to 3 in their place, and gives the fields of an iteration.
     """
     n = len(workspace.rows)
     settings = settle_silhouette(settings, n=n)
@@ -235,7 +246,13 @@ def cluster_workspace(
         while len(remaining) > settings.stop_size:
             started = time.perf_counter()
             found = _find_clusters(
-                workspace, remaining, settings=settings, seed=seed, number=len(log), progress=progress
+                workspace,
+                remaining,
+                settings=settings,
+                seed=seed,
+                number=len(log),
+                progress=progress,
+                search=search,
             )
             if found.curve.chosen is None and (reason := _explain_why_none(workspace, remaining)):
                 break
@@ -269,12 +286,16 @@ def _find_clusters(
     seed: int,
     number: int,
     progress: bool = False,
+    search: Callable[..., tuple[Any, ...]] | None = None,
 ) -> _Iteration:
     """Do steps 1 to 3 on the images that remain: once for all settings that come to the same state."""
     # The seed of an iteration depends on the run's seed and the iteration's number only, so that
     # configurations that come to the same state go on with the same draws.
     round_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     # The threshold and what ends a run are left out of the key, since nothing in here depends on them.
+    if search is not None:
+        shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
+        return _Iteration(*search(remaining, settings=shared, seed=round_seed, progress=progress))
     shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0, silhouette="", risk=0)
     key = (hashlib.sha256(remaining.tobytes()).digest(), round_seed, shared)
     fit = recall(
@@ -320,7 +341,7 @@ def _fit_remaining(
     curve = climb_k(workspace, remaining, settings=settings, seed=seed, progress=progress)
     if curve.chosen is None:
         return _Fit(curve, np.zeros(len(remaining), dtype=np.int32), 0)
-    rows = workspace.rows[get_namespace(workspace.rows).asarray(remaining)]
+    rows = select_rows(workspace, remaining)
     fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
     return _Fit(curve, to_host(fit.labels).astype(np.int32), len(fit.centers))
 
@@ -357,7 +378,9 @@ def _score_remaining(
         sums = sum_distances(workspace, remaining, codes, n_clusters=k, progress=progress)
         scores = to_host(score_from_sums(sums, xp.asarray(codes)))
     else:
-        rows = workspace.rows[xp.asarray(remaining)]
+        rows = select_rows(workspace, remaining)
+        if isinstance(rows, RowView):
+            rows = rows[:]
         scores = score_rows(rows, codes, n_clusters=k, silhouette=settings.silhouette, seed=seed)
     counted = ~np.isnan(scores)  # "sampled" leaves out those that were not drawn
     means = average_by_cluster(scores[counted], codes[counted], n_clusters=k)
@@ -379,12 +402,14 @@ def _number_cohesive(found: _Iteration, threshold: float, *, first: int) -> np.n
 def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
     """Tell why no K could be tried, where another sample would not help either."""
     xp = get_namespace(workspace.rows)
-    rows = workspace.rows[xp.asarray(remaining)]
     if len(remaining) < 3:
         return f"{len(remaining)} images remain, too few for two clusters"
-    if bool((rows == rows[0]).all()):
-        return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
-    return ""
+    first = workspace.rows[xp.asarray(remaining[:1])]
+    for start in range(0, len(remaining), _LOOKED_AT):
+        rows = workspace.rows[xp.asarray(remaining[start : start + _LOOKED_AT])]
+        if not bool((rows == first).all()):
+            return ""
+    return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
 
 
 def _describe_iteration(
