@@ -159,7 +159,8 @@ def cluster_shards(
     if len(rows) <= _FEW_IDS:
         ids = [name for path in files.tables for name in read_parquet(path)["image_id"]]
     note_run(parameters={"similarity_threshold": threshold, "rows": how, "clusters_in": folder.name})
-    print(f"The clusters of {len(rows):,} rows are in {folder}.")
+    if progress:
+        print(f"The clusters of {len(rows):,} rows are in {folder}.")
     return result._replace(image_ids=ids)
 
 

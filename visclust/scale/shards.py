@@ -188,7 +188,12 @@ def _take_source(
     if isinstance(source, pd.DataFrame):
         if kind not in ("auto", "images"):
             raise ValueError(f"Expected kind to be 'images' for a table as source, got {kind!r}.")
-        check_used(source, "images", ["image_id", "path", "status"])
+        try:
+            check_used(source, "images", ["image_id", "path", "status"])
+        except ValueError as error:
+            raise ValueError(f"Expected source to be an images table. {error}") from error
+        if not len(source):
+            raise ValueError("Expected source to be an images table with rows, got an empty one.")
         start = Path.cwd() if images_folder is None else Path(images_folder).absolute()
         table = source.reset_index(drop=True)
         pieces = ({".parquet": table.iloc[i : i + shard_size]} for i in range(0, len(table), shard_size))
