@@ -33,7 +33,7 @@ def test_the_notebook_has_the_form_of_the_series():
 
 @pytest.mark.slow
 def test_the_notebook_runs_on_the_shards_of_the_example(tmp_path):
-    runs = run_notebooks(FOLDER, to=tmp_path)
+    runs = run_notebooks(FOLDER, to=tmp_path, parameters={"scale_out": {"n_images": 50, "shard_size": 20}})
     assert runs["status"].tolist() == ["ok"], runs["error"].tolist()
     done = nbformat.read(tmp_path / "notebooks" / NOTEBOOK.name, as_version=4)
     texts = [

@@ -51,10 +51,10 @@ def open_workers(
     dashboard : bool, default False
         Show the dashboard, whose address is printed; it needs the package bokeh.
 
-    Yields
-    ------
-    distributed.Client
-        For ``on``.
+    Returns
+    -------
+    context manager
+        That gives a ``distributed.Client``, for ``on``.
 
     Raises
     ------

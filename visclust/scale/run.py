@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.base.checks import checked, show
+from visclust.base.checks import show
 from visclust.base.damage import read_json, read_matrix, read_parquet
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
@@ -194,7 +194,7 @@ def _make_part(
     return ("made again" if state.reason else "made"), state.reason, record
 
 
-@checked
+@recorded
 def read_parts(
     corpus: ShardedCorpus | str | os.PathLike, step: str, **settings: Any
 ) -> pd.DataFrame | Embedding:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.checks import check_choice, check_whole_number, checked
+from visclust.base.checks import check_choice, check_whole_number
 from visclust.base.damage import read_json, read_parquet
 from visclust.base.files import check_writable, write_json
 from visclust.base.progress import WorkBar
@@ -268,7 +268,7 @@ def _list_posts(source: Path) -> tuple[str, Iterator[dict[str, Any]], dict[str, 
     return "posts", described, about
 
 
-@checked
+@recorded
 def open_shards(folder: str | os.PathLike) -> ShardedCorpus:
     """Open a folder of shards by its manifest; the shards themselves are read when they are worked on.
 
