@@ -3,6 +3,7 @@
 import pytest
 
 from visclust.base.cells import (
+    fold_answer,
     fold_header,
     fold_identity,
     is_missing_word,

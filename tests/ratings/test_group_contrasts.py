@@ -354,7 +354,9 @@ def test_where_all_images_of_a_finite_corpus_were_rated_only_ratings_err(strange
     # Half of the images: half of the variance between images, and half of that within.
     means = cells.mean().unstack()
     between = ((means["D"] - means["R"]).groupby("cluster").var() / 3).sum() / 25
-    found = spread_exactly(ratings, sample.assign(weight=2.0, inclusion_probability=0.5), finite_population=True)
+    found = spread_exactly(
+        ratings, sample.assign(weight=2.0, inclusion_probability=0.5), finite_population=True
+    )
     assert found["standard_error"] == pytest.approx(np.sqrt(between / 2 + within / 2), rel=0.024)
 
 
