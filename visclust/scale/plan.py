@@ -9,7 +9,7 @@ import pandas as pd
 from visclust.base.checks import check_numbers, check_whole_number
 from visclust.base.provenance import recorded
 
-# Items per second of one core, measured by benchmarks/bench_scale.py, whose table holds date and hardware:
+# Items per second of one core, measured by benchmarks/bench_shards.py, whose table holds date and hardware:
 # CPU time, one thread; JPEGs of 1,024 x 768, rows of 512 float32, 100 clusters, 3,000 rows drawn.
 RATES: dict[str, float] = {
     "read": 6920.0,
@@ -64,7 +64,7 @@ def plan_scale(
 ) -> pd.DataFrame:
     """Plan the steps for a corpus: bytes, hours and cost of each, and which of them breaks first.
 
-    The rates per core were measured on one machine (``benchmarks/scale_rates.md``); those of GPUs, storage
+    The rates per core were measured on one machine (``benchmarks/shard_rates.md``); those of GPUs, storage
     and prices are assumptions, and the column ``rests_on`` says so. Everything is plain arithmetic: measure
     one shard of yours, and give its rates.
 

@@ -3,9 +3,9 @@
 Each step runs on one shard in this process with one thread; its time is CPU time (`time.process_time`), so
 that others on the machine count little. Run it alone:
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_scale.py
+    OMP_NUM_THREADS=1 python benchmarks/bench_shards.py
 
-It prints the table that scale_rates.md holds, and the lines for RATES in visclust/scale/plan.py.
+It prints the table that shard_rates.md holds, and the lines for RATES in visclust/scale/plan.py.
 """
 
 import json
