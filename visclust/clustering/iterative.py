@@ -172,7 +172,7 @@ def cluster_iteratively(
     held = fits_in_memory(rows, memory_budget=memory_budget)
     if silhouette == "exact" or held:
         announce_cost(rows, held=held)
-    workspace = open_workspace(rows, memory_budget=memory_budget)
+    workspace = open_workspace(rows, memory_budget=memory_budget, keep=False)
     result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
     warn_of_giant(result.labels, rows, how=how)
     return result._replace(image_ids=image_ids)
