@@ -42,16 +42,18 @@ def _choose_budget(memory_budget: int | None) -> int:
     return memory_at_hand() // 3 if memory_budget is None else memory_budget
 
 
-def open_workspace(x: Any, *, memory_budget: int | None = None, keep: bool = True) -> Workspace:
+def open_workspace(
+    x: Any, *, memory_budget: int | None = None, hold: bool = True, keep: bool = True
+) -> Workspace:
     """Prepare what every iteration on an embedding (n, d) needs.
 
     All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at hand
-    by default), and computed anew in blocks where not, as always on a GPU. Of many rows no centred copy is
-    made either: they are centred block by block when they are used. Results are kept for other settings, or
-    not (`keep`).
+    by default), and computed anew in blocks where not, as always on a GPU. `hold` is False for work that
+    needs few of them: then they are never held. Of many rows no centred copy is made either: they are centred
+    block by block when they are used. Results are kept for other settings, or not (`keep`).
     """
     budget = _choose_budget(memory_budget)
-    fits = fits_in_memory(x, memory_budget=budget)
+    fits = hold and fits_in_memory(x, memory_budget=budget)
     many = len(x) >= MANY_ROWS and not fits and not is_on_gpu(x)
     if many and (view := view_rows(x)) is not None:
         return Workspace(view, None, budget, {} if keep else None)
