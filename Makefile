@@ -28,7 +28,8 @@ test: .venv/.test chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not gpu"
+	$(BIN)/pytest -q -n auto --dist loadfile -m "not gpu and not browser"
+	$(BIN)/pytest -m "browser and not gpu"
 
 test-gpu: .venv/.test,gpu
 	$(BIN)/pytest -m gpu

@@ -293,3 +293,12 @@ def test_a_sample_cut_after_drawing_is_refused(make_clusters):
         vc.estimate_corpus(sample.head(7), "y", clusters=clusters)
     with pytest.raises(ValueError, match="not in the clusters table"):
         vc.estimate_corpus(sample, "y", clusters=make_clusters([0] * 4))
+
+
+def test_labels_that_are_alike_within_every_cluster_do_not_make_an_interval_without_a_width(make_clusters):
+    # What is left of 0.1 + 0.2 - 0.3 is no variance.
+    clusters = make_clusters([0] * 70 + [1] * 30 + [2] * 23)
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=7)
+    found = vc.estimate_corpus(sample.assign(y=sample["cluster"].eq(1)), "y", clusters=clusters).iloc[0]
+    assert found["standard_error"] == 0
+    assert found["low"] < 0.15 < found["high"] - 0.2

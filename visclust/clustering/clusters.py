@@ -19,7 +19,7 @@ from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.clustering.giant import warn_of_giant
 from visclust.clustering.kmeans import find_nearest, fit_kmeans
-from visclust.clustering.silhouettes import silhouette_samples
+from visclust.clustering.silhouettes import average_known, silhouette_samples
 from visclust.images.index import select_usable
 
 # With fewer clusters asked for, one of them can hold more than a fifth without being a giant.
@@ -108,7 +108,7 @@ def cluster_once(
             "remaining": [len(x)],
             "k": [n_clusters],
             "clusters": [found],
-            "silhouette": [float(silhouettes.mean())],
+            "silhouette": [average_known(silhouettes, labels)],
             "inertia": [fit.inertia],
             "seed": [seed],
             "seconds": [time.perf_counter() - started],

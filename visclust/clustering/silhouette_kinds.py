@@ -144,17 +144,22 @@ def _sample_silhouettes(
     `score_clusters`. Costs O(k per_cluster n d).
     """
     xp = get_namespace(centered)
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(codes))
-    # Rank of each row within its cluster, in a random order: the first ones are the draw.
-    by_cluster = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    drawn = draw_members(codes, n_clusters=n_clusters, per_cluster=per_cluster, seed=seed)
     sizes = np.bincount(codes, minlength=n_clusters)
-    rank = np.arange(len(codes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    drawn = np.sort(by_cluster[rank < per_cluster])
     sums = _sum_from(centered, drawn, codes, n_clusters)
     scores = xp.full(len(codes), np.nan)
     scores[xp.asarray(drawn)] = score_from_sums(sums, xp.asarray(codes[drawn]), sizes=xp.asarray(sizes))
     return scores
+
+
+def draw_members(codes: np.ndarray, *, n_clusters: int, per_cluster: int = 30, seed: int = 0) -> np.ndarray:
+    """Draw rows at random, up to so many from each cluster: their numbers, sorted."""
+    shuffled = np.random.default_rng(seed).permutation(len(codes))
+    # Rank of each row within its cluster, in a random order: the first ones are the draw.
+    by_cluster = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    sizes = np.bincount(codes, minlength=n_clusters)
+    rank = np.arange(len(codes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.sort(by_cluster[rank < per_cluster])
 
 
 def _sum_from(centered: Any, drawn: np.ndarray, codes: np.ndarray, n_clusters: int) -> Any:

@@ -177,7 +177,7 @@ def read_posts(
         )
     zone = _find_zone(time_zone)
     _check_form(time_format)
-    files, skipped = _list_files(path)
+    files, skipped = list_post_files(path)
     given = [Path(each) for each in ([path] if isinstance(path, str | os.PathLike) else path)]
     sources = []
     for each in files:
@@ -270,7 +270,7 @@ def _show_columns(sources: list[Source]) -> None:
             print(f"Columns of {source.path.name} (say others with columns=):", *lines, sep="\n")
 
 
-def _list_files(
+def list_post_files(
     path: str | os.PathLike | Sequence[str | os.PathLike],
 ) -> tuple[list[Path], list[tuple[Path, str]]]:
     """List the files of posts, once: each file given, and those of each folder; and its other files."""

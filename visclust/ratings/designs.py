@@ -187,6 +187,58 @@ def warn_of_gaps(spread: RatingEvents, designs: Sequence[CrossedDesign], sample:
     )
 
 
+def count_left_out(spread: RatingEvents, design: CrossedDesign) -> int:
+    """Count the images that are left out because not all groups rated them."""
+    rated = ~np.isnan(spread.values[:, design.columns[0]])
+    return int(spread.events.loc[rated, "image_id"].nunique()) - len(design.image_ids)
+
+
+def warn_of_left_out(spread: RatingEvents, designs: Sequence[CrossedDesign]) -> None:
+    """Say how many images a model leaves out, with how many ratings, and who did not rate them."""
+    most = max(designs, key=lambda design: count_left_out(spread, design))
+    if not count_left_out(spread, most):
+        return
+    outcome = most.columns[0]
+    events = spread.events[~np.isnan(spread.values[:, outcome])]
+    gone = events[~events["image_id"].isin(most.image_ids)]
+    seen = pd.crosstab(gone["image_id"], gone["group"]).reindex(
+        columns=sorted(events["group"].unique()), fill_value=0
+    )
+    lacking = ", ".join(f"{name} {count}" for name, count in seen.eq(0).sum().items() if count)
+    warnings.warn(
+        f"{len(seen)} of {events['image_id'].nunique()} images, with {len(gone)} of {len(events)} ratings of "
+        f"{spread.outcomes['item'].iloc[outcome]!r}, are left out, since not every group rated them (not "
+        f"rated by {lacking}): the groups are compared on the other images (columns images and "
+        f"images_left_out).",
+        stacklevel=4,
+    )
+
+
+def count_people(design: CrossedDesign, weights: np.ndarray | None = None) -> np.ndarray:
+    """Count each group's respondents (g,) who rated an image; with the images' `weights`, one that counts."""
+    groups, respondents = design.codes["groups"], design.codes["respondents"]
+    rows = slice(None) if weights is None else weights[design.codes["images"]] > 0
+    pairs = np.unique(np.column_stack([groups[rows], respondents[rows]]), axis=0)
+    return np.bincount(pairs[:, 0], minlength=int(groups.max()) + 1)
+
+
+def name_lone_groups(names: Sequence[str], people: np.ndarray) -> str:
+    """Say which groups one respondent, or none, stands for; nothing where all have two or more."""
+    lone = [str(name) for name, count in zip(names, people, strict=True) if count < 2]
+    return f"one respondent stands for {', '.join(lone)}" if lone else ""
+
+
+def warn_of_lone(reasons: set[str]) -> None:
+    """Say why standard errors are missing, if any are."""
+    if reasons:
+        warnings.warn(
+            f"Standard errors, intervals and p values are missing in part: {'; '.join(sorted(reasons))}. Claims "
+            f"about new respondents and new images need two of each at least: nothing else says how much they "
+            f"differ. The estimates stand for these respondents and images alone.",
+            stacklevel=4,
+        )
+
+
 def find_fractions(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
     """Find which share of each rated image's cluster was rated by all groups, (m,), by a sample's weights."""
     clusters = pd.Series(design.clusters)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from visclust.base.checks import check_level
 from visclust.base.copies import take_pictures
@@ -83,7 +83,8 @@ def estimate_corpus(
         category, named as it is. The estimate is right on average whatever the guesses are worth, and the
         narrower the better they are. But they must not have learned from the very labels that they stand
         beside: the model that guesses a labelled image must not have been trained on it (cross-fitting), or
-        intervals are too short.
+        intervals are too short. `guess_labels` makes such guesses from the embedding; of any others this
+        cannot be checked, and the table says so.
     tuning : float, optional
         How much of the guesses is taken. Without it, what makes the variance least, found from the sample
         (power tuning): bad guesses are then left aside. 1 is the plain difference estimator, 0 none of them.
@@ -99,7 +100,8 @@ def estimate_corpus(
         ``corpus``: images of the clusters that the estimate rests on, for which it speaks, and all images;
         ``left_out``, in words, those for which it does not (see ``n_rest`` of `draw_stratified_sample`).
         With guesses also ``tuning``; ``standard_error_alone``, that of the labels without the guesses; and
-        ``labels_saved``: the share of labels that the guesses save, 1 - (standard error / alone)².
+        ``labels_saved``: the share of labels that the guesses save, 1 - (standard error / alone)²; and
+        ``cross_fitted``: "yes" where the guesses are those of `guess_labels`, otherwise "not known".
 
     Warns
     -----
@@ -162,6 +164,8 @@ def estimate_corpus(
             "The Horvitz-Thompson mean of a domain needs the domain's size, which is only known if `by` is a "
             "column of the clusters table. Use estimator='hajek', or statistic='total'."
         )
+    record = getattr(guesses, "attrs", {}).get("provenance") or {}
+    made = "yes" if record.get("function") == "guess_labels" else "not known"
     rows = []
     for name, column in values.items():
         seen = column.notna().to_numpy()
@@ -201,6 +205,8 @@ def estimate_corpus(
                 head: dict[str, Any] = {"value": name}
                 head |= {} if domains is None else {"domain": domain}
                 head |= {} if category is None else {"category": category}
+                if guess is not None:
+                    found["cross_fitted"] = made
                 speaks = {"covered": mine.covered, "corpus": plan.corpus, "left_out": rest}
                 rows.append(head | found | speaks)
         if constant:
@@ -293,7 +299,8 @@ def _estimate(
             if tuning is None and free > 1:  # the share was found from the same labels
                 variance *= free / (free - 1)
                 freedom = max(1.0, freedom - 1)
-        unseen = 2 * (min(abs(share), 1.0) * whole) ** 2 / (kish + 2) ** 2
+        # Two more sampled images of the usual weight, wrong by 1 each way.
+        unseen = 2 * (min(abs(share), 1.0) * whole) ** 2 / ((kish + 2) * ((len(y) if is_sum else n) + 2))
         extra = {
             "tuning": share,
             "standard_error_alone": math.sqrt(alone),
@@ -326,7 +333,7 @@ def _estimate(
 
 def _find_bounds(estimate: float, variance: float, freedom: float, level: float) -> tuple[float, float]:
     """Give Student's interval."""
-    half = stats.t.ppf((1 + level) / 2, freedom) * math.sqrt(variance)
+    half = stdtrit(freedom, (1 + level) / 2) * math.sqrt(variance)
     return estimate - half, estimate + half
 
 
@@ -341,8 +348,8 @@ def _find_wilson(
     size = p * (1 - p) / variance if variance > 0 and 0 < p < 1 else kish
     tail = (1 + level) / 2
     if n > 1 and math.isfinite(freedom):
-        size *= (stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, freedom)) ** 2
-    z2 = stats.norm.ppf(tail) ** 2
+        size *= (stdtrit(n - 1, tail) / stdtrit(freedom, tail)) ** 2
+    z2 = ndtri(tail) ** 2
     middle = (p + z2 / (2 * size)) / (1 + z2 / size)
     half = math.sqrt(z2 * (p * (1 - p) / size + z2 / (4 * size**2))) / (1 + z2 / size)
     return max(0.0, middle - half), min(1.0, middle + half)

@@ -56,8 +56,8 @@ def rake_respondents(
     -------
     weights : DataFrame
         ``respondent``, `within` where given, ``weight`` (mean 1 in each group): for `compare_groups`,
-        `contrast_clusters`, `summarize_emotions`, `fit_mixed_contrast` and `measure_reliability`, as
-        ``respondent_weights``. `confirm_factors` takes none. Saved as ``respondent_weights.parquet`` in a
+        `contrast_clusters`, `summarize_emotions`, `fit_mixed_contrast`, `measure_reliability` and
+        `confirm_factors`, as ``respondent_weights``. Saved as ``respondent_weights.parquet`` in a
         study's results, the notebook of the emotions uses them.
     margins : DataFrame
         A row per group, variable and category: ``respondents, target, before, after`` (shares).
