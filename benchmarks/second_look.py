@@ -11,6 +11,7 @@ pairs what they said before, mistakes included.
 """
 
 import argparse
+import inspect
 import time
 
 import numpy as np
@@ -34,6 +35,7 @@ from visclust.validation.poststratified import CellCounts, estimate_scores, find
 
 MEASURES = ("precision", "recall", "f1")
 RANDOM_SHARE = 0.4  # as notebook 05 draws them
+MIN_EFFECT = inspect.signature(vc.select_for_review).parameters["min_effect"].default
 
 
 def make_clusters(labels):
@@ -61,11 +63,13 @@ class Annotators:
         return np.select([says.all(axis=1), ~says.any(axis=1)], [SAME, DIFFERENT], OPEN)
 
 
-def look_again(course, design, people, rng, *, decoys=0.5):
+def look_again(course, design, people, rng, *, min_effect=MIN_EFFECT, decoys=0.5):
     """One more look; gives the course after it, and how many pairs were shown."""
     effect = measure_effects(course, design)
     everything = np.ones(len(design), dtype=bool)
-    chosen = choose_pairs(course, effect, min_effect=0.05, n=None, decoys=decoys, open_to=everything, rng=rng)
+    chosen = choose_pairs(
+        course, effect, min_effect=min_effect, n=None, decoys=decoys, open_to=everything, rng=rng
+    )
     said = np.full(len(design), -2)
     said[chosen.at] = people.judge(chosen.at)
     reviewed = np.zeros(len(design), dtype=bool)

@@ -41,6 +41,7 @@ from visclust.stages import (
     gather_answers as gather_answers,
     gather_copies as gather_copies,
     gather_feature_answers as gather_feature_answers,
+    gather_frame_answers as gather_frame_answers,
     gather_frames as gather_frames,
     gather_ideology as gather_ideology,
     gather_looks as gather_looks,

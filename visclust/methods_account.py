@@ -72,7 +72,7 @@ class Account:
         if file.usable:
             return file
         self.counts.append(self._row(what=f"(all of {name})", count="", file=name, note=file.trouble))
-        self.say(f"{name}: {file.trouble}")
+        self.sentences[self.step].append(f"{name}: {file.trouble.rstrip('.')}.")
         return None
 
     def count(self, what: str, count: Any, file: StudyFile | str, *, simulated: bool = False) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from visclust.base.freshness import find_state, find_writer, list_files, list_notebooks, read_record
+from visclust.base.freshness import TEXTS, find_state, find_writer, list_files, list_notebooks, read_record
 from visclust.base.places import STUDY_FILE
 from visclust.base.simulated import MARK, is_simulated
 from visclust.check import NEEDS
@@ -74,7 +74,7 @@ class StudyFiles:
         self.files = {}
         for path in list_files(self.root):
             name = path.relative_to(self.root).as_posix()
-            if not name.startswith("figures/"):
+            if not name.startswith("figures/") and name not in TEXTS:
                 self.files[name] = _describe(name, path)
         ratings = None if self.study is None else self.study.ratings
         self.ratings_name = "simulated_ratings.parquet"

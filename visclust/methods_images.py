@@ -18,6 +18,7 @@ _SETTINGS: dict[str, tuple[str, str, Any]] = {
     "goodness_of_fit": ("Goodness of fit", "goodness_of_fit", ("silhouette",)),
     "max_stall": ("New seeds where no cluster is cohesive", "", ()),
     "silhouette": ("Kind of silhouette", "", ()),
+    "risk": ("Risk of any decision that is not the exact one", "", ()),
 }
 
 
@@ -74,6 +75,10 @@ def _count_posts(account: Account, file: StudyFile) -> None:
         account.mark("the posts")
     account.count("posts", len(table), file, simulated=made_up)
     account.count("authors", table["author"].nunique(), file, simulated=made_up)
+    if table.empty:
+        account.say("there are no posts", file)
+        account.decide("Posts", "none", file, paper="posts")
+        return
     times = table["posted_at"].dropna()
     days = f" from {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}" if len(times) else ""
     word = "SIMULATED posts" if made_up else "posts"
@@ -218,7 +223,7 @@ def describe_clusters(account: Account) -> None:
                    like_paper=method == "cluster_iteratively" if call else None)  # fmt: skip
     if method == "cluster_iteratively":
         for name, (words, paper, values) in _SETTINGS.items():
-            if name in settings:
+            if settings.get(name) is not None:  # a risk is taken by one kind of silhouette alone
                 like = settings[name] in values if values else None
                 account.decide(words, settings[name], file, paper=paper, like_paper=like)
     elif "n_clusters" in settings:
@@ -277,5 +282,5 @@ def _spell_settings(settings: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{words[0].lower()}{words[1:]} {spell(settings[name])}"
         for name, (words, _, _) in _SETTINGS.items()
-        if name in settings and name != "max_stall"
+        if settings.get(name) is not None and name != "max_stall"
     )

@@ -296,6 +296,39 @@ def describe_scores(account: Account) -> None:
         _hold_against_clusters(account, row, scores)
 
 
+def describe_cross_validation(account: Account) -> None:
+    """Describe how the winner scores on pairs that did not choose it."""
+    account.begin("Cross-validation")
+    file = account.open("cross_validation.parquet")
+    if file is None:
+        account.skip("cross_validation.parquet", Cross_validation="cross-validation")
+        return
+    table = account.files.read(file)
+    made_up = tell_simulated(file, table)
+    settings = find_call(file.record, "cross_validate").get("parameters", {})
+    folds = settings.get("folds")
+    together = ", pairs that share an image kept together where that is possible"
+    account.decide(
+        "Cross-validation",
+        NOT_RECORDED if folds is None else
+        f"{spell(folds)} folds{together if settings.get('group_by_image') else ''}",
+        file, paper="cross-validation", like_paper=None if folds is None else folds == 5,
+    )  # fmt: skip
+    for row in table.to_dict("records"):
+        words = _MEASURES.get(row["measure"], row["measure"])
+        account.count("folds whose own winner it is", row["times_selected"], file, simulated=made_up)
+        made = "on SIMULATED answers " if made_up else ""
+        number = "the folds" if folds is None else say_many(folds, "fold")
+        account.say(
+            f'over {number} the configuration "{row["configuration"]}" has, {made}by {words}, a mean of '
+            f"{spell(row['mean'])} (standard deviation {spell(row['sd'])}); whichever was best on the other "
+            f"folds has {spell(row['honest_mean'])} on the one left out (standard deviation "
+            f"{spell(row['honest_sd'])}, all of these pairs together {spell(row['honest_pooled'])}), so that "
+            f"choosing adds {spell(row['optimism'])}; it was chosen {spell(row['times_selected'])} times",
+            file,
+        )
+
+
 def _say_weights(call: Mapping[str, Any]) -> str:
     """Say for which pairs the scores speak, by the record of their call."""
     given, settings = call.get("inputs") or {}, call.get("parameters", {})

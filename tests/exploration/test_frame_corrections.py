@@ -56,6 +56,11 @@ def test_a_cluster_that_leans_is_corrected_by_labels_of_a_sample():
     assert row["odds_ratio_low"] < 1 < row["odds_ratio_high"]
     assert row["labelled"] == 500
     assert use.curves["frame"].unique().tolist() == ["protest"]
+    assert (guessed["rests_on"], row["rests_on"]) == (
+        "frames as given, not corrected by labels",
+        "frames corrected by labels of 500 posts",
+    )
+    assert "Frames corrected by labels of 500 posts" in vc.plot_frame_effects(use.effects).to_json()
     assert row["standard_error"] > guessed["standard_error"]  # few labels say less, but what they say is true
 
 

@@ -75,6 +75,18 @@ def test_each_design_marks_where_it_gets_there_and_guesses_alike_in_a_cluster_sa
     assert "SIMULATED" in vc.plot_label_cost(curve).to_json()
 
 
+def test_a_pilot_that_shows_no_variance_promises_no_interval_without_a_width(corpus):
+    clusters, _, _ = corpus
+    pilot = vc.draw_stratified_sample(clusters, max_per_cluster=3)
+    alike = clusters.set_index("image_id")["cluster"].lt(6).rename("alike")
+    options = {"clusters": clusters, "guesses": alike, "half_width": 0.03}
+    plan = vc.plan_labels(pilot, alike[pilot["image_id"]], **options).plan.set_index("design")
+    # One of the 40 images beyond the first of each cluster might be another: 1/42 within; 1/61 in all.
+    assert plan.loc["stratified", "images"] == 100
+    assert plan.loc["stratified", "half_width"] == pytest.approx(1.96 * (0.95 / 42 / 100) ** 0.5, rel=1e-4)
+    assert plan.loc["random with guesses", "images"] == pytest.approx(1.96**2 / 61 / 0.03**2, abs=3)
+
+
 @pytest.mark.parametrize(
     ("seen", "options", "message"),
     [

@@ -41,7 +41,7 @@ def decide(
     float64; of equals the first counts.
     """
     for i in range(scores.shape[0]):
-        low, next_low, label = np.inf, np.inf, 0
+        low, next_low, label = np.float32(np.inf), np.float32(np.inf), 0
         for j in range(scores.shape[1]):
             score = scores[i, j]
             if score < next_low:
@@ -90,3 +90,91 @@ def measure_own(rows: np.ndarray, labels: np.ndarray, centers: np.ndarray, squar
             difference = np.float64(rows[i, at]) - centers[label, at]
             square += difference * difference
         squares[i] = square
+
+
+@_compile()
+def loosen(
+    labels: np.ndarray,
+    upper: np.ndarray,
+    lower: np.ndarray,
+    shifts: np.ndarray,
+    other_shifts: np.ndarray,
+    halves: np.ndarray,
+    active: np.ndarray,
+) -> int:
+    """Move the bounds of rows along with the centres; put the rows that may change cluster into `active`.
+
+    A row stays if its centre is nearer than any other can be, or than half the way to any other.
+    """
+    count = 0
+    for i in range(len(labels)):
+        label = labels[i]
+        if label >= 0:
+            upper[i] += shifts[label]
+            lower[i] -= other_shifts[label]
+            if upper[i] * 1.00001 < max(lower[i], halves[label]):
+                continue
+        active[count] = i
+        count += 1
+    return count
+
+
+@_compile()
+def tighten(
+    squares: np.ndarray,
+    numbers: np.ndarray,
+    labels: np.ndarray,
+    upper: np.ndarray,
+    lower: np.ndarray,
+    halves: np.ndarray,
+    active: np.ndarray,
+) -> int:
+    """Set some rows' upper bounds to measured distances; put those still in doubt into `active`."""
+    count = 0
+    for at in range(len(numbers)):
+        i = numbers[at]
+        upper[i] = np.sqrt(squares[at]) * 1.000001
+        if not upper[i] * 1.00001 < max(lower[i], halves[labels[i]]):
+            active[count] = at
+            count += 1
+    return count
+
+
+@_compile()
+def settle(
+    rows: np.ndarray,
+    lengths: np.ndarray,
+    numbers: np.ndarray,
+    found: np.ndarray,
+    best: np.ndarray,
+    second: np.ndarray,
+    doubt: float,
+    labels: np.ndarray,
+    upper: np.ndarray,
+    lower: np.ndarray,
+    sums: np.ndarray,
+    counts: np.ndarray,
+) -> int:
+    """Write down the clusters found for some rows, with bounds on their distances; move those that changed.
+
+    `sums` and `counts` take what is to be added to those of each cluster; gives how many rows changed.
+    """
+    changed = 0
+    for at in range(len(numbers)):
+        i = numbers[at]
+        off = doubt * (6 * lengths[at] + 4 * max(best[at], 0))
+        upper[i] = np.sqrt(max(best[at], 0) + off) * 1.000001
+        lower[i] = np.sqrt(max(second[at] - off, 0)) * 0.999999
+        old, new = labels[i], found[at]
+        if old == new:
+            continue
+        changed += 1
+        labels[i] = new
+        counts[new] += 1
+        for j in range(rows.shape[1]):
+            sums[new, j] += rows[at, j]
+        if old >= 0:
+            counts[old] -= 1
+            for j in range(rows.shape[1]):
+                sums[old, j] -= rows[at, j]
+    return changed

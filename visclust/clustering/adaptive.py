@@ -33,39 +33,37 @@ shards.
 Source: Rousseeuw (1987), see `silhouette_samples`; for the games, `bets.py`; the rest is ours.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from visclust.base.backend import get_namespace, is_on_gpu, to_host
-from visclust.base.distances import choose_block_size, map_blocks, measure_block, square_lengths
+from visclust.base.distances import map_blocks
 from visclust.base.progress import WorkBar
 from visclust.clustering.bets import STAKES, find_lower_bound, log_winnings, pool_winnings
+from visclust.clustering.sampled_distances import CHUNK, GetRows, measure_stacks, sum_blocks, sum_from
 from visclust.clustering.silhouette_brackets import (
     ClusterShapes,
     bracket_scores,
     control_means,
     find_controls,
 )
-from visclust.clustering.silhouettes import mark_members, score_from_sums
-
-GetRows = Callable[[np.ndarray], Any]
+from visclust.clustering.silhouettes import score_from_sums
 
 _FIRST_LOOKS = 32
 _FIRST_MEMBERS = 4  # of each half
+_MOST_MEMBERS = 512
 _MOST_SHARING = 64
 # Reading and preparing a row costs about as much as so many distances: so many rows make a look worth it.
 _READING = 16
 _ROWS_OF_A_LOOK = 32
 # Exact silhouettes come when this share of their cost would be exceeded.
 _SPENT = 0.5
-_CHUNK = 8192  # rows read at a time
 _IN_A_JOB = 2**14  # members read by a job, about
+_DISTANCES_IN_A_JOB = 2**19  # and distances that it holds
 _IN_FLOAT32 = 64  # distances added up before float64 takes over
 _EXACT_ROWS = 2**14  # rows at a time whose exact silhouettes are taken
-_BUDGET = 2**27  # bytes for blocks of distances
 
 
 class Decisions(NamedTuple):
@@ -90,12 +88,12 @@ class Decisions(NamedTuple):
 def measure_shapes(get_rows: GetRows, codes: np.ndarray, *, n_clusters: int) -> ClusterShapes:
     """Measure the shapes of clusters from the cluster of each row (n; 0 to k - 1), in two passes."""
     sizes = np.bincount(codes, minlength=n_clusters)
-    starts = range(0, len(codes), _CHUNK)
-    sums = sum(sum_members(get_rows(_span(i, codes)), codes[i : i + _CHUNK], n_clusters) for i in starts)
+    starts = range(0, len(codes), CHUNK)
+    sums = sum(sum_members(get_rows(_span(i, codes)), codes[i : i + CHUNK], n_clusters) for i in starts)
     centers = sums / np.maximum(sizes, 1)[:, None]
     squares, reach = np.zeros(n_clusters), np.zeros(n_clusters)
     for i in starts:
-        some = codes[i : i + _CHUNK]
+        some = codes[i : i + CHUNK]
         away = measure_away(get_rows(_span(i, codes)), centers[some])
         squares += np.bincount(some, weights=away, minlength=n_clusters)
         np.maximum.at(reach, some, np.sqrt(away))
@@ -121,7 +119,7 @@ def measure_away(rows: Any, centers: np.ndarray) -> np.ndarray:
 
 
 def _span(start: int, codes: np.ndarray) -> np.ndarray:
-    return np.arange(start, min(start + _CHUNK, len(codes)))
+    return np.arange(start, min(start + CHUNK, len(codes)))
 
 
 def split_risk(risk: float, *, iteration: int, n_clusters: int) -> float:
@@ -236,7 +234,8 @@ class _State:
         owners, firsts = np.repeat(clusters, sharing), np.cumsum(sharing) - sharing
         members = _Members.list(self, half)
         per_look = 2 * half * len(members.large)
-        per_job = max(1, min(_IN_A_JOB // max(per_look, 1), _IN_A_JOB // len(owners)))
+        in_a_block = _DISTANCES_IN_A_JOB // max(per_look * len(owners), 1)
+        per_job = max(1, min(_IN_A_JOB // max(per_look, 1), _IN_A_JOB // len(owners), in_a_block))
         jobs = [(start, min(per_job, looks - start)) for start in range(0, looks, per_job)]
 
         def observe(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -288,7 +287,7 @@ class _State:
             middle = (low + high) / 2
             away, spread = abs(float(middle.mean()) - self.threshold), float(middle.var())
             if high.mean() - low.mean() > away / 2:
-                self.half[cluster] *= 2
+                self.half[cluster] = min(2 * self.half[cluster], _MOST_MEMBERS)
             worth = spread * self.sharing[cluster] / (4 * max(away, 1e-3))
             self.sharing[cluster] = _round_down(worth)
             hoped = away + 2 * (spread / len(low)) ** 0.5
@@ -319,6 +318,7 @@ class _State:
         self.means[clusters] = means[clusters]
         self.above[clusters] = means[clusters] > self.threshold
         self.exact[clusters] = True
+        self.looked[clusters] = self.shapes.sizes[clusters]
         self.distances += len(mine) * n
 
     def report(self) -> Decisions:
@@ -360,23 +360,18 @@ class _Members(NamedTuple):
         The rows are those of so many looks, one after the other.
         """
         xp = get_namespace(rows)
-        norms = square_lengths(rows)
         n_large, per_look = len(self.large), len(rows) // looks
         sums = xp.zeros((2, looks, per_look, 2, n_large))
-        at_once = max(1, min(self.half, _IN_A_JOB // max(2 * n_large * looks, 1), _IN_FLOAT32))
+        across = max(2 * n_large * looks, 1)  # members read for one more of each half sample
+        at_once = min(_IN_A_JOB // across, _DISTANCES_IN_A_JOB // (across * per_look))
+        at_once = max(1, min(self.half, at_once, _IN_FLOAT32))
         for start in range(0, self.half if n_large else 0, at_once):
             shape = (looks, 2, min(at_once, self.half - start), n_large)
             members = state.get_rows(state.draw(self.large, shape, rng).ravel())
-            member_norms = square_lengths(members)
-            size = len(members) // looks
-            for look in range(looks):
-                here, there = (slice(look * each, (look + 1) * each) for each in (per_look, size))
-                block = measure_block(
-                    rows[here], members[there], norms[here], member_norms[there], same=False
-                )
-                block = block.reshape(per_look, *shape[1:])
-                sums[0, look] += block.sum(axis=2)
-                sums[1, look] += (block * block).sum(axis=2)
+            block = measure_stacks(rows, members, looks).reshape(looks, per_look, *shape[1:])
+            sums[0] += block.sum(axis=3)
+            block *= block
+            sums[1] += block.sum(axis=3)
         found = np.zeros((2, 2, len(rows), len(state.shapes.sizes)))
         by_half = to_host(sums).reshape(2, len(rows), 2, n_large) / self.half
         found[..., self.large] = np.moveaxis(by_half, 2, 1)
@@ -389,40 +384,3 @@ class _Members(NamedTuple):
 def _round_down(number: float) -> int:
     """Round down to a power of two, between 1 and what is sensible."""
     return min(2 ** int(np.log2(max(number, 1))), _MOST_SHARING)
-
-
-def sum_blocks(rows: Any, others: Any, codes: np.ndarray, *, n_clusters: int) -> Any:
-    """Sum the distances from rows (m, d) to others (p, d) by the clusters of these: (m, k), float64."""
-    xp = get_namespace(rows)
-    order = np.argsort(codes, kind="stable")
-    others, codes = others[xp.asarray(order)], codes[order]
-    norms, other_norms = square_lengths(rows), square_lengths(others)
-    size = choose_block_size(rows, memory_budget=_BUDGET)
-    sums = xp.zeros((len(rows), n_clusters))
-    for j in range(0, len(others), size):
-        beside = slice(j, j + size)
-        marks = mark_members(codes[beside], xp)
-        first = int(codes[j])
-        for i in range(0, len(rows), size):
-            above = slice(i, i + size)
-            block = measure_block(rows[above], others[beside], norms[above], other_norms[beside], same=False)
-            sums[above, first : first + marks.shape[1]] += block @ marks
-    return sums
-
-
-def sum_from(
-    get_rows: GetRows, chosen: np.ndarray, codes: np.ndarray, *, n_clusters: int, bar: WorkBar, share: float
-) -> np.ndarray:
-    """Sum the distances from chosen rows to all members of every cluster, read in their order: (m, k)."""
-    rows = get_rows(chosen)
-    starts = list(range(0, len(codes), _CHUNK))
-
-    def add_up(start: int) -> Any:
-        span = _span(start, codes)
-        return sum_blocks(rows, get_rows(span), codes[span], n_clusters=n_clusters)
-
-    sums = get_namespace(rows).zeros((len(chosen), n_clusters))
-    for added in map_blocks(add_up, starts, rows):
-        sums += added
-        bar.update(share * len(chosen) / len(starts))
-    return to_host(sums)

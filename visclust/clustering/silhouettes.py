@@ -149,3 +149,15 @@ def average_by_cluster(values: Any, codes: Any, *, n_clusters: int) -> Any:
     xp = get_namespace(values)
     totals = xp.bincount(codes, weights=values, minlength=n_clusters)
     return totals / xp.bincount(codes, minlength=n_clusters)
+
+
+def average_known(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Average over images (n); where some are missing, those known of a cluster stand for its others."""
+    known = ~np.isnan(scores)
+    if known.all() or not known.any():
+        return float(scores.mean()) if len(scores) else np.nan
+    _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    counts = np.bincount(codes[known], minlength=len(sizes))
+    sums = np.bincount(codes[known], weights=scores[known], minlength=len(sizes))
+    means = sums / np.maximum(counts, 1)
+    return float((means * sizes)[counts > 0].sum() / sizes[counts > 0].sum())

@@ -138,10 +138,12 @@ def model_frame_use(
         ratio), ``standard_error`` (by user), ``naive_standard_error`` (as if posts were independent: for
         comparison only); ``p_value`` (Wald test that ideology, with its square if there is one, has no part
         in it); ``p_adjusted`` (Benjamini-Hochberg over the frames tested); ``reason`` (why a frame was not
-        tested; then its numbers are missing), ``confidence`` (of the intervals). With the square also
-        ``curvature``, its coefficient, and ``curvature_p_value``. With `labels`, ``uses`` is the corrected
-        number of posts, ``users_using`` those seen using it in the labels, and there are ``labelled``
-        (posts), ``labelled_uses``, and ``odds_ratio_guessed``, that of the guesses without correction.
+        tested; then its numbers are missing), ``rests_on`` (in words: frames as given, which are
+        guesses where clusters gave them, or corrected by labels), ``confidence`` (of the intervals). With the
+        square also ``curvature``, its coefficient, and ``curvature_p_value``. With `labels`, ``uses`` is the
+        corrected number of posts, ``users_using`` those seen using it in the labels, and there are
+        ``labelled`` (posts), ``labelled_uses``, and ``odds_ratio_guessed``, that of the guesses without
+        correction.
     curves : DataFrame
         ``frame, ideology`` (in its own unit), ``probability, low, high, confidence``: the predicted share of
         posts with the frame, had all users this ideology, averaged over the controls as they are.
@@ -232,6 +234,8 @@ def model_frame_use(
         counted += ["labelled", "labelled_uses"]
         estimates.insert(3, "odds_ratio_guessed")
     effects = pd.DataFrame(rows).reindex(columns=[*counted, *estimates, "reason"])
+    corrected = None if labels is None else f"frames corrected by labels of {len(labels):,} posts"
+    effects["rests_on"] = corrected or "frames as given, not corrected by labels"
     effects[estimates] = effects[estimates].astype(float)
     effects.insert(list(effects).index("p_value") + 1, "p_adjusted", _adjust(effects["p_value"]))
     empty = pd.DataFrame({"frame": [], "ideology": [], "probability": [], "low": [], "high": []})

@@ -106,10 +106,9 @@ def fit_mixed_contrast(
     respondents or the images eliminated in closed form, whichever are more, and the others by Cholesky: Bates
     et al. (2015), "Fitting linear mixed-effects models using lme4", for the profiled criterion. Kenward &
     Roger (1997), "Small sample inference for fixed effects from restricted maximum likelihood", as in
-    pbkrtest; for a single contrast its degrees of freedom are Satterthwaite's with the expected information. Weights:
-    the likelihood of Rabe-Hesketh & Skrondal (2006), "Multilevel modelling of complex survey data", with
-    weights of respondents alone; degrees of freedom Satterthwaite's, with the uncertainty of the variances
-    blown up by the weights' design effect.
+    pbkrtest; for a single contrast its degrees of freedom are Satterthwaite's with the expected information.
+    Weights: the likelihood of Rabe-Hesketh & Skrondal (2006), "Multilevel modelling of complex survey data",
+    with weights of respondents alone; the variances are less sure by the weights' design effect.
 
     Examples
     --------

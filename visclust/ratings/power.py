@@ -67,8 +67,9 @@ def power_for_contrast(
     DataFrame
         The columns of `components` that name its rows (``level, item``), with ``difference, respondents``
         (per group; missing where no number will do), ``ratings_per_image`` (by each group), ``standard_error,
-        degrees_of_freedom`` (as `fit_mixed_contrast` will have them: few where images are few), ``power`` (that of a two-sided
-        t test with them), ``smallest`` (the difference below which no number of respondents reaches `power`) and ``simulated`` where the components say so.
+        degrees_of_freedom`` (as `fit_mixed_contrast` will have them: few where images are few), ``power``
+        (that of a two-sided t test with them), ``smallest`` (the difference below which no number of
+        respondents reaches `power`) and ``simulated`` where the components say so.
 
     Raises
     ------

@@ -85,7 +85,8 @@ def estimate_corpus(
         category, named as it is. The estimate is right on average whatever the guesses are worth, and the
         narrower the better they are. But they must not have learned from the very labels that they stand
         beside: the model that guesses a labelled image must not have been trained on it (cross-fitting), or
-        intervals are too short.
+        intervals are too short. `guess_labels` makes such guesses from the embedding; of any others this
+        cannot be checked, and the table says so.
     tuning : float, optional
         How much of the guesses is taken. Without it, what makes the variance least, found from the sample
         (power tuning): bad guesses are then left aside. 1 is the plain difference estimator, 0 none of them.
@@ -101,7 +102,8 @@ def estimate_corpus(
         ``corpus``: images of the clusters that the estimate rests on, for which it speaks, and all images;
         ``left_out``, in words, those for which it does not (see ``n_rest`` of `draw_stratified_sample`).
         With guesses also ``tuning``; ``standard_error_alone``, that of the labels without the guesses; and
-        ``labels_saved``: the share of labels that the guesses save, 1 - (standard error / alone)².
+        ``labels_saved``: the share of labels that the guesses save, 1 - (standard error / alone)²; and
+        ``cross_fitted``: "yes" where the guesses are those of `guess_labels`, otherwise "not known".
 
     Warns
     -----
@@ -164,6 +166,8 @@ def estimate_corpus(
             "The Horvitz-Thompson mean of a domain needs the domain's size, which is only known if `by` is a "
             "column of the clusters table. Use estimator='hajek', or statistic='total'."
         )
+    record = getattr(guesses, "attrs", {}).get("provenance") or {}
+    made = "yes" if record.get("function") == "guess_labels" else "not known"
     rows = []
     for name, column in values.items():
         seen = column.notna().to_numpy()
@@ -203,6 +207,8 @@ def estimate_corpus(
                 head: dict[str, Any] = {"value": name}
                 head |= {} if domains is None else {"domain": domain}
                 head |= {} if category is None else {"category": category}
+                if guess is not None:
+                    found["cross_fitted"] = made
                 speaks = {"covered": mine.covered, "corpus": plan.corpus, "left_out": rest}
                 rows.append(head | found | speaks)
         if constant:

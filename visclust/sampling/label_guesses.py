@@ -100,7 +100,9 @@ def guess_labels(
     -------
     guesses : DataFrame
         ``image_id`` (of every picture of `clusters`, in their order) and a column of guesses per value, named
-        as it is: the guessed share of True, or the rating; of categories a column per category.
+        as it is: the guessed share of True, or the rating; of categories a column per category. The models
+        of all folds are brought to one level, the labels' weighted mean, so that shares can lie a little
+        outside of 0 to 1.
     quality : DataFrame
         A row per column of guesses: ``value``; ``guess``, that column; ``kind`` ("share", "rating");
         ``labels``, and ``labels_of_it`` (those that say yes); ``correlation`` of the guesses of the labelled
@@ -306,10 +308,10 @@ def _cross_fit(
         others = fold_of != fold
         own = (seen[others], y[others], weights[others])
         chosen.append(strength or _choose_strength(*own, fold_of[others], kind))
-        counts = splits.shares[:, fold] > 0
-        made = _guess(features[counts], _fit(*own, kind, chosen[-1]), kind)
-        guesses[counts] += splits.shares[counts, fold] * made
-    return guesses, float(np.median(chosen))
+        made = _guess(features, _fit(*own, kind, chosen[-1]), kind)
+        # Models of other folds differ in their level by what the fold itself holds, which would tell of it.
+        guesses += splits.shares[:, fold] * (made - made.mean())
+    return guesses + np.average(y, weights=weights), float(np.median(chosen))
 
 
 def _choose_strength(

@@ -17,6 +17,7 @@ from visclust.sampling.intervals import Certainty, find_interval
 from visclust.sampling.samples import find_design
 
 _POINTS = 40
+_NOTHING = 1e-12  # of the squared span of the values: what rounding leaves of no variance
 
 
 class LabelPlan(NamedTuple):
@@ -44,7 +45,8 @@ def plan_labels(
     size they can need more labels for a share of the corpus than a random sample. The half-width is that of
     the very interval that `estimate_corpus` gives by default, for the variance to expect: about half of the
     samples of that number give a wider one. The numbers rest on the pilot, and are no surer than it is; where
-    the clusters name representatives, they are those for pictures.
+    it shows no variance at all of values that are no share, the plan reckons with one image that is off by
+    their whole span. Where the clusters name representatives, the images are those for pictures.
 
     Parameters
     ----------
@@ -118,10 +120,12 @@ def plan_labels(
     covered = pictures["image_id"][design.covers].reset_index(drop=True)
     codes = stratum[pd.Index(covered).get_indexer(sample["image_id"])]
     weights, total = design.weights, float(sizes.sum())
+    mean, is_share = float(np.average(y, weights=weights)), bool(np.isin(y, [0, 1]).all())
+    span = 0.0 if is_share else float(np.ptp(y))  # the interval of a share knows of unseen errors by itself
     whole = np.array([sizes.sum()])
     designs = {
-        "random": _Prospect(_spread(y, weights), whole, taken=None),
-        "stratified": _Prospect(_spread_within(y, codes, sizes), sizes, taken=None),
+        "random": _Prospect(_spread(y, weights, span), whole, taken=None),
+        "stratified": _Prospect(_spread_within(y, codes, sizes, span), sizes, taken=None),
     }
     if guesses is not None:
         everyone = pick_guesses(
@@ -129,11 +133,10 @@ def plan_labels(
         )
         guess = everyone[pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])]
         share = _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64))
-        designs["random with guesses"] = _Prospect(_spread(y - share * guess, weights), whole, taken=share)
+        designs["random with guesses"] = _Prospect(_spread(y - share * guess, weights, span), whole, taken=share)
         share = _slope(y, guess, weights, codes)
-        within = _spread_within(y - share * guess, codes, sizes)
+        within = _spread_within(y - share * guess, codes, sizes, span)
         designs["stratified with guesses"] = _Prospect(within, sizes, taken=share)
-    mean, is_share = float(np.average(y, weights=weights)), bool(np.isin(y, [0, 1]).all())
     rows, curves = [], []
     for kind, prospect in designs.items():
 
@@ -165,15 +168,24 @@ class _Spread(NamedTuple):
     excess: float
 
 
-def _spread(values: np.ndarray, weights: np.ndarray) -> _Spread:
-    """Give the variance between all images of the corpus (1,), from weighted ones."""
+def _spread(values: np.ndarray, weights: np.ndarray, span: float) -> _Spread:
+    """Give the variance between all images of the corpus (1,), from weighted ones.
+
+    Where the pilot shows none, as where guesses are right of all of it, as if one more image had been off by
+    the span.
+    """
     mean = float(np.average(values, weights=weights))
     variance = np.average((values - mean) ** 2, weights=weights) * len(values) / max(len(values) - 1, 1)
+    if variance <= _NOTHING * span**2:
+        variance = span**2 / (len(values) + 1)
     return _Spread(np.array([variance]), 0.0)  # of one stratum, the degrees of freedom are known
 
 
-def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray) -> _Spread:
-    """Give the variance within each stratum: its own, and that of all as if it were one more image."""
+def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray, span: float) -> _Spread:
+    """Give the variance within each stratum: its own, and that of all as if it were one more image.
+
+    Where the pilot shows none, as in `_spread`.
+    """
     drawn = np.bincount(codes, minlength=len(sizes))
     means = np.bincount(codes, weights=values, minlength=len(sizes)) / np.maximum(drawn, 1)
     apart = values - means[codes]
@@ -184,6 +196,8 @@ def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray) -> 
             "The pilot has one image of each cluster, so that nothing is seen of how much they differ "
             "within. Draw two or more per cluster (max_per_cluster)."
         )
+    if squares.sum() <= _NOTHING * span**2:
+        return _Spread(np.full(len(sizes), span**2 / (free.sum() + 2)), 0.0)
     common = float(squares.sum() / free.sum())
     excess = float((apart**4).sum() / free.sum()) / common - 3 * common if common > 0 else 0.0
     return _Spread(np.asarray((squares + common) / (free + 1)), excess)

@@ -5,13 +5,14 @@ depend on the cores of the machine that they are made on.
 """
 
 import contextlib
+import functools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from visclust.base.checks import check_choice, check_whole_number, show
 from visclust.base.distances import count_threads
@@ -53,8 +54,14 @@ class WorkerDiedError(RuntimeError):
 
 def run_alone(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Run a task with one thread of BLAS."""
-    with threadpool_limits(1):
+    with _control_blas().limit(limits=1, user_api="blas"):
         return function(*arguments)
+
+
+@functools.cache
+def _control_blas() -> ThreadpoolController:
+    """Find the libraries of products once: looking for them takes longer than small tasks do."""
+    return ThreadpoolController()
 
 
 class _Pool(Executor):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.bootstrap import find_interval
 from visclust.base.tables import UNASSIGNED
 from visclust.validation.pair_design import (
     PairStrata,
@@ -18,11 +19,11 @@ from visclust.validation.pair_design import (
     count_joined,
     find_strata_of,
     take_labels_of,
+    tell_stratum,
 )
 from visclust.validation.pair_weights import find_stratum_names
 
 N_KINDS = 2  # of cell in each stratum: not joined, joined
-_HALF = 0.5
 
 
 class CellCounts(NamedTuple):
@@ -98,6 +99,18 @@ def _place_pairs(
             f"Expected pairs drawn from the strata of this pair design ({'; '.join(strata.names)}), got "
             f"{int(strange.sum())} of others, such as {example!r}. Give the design that they were drawn with."
         )
+    rows = [pd.Index(strata.images).get_indexer(pd.Index(gold[side])) for side in ("image_a", "image_b")]
+    at = np.flatnonzero(used)
+    # Strata of any two designs have the same names, so that these alone do not tell whose pairs they are.
+    other = at[~tell_stratum(strata, rows[0][at], rows[1][at], place[at])]
+    if len(other):
+        first = gold.iloc[int(other[0])]
+        raise ValueError(
+            f"Expected each pair in the stratum that the pair design puts it in, got {len(other)} of "
+            f"{len(at)} in another, such as {first['image_a']!r} with {first['image_b']!r} in "
+            f"{str(names[int(other[0])])!r}. Give the design that they were drawn with, and the strata as "
+            f"sample_pairs gave them."
+        )
     return np.maximum(place, 0)
 
 
@@ -124,52 +137,52 @@ def estimate_scores(counted: CellCounts) -> np.ndarray:
 
 
 def draw_scores(counted: CellCounts, *, n_draws: int, seed: int) -> np.ndarray:
-    """Draw scores of each clustering from what sampling leaves open, (n_draws, g, 5), jointly.
+    """Draw scores of each clustering from what sampling leaves open, (3, n_draws, g, 5), jointly.
 
-    Each pair gets a random weight, one for all clusterings, and each cell one more pair, whose answer is
-    drawn by lot: "the same" or not. In a simple random sample the share of a cell then has the distribution
-    that lies halfway between the two of the exact (Clopper-Pearson) interval's ends, which is that of the
-    mid-P interval, and keeps an interval open where all judged pairs of a cell agree. A cell without a judged
-    pair may be anything. What is drawn is pulled to the estimate as far as the cell's pairs are all judged.
+    The first draws are for the lower ends of intervals, the last for the upper ones, and those between for
+    differences of clusterings. Each pair gets a random weight, one for all clusterings, and each cell one
+    more pair, whose answer is drawn by lot: "the same" or not. In a simple random sample the share of a cell
+    then has the distribution that lies halfway between the two of the exact (Clopper-Pearson) interval's
+    ends, which is that of the mid-P interval, and keeps an interval open where all judged pairs of a cell
+    agree. A cell without a judged pair may be anything. What is drawn is pulled to the estimate as far as the
+    cell's pairs are all judged.
+
+    For an end the lots lean to its side, in each cell by the share of the score's variance that the cell
+    holds. The mid-P interval of one share holds the truth as often as it says on average over shares, and at
+    some far less often (a side may miss 5% where 2.5% are meant); where a score is made of many cells alike,
+    these cancel out. So a score that rests on one cell gets the exact interval, which never holds the truth
+    less often than it says, one of many cells nearly the mid-P interval, which is not too wide, and what lies
+    between lies between. All scores grow with the shares of "same" among joined pairs and fall with those
+    among the others, which is what makes a side.
     """
-    scores = np.empty((n_draws, len(counted.cell), 5))
+    scores = np.empty((3, n_draws, len(counted.cell), 5))
+    side = np.where(np.arange(counted.totals.shape[1]) % N_KINDS == 1, 0.5, -0.5)
     for i, cells in enumerate(_iterate_cells(counted, n_draws=n_draws, seed=seed)):
-        scores[:, i] = _score(_draw_shares(cells, _HALF), keep_clusterings(counted, [i]))
+        one = keep_clusterings(counted, [i])
+        shares = _draw_shares(cells, 0.5)
+        scores[:, :, i] = _score(shares, one)
+        for at, held in enumerate(_share_variance(shares, counted.totals[i])):
+            for end, sign in ((0, -1), (2, 1)):
+                leaning = _draw_shares(cells, 0.5 + sign * held * side)
+                scores[end, :, i, at] = _score(leaning, one)[:, at]
     return scores
 
 
 def find_ends(
     counted: CellCounts, *, n_draws: int, seed: int, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the ends of the interval of each score of each clustering, (g, 5) each; the estimate is inside.
-
-    They are percentiles of draws as those of `draw_scores`, but each end has draws of its own: the answers
-    that are drawn by lot lean to its side, in each cell by the share of the score's variance that the cell
-    holds. The mid-P interval of one share holds the truth as often as it says on average over shares, and at
-    some far less often (a side may miss 5% where 2.5% are meant); where a score is made of many cells alike,
-    these times cancel out. So a score that rests on one cell gets the exact interval, which never holds the
-    truth less often than it says, one of many cells nearly the mid-P interval, which is not too wide, and
-    what lies between lies between. All scores grow with the shares of "same" among joined pairs and fall with
-    those among the others, which is what a side is.
-    """
+    """Find the ends of the interval of each score of each clustering, (g, 5) each; the estimate is inside."""
     estimates = estimate_scores(counted)
-    low, high = np.empty_like(estimates), np.empty_like(estimates)
-    tail = (1 - level) / 2
-    for i, cells in enumerate(_iterate_cells(counted, n_draws=n_draws, seed=seed)):
-        one = keep_clusterings(counted, [i])
-        side = np.where(np.arange(counted.totals.shape[1]) % N_KINDS == 1, 0.5, -0.5)
-        low[i, -1] = high[i, -1] = counted.coverage[i]
-        for at, share in enumerate(_share_variance(_draw_shares(cells, _HALF), counted.totals[i])):
-            below, above = (_draw_shares(cells, _HALF + sign * share * side) for sign in (-1, 1))
-            low[i, at] = _find_quantile(_score(below, one)[:, at], tail)
-            high[i, at] = _find_quantile(_score(above, one)[:, at], 1 - tail)
+    drawn = draw_scores(counted, n_draws=n_draws, seed=seed)
+    low, high = find_interval(drawn[0], level=level)[0], find_interval(drawn[2], level=level)[1]
     return np.fmin(low, estimates), np.fmax(high, estimates)
 
 
 class _Cells(NamedTuple):
-    """Draws of a clustering's cells, (n_draws, 2h) each: weights of all pairs and of the same ones, what the
-    pair that is added weighs, and its lot; and of each cell the estimate and how far a draw may be from it.
-    """  # fmt: skip
+    """Draws of a clustering's cells, (n_draws, 2h): the weights of all pairs and of the same ones, what the
+    pair that is added weighs, and its lot; and for each cell the estimate and how much of the way from it to
+    a draw is gone, (2h,).
+    """
 
     whole: np.ndarray
     same: np.ndarray
@@ -225,11 +238,6 @@ def _share_variance(shares: np.ndarray, totals: np.ndarray) -> np.ndarray:
     parts = slopes**2 * variances
     whole = parts.sum(axis=1, keepdims=True)
     return np.divide(parts, whole, out=np.zeros_like(parts), where=whole > 0)
-
-
-def _find_quantile(values: np.ndarray, at: float) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.quantile(known, at)) if len(known) else np.nan
 
 
 def estimate_shares(counted: CellCounts) -> np.ndarray:
