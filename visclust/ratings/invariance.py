@@ -371,8 +371,8 @@ def _tell_improper(models: pd.DataFrame) -> str:
         for name, count in zip(wrong["model"], wrong["improper"], strict=True)
     )
     return (
-        f" Improper: {named} stopped at zero, below which the data would have it, as where a model is wrong or "
-        f"the ratings are too few; chi-square and CFI of such a fit are not those of programs that let "
+        f" Improper: {named} stopped at zero, below which the data would have it, as where a model is wrong "
+        f"or the ratings are too few; chi-square and CFI of such a fit are not those of programs that let "
         f"variances be negative, and what follows from them is uncertain."
     )
 
