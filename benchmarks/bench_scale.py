@@ -27,7 +27,7 @@ from visclust.base.row_views import view_rows
 from visclust.clustering.growing import (
     choose_sample_sizes,
     draw_nested_samples,
-    draw_start,
+    draw_starts,
     fit_on_samples,
 )
 from visclust.clustering.kmeans import _choose_start
@@ -111,7 +111,7 @@ def bench_kmeans(x: np.ndarray, themes: np.ndarray, k: int, *, lloyd: bool) -> N
         assert view is not None
         rng = np.random.default_rng(0)
         samples = draw_nested_samples(n, k, rng=rng)
-        starts = [draw_start(view, samples[0], k, rng=rng, choose_start=_choose_start) for _ in range(4)]
+        starts = draw_starts(view, samples[0], k, number=4, rng=rng, choose_start=_choose_start)
         ends = [fit_on_samples(view.select(samples[0]), each, [samples[0]]).inertia for each in starts]
         for name, start in (("its best start", starts[int(np.argmin(ends))]), ("its first start", starts[0])):
             ways[f"scikit-learn, full Lloyd from {name}"] = lambda start=start: (
