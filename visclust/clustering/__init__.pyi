@@ -6,6 +6,7 @@ from visclust.clustering.clusters import (
     assign_clusters as assign_clusters,
     assign_nearest as assign_nearest,
     cluster_once as cluster_once,
+    list_decisions as list_decisions,
     list_k_curve as list_k_curve,
     pick_cluster_rows as pick_cluster_rows,
     summarize_clusters as summarize_clusters,
