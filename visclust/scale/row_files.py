@@ -81,7 +81,8 @@ def iterate_blocks(path: str, some: np.ndarray, origin: np.ndarray) -> Any:
     for start in range(0, len(some), BLOCK_ROWS):
         part = some[start : start + BLOCK_ROWS]
         mapped = read_matrix(path, mmap=True)
-        rows = mapped[part[0] : part[-1] + 1] if len(part) == part[-1] + 1 - part[0] else mapped[part]
+        run = len(part) == part[-1] + 1 - part[0] and bool((np.diff(part) == 1).all())
+        rows = mapped[part[0] : part[-1] + 1] if run else mapped[part]
         rows = (rows - origin).astype(np.float32)
         del mapped
         yield slice(start, start + len(part)), rows

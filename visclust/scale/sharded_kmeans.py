@@ -12,6 +12,7 @@ from scipy import sparse
 from visclust.base.distances import square_lengths
 from visclust.base.progress import WorkBar
 from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.nearest import assign_block
 from visclust.scale.executors import Executor
 from visclust.scale.row_files import ShardedRows, iterate_blocks
 
@@ -133,25 +134,13 @@ def assign_shard(
     labels = np.empty(len(some), dtype=np.int32)
     inertia, squares = 0.0, 0.0
     for part, rows in iterate_blocks(path, some, origin):
-        labels[part], near, added, count = _assign_block(rows, centers)
-        sums += added
-        counts += count
-        inertia += float(near.sum())
+        found = assign_block(rows, centers)
+        labels[part] = found.labels
+        sums += found.sums
+        counts += found.counts
+        inertia += float(found.squares.sum())
         squares += float(square_lengths(rows).sum(dtype=np.float64))
     return _Sums(sums, counts, inertia, squares, labels if with_labels else None)
-
-
-def _assign_block(
-    rows: np.ndarray, centers: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Assign a block of rows: labels, squared distances, and sums and counts of the clusters, in float64."""
-    near = centers.astype(np.float32)
-    scores = rows @ (near * np.float32(-2)).T
-    scores += square_lengths(near)
-    labels = scores.argmin(axis=1)
-    squares = ((rows - centers[labels]) ** 2).sum(axis=1)
-    counts = np.bincount(labels, minlength=len(centers))
-    return labels, squares, add_up(rows, labels, len(centers)), counts
 
 
 def add_up(rows: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
