@@ -126,7 +126,8 @@ def open_rows(files: RowFiles, executor: Executor) -> ShardedRows:
     n = int(files.starts[-1])
     if n < 1:
         raise ValueError("Expected shards with rows, got none in any of them.")
-    total, largest, columns = np.zeros(1), 0.0, set()
+    total, largest = np.zeros(1), 0.0
+    columns: set[int] = set()
     counts = np.diff(files.starts).tolist()
     for sums, most in executor.map(_sum_columns, zip(files.matrices, counts, strict=True)):
         columns.add(len(sums))

@@ -195,16 +195,18 @@ def _recall_search(
     if about.exists():
         known = read_json(about)
         codes, drawn, means, decided = (read_checked_array(path) for path in arrays)
-        whole = codes is not None and drawn is not None and means is not None and decided is not None
-        if whole and len(codes) == len(remaining):
+        if codes is not None and drawn is not None and means is not None and decided is not None:
             scores = np.full(len(remaining), np.nan)
             scores[drawn["row"]] = drawn["score"]
-            made = None
+            made: Decisions | None = None
             if known["distances"] is not None:
                 made = Decisions(
                     decided["above"],
                     means,
-                    *(decided[each] for each in ("low", "high", "looked", "exact")),
+                    decided["low"],
+                    decided["high"],
+                    decided["looked"],
+                    decided["exact"],
                     scores,
                     known["distances"],
                 )
@@ -224,8 +226,9 @@ def _recall_search(
     drawn = np.empty(len(looked), dtype=[("row", np.int64), ("score", np.float64)])
     drawn["row"], drawn["score"] = looked, scores[looked]
     decided = np.empty(0 if made is None else len(means), dtype=_DECIDED)
-    for each in _DECIDED.names if made is not None else ():
-        decided[each] = getattr(made, each)
+    if made is not None:
+        for each in ("above", "low", "high", "looked", "exact"):
+            decided[each] = getattr(made, each)
     for path, array in zip(arrays, (codes, drawn, means, decided), strict=True):
         write_checked_array(path, array)
     write_json(about, {"curve": curve, "distances": None if made is None else int(made.distances)})

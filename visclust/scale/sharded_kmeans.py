@@ -4,7 +4,7 @@ The sums are float64 and are added in the order of the shards, so that the centr
 number of workers, and wherever these are.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -63,7 +63,7 @@ def fit_shards(
         chosen = np.random.default_rng([seed, 1]).choice(len(remaining), start_size, replace=False)
         sample = remaining[np.sort(chosen)]
     # One iteration of Lloyd's on all rows is one on the way that the passes go on.
-    start = fit_kmeans(rows[sample], n_clusters, seed=seed, **({"max_iter": 1} if whole else {}))
+    start = fit_kmeans(rows[sample], n_clusters, seed=seed, max_iter=1 if whole else _MOST_PASSES)
     centers = np.asarray(start.centers, dtype=np.float64)
     pieces = [_pack(some) for some in rows.files.split(remaining)]
     before = np.inf
@@ -96,7 +96,8 @@ def _pass_over(
 ) -> _Sums:
     """Assign all rows to the nearest centre, and add up what the shards give, in their order."""
     sums, counts = np.zeros(centers.shape), np.zeros(len(centers), dtype=np.int64)
-    inertia, squares, labels = 0.0, 0.0, []
+    inertia, squares = 0.0, 0.0
+    labels: list[Any] = []
     tasks = (
         (path, *piece, rows.origin, centers, with_labels)
         for path, piece in zip(rows.files.matrices, pieces, strict=True)
