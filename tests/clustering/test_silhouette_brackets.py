@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples
 
+from visclust.clustering.bets import STAKES, pool_winnings
 from visclust.clustering.silhouette_brackets import (
     ClusterShapes,
+    Controls,
     bracket_scores,
     control_means,
     find_controls,
@@ -91,3 +93,33 @@ def test_means_that_are_exact_give_the_silhouettes_themselves(three_clusters):
     exact = silhouette_samples(x, codes)
     np.testing.assert_allclose(low, exact, atol=1e-9)
     np.testing.assert_allclose(high, exact, atol=1e-9)
+
+
+def test_looking_again_and_again_at_a_mean_at_the_threshold_errs_no_more_often_than_the_risk():
+    # 400 runs of 256 looks, one row and two times two members of each cluster each; all looks are judged.
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2, 3], 100)
+    x = rng.normal(size=(400, 3)) + 0.5 * codes[:, None]
+    shapes, distances = describe(x, codes), np.sqrt(((x[:, None] - x) ** 2).sum(2))
+    threshold, risk, runs, looks = silhouette_samples(x, codes)[:100].mean(), 0.1, 400, 256
+    drawn = rng.integers(0, 100, runs * looks)
+    controls = Controls(*(each[drawn] for each in find_controls(x, shapes)))
+    halves, plain = [], []
+    for _ in range(2):
+        members = rng.integers(0, 100, (2, len(drawn), 4)) + 100 * np.arange(4)
+        seen = distances[drawn[:, None], members]
+        halves.append(control_means(seen.mean(0), (seen**2).mean(0), controls))
+        plain.append(seen.mean(0))
+    own, exact = np.zeros(len(drawn), dtype=int), np.zeros(4, dtype=bool)
+    low, high = bracket_scores(*halves, controls.most, exact, own, shapes.sizes)
+    for values, at in ((low, threshold), (-high, -threshold)):
+        gains = np.log1p(STAKES[:, None, None] * ((1 + values.reshape(runs, looks)) / (1 + at) - 1))
+        won = pool_winnings(np.moveaxis(gains.cumsum(axis=2), 0, -1)).max(axis=1) > -np.log(risk)
+        # At a rate of 10%, 400 runs have at most 54 with a probability of .99.
+        assert won.sum() <= 54
+    means = sum(plain) / 2
+    naive = means[:, 1:].min(axis=1) / (means[:, 0] * 100 / 99)
+    naive = np.where(naive < 1, naive - 1, 1 - 1 / naive).reshape(runs, looks)
+    gains = np.log1p(STAKES[:, None, None] * ((1 - naive) / (1 - threshold) - 1))
+    lost = pool_winnings(np.moveaxis(gains.cumsum(axis=2), 0, -1)).max(axis=1) > -np.log(risk)
+    assert lost.sum() > 54  # the silhouettes of the estimates themselves would err

@@ -53,6 +53,7 @@ from visclust.clustering.silhouettes import score_from_sums
 
 _FIRST_LOOKS = 32
 _FIRST_MEMBERS = 4  # of each half
+_MOST_MEMBERS = 512
 _MOST_SHARING = 64
 # Reading and preparing a row costs about as much as so many distances: so many rows make a look worth it.
 _READING = 16
@@ -286,7 +287,7 @@ class _State:
             middle = (low + high) / 2
             away, spread = abs(float(middle.mean()) - self.threshold), float(middle.var())
             if high.mean() - low.mean() > away / 2:
-                self.half[cluster] *= 2
+                self.half[cluster] = min(2 * self.half[cluster], _MOST_MEMBERS)
             worth = spread * self.sharing[cluster] / (4 * max(away, 1e-3))
             self.sharing[cluster] = _round_down(worth)
             hoped = away + 2 * (spread / len(low)) ** 0.5
@@ -317,6 +318,7 @@ class _State:
         self.means[clusters] = means[clusters]
         self.above[clusters] = means[clusters] > self.threshold
         self.exact[clusters] = True
+        self.looked[clusters] = self.shapes.sizes[clusters]
         self.distances += len(mine) * n
 
     def report(self) -> Decisions:
@@ -360,7 +362,9 @@ class _Members(NamedTuple):
         xp = get_namespace(rows)
         n_large, per_look = len(self.large), len(rows) // looks
         sums = xp.zeros((2, looks, per_look, 2, n_large))
-        at_once = max(1, min(self.half, _IN_A_JOB // max(2 * n_large * looks, 1), _IN_FLOAT32))
+        across = max(2 * n_large * looks, 1)  # members read for one more of each half sample
+        at_once = min(_IN_A_JOB // across, _DISTANCES_IN_A_JOB // (across * per_look))
+        at_once = max(1, min(self.half, at_once, _IN_FLOAT32))
         for start in range(0, self.half if n_large else 0, at_once):
             shape = (looks, 2, min(at_once, self.half - start), n_large)
             members = state.get_rows(state.draw(self.large, shape, rng).ravel())

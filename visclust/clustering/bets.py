@@ -29,7 +29,7 @@ def log_winnings(values: np.ndarray, threshold: float) -> np.ndarray:
     Against a mean above the threshold, bet on the negative values and the negative threshold.
     """
     if threshold <= -1:
-        return np.full(len(STAKES), np.inf)  # no mean of such values is below it
+        return np.full(len(STAKES), 1e6)  # no mean of such values is below it
     gains = np.ones((-(-len(values) // _TOGETHER), _TOGETHER))
     gains.flat[: len(values)] = (1 + np.asarray(values, dtype=np.float64)) / (1 + threshold)
     factors = 1 - STAKES[:, None, None] + STAKES[:, None, None] * gains

@@ -36,7 +36,7 @@ from visclust.clustering.settings import (
     check_settings,
     settle_silhouette,
 )
-from visclust.clustering.silhouette_kinds import announce_cost, score_rows
+from visclust.clustering.silhouette_kinds import announce_cost, announce_iteration, score_rows
 from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
 from visclust.clustering.workspace import (
     Workspace,
@@ -208,7 +208,9 @@ def cluster_iteratively(
     held = not adaptive and fits_in_memory(rows, memory_budget=memory_budget)
     if settings.silhouette == "exact" or held:
         announce_cost(rows, held=held)
-    workspace = open_workspace(rows, memory_budget=memory_budget, hold=held)
+    else:
+        announce_iteration(rows, silhouette=settings.silhouette)
+    workspace = open_workspace(rows, memory_budget=memory_budget, hold=held, keep=False)
     result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
     warn_of_giant(result.labels, rows, how=how)
     return result._replace(image_ids=image_ids)
@@ -342,7 +344,12 @@ def _fit_remaining(
     if curve.chosen is None:
         return _Fit(curve, np.zeros(len(remaining), dtype=np.int32), 0)
     rows = select_rows(workspace, remaining)
-    fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
+    words = f"k-means of {len(remaining):,} images, K = {curve.chosen}"
+    with (
+        WorkBar(desc=words, bar_format="{desc}: {elapsed}", leave=False, progress=progress) as bar,
+        bar.ticking(),
+    ):
+        fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
     return _Fit(curve, to_host(fit.labels).astype(np.int32), len(fit.centers))
 
 

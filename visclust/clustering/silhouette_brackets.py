@@ -42,7 +42,7 @@ def find_controls(rows: Any, shapes: ClusterShapes) -> Controls:
     # 0 or more for all distances up to the farthest: d / (d² - u²) falls with d.
     excess = farthest**2 - squares
     best = 0.5 / np.sqrt(np.maximum(squares, 1e-300))
-    slope = np.minimum(best, farthest / np.where(excess > 0, excess, 1e-300))
+    slope = np.minimum(best, np.where(excess > 0, farthest / np.where(excess > 0, excess, 1), np.inf))
     return Controls(squares, slope, 0.25 / slope + slope * squares)
 
 
