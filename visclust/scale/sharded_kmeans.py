@@ -4,7 +4,7 @@ The sums are float64 and are added in the order of the shards, so that the centr
 number of workers, and wherever these are.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -12,6 +12,7 @@ from scipy import sparse
 from visclust.base.distances import square_lengths
 from visclust.base.progress import WorkBar
 from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.nearest import assign_block
 from visclust.scale.executors import Executor
 from visclust.scale.row_files import ShardedRows, iterate_blocks
 
@@ -62,7 +63,7 @@ def fit_shards(
         chosen = np.random.default_rng([seed, 1]).choice(len(remaining), start_size, replace=False)
         sample = remaining[np.sort(chosen)]
     # One iteration of Lloyd's on all rows is one on the way that the passes go on.
-    start = fit_kmeans(rows[sample], n_clusters, seed=seed, **({"max_iter": 1} if whole else {}))
+    start = fit_kmeans(rows[sample], n_clusters, seed=seed, max_iter=1 if whole else _MOST_PASSES)
     centers = np.asarray(start.centers, dtype=np.float64)
     pieces = [_pack(some) for some in rows.files.split(remaining)]
     before = np.inf
@@ -95,7 +96,8 @@ def _pass_over(
 ) -> _Sums:
     """Assign all rows to the nearest centre, and add up what the shards give, in their order."""
     sums, counts = np.zeros(centers.shape), np.zeros(len(centers), dtype=np.int64)
-    inertia, squares, labels = 0.0, 0.0, []
+    inertia, squares = 0.0, 0.0
+    labels: list[Any] = []
     tasks = (
         (path, *piece, rows.origin, centers, with_labels)
         for path, piece in zip(rows.files.matrices, pieces, strict=True)
@@ -133,25 +135,13 @@ def assign_shard(
     labels = np.empty(len(some), dtype=np.int32)
     inertia, squares = 0.0, 0.0
     for part, rows in iterate_blocks(path, some, origin):
-        labels[part], near, added, count = _assign_block(rows, centers)
-        sums += added
-        counts += count
-        inertia += float(near.sum())
+        found = assign_block(rows, centers)
+        labels[part] = found.labels
+        sums += found.sums
+        counts += found.counts
+        inertia += float(found.squares.sum())
         squares += float(square_lengths(rows).sum(dtype=np.float64))
     return _Sums(sums, counts, inertia, squares, labels if with_labels else None)
-
-
-def _assign_block(
-    rows: np.ndarray, centers: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Assign a block of rows: labels, squared distances, and sums and counts of the clusters, in float64."""
-    near = centers.astype(np.float32)
-    scores = rows @ (near * np.float32(-2)).T
-    scores += square_lengths(near)
-    labels = scores.argmin(axis=1)
-    squares = ((rows - centers[labels]) ** 2).sum(axis=1)
-    counts = np.bincount(labels, minlength=len(centers))
-    return labels, squares, add_up(rows, labels, len(centers)), counts
 
 
 def add_up(rows: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
