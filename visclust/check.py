@@ -35,6 +35,7 @@ NEEDS = {
     "embeddings/finetuned*.npy": "label each feature present and absent in five images or more",
     "configuration_scores.parquet": "label pairs in 05_label_pairs",
     "frame_effects*.csv": "name posts, frames and ideology in study.toml, and tick frames",
+    "post_sample.csv": "name posts, frames and ideology in study.toml, and tick frames",
     "assignment.parquet": "name who rates the images (respondents_file)",
     "group_contrasts.parquet": "name the ratings of two groups or more in study.toml",
     "cross_validation.parquet": "label more pairs in 05_label_pairs",

@@ -53,6 +53,7 @@ WRITERS = {
     "frames.parquet": "07_explore_clusters",
     "clusters_consensus.parquet": "07_explore_clusters",
     "frame_effects*.csv": "07_explore_clusters",
+    "post_sample.csv": "07_explore_clusters",
     "figures/07_*": "07_explore_clusters",
     "sample.parquet": "08_sample_and_survey",
     "assignment.parquet": "08_sample_and_survey",
@@ -149,6 +150,13 @@ def list_digests(path: Path) -> set[str]:
     return {each for each in found if each}
 
 
+def _holds(path: Path, digests: set[str]) -> bool:
+    """Tell whether a file is still the one that digests name: of its table, or of its bytes, by a path."""
+    return digests <= list_digests(path) or digests == {
+        _once("bytes", path, lambda file: digest_files([file]))
+    }
+
+
 def _digest_table(path: Path) -> list[str | None]:
     table = read_parquet(path, advice=advise_again(path))
     core = find_core(table)
@@ -189,15 +197,16 @@ def find_state(
     folders: dict[Path, set[str]] = {}
     for name, digests in record["sources"].items():
         source = root / name
-        if source.suffix == ".jsonl":
+        grows = source.suffix == ".jsonl" and all(":" in digest for digest in digests)  # not of posts
+        if grows:
             folders.setdefault(source.parent, set()).add(source.name)
         if not source.exists():
             gone.append(name)
-        elif source.suffix == ".jsonl":
+        elif grows:
             ways = {_compare_answers(source, digest) for digest in digests}
             changed += [name] if "changed" in ways else []
             grown += [name] if "grown" in ways else []
-        elif not set(digests) <= list_digests(source):
+        elif not _holds(source, set(digests)):
             changed.append(name)
     for folder, names in folders.items():
         if folder.name == NOTES:  # a table holds one person's notes: another's are no update of it

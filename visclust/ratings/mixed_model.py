@@ -18,9 +18,12 @@ from visclust.ratings.designs import (
     CrossedDesign,
     add_up,
     count_left_out,
+    count_people,
     list_designs,
+    name_lone_groups,
     spread_ratings,
     warn_of_left_out,
+    warn_of_lone,
 )
 from visclust.ratings.group_contrasts import choose_reference
 from visclust.ratings.intervals import adjust_p, find_student_interval
@@ -85,7 +88,8 @@ def fit_mixed_contrast(
         ``differences``: as those of `compare_groups` without ``covered`` and ``corpus``, with the
         ``weighting`` "mixed model"; standard errors, intervals and p values are Kenward and Roger's, of one t
         distribution: with few images the degrees of freedom are few, however many people rate them, and a
-        variance that is estimated as zero counts as estimated. ``images`` are those that all groups rated,
+        variance that is estimated as zero counts as estimated. They are missing, with a warning, where one
+        respondent stands for a group, or one image for all. ``images`` are those that all groups rated,
         ``images_left_out`` the others. ``components``: a row per outcome: ``level, item, respondent_sd,
         image_sd, group_image_sd, residual_sd, ratings, images, images_left_out, simulated``, in points of the
         scale.
@@ -124,6 +128,7 @@ def fit_mixed_contrast(
     against = names.index(choose_reference(names, reference))
     specification = "primary" if primary else "robustness"
     differences, components = [], []
+    reasons: set[str] = set()
     designs = list(list_designs(spread, None))
     warn_of_left_out(spread, designs)
     for design in designs:
@@ -134,6 +139,9 @@ def fit_mixed_contrast(
                 "cannot be told from chance."
             )
         work = f"Fitting {len(design.columns)} mixed models"
+        people, lone_image = count_people(design), len(design.image_ids) < 2
+        reasons |= {name_lone_groups(names, people)} - {""}
+        reasons |= {"one image stands for all"} if lone_image else set()
         bar = WorkBar(design.columns, desc="Mixed models", unit="outcome", work=work, progress=progress)
         for number, column in enumerate(bar):
             ratios, fit, judgement = crossed.fit(design.values[:, number])
@@ -148,6 +156,8 @@ def fit_mixed_contrast(
                     contrast[[group, against]] = 1, -1
                     estimate = float(contrast @ fit.means)
                     error, freedom = judgement.judge(contrast)
+                    if lone_image or people[[group, against]].min() < 2:
+                        error = freedom = np.nan
                     ends = find_student_interval(estimate, error, freedom, level=level)
                     differences.append(
                         {
@@ -159,6 +169,7 @@ def fit_mixed_contrast(
                             **counts, "order": column,
                         }
                     )  # fmt: skip
+    warn_of_lone(reasons)
     table = pd.DataFrame(differences).sort_values(["order", "group"], ignore_index=True).drop(columns="order")
     table.insert(table.columns.tolist().index("p") + 1, "p_adjusted", adjust_p(table, ["level"]))
     described = pd.DataFrame(components).drop(columns="dimension")
