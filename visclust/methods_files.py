@@ -21,6 +21,7 @@ from visclust.study import Study, read_study
 
 # Files of answers and notes bear the names of those who gave them, who are not to be named in a paper.
 _PERSON = re.compile(r"((?:\w+_)?answers|cluster_notes)/[^,;]*?\.jsonl")
+_PEOPLES_NEEDS = {"ratings.parquet": "read people's ratings (read_ratings), and name them in study.toml"}
 _USABLE = ("fresh", "update available", "no record")
 
 
@@ -45,7 +46,8 @@ class StudyFile:
         """Say in words why nothing is taken from it, or what to know where something is."""
         again = f" Run {self.again} again." if self.again else ""
         if self.status == "missing":
-            first = f": first {NEEDS[self.name]}" if self.name in NEEDS else ""
+            needs = NEEDS | _PEOPLES_NEEDS
+            first = f": first {needs[self.name]}" if self.name in needs else ""
             return f"not done yet{first}" + (f" ({self.again} writes it)" if self.again else "")
         if self.status == "stale":
             return f"STALE, so nothing is taken from it: {self.why}.{again}"
@@ -76,6 +78,8 @@ class StudyFiles:
                 self.files[name] = _describe(name, path)
         ratings = None if self.study is None else self.study.ratings
         self.ratings_name = "simulated_ratings.parquet"
+        if self.study is not None and not self.study.simulate and self.ratings_name not in self.files:
+            self.ratings_name = "ratings.parquet"  # of people, and not there yet
         if ratings is not None:
             self.ratings_name = _name_within(ratings, self.root)
             if ratings.is_file() and ratings.suffix == ".parquet":

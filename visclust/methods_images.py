@@ -96,7 +96,14 @@ def _count_posts(account: Account, file: StudyFile) -> None:
 
 def _count_copies(account: Account, file: StudyFile) -> None:
     table = account.files.read(file, ["image_id", "representative", "status"])
-    table = table[table["status"].eq("ok")].drop_duplicates("image_id")
+    table = table.drop_duplicates("image_id")
+    images = account.files.get("images.parquet")
+    if images.usable:  # a picture of one colour is an image too, though its copies cannot be looked for
+        listed = account.files.read(images, ["image_id", "status"])
+        table = table[table["image_id"].isin(listed.loc[listed["status"].eq("ok"), "image_id"])]
+    else:
+        table = table[table["status"].ne("unreadable")]
+    bare = int(table["status"].ne("ok").sum())
     near = int(table["representative"].ne(table["image_id"]).sum())
     call = find_call(file.record, "find_duplicates")
     settings = call.get("parameters", {})
@@ -105,6 +112,8 @@ def _count_copies(account: Account, file: StudyFile) -> None:
         how = f"{how}, threshold {spell(settings['threshold'])}, {settings.get('grouping', '')} groups"
     account.count("near copies of another image", near, file)
     account.count("pictures, near copies counted once", len(table) - near, file)
+    if bare:
+        account.count("images of one colour or unread, whose near copies cannot be told", bare, file)
     study = account.files.study
     follow = study is None or study.near_copies == "follow"
     done = "follow the picture that stands for them" if follow else "count as images of their own"

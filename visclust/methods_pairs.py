@@ -46,7 +46,7 @@ def describe_pairs(account: Account) -> None:
         again = int(table["looks"].gt(1).sum())
         account.count("gold pairs that were looked at again", again, gold, simulated=made_up)
         account.say(f"{say_many(again, 'gold pair')} rest on more than one look", gold)
-    account.decide("A second look", call.get("function") == "merge_looks" if call else NOT_RECORDED, gold)
+    _decide_second_look(account, gold, table, recorded=bool(call))
     reviews = account.files.get("reviews.parquet")
     if reviews.usable:
         shown = account.files.read(reviews, ["pair_id", "look", "decoy"])
@@ -62,6 +62,17 @@ def describe_pairs(account: Account) -> None:
             "pairs without a gold answer", open_pairs, f"{pairs.name}; {gold.name}", simulated=made_up
         )
         account.say(f"{say_many(open_pairs, 'pair')} have no gold answer", pairs, gold)
+
+
+def _decide_second_look(account: Account, gold: StudyFile, table: pd.DataFrame, *, recorded: bool) -> None:
+    """Say whether pairs were looked at again: by the answers, and not by what was selected for it."""
+    if "looks" in table.columns:
+        again: bool | str = bool(table["looks"].gt(1).any())
+    else:
+        again = False if recorded else NOT_RECORDED
+    if again is False and account.files.get("reviews.parquet").usable:
+        again = "pairs were selected for one, and no answer to it is in the gold table"
+    account.decide("A second look", again, gold)
 
 
 def _count_rows(account: Account, file: StudyFile) -> int:

@@ -166,6 +166,13 @@ def test_every_file_of_a_folder_is_read_whatever_its_case_and_packing(tmp_path, 
     assert result.posts["post_id"].tolist() == [TWEET["id"]]
 
 
+def test_a_packed_file_of_several_frames_is_read_to_its_end(tmp_path):
+    frames = [json.dumps({**TWEET, "id": str(number)}) + "\n" for number in (1, 2)]
+    packed = [pa.compress(frame.encode(), codec="zstd", asbytes=True) for frame in frames]
+    (tmp_path / "a.jsonl.zst").write_bytes(b"".join(packed))
+    assert vc.read_posts(tmp_path, progress=False).posts["post_id"].tolist() == ["1", "2"]
+
+
 @pytest.mark.parametrize("name", ["a.CSV.gz", "a.csv.zst", "a.tsv.bz2", "a.TAB", "a.txt", "a.csv"])
 def test_tables_are_read_packed_and_with_other_endings(tmp_path, name):
     write_packed(tmp_path / name, "post_id\ttext\n1\thello\n")

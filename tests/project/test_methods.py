@@ -391,6 +391,47 @@ def test_ratings_of_people_are_read_from_where_the_study_names_them(folder, tmp_
     assert (gone["count"], gone["file"]) == ("1", "assignment.parquet; ratings.parquet")
 
 
+def test_a_study_that_simulates_nothing_waits_for_ratings_of_people(folder, tmp_path_factory):
+    study = tmp_path_factory.mktemp("march")
+    (study / "photos").mkdir()
+    folder.rename(study / "results")
+    (study / "results" / "simulated_ratings.parquet").unlink()
+    for simulate, waits_for in (("false", "ratings.parquet"), ("true", "simulated_ratings.parquet")):
+        (study / "study.toml").write_text(f'images = "photos"\nsimulate = {simulate}\n')
+        report = vc.write_methods(study)
+        assert f"\n{waits_for}: not done yet" in report.text or f" {waits_for}: not done yet" in report.text
+        rows = report.counts.loc[report.counts["step"].eq("Ratings"), "file"]
+        assert waits_for in set(rows)
+
+
+def test_images_of_one_colour_count_as_the_pictures_that_they_are(folder):
+    images = vc.read_table(folder / "images.parquet", "images")
+    listed = pd.DataFrame(
+        {
+            "image_id": images["image_id"], "path": images["path"], "group": range(len(images)),
+            "representative": images["image_id"], "is_representative": True, "distance": 0.0, "size": 1,
+            "radius": 0.0, "difference": np.nan, "status": ["flat", *["ok"] * (len(images) - 1)],
+        }
+    )  # fmt: skip
+    vc.save_table(listed, folder / "duplicates.parquet", "duplicates")
+    report = vc.write_methods(folder)
+    assert find(report.counts, "what", "pictures, near copies counted once")["count"] == str(N)
+    told = find(report.counts, "what", "images of one colour or unread, whose near copies cannot be told")
+    assert told["count"] == "1"
+
+
+def test_pairs_selected_for_a_second_look_are_not_looked_at_yet(folder):
+    pairs = save_pairs(folder)
+    save_answers(folder, unlike=3)
+    answers = vc.read_answers(folder / "answers")
+    reviews = vc.select_for_review(answers, pairs, seed=1)
+    vc.save_table(reviews, folder / "reviews.parquet", "reviews")
+    merged = vc.merge_looks(answers, pairs=pairs, reviews=reviews)
+    vc.save_table(merged.gold, folder / "gold.parquet", "gold")
+    said = find(vc.write_methods(folder).decisions, "decision", "A second look")["ours"]
+    assert said == "pairs were selected for one, and no answer to it is in the gold table"
+
+
 HOSTILE = (
     "<script>alert(1)</script> [x](javascript:alert(1)) ![p](https://evil.example/i.png) | a\n# b `c` $d$"
 )

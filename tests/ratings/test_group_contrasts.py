@@ -348,13 +348,15 @@ def test_where_all_images_of_a_finite_corpus_were_rated_only_ratings_err(strange
     ratings, sample = strangers
     cells = ratings.merge(sample).groupby(["cluster", "image_id", "group"])["rating"]
     within = (cells.var() / cells.size()).groupby("group").sum().sum() / 15**2
-    whole = sample.assign(weight=1.0)
+    whole = sample.assign(weight=1.0, inclusion_probability=1.0)
     found = spread_exactly(ratings, whole, finite_population=True)
     assert found["standard_error"] == pytest.approx(np.sqrt(within), rel=0.024)
     # Half of the images: half of the variance between images, and half of that within.
     means = cells.mean().unstack()
     between = ((means["D"] - means["R"]).groupby("cluster").var() / 3).sum() / 25
-    found = spread_exactly(ratings, sample.assign(weight=2.0), finite_population=True)
+    found = spread_exactly(
+        ratings, sample.assign(weight=2.0, inclusion_probability=0.5), finite_population=True
+    )
     assert found["standard_error"] == pytest.approx(np.sqrt(between / 2 + within / 2), rel=0.024)
 
 
@@ -376,3 +378,19 @@ def test_what_images_and_clusters_cannot_be_at_once_is_refused(strangers):
     once = ratings.drop_duplicates(["image_id", "group"])
     with pytest.raises(ValueError, match="several respondents of each group rated"):
         spread_exactly(once, sample, finite_population=True)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([2.0, np.nan, 10.0], "nan of image 'b'"),
+        ([2.0, -1.0, 10.0], "-1 of image 'b'"),
+        ([0.0, 0.0, 0.0], "weights above 0"),
+        ([2.0, np.inf, 10.0], "inf of image 'b'"),
+        ([2.0, 7.0, 10.0], "one over its inclusion_probability"),
+    ],
+)
+def test_weights_of_images_that_count_nothing_are_refused(by_hand, sample, weights, message):
+    for analyse in (vc.compare_groups, vc.contrast_clusters):
+        with pytest.raises(ValueError, match=message):
+            analyse(by_hand, sample.assign(weight=weights), dimensions={})

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -163,6 +164,25 @@ def test_a_full_disk_fails_the_shard_in_words_and_leaves_nothing_half(tmp_path, 
     assert "is full: make room" in done["reason"][0]
     assert [path for path in (corpus.folder / "parts").rglob("*") if path.is_file()] == []
     assert assign(corpus)["status"].tolist() == ["made"] * 3
+
+
+def test_a_disk_that_is_really_full_fails_the_shard_too(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
+    if not shutil.which("mount") or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here: that takes root")
+    try:
+        _, corpus = make_rows(small)
+        (small / "ballast").write_bytes(bytes(24 * 1024))
+        done = assign(corpus)
+        assert done["status"].iloc[-1] == "failed"
+        assert "is full: make room" in done["reason"].iloc[-1]
+        assert list(small.rglob("*.part")) == []
+        (small / "ballast").unlink()
+        assert set(assign(corpus)["status"]) <= {"made", "made again", "there"}
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_a_step_without_what_it_needs_is_refused(photos, tmp_path):

@@ -73,7 +73,7 @@ def test_the_cut_into_shards_changes_nothing_but_rounding(rows, tmp_path):
 
 
 def test_the_files_hold_the_clusters_of_each_shard_and_centres_to_assign_by(rows, corpus, capsys):
-    result = vc.cluster_shards(corpus, **SETTINGS)
+    result = vc.cluster_shards(corpus, **{**SETTINGS, "progress": True})
     (folder,) = (corpus.folder / "clusterings").iterdir()
     assert str(folder) in capsys.readouterr().out
     table = pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("0*.parquet"))])

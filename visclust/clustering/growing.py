@@ -25,9 +25,9 @@ _BLOCK = 16_384
 # From this share of a block on, all its rows are assigned again.
 _MANY = 0.5
 # A sample is left when the centres move less than this share of what they would from sample to sample.
-_SETTLED = 0.003
+_SETTLED = 0.001
 # All rows are left when a pass lowers the inertia by less than this share.
-_GAIN = 1e-4
+_GAIN = 2e-5
 # Below this share of its squared length, a row is at its centre but for rounding.
 _ZERO = 1e-10
 

@@ -210,7 +210,7 @@ def cluster_iteratively(
         announce_cost(rows, held=held)
     else:
         announce_iteration(rows, silhouette=settings.silhouette)
-    workspace = open_workspace(rows, memory_budget=memory_budget, hold=held)
+    workspace = open_workspace(rows, memory_budget=memory_budget, hold=held, keep=False)
     result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
     warn_of_giant(result.labels, rows, how=how)
     return result._replace(image_ids=image_ids)

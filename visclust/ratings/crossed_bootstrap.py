@@ -20,8 +20,8 @@ class CrossedParts(NamedTuple):
     Of g groups, k outcomes, m images (or clusters, where these are drawn too) and r respondents: ``means,
     shrinkage, covariance`` (g, k; the last is the variance between respondents beyond that of single
     ratings), ``image_parts`` (m, g, k), ``strata, shares`` (m,), ``respondent_parts`` (r, k), and
-    ``respondent_groups, respondent_weights`` (r,; 0 for who rated nothing that counts). ``lone_image``: images
-    count as drawn, and one alone counts, so that nothing says how images differ.
+    ``respondent_groups, respondent_weights`` (r,; 0 for who rated nothing that counts). ``lone_image``:
+    images count as drawn, and one alone counts, so that nothing says how images differ.
     """
 
     means: np.ndarray
@@ -189,9 +189,9 @@ def measure_contrast(parts: CrossedParts, contrast: np.ndarray) -> tuple[np.ndar
 
     Few images in a stratum of large weight, or few respondents, make for a variance that is not well known;
     so do a few with much of the weight, which count as that many fewer. There is one degree at least; an
-    image alone in its stratum counts as one. `contrast` (g,) holds the factors of the groups. Both are missing
-    where one respondent stands for a group of the contrast, or one image for all: nothing then says how much
-    respondents, or images, differ.
+    image alone in its stratum counts as one. `contrast` (g,) holds the factors of the groups. Both are
+    missing where one respondent stands for a group of the contrast, or one image for all: nothing then says
+    how much respondents, or images, differ.
     """
     people = np.bincount(parts.respondent_groups[parts.respondent_weights > 0], minlength=len(contrast))
     if parts.lone_image or (people[np.asarray(contrast) != 0] < 2).any():

@@ -14,6 +14,7 @@ from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_numbers
 from visclust.base.columns import check_clusters
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
+from visclust.sampling.samples import check_weights
 
 # Which images count how much in a mean: the paper's first.
 WEIGHTINGS = ("clusters", "images", "corpus")
@@ -232,9 +233,9 @@ def warn_of_lone(reasons: set[str]) -> None:
     """Say why standard errors are missing, if any are."""
     if reasons:
         warnings.warn(
-            f"Standard errors, intervals and p values are missing in part: {'; '.join(sorted(reasons))}. Claims "
-            f"about new respondents and new images need two of each at least: nothing else says how much they "
-            f"differ. The estimates stand for these respondents and images alone.",
+            f"Standard errors, intervals and p values are missing in part: {'; '.join(sorted(reasons))}. "
+            f"Claims about new respondents and new images need two of each at least: nothing else says how "
+            f"much they differ. The estimates stand for these respondents and images alone.",
             stacklevel=4,
         )
 
@@ -317,10 +318,29 @@ def _look_up_weights(events: pd.DataFrame, weights: pd.DataFrame) -> np.ndarray:
     return events["respondent"].map(dict(zip(people, numbers / numbers.mean(), strict=True))).to_numpy()
 
 
+def _check_image_weights(sample: pd.DataFrame, what: str) -> None:
+    """Check that a table's weights, if it has any, can count images, and are those of its probabilities."""
+    if "weight" not in sample.columns:
+        return
+    numbers = pd.to_numeric(sample["weight"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~((numbers > 0) & np.isfinite(numbers))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"Expected weights above 0 in {what}: of how many images each stands for; {int(wrong.sum())} are "
+            f"not, such as {numbers[first]:g} of image {sample['image_id'].iloc[first]!r}. Give the sample "
+            f"as it was drawn, or leave out the images knowingly."
+        )
+    if "inclusion_probability" in sample.columns:
+        chances = pd.to_numeric(sample["inclusion_probability"], errors="coerce")
+        check_weights(sample, chances.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
 def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
     """Look up the cluster of each rated image."""
     what = "the sample, assignment or clusters table"
     check_columns(clusters, ("image_id", "cluster"), what)
+    _check_image_weights(clusters, what)
     # An assignment names an image once for each of its respondents.
     known = check_clusters(clusters[["image_id", "cluster"]].drop_duplicates(), what)
     found = events["image_id"].map(known.set_index("image_id")["cluster"])

@@ -5,13 +5,14 @@ depend on the cores of the machine that they are made on.
 """
 
 import contextlib
+import functools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from visclust.base.checks import check_choice, check_whole_number, show
 from visclust.base.distances import count_threads
@@ -19,8 +20,8 @@ from visclust.base.distances import count_threads
 PLACES = ("here", "processes")
 # Tasks that are handed out at once, per worker: enough that none waits, few enough that results stay few.
 _AHEAD = 4
-# A task whose worker died is tried so many times in all, as it may be the one that killed it.
-_TRIES = 3
+# Seconds of waiting for one result, after which it is asked whether there are workers at all.
+_PATIENCE = 60.0
 
 
 class Executor:
@@ -53,8 +54,14 @@ class WorkerDiedError(RuntimeError):
 
 def run_alone(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Run a task with one thread of BLAS."""
-    with threadpool_limits(1):
+    with _control_blas().limit(limits=1, user_api="blas"):
         return function(*arguments)
+
+
+@functools.cache
+def _control_blas() -> ThreadpoolController:
+    """Find the libraries of products once: looking for them takes longer than small tasks do."""
+    return ThreadpoolController()
 
 
 class _Pool(Executor):
@@ -76,7 +83,7 @@ class _Dask(Executor):
     """The workers of a Dask cluster; a task whose worker died goes to another one."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self._client, self._told = client, False
 
     @property
     def workers(self) -> int:  # type: ignore[override]
@@ -91,22 +98,37 @@ class _Dask(Executor):
             return self._client.submit(run_alone, function, each, pure=False, retries=0)
 
         try:
-            yield from _keep_order(submit, arguments, _AHEAD * self.workers)
+            yield from _keep_order(submit, arguments, _AHEAD * self.workers, self._wait)
         except KilledWorker as error:
-            raise WorkerDiedError(f", {_TRIES} times") from error
+            raise WorkerDiedError(f", {error.allowed_failures + 1} times") from error
+
+    def _wait(self, future: Any) -> Any:
+        """Wait for a result; say once where no worker is left that could make it."""
+        while True:
+            try:
+                return future.result(timeout=_PATIENCE)
+            except TimeoutError:
+                if future.done():
+                    raise  # the task's own
+                if not self._told and not self._client.nthreads():
+                    print("No worker of Dask is there now: waiting for one. Ctrl+C ends it; parts are kept.")
+                    self._told = True
 
 
 def _keep_order(
-    submit: Callable[[tuple[Any, ...]], Any], arguments: Iterable[tuple[Any, ...]], ahead: int
+    submit: Callable[[tuple[Any, ...]], Any],
+    arguments: Iterable[tuple[Any, ...]],
+    ahead: int,
+    get: Callable[[Any], Any] = lambda future: future.result(),
 ) -> Iterator[Any]:
     waiting: list[Any] = []
     try:
         for each in arguments:
             waiting.append(submit(each))
             if len(waiting) >= ahead:
-                yield waiting.pop(0).result()
+                yield get(waiting.pop(0))
         while waiting:
-            yield waiting.pop(0).result()
+            yield get(waiting.pop(0))
     finally:
         for future in waiting:
             future.cancel()

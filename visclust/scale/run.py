@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from visclust.base.checks import checked, show
+from visclust.base.checks import show
 from visclust.base.damage import read_json, read_matrix, read_parquet
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
@@ -95,16 +95,19 @@ def run_shards(
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from visclust.scale.shards import make_shards
     >>> folder = Path(tempfile.mkdtemp())
-    >>> x = np.array([[0.0], [1.0], [9.0]], dtype="float32")
-    >>> corpus = make_shards(x, folder / "corpus", shard_size=2, progress=False)
-    >>> np.save(folder / "centers.npy", np.array([[0.0], [9.0]]))
-    >>> done = run_shards(corpus, "assign", centers=folder / "centers.npy", progress=False)
-    >>> done["status"].tolist()
+    >>> (folder / "photos").mkdir()
+    >>> Image.linear_gradient("L").save(folder / "photos" / "a.png")
+    >>> Image.radial_gradient("L").save(folder / "photos" / "b.png")
+    >>> corpus = make_shards(folder / "photos", folder / "corpus", shard_size=1, progress=False)
+    >>> run_shards(corpus, "index", progress=False)["status"].tolist()
     ['made', 'made']
-    >>> read_parts(corpus, "assign", centers=folder / "centers.npy")["cluster"].tolist()
-    [0, 0, 1]
+    >>> run_shards(corpus, "index", progress=False)["status"].tolist()
+    ['there', 'there']
+    >>> read_parts(corpus, "index")[["status", "width"]].values.tolist()
+    [['ok', 256], ['ok', 256]]
     """
     corpus = take_corpus(corpus)
     settled = check_step(corpus, step, settings)
@@ -191,7 +194,7 @@ def _make_part(
     return ("made again" if state.reason else "made"), state.reason, record
 
 
-@checked
+@recorded
 def read_parts(
     corpus: ShardedCorpus | str | os.PathLike, step: str, **settings: Any
 ) -> pd.DataFrame | Embedding:
@@ -220,13 +223,15 @@ def read_parts(
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from visclust.scale.shards import make_shards
     >>> folder = Path(tempfile.mkdtemp())
-    >>> corpus = make_shards(np.eye(2, dtype="float32"), folder / "corpus", progress=False)
-    >>> np.save(folder / "centers.npy", np.eye(2))
-    >>> _ = run_shards(corpus, "assign", centers=folder / "centers.npy", progress=False)
-    >>> read_parts(corpus, "assign", centers=folder / "centers.npy")["distance"].tolist()
-    [0.0, 0.0]
+    >>> (folder / "photos").mkdir()
+    >>> Image.linear_gradient("L").save(folder / "photos" / "a.png")
+    >>> corpus = make_shards(folder / "photos", folder / "corpus", progress=False)
+    >>> _ = run_shards(corpus, "index", progress=False)
+    >>> read_parts(corpus, "index")["status"].tolist()
+    ['ok']
     """
     corpus = take_corpus(corpus)
     settled = check_step(corpus, step, settings)
@@ -282,7 +287,7 @@ def check_shards(corpus: ShardedCorpus | str | os.PathLike, *, progress: bool = 
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
+    >>> from visclust.scale.shards import make_shards
     >>> corpus = make_shards(np.eye(2, dtype="float32"), Path(tempfile.mkdtemp()) / "corpus", progress=False)
     >>> check_shards(corpus, progress=False)[["step", "whole", "missing", "damaged"]].values.tolist()
     [['shards', 1, 0, 0]]

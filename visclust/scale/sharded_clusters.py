@@ -13,6 +13,7 @@ from visclust.base.checks import check_choice, check_whole_number
 from visclust.base.damage import read_checked_array, read_json, read_parquet
 from visclust.base.distances import measure_block, square_lengths
 from visclust.base.files import write_checked_array, write_json
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_text, note_run, recorded
 from visclust.base.tables import UNASSIGNED
 from visclust.clustering.choose_k import KCurve, climb_k
@@ -119,7 +120,7 @@ def cluster_shards(
     >>> x = np.repeat(rng.normal(size=(3, 8)), 10, axis=0) + rng.normal(scale=0.05, size=(30, 8))
     >>> corpus = make_shards(x, Path(tempfile.mkdtemp()) / "corpus", shard_size=7, progress=False)
     >>> result = cluster_shards(corpus, step_size=1, convergence_window=1, stop_size=5, progress=False)
-    >>> sorted(pd.Series(result.labels).value_counts().tolist())
+    >>> np.bincount(result.labels).tolist()
     [10, 10, 10]
     """
     corpus = take_corpus(corpus)
@@ -159,7 +160,8 @@ def cluster_shards(
     if len(rows) <= _FEW_IDS:
         ids = [name for path in files.tables for name in read_parquet(path)["image_id"]]
     note_run(parameters={"similarity_threshold": threshold, "rows": how, "clusters_in": folder.name})
-    print(f"The clusters of {len(rows):,} rows are in {folder}.")
+    if progress:
+        print(f"The clusters of {len(rows):,} rows are in {folder}.")
     return result._replace(image_ids=ids)
 
 
@@ -218,13 +220,23 @@ def search_shards(
     nothing = curve, seed, np.zeros(m, dtype=np.int32), np.full(m, np.nan), np.array([np.nan])
     if curve.chosen is None:
         return nothing
-    fit = fit_shards(rows, remaining, curve.chosen, seed=seed, start_size=start_size, executor=executor)
+    fit = fit_shards(
+        rows,
+        remaining,
+        curve.chosen,
+        seed=seed,
+        start_size=start_size,
+        executor=executor,
+        progress=progress,
+    )
     n_clusters = len(fit.centers)
     if not 2 <= n_clusters < m:
         return nothing
     drawn = draw_members(fit.labels, n_clusters=n_clusters, seed=seed)
     scores = np.full(m, np.nan)
-    sums = _sum_distances(rows, remaining, fit.labels, drawn, n_clusters=n_clusters, executor=executor)
+    sums = _sum_distances(
+        rows, remaining, fit.labels, drawn, n_clusters=n_clusters, executor=executor, progress=progress
+    )
     sizes = np.bincount(fit.labels, minlength=n_clusters)
     scores[drawn] = score_from_sums(sums, fit.labels[drawn], sizes=sizes)
     means = average_by_cluster(scores[drawn], fit.labels[drawn], n_clusters=n_clusters)
@@ -239,12 +251,17 @@ def _sum_distances(
     *,
     n_clusters: int,
     executor: Executor,
+    progress: bool,
 ) -> np.ndarray:
     """Sum the distances from the drawn rows to the members of each cluster, shard after shard."""
     some = rows[remaining[drawn]]
-    tasks = _cut_codes(rows, remaining, codes)
+    cut = _cut_codes(rows, remaining, codes)
+    found = executor.map(sum_shard, ((*task, rows.origin, some, n_clusters) for task in cut))
     sums = np.zeros((len(drawn), n_clusters))
-    for added in executor.map(sum_shard, ((*task, rows.origin, some, n_clusters) for task in tasks)):
+    total = len(rows.files.matrices)
+    for added in WorkBar(
+        found, total=total, desc="Silhouettes", unit="shard", leave=False, progress=progress
+    ):
         sums += added
     return sums
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from visclust.base.distances import square_lengths
+from visclust.base.progress import WorkBar
 from visclust.clustering.kmeans import fit_kmeans
 from visclust.scale.executors import Executor
 from visclust.scale.row_files import ShardedRows, iterate_blocks
@@ -47,6 +48,7 @@ def fit_shards(
     seed: int,
     start_size: int,
     executor: Executor,
+    progress: bool = False,
 ) -> ShardedFit:
     """Fit k-means to the rows with these sorted numbers (m).
 
@@ -65,7 +67,7 @@ def fit_shards(
     pieces = [_pack(some) for some in rows.files.split(remaining)]
     before = np.inf
     for _ in range(_MOST_PASSES):
-        total = _pass_over(rows, pieces, centers, executor)
+        total = _pass_over(rows, pieces, centers, executor, progress=progress)
         found = total.counts > 0
         moved = np.where(found[:, None], total.sums / np.maximum(total.counts, 1)[:, None], centers)
         shift = float(((moved - centers) ** 2).sum())
@@ -76,7 +78,7 @@ def fit_shards(
         if shift <= _TOLERANCE * variance or little:
             break
         before = total.inertia
-    total = _pass_over(rows, pieces, centers, executor, with_labels=True)
+    total = _pass_over(rows, pieces, centers, executor, with_labels=True, progress=progress)
     assert total.labels is not None
     used, compact = np.unique(total.labels, return_inverse=True)
     return ShardedFit(compact.reshape(-1).astype(np.int32), centers[used], total.inertia)
@@ -89,6 +91,7 @@ def _pass_over(
     executor: Executor,
     *,
     with_labels: bool = False,
+    progress: bool = False,
 ) -> _Sums:
     """Assign all rows to the nearest centre, and add up what the shards give, in their order."""
     sums, counts = np.zeros(centers.shape), np.zeros(len(centers), dtype=np.int64)
@@ -97,7 +100,9 @@ def _pass_over(
         (path, *piece, rows.origin, centers, with_labels)
         for path, piece in zip(rows.files.matrices, pieces, strict=True)
     )
-    for each in executor.map(assign_shard, tasks):
+    found = executor.map(assign_shard, tasks)
+    total = len(pieces)
+    for each in WorkBar(found, total=total, desc="k-means", unit="shard", leave=False, progress=progress):
         sums += each.sums
         counts += each.counts
         inertia += each.inertia

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.checks import check_choice, check_whole_number, checked
+from visclust.base.checks import check_choice, check_whole_number
 from visclust.base.damage import read_json, read_parquet
 from visclust.base.files import check_writable, write_json
 from visclust.base.progress import WorkBar
@@ -188,7 +188,12 @@ def _take_source(
     if isinstance(source, pd.DataFrame):
         if kind not in ("auto", "images"):
             raise ValueError(f"Expected kind to be 'images' for a table as source, got {kind!r}.")
-        check_used(source, "images", ["image_id", "path", "status"])
+        try:
+            check_used(source, "images", ["image_id", "path", "status"])
+        except ValueError as error:
+            raise ValueError(f"Expected source to be an images table. {error}") from error
+        if not len(source):
+            raise ValueError("Expected source to be an images table with rows, got an empty one.")
         start = Path.cwd() if images_folder is None else Path(images_folder).absolute()
         table = source.reset_index(drop=True)
         pieces = ({".parquet": table.iloc[i : i + shard_size]} for i in range(0, len(table), shard_size))
@@ -263,7 +268,7 @@ def _list_posts(source: Path) -> tuple[str, Iterator[dict[str, Any]], dict[str, 
     return "posts", described, about
 
 
-@checked
+@recorded
 def open_shards(folder: str | os.PathLike) -> ShardedCorpus:
     """Open a folder of shards by its manifest; the shards themselves are read when they are worked on.
 

@@ -110,9 +110,10 @@ def score_pairs(
     -----
     Raw intervals are percentiles of resamples within strata. Post-stratified ones are percentiles of draws
     (see ``benchmarks/coverage_pairs.md`` for how often they hold the truth, and where less often than they
-    say); where judged pairs of a cell all agree, they stay open, and cells without a judged pair, which are
-    taken to be like the nearest ones, may be anything: `reason` says how much lies there. Coverage is then
-    known exactly.
+    say): exact where a score rests on one cell, that is the joined or the other pairs of one stratum, and the
+    more like mid-P intervals the more cells share its variance. Where judged pairs of a cell all agree, they
+    stay open, and cells without a judged pair, which are taken to be like the nearest ones, may be anything:
+    `reason` says how much lies there. Coverage is then known exactly.
 
     Pairs left without a gold answer (unresolved or not judged) are taken as missing at random. Pairs that
     share an image are resampled as if they did not: what is left to chance is which pairs were drawn.
