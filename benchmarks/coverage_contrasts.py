@@ -20,7 +20,7 @@ import visclust as vc
 from visclust.ratings.crossed_bootstrap import measure_contrast, split_crossed
 from visclust.ratings.designs import find_fractions, list_designs, spread_ratings, weigh_images
 from visclust.ratings.intervals import find_student_interval
-from visclust.ratings.mixed_model import _Crossed, count_freedom
+from visclust.ratings.mixed_model import _Crossed
 from visclust.ratings.power import _find_power
 
 CONTRAST = np.array([1.0, -1.0])
@@ -128,19 +128,21 @@ def summarize(table):
 
 
 CELLS = (
-    # people per party, images, rated by each, standard deviation of images within a party, difference, share
-    # of the runs (large surveys take seconds each), and whether respondents are weighed.
-    (40, 8, 4, 0.5, 0.9, 1, False),
-    (30, 12, 4, 0.4, 0.8, 0.25, True),
-    (120, 8, 4, 0.4, 0.6, 0.15, False),
-    (20, 24, 6, 0.4, 0.8, 0.25, False),
+    # people per party, images, rated by each, standard deviation of images within a party, difference, and
+    # whether respondents are weighed.
+    (40, 8, 4, 0.5, 0.9, False),
+    (30, 12, 4, 0.4, 0.8, True),
+    (120, 8, 4, 0.4, 0.6, False),
+    (20, 24, 6, 0.4, 0.8, False),
+    (300, 8, 8, 0.4, 0.6, False),
+    (300, 8, 4, 0.4, 0.6, False),
 )
 
 
 def run_mixed(runs, cells):
     """Part 2: images few, respondents many."""
     rows = []
-    for people, images, load, cell_sd, difference, share, weighted in cells:
+    for people, images, load, cell_sd, difference, weighted in cells:
         person = np.repeat(np.arange(2 * people), load)
         group = person // people
         image = (person % people * load + np.tile(np.arange(load), 2 * people)) % images
@@ -149,7 +151,7 @@ def run_mixed(runs, cells):
             "image_id": image.astype(str), "item": "x", "rating": 1.0, "simulated": True,
         })  # fmt: skip
         (design,) = list_designs(spread_ratings(table, dimensions={}), None)
-        codes, most = design.codes, int(share * runs)
+        codes = design.codes
         # Three in ten are of a kind that is six in ten of the population, and feels more in the first party.
         kind = np.arange(2 * people) % 10 < 3
         weights = np.where(kind, 0.6 / 0.3, 0.4 / 0.7) if weighted else np.ones(2 * people)
@@ -161,17 +163,17 @@ def run_mixed(runs, cells):
             respondents=[people],
         ).iloc[0]  # fmt: skip
         found, start = [], time.time()
-        for seed in range(most):
-            rng = np.random.default_rng(seed)
+        for seed in range(runs):
+            rng = np.random.default_rng([people, images, load, seed])
             felt = (shift + rng.normal(size=2 * people))[codes["respondents"]]
             felt = felt + difference * (codes["groups"] == 0)
             felt = felt + 0.6 * rng.normal(size=images)[codes["images"]]
             felt = felt + cell_sd * rng.normal(size=2 * images)[codes["images"] * 2 + codes["groups"]]
-            ratios, curved = crossed.fit(felt + 1.4 * rng.normal(size=len(felt)))
-            error = float(np.sqrt(CONTRAST @ curved.fit.covariance @ CONTRAST))
-            freedom = {"new": count_freedom(curved, CONTRAST), "old": 2.0 * people - 2}
-            estimate = CONTRAST @ curved.fit.means
-            row = {"freedom": freedom["new"], "zero": ratios[2] < 1e-3, "variance": error**2}
+            ratios, fit, judgement = crossed.fit(felt + 1.4 * rng.normal(size=len(felt)))
+            error, own = judgement.judge(CONTRAST)
+            freedom = {"new": own, "old": 2.0 * people - 2}
+            estimate = CONTRAST @ fit.means
+            row = {"freedom": own, "zero": ratios[2] < 1e-3, "variance": error**2}
             row["error"] = estimate - difference
             for name, each in freedom.items():
                 low, high, p = find_student_interval(estimate, error, each, level=0.95)
@@ -180,8 +182,8 @@ def run_mixed(runs, cells):
         table = pd.DataFrame(found)
         mean = table.mean()
         rows.append({
-            "people": people, "images": images, "load": load, "weighted": weighted, "runs": most,
-            "mc_error": np.sqrt(0.95 * 0.05 / most), "coverage": mean["held_new"],
+            "people": people, "images": images, "load": load, "weighted": weighted, "runs": runs,
+            "mc_error": np.sqrt(0.95 * 0.05 / runs), "coverage": mean["held_new"],
             "coverage_old": mean["held_old"], "standard_error": np.sqrt(mean["variance"]),
             "spread": table["error"].std(), "effect_zero": mean["zero"],
             "coverage_where_not_zero": table.loc[~table["zero"], "held_new"].mean(),
@@ -199,7 +201,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--parts", default="12")
-    parser.add_argument("--cells", default="0123", help="of part 2")
+    parser.add_argument("--cells", default="012345", help="of part 2")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=48, people=72)
     if "1" in options.parts:

@@ -28,6 +28,8 @@ def describe_frames(account: Account) -> None:
         settings = calls[0].get("parameters", {}) if calls else {}
         effects = account.files.read(file)
         account.count("rows of effects", len(effects), file, simulated=made_up or "simulated" in file.name)
+        if "rests_on" in effects.columns and len(effects):
+            account.decide("The frames' regression rests on", effects["rests_on"].iloc[0], file)
         account.decide("Errors of the frames' regression", settings.get("errors", NOT_RECORDED), file)
 
 

@@ -52,6 +52,14 @@ _MISSING = {
         "there is no pair on which annotators disagree",
         "nothing needs to be done, or let a second person answer and run this notebook again",
     ),
+    "drawn": (
+        "no sample of posts could be drawn, for the reason above",
+        "set n_posts to a number that does and run this notebook again",
+    ),
+    "embedding": (
+        "there is no embedding of this name",
+        "run 02_embed_images, or name another one above (embedding_name), and run this notebook again",
+    ),
     "example": ("it is known of the example corpus only", "nothing needs to be done"),
     "features": (
         "this study names no features",
@@ -91,6 +99,10 @@ _MISSING = {
         "write the names of authors in the file of scores as in the posts, or collect more posts",
     ),
     "missed": ("the random sample missed no cluster", "nothing needs to be done"),
+    "post_labels": (
+        "nobody has labelled the drawn posts, and the effects above are of guesses, which can be quite wrong",
+        "label the images of the drawn posts above and run the cells from there again",
+    ),
     "posts": (
         "this study has no posts",
         "name their file in study.toml (posts = …) and run 01_build_corpus and this notebook again",
@@ -103,7 +115,10 @@ _MISSING = {
         "nobody is named who could rate the images",
         "name a CSV with respondent and their group above (respondents_file) and run this notebook again",
     ),
-    "reviews": ("no pair waits for another look", "nothing needs to be done"),
+    "reviews": (
+        "no pair waits for another look now",
+        "where pairs above still lack answers, give these and run this notebook again; else nothing is left",
+    ),
     "runs": ("this notebook made no second run", "set n_runs to 2 or more and run it again"),
     "sample": (
         "no image could be sampled, since no cluster has two images",
@@ -647,6 +662,70 @@ def gather_feature_answers(
         truth = pd.concat([truth, pd.DataFrame(by_lot.astype(int), columns=features)], axis=1)
     print(f"SIMULATED answers, with an error rate of {error_rate:.0%}: nobody gave them.")
     return simulate_features(images, truth, features, error_rate=error_rate, seed=seed)
+
+
+@checked
+def gather_frame_answers(
+    study: Study,
+    images: pd.DataFrame,
+    clusters: pd.DataFrame,
+    frames: pd.DataFrame,
+    *,
+    error_rate: float = 0.05,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Gather which frames people see in images of sampled posts: theirs, or simulated answers, or none.
+
+    Parameters
+    ----------
+    study : Study
+        From `open_study`; people's answers are in ``frame_answers`` of its results, given in
+        `label_features` with the frames as the features.
+    images : DataFrame
+        The images to label: those of the posts that `draw_post_sample` drew.
+    clusters : DataFrame
+        The clusters table.
+    frames : DataFrame
+        The frames table.
+    error_rate : float, default 0.05
+        How often simulated annotators are wrong. In the example they know the theme of each image; in another
+        study an image shows the frames of its cluster, but one image in ten shows one by lot.
+    seed : int, default 0
+        Seed of their errors.
+
+    Returns
+    -------
+    DataFrame
+        An answers table, for `aggregate_labels` and `join_post_labels`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from visclust.study import Study
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> study = Study(folder=folder, results=folder, name="mine", images=folder)
+    >>> images, frames = pd.DataFrame({"image_id": ["a"]}), pd.DataFrame({"cluster": [3], "frame": ["march"]})
+    >>> len(gather_frame_answers(study, images, pd.DataFrame(), frames))
+    Nobody has answered yet.
+    0
+    """
+    people = _read_people(study, "frame_answers")
+    if _counts(study, people, len(images)) or frames.empty or images.empty:
+        return people
+    names = list(check_features(list(dict.fromkeys(frames["frame"]))))
+    ids = images["image_id"].drop_duplicates().to_numpy()
+    if study.is_example:
+        theme = load_example().groups.set_index("image_id")["group"].str.split("/").str[0].reindex(ids)
+        shows = [theme.eq(name).to_numpy() for name in names]
+    else:
+        cluster_of = clusters.set_index("image_id")["cluster"].reindex(ids)
+        shows = [cluster_of.isin(frames.loc[frames["frame"].eq(n), "cluster"]).to_numpy() for n in names]
+        rng = np.random.default_rng(seed)
+        by_lot, which = rng.random(len(ids)) < 0.1, rng.integers(len(names), size=len(ids))
+        shows = [np.where(by_lot, which == place, each) for place, each in enumerate(shows)]
+    truth = pd.DataFrame({"image_id": ids, **dict(zip(names, np.array(shows, dtype=int), strict=True))})
+    print(f"SIMULATED labels of posts, with an error rate of {error_rate:.0%}: nobody gave them.")
+    return simulate_features(images, truth, names, error_rate=error_rate, seed=seed)
 
 
 def _read_people(study: Study, folder: str) -> pd.DataFrame:

@@ -16,6 +16,7 @@ WITHOUT_RECORD = {
     "encode_cluster_thumbnails",
     "gather_answers",  # this and the next two give people's tables, or those of the simulation, on
     "gather_feature_answers",
+    "gather_frame_answers",
     "gather_looks",
     "gather_pair_design",
     "gather_pairs",

@@ -138,11 +138,17 @@ def test_a_look_weight_counts_as_so_many_pairs():
     x, theme, clusters = make_corpus()
     design = vc.design_pairs(clusters, x)
     gold = judge(vc.sample_pairs(design, n_pairs=300), theme, clusters)
-    twice = pd.concat([gold, gold.assign(pair_id=gold["pair_id"] + "x")[gold["same"]]])
-    weighted = gold.assign(look_weight=np.where(gold["same"], 2.0, 1.0))
+    label = clusters.set_index("image_id")["cluster"]
+    joined = gold["image_a"].map(label).eq(gold["image_b"].map(label))
+    # Of two pairs that nothing tells apart, one is left out and the other speaks for both.
+    place = gold.groupby(["stratum", joined, "same"]).cumcount()
+    left_out = place.eq(1)
+    speaks = place.eq(0) & gold.groupby(["stratum", joined, "same"])["pair_id"].transform("size").gt(1)
+    weighted = gold.assign(look_weight=np.where(speaks, 2.0, 1.0))[~left_out]
+    assert left_out.sum() > 5
     one, two = (
         get_weighted(vc.score_pairs(clusters, each, design=design, n_bootstrap=10))["estimate"]
-        for each in (twice, weighted)
+        for each in (gold, weighted)
     )
     assert one.to_numpy() == pytest.approx(two.to_numpy(), rel=1e-12)  # the same sums, in another order
     with pytest.raises(ValueError, match="look_weight"):
@@ -173,13 +179,29 @@ def test_a_clustering_that_joins_nothing_has_recall_0_and_no_precision():
     assert "joins no pair" in found.loc["precision", "reason"]
 
 
+def leave_out(gold, image="i000"):
+    return gold[gold["image_a"].ne(image) & gold["image_b"].ne(image)]
+
+
+def add_turned_round(gold):
+    turned = gold.head(1).rename(columns={"image_a": "image_b", "image_b": "image_a"})
+    return pd.concat([gold, turned.assign(pair_id="another")])
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (lambda g, d, c: (g.drop(columns="stratum"), d, c), "column stratum"),
         (lambda g, d, c: (g.assign(stratum="within"), d, c), "the strata of this pair design"),
         (lambda g, d, c: (g, d.tail(30), c), "images of the pair design"),
-        (lambda g, d, c: (g, pd.concat([d, d.tail(1).assign(image_id="new")]), c), "lacks, such as 'new'"),
+        (lambda g, d, c: (leave_out(g), d, c[c["image_id"] != "i000"]), "lacks, such as 'i000'"),
+        (
+            lambda g, d, c: (g.assign(stratum=g["stratum"].to_numpy()[::-1]), d, c),
+            "the pair design puts it in",
+        ),
+        (lambda g, d, c: (g, d.assign(image_id=d["image_id"].to_numpy()[::-1]), c), "puts it in, got"),
+        (lambda g, d, c: (g.assign(image_b=g["image_a"]), d, c), "of an image with itself"),
+        (lambda g, d, c: (add_turned_round(g), d, c), "Expected each pair of images once"),
         (lambda g, d, c: (g, d[["image_id"]], c), "the pair design"),
         (lambda g, d, c: (g, pd.concat([d, d]), c), "90 of them of an image that is there already"),
         (lambda g, d, c: (g, d.assign(place_1=np.nan), c), "90 with a gap"),
@@ -226,3 +248,25 @@ def test_the_same_seed_gives_the_same_interval():
     one, two = (vc.score_pairs(clusters, gold, design=design, n_bootstrap=50, seed=3) for _ in range(2))
     assert one.equals(two)
     assert len(find_strata_of(design).names) == len(set(find_strata_of(design).names))
+
+
+def test_a_pair_at_the_limit_of_two_strata_is_taken_for_either():
+    """Likeness rounds by the block it is computed in; a design is never refused for its own pairs."""
+    x, theme, clusters = make_corpus()
+    for seed in range(5):
+        design = vc.design_pairs(clusters, x + 0.001 * seed)
+        everything = len(x) * (len(x) - 1) // 2
+        gold = judge(vc.sample_pairs(design, n_pairs=everything, seed=seed), theme, clusters)
+        found = get_weighted(vc.score_pairs(clusters, gold, design=design, n_bootstrap=10))
+        truth = find_truth(theme, clusters)["recall"]
+        # Every pair is judged: the estimate is the truth, but for adding up in another order.
+        assert found.loc["recall", "estimate"] == pytest.approx(truth, rel=1e-12)
+
+
+def test_undefined_scores_say_what_is_lacking_and_no_more():
+    x, theme, clusters = make_corpus()
+    design = vc.design_pairs(clusters, x)
+    gold = judge(vc.sample_pairs(design, n_pairs=100), theme, clusters).assign(same=False)
+    found = get_weighted(vc.score_pairs(clusters, gold, design=design, n_bootstrap=10))
+    assert found.loc["recall", "reason"] == "undefined: people call no judged pair the same"
+    assert found.loc["precision", "estimate"] == 0

@@ -1,5 +1,6 @@
 """A second look: what is asked again, unseen, and what each gold pair then speaks for."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -286,3 +287,18 @@ def test_reviews_of_other_pairs_and_answers_to_none_of_them_are_refused():
     for name in ("decoys", "min_effect"):
         with pytest.raises(ValueError, match=f"Expected {name} from 0 to 100"):
             select(first, pairs, **{name: -0.1})
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 0.0, -0.1, 2.0])
+def test_a_pair_without_a_probability_is_named(wrong):
+    pairs = make_pairs(3)
+    pairs.loc[1, "inclusion_probability"] = wrong
+    with pytest.raises(ValueError, match=f"for every pair, got {wrong} for '{pairs['pair_id'].iloc[1]}'"):
+        vc.select_for_review(answer(dict.fromkeys(pairs["pair_id"], "ss")), pairs, rare=0.5)
+
+
+def test_an_image_with_itself_is_no_pair():
+    pairs = make_pairs(3)
+    pairs.loc[1, "image_b"] = pairs.loc[1, "image_a"]
+    with pytest.raises(ValueError, match="of an image with itself"):
+        vc.select_for_review(answer(dict.fromkeys(pairs["pair_id"], "ss")), pairs, rare=0.5)

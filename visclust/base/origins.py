@@ -16,6 +16,7 @@ SUBFOLDERS = (
     "encoders",
     "answers",
     "feature_answers",
+    "frame_answers",
     "rating_answers",
     "rating_trial",
     NOTES,

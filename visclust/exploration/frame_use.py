@@ -15,6 +15,7 @@ from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import check_columns
 from visclust.exploration.frame_corrections import (
     PostLabels,
+    check_known,
     check_post_labels,
     correct_outcomes,
     fit_corrected,
@@ -137,10 +138,12 @@ def model_frame_use(
         ratio), ``standard_error`` (by user), ``naive_standard_error`` (as if posts were independent: for
         comparison only); ``p_value`` (Wald test that ideology, with its square if there is one, has no part
         in it); ``p_adjusted`` (Benjamini-Hochberg over the frames tested); ``reason`` (why a frame was not
-        tested; then its numbers are missing), ``confidence`` (of the intervals). With the square also
-        ``curvature``, its coefficient, and ``curvature_p_value``. With `labels`, ``uses`` is the corrected
-        number of posts, ``users_using`` those seen using it in the labels, and there are ``labelled``
-        (posts), ``labelled_uses``, and ``odds_ratio_guessed``, that of the guesses without correction.
+        tested; then its numbers are missing), ``rests_on`` (in words: frames as given, which are
+        guesses where clusters gave them, or corrected by labels), ``confidence`` (of the intervals). With the
+        square also ``curvature``, its coefficient, and ``curvature_p_value``. With `labels`, ``uses`` is the
+        corrected number of posts, ``users_using`` those seen using it in the labels, and there are
+        ``labelled`` (posts), ``labelled_uses``, and ``odds_ratio_guessed``, that of the guesses without
+        correction.
     curves : DataFrame
         ``frame, ideology`` (in its own unit), ``probability, low, high, confidence``: the predicted share of
         posts with the frame, had all users this ideology, averaged over the controls as they are.
@@ -231,6 +234,8 @@ def model_frame_use(
         counted += ["labelled", "labelled_uses"]
         estimates.insert(3, "odds_ratio_guessed")
     effects = pd.DataFrame(rows).reindex(columns=[*counted, *estimates, "reason"])
+    corrected = None if labels is None else f"frames corrected by labels of {len(labels):,} posts"
+    effects["rests_on"] = corrected or "frames as given, not corrected by labels"
     effects[estimates] = effects[estimates].astype(float)
     effects.insert(list(effects).index("p_value") + 1, "p_adjusted", _adjust(effects["p_value"]))
     empty = pd.DataFrame({"frame": [], "ideology": [], "probability": [], "low": [], "high": []})
@@ -311,6 +316,7 @@ def _name_frames(posts: pd.DataFrame, frames: Iterable[str] | None, controls: li
     if not names or (wrong := [name for name in names if name not in truth]):
         got = "none" if not names else f"{', '.join(wrong)}, which is not such a column"
         raise ValueError(f"Expected frames as True-or-False columns of the posts, got {got}.")
+    check_known(posts, names, "the posts")
     return names
 
 
@@ -397,8 +403,9 @@ def _make_frame_design(
         )
     scored = scored.merge(known[["author", "ideology", *from_scores]], on="author", how="left")
     used = scored.dropna(subset=controls).reset_index(drop=True)
-    users, names = pd.factorize(used["author"])
-    scores = used.drop_duplicates("author")["ideology"].to_numpy(dtype=float)
+    # By name and not by appearance, so that lots drawn over users do not hang on the order of the posts.
+    users, names = pd.factorize(used["author"], sort=True)
+    scores = used.drop_duplicates("author").set_index("author")["ideology"].reindex(names).to_numpy(float)
     if len(scores) < 2 or np.ptp(scores) == 0:
         raise ValueError(
             f"Expected at least two users with different scores, got {len(scores)} users and "

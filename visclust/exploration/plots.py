@@ -123,6 +123,8 @@ def plot_frame_effects(
             f"Lines: {describe_intervals(effects)}"
         )
     ]
+    if "rests_on" in effects.columns:
+        subtitle.append("; ".join(dict.fromkeys(effects["rests_on"])).capitalize())
     if left_out:
         subtitle.append("Not tested: " + ", ".join(map(str, left_out)))
     heading = title_chart("Ideology and the use of frames", effects, subtitle=subtitle)

@@ -1,4 +1,5 @@
 from visclust.sampling.estimates import estimate_corpus as estimate_corpus
+from visclust.sampling.label_guesses import guess_labels as guess_labels
 from visclust.sampling.label_plan import plan_labels as plan_labels
 from visclust.sampling.plan import plan_annotation as plan_annotation
 from visclust.sampling.plots import (

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_ROUNDING = 1e-12  # of the largest value, in float64
+
 
 class StratifiedVariance(NamedTuple):
     """The variance, its degrees of freedom, and how many strata with one sampled image were collapsed."""
@@ -34,7 +36,10 @@ def measure_variance(
     drawn = np.bincount(strata, minlength=len(sizes))
     totals = np.bincount(strata, weights=values, minlength=len(sizes)) * sizes / drawn
     means = totals / sizes
-    squares = np.bincount(strata, weights=(values - means[strata]) ** 2, minlength=len(sizes))
+    deviations = values - means[strata]
+    # Of equal values nothing but rounding is left, which must not count as a variance.
+    deviations[np.abs(deviations) <= _ROUNDING * np.abs(values).max()] = 0
+    squares = np.bincount(strata, weights=deviations**2, minlength=len(sizes))
     factors = sizes * (sizes - drawn) / drawn
     free = drawn - 1
     if kind != "own" and free.any():

@@ -98,6 +98,11 @@ def plan_pairs(
             'Expected a pair design by likeness, got one by cells. Make it with design_pairs(how="likeness").'
         )
     joined = count_joined(strata, clusters)
+    if not joined.sum():
+        raise ValueError(
+            "Expected clusters that join at least two images, got clusters that join none: neither precision "
+            "nor recall can be planned for them. Give clusters like those that will be scored."
+        )
     totals = np.column_stack([strata.totals - joined, joined]).ravel()
     if gold is None:
         rates = _suppose_rates(totals, precision=precision, recall=recall)
@@ -111,7 +116,7 @@ def plan_pairs(
         rates = suppose_shares(counted)
     same = rates * totals
     both, missed = same[1::N_KINDS].sum(), same[::N_KINDS].sum()
-    truth = {"precision": both / joined.sum() if joined.sum() else np.nan}
+    truth = {"precision": both / joined.sum()}
     truth |= {"recall": both / (both + missed), "f1": 2 * both / (joined.sum() + both + missed)}
     rng = np.random.default_rng(seed)
     shares = suggest_shares(strata)

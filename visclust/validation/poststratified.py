@@ -19,6 +19,7 @@ from visclust.validation.pair_design import (
     count_joined,
     find_strata_of,
     take_labels_of,
+    tell_stratum,
 )
 from visclust.validation.pair_weights import find_stratum_names
 
@@ -97,6 +98,18 @@ def _place_pairs(
         raise ValueError(
             f"Expected pairs drawn from the strata of this pair design ({'; '.join(strata.names)}), got "
             f"{int(strange.sum())} of others, such as {example!r}. Give the design that they were drawn with."
+        )
+    rows = [pd.Index(strata.images).get_indexer(pd.Index(gold[side])) for side in ("image_a", "image_b")]
+    at = np.flatnonzero(used)
+    # Strata of any two designs have the same names, so that these alone do not tell whose pairs they are.
+    other = at[~tell_stratum(strata, rows[0][at], rows[1][at], place[at])]
+    if len(other):
+        first = gold.iloc[int(other[0])]
+        raise ValueError(
+            f"Expected each pair in the stratum that the pair design puts it in, got {len(other)} of "
+            f"{len(at)} in another, such as {first['image_a']!r} with {first['image_b']!r} in "
+            f"{str(names[int(other[0])])!r}. Give the design that they were drawn with, and the strata as "
+            f"sample_pairs gave them."
         )
     return np.maximum(place, 0)
 

@@ -204,12 +204,10 @@ def _score_by_design(
         missing = bool(np.isnan(estimates[i]))
         reasons = []
         if missing:
-            joins = counted.totals[0][1::2].sum() > 0
-            reasons.append(
-                "undefined: people call no judged pair the same, and none is joined"
-                if joins
-                else "undefined: the clustering joins no pair"
-            )
+            none_joined = not counted.totals[0][1::2].sum()
+            whys = ["the clustering joins no pair"] * (none_joined and measure != "recall")
+            whys += ["people call no judged pair the same"] * (not support[2] and measure != "precision")
+            reasons.append(f"undefined: {' and '.join(whys) or 'no pair counts for it'}")
         elif measure == "coverage":
             reasons.append("known exactly")
         else:
@@ -228,8 +226,10 @@ def _score_by_design(
 def _report_empty(measure: str, joined: float, apart: float, support: np.ndarray) -> list[str]:
     """Say how much of the corpus lies in cells where no pair was judged."""
     reasons = []
-    if not support[1] and measure != "recall":
+    if not support[1]:
         reasons.append("no judged pair is joined, so that it is a guess")
+    elif not support[2] and measure != "precision":
+        reasons.append("people call no judged pair the same, so that it is a guess")
     elif joined > 0.001:
         reasons.append(f"{joined:.1%} of the joined pairs lie in strata where no joined pair was judged")
     if apart > 0.001 and measure != "precision":

@@ -13,6 +13,7 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.annotation.identity import is_same_person
 from visclust.annotation.judgements import Resolution, resolve
+from visclust.base.columns import check_pairs_of
 from visclust.base.provenance import digest_text, recorded
 from visclust.base.simulated import mark_simulated
 from visclust.base.tables import TABLES, check_table, check_used
@@ -28,7 +29,7 @@ from visclust.validation.looks import (
     take_look,
     weigh_pairs,
 )
-from visclust.validation.pair_weights import find_strata
+from visclust.validation.pair_weights import find_strata, invert_probabilities
 from visclust.validation.waves import find_waves
 
 _IMAGES = ["image_a", "image_b"]
@@ -159,7 +160,9 @@ def select_for_review(
     inside = judged.pairs
     waves = find_waves(inside)
     last = np.ones(len(inside), dtype=bool) if waves is None else waves == waves.max(initial=0)
-    design = np.where(last, 1 / inside["inclusion_probability"].to_numpy(dtype=np.float64), 0.0)
+    design, drawn = np.zeros(len(inside)), inside[last]
+    probability = drawn["inclusion_probability"].to_numpy(dtype=np.float64)
+    design[last] = invert_probabilities(probability, drawn, kind="pair")
     effect = measure_effects(judged.course, design, rare=rare)
     rng = np.random.default_rng(seed)
     choice = choose_pairs(
@@ -315,6 +318,7 @@ def _follow_looks(
     again = pd.DataFrame(columns=list(TABLES["reviews"].columns)) if reviews is None else reviews
     check_used(again, "reviews", TABLES["reviews"].columns)
     check_used(pairs, "pairs", _PAIR)
+    check_pairs_of(pairs, "pairs")
     check_table(answers, "answers")
     strange = set(again["judged_pair"]) - set(pairs["pair_id"])
     if strange:
