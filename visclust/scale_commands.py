@@ -118,8 +118,8 @@ def _make(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from visclust.scale.run import DONE, run_shards
 
-    names = ("encoder", "weights", "batch_size", "device", "threads", "format", "time_format", "time_zone")
-    names += ("centers", "embedding")
+    names = ["encoder", "weights", "batch_size", "device", "threads", "format", "time_format", "time_zone"]
+    names += ["centers", "embedding"]
     given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     with _open_place(options) as place:
         done = run_shards(options.corpus, options.what, shards=options.shard, **place, **given)

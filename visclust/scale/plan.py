@@ -127,9 +127,9 @@ def plan_scale(
         name: _take_prices(name, each)
         for name, each in (("core_prices", core_prices), ("gpu_prices", gpu_prices))
     }
-    for name, value in (("gpu_rate", gpu_rate), ("storage_rate", storage_rate)):
-        if not 0 < value < np.inf:
-            raise ValueError(f"Expected {name} to be a number above 0, got {value!r}.")
+    for name, speed in (("gpu_rate", gpu_rate), ("storage_rate", storage_rate)):
+        if not 0 < speed < np.inf:
+            raise ValueError(f"Expected {name} to be a number above 0, got {speed!r}.")
     rate = {**RATES, **_take_own("rates", rates, RATES)}
     size = {**SIZES, **_take_own("sizes", sizes, SIZES)}
     rows_bytes = images * dimensions * 4

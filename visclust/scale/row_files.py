@@ -28,7 +28,7 @@ class RowFiles(NamedTuple):
 
     def split(self, numbers: np.ndarray) -> list[np.ndarray]:
         """Split sorted numbers of rows by shard; within each they count from its first row."""
-        edges = np.searchsorted(numbers, self.starts)
+        edges: np.ndarray = np.asarray(np.searchsorted(numbers, self.starts))
         return [
             numbers[low:high] - start
             for low, high, start in zip(edges[:-1], edges[1:], self.starts[:-1], strict=True)

@@ -328,7 +328,7 @@ def check_shard(corpus: ShardedCorpus, number: int) -> dict[str, Any]:
     """Give the row of a shard after reading it against its digest; a damaged one is refused."""
     if not 0 <= number < len(corpus.shards):
         raise ValueError(f"Expected a shard from 0 to {len(corpus.shards) - 1}, got {number}.")
-    row: dict[str, Any] = corpus.shards.iloc[number].to_dict()
+    row: dict[str, Any] = {str(name): each for name, each in corpus.shards.iloc[number].items()}
     described = [row, *([row["ids"]] if isinstance(row.get("ids"), dict) else [])]
     for each in described:
         if not is_intact(corpus.folder / each["file"], each):
