@@ -12,7 +12,7 @@ from visclust.base.copies import take_pictures
 from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.sampling.estimates import join_values
-from visclust.sampling.guesses import pick_guesses
+from visclust.sampling.guesses import is_cross_fitted, pick_guesses
 from visclust.sampling.samples import find_design
 
 _POINTS = 40
@@ -124,9 +124,10 @@ def plan_labels(
             guesses, name, category=None, categories=[], image_ids=pictures["image_id"], needed=design.covers
         )
         guess = everyone[pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])]
-        left = y - _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64)) * guess
+        least = 0.0 if is_cross_fitted(guesses) else -math.inf
+        left = y - max(least, _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64))) * guess
         designs["random with guesses"] = _spread(left, weights, span)
-        left = y - _slope(y, guess, weights, codes) * guess
+        left = y - max(least, _slope(y, guess, weights, codes)) * guess
         designs["stratified with guesses"] = _spread_within(left, codes, sizes, span)
     z = float(stats.norm.ppf((1 + level) / 2))
     rows, curves = [], []
