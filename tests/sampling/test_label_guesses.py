@@ -114,6 +114,25 @@ def test_where_the_embedding_tells_nothing_the_guesses_do_not_seem_to_save_label
     assert abs(np.mean(saved)) < 0.03
 
 
+def test_few_labels_of_each_cluster_that_contradict_their_guesses_do_not_seem_to_save_any():
+    clusters, x, crowd = make_corpus(n=300)
+    x = np.column_stack(
+        [20 * np.eye(12)[clusters["cluster"]], x]
+    )  # it tells the clusters and hardly anything else
+    lot = pd.Series(np.random.default_rng(3).random(300) < 0.3, index=crowd.index, name="crowd")
+    sample = vc.draw_stratified_sample(clusters, max_per_cluster=5)
+    seen = lot[sample["image_id"]]
+    found = vc.guess_labels(sample, seen, x, clusters=clusters, strength=0.1)
+    assert found.quality["correlation_within"].item() < -0.2
+    free = found.guesses.copy()
+    free.attrs = {}
+    options = {"clusters": clusters}
+    assert vc.estimate_corpus(sample, seen, guesses=free, **options)["tuning"].item() < 0
+    assert vc.estimate_corpus(sample, seen, guesses=found.guesses, **options)["labels_saved"].item() == 0
+    plan = vc.plan_labels(sample, seen, guesses=found.guesses, **options).plan.set_index("design")["images"]
+    assert plan["stratified with guesses"] == plan["stratified"]
+
+
 def test_ratings_and_categories_are_guessed_in_columns_that_estimates_take():
     clusters, x, crowd = make_corpus()
     ids = clusters["image_id"]

@@ -9,7 +9,7 @@ import pandas as pd
 from visclust.base.checks import check_level
 from visclust.base.copies import take_pictures
 from visclust.base.provenance import recorded
-from visclust.sampling.guesses import Guess, pick_guesses, tune_guess, warn_of_constant
+from visclust.sampling.guesses import Guess, is_cross_fitted, pick_guesses, tune_guess, warn_of_constant
 from visclust.sampling.intervals import Certainty, find_interval
 from visclust.sampling.samples import SampleDesign, find_design, name_left_out
 from visclust.sampling.variances import measure_variance
@@ -89,7 +89,8 @@ def estimate_corpus(
         cannot be checked, and the table says so.
     tuning : float, optional
         How much of the guesses is taken. Without it, what makes the variance least, found from the sample
-        (power tuning): bad guesses are then left aside. 1 is the plain difference estimator, 0 none of them.
+        (power tuning; not below 0 for guesses of `guess_labels`): bad guesses are then left aside. 1 is the
+        plain difference estimator, 0 none of them.
 
     Returns
     -------
@@ -166,8 +167,7 @@ def estimate_corpus(
             "The Horvitz-Thompson mean of a domain needs the domain's size, which is only known if `by` is a "
             "column of the clusters table. Use estimator='hajek', or statistic='total'."
         )
-    record = getattr(guesses, "attrs", {}).get("provenance") or {}
-    made = "yes" if record.get("function") == "guess_labels" else "not known"
+    fitted = is_cross_fitted(guesses)
     rows = []
     for name, column in values.items():
         seen = column.notna().to_numpy()
@@ -201,14 +201,15 @@ def estimate_corpus(
                 if category in guessed:
                     everyone = guessed[category]
                     total = float((everyone * part.copies)[within].sum())
-                    guess = Guess(everyone[place_of][seen][rows_kept], total)
+                    least = 0.0 if fitted else -math.inf
+                    guess = Guess(everyone[place_of][seen][rows_kept], total, least)
                 found = _estimate(numbers, inside, mine, size, options, guess, tuning, is_share=is_share)
                 constant &= not found.pop("varies", False)
                 head: dict[str, Any] = {"value": name}
                 head |= {} if domains is None else {"domain": domain}
                 head |= {} if category is None else {"category": category}
                 if guess is not None:
-                    found["cross_fitted"] = made
+                    found["cross_fitted"] = "yes" if fitted else "not known"
                 speaks = {"covered": mine.covered, "corpus": plan.corpus, "left_out": rest}
                 rows.append(head | found | speaks)
         if constant:
@@ -292,6 +293,7 @@ def _estimate(
             part.strata,
             lambda values: measure_variance(values, part.strata, part.sizes, kind=kind).variance,
             tuning=tuning,
+            least=guess.least,
         )
         share = tuned.share
         whole_guess = guess.total / divisor if is_sum else guess.total / by_size * factor

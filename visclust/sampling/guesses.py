@@ -19,10 +19,15 @@ _SAME = 1e-9
 
 
 class Guess(NamedTuple):
-    """Guesses of the sampled rows (n,), and the guesses' sum over all images for which an estimate speaks."""
+    """Guesses of the sampled rows (n,), their sum over all images that an estimate speaks for, least tuning.
+
+    Where a cluster has few labels, one left out lies on the other side of their mean than the rest: guesses
+    that are cross-fitted seem to go against the labels then, which is no worth of theirs (`least` is 0).
+    """
 
     sampled: np.ndarray
     total: float
+    least: float = -math.inf
 
 
 class Tuning(NamedTuple):
@@ -117,6 +122,7 @@ def tune_guess(
     measure: Callable[[np.ndarray], float],
     *,
     tuning: float | None,
+    least: float = -math.inf,
 ) -> Tuning:
     """Find how much of the guesses makes the variance least.
 
@@ -129,7 +135,13 @@ def tune_guess(
     if tuning is not None or not varies:
         return Tuning(tuning or 0.0, varies=varies)
     own, shared = measure(guess), (measure(y + guess) - measure(y - guess)) / 4
-    return Tuning(shared / own if own > 0 and math.isfinite(shared) else 0.0, varies=True)
+    return Tuning(max(least, shared / own) if own > 0 and math.isfinite(shared) else 0.0, varies=True)
+
+
+def is_cross_fitted(guesses: Any) -> bool:
+    """Say whether guesses are known to be those of `guess_labels`, by their record."""
+    record = getattr(guesses, "attrs", {}).get("provenance") or {}
+    return bool(record.get("function") == "guess_labels")
 
 
 def warn_of_constant(name: str, *, one_stratum: bool) -> None:
