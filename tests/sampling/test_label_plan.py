@@ -79,12 +79,20 @@ def test_a_pilot_that_shows_no_variance_promises_no_interval_without_a_width(cor
     clusters, _, _ = corpus
     pilot = vc.draw_stratified_sample(clusters, max_per_cluster=3)
     alike = clusters.set_index("image_id")["cluster"].lt(6).rename("alike")
-    options = {"clusters": clusters, "guesses": alike, "half_width": 0.03}
+    options = {"clusters": clusters, "guesses": alike, "half_width": 0.05}
     plan = vc.plan_labels(pilot, alike[pilot["image_id"]], **options).plan.set_index("design")
-    # One of the 40 images beyond the first of each cluster might be another: 1/42 within; 1/61 in all.
-    assert plan.loc["stratified", "images"] == 100
-    assert plan.loc["stratified", "half_width"] == pytest.approx(1.96 * (0.95 / 42 / 100) ** 0.5, rel=1e-4)
-    assert plan.loc["random with guesses", "images"] == pytest.approx(1.96**2 / 61 / 0.03**2, abs=3)
+    each = int(plan.loc["stratified", "images"]) // 20
+    again = vc.draw_stratified_sample(clusters, max_per_cluster=each, seed=5)
+    found = vc.estimate_corpus(again, alike[again["image_id"]], clusters=clusters).iloc[0]
+    # Every sample of it shows none either, so that the plan is exact up to the share that is seen.
+    assert (found["high"] - found["low"]) / 2 == pytest.approx(plan.loc["stratified", "half_width"], rel=0.02)
+    assert plan["half_width"].between(0.02, 0.05).all()
+    numbers = vc.plan_labels(pilot, alike[pilot["image_id"]] * 2.0, clusters=clusters, half_width=0.06).plan
+    # One of the 40 images beyond the first of each cluster might be off by the span of 2: 4/42 within.
+    stratified = numbers.set_index("design").loc["stratified"]
+    drawn = stratified["images"]
+    error = (4 / 42 * (1 - drawn / 2000) / drawn) ** 0.5
+    assert stratified["half_width"] == pytest.approx(stats.t.ppf(0.975, drawn - 20) * error, rel=0.02)
 
 
 @pytest.mark.parametrize(
