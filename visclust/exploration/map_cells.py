@@ -31,10 +31,10 @@ def divide_map(table: pd.DataFrame, legend: list[str], *, width: int, height: in
     """
     places = table[["x", "y"]].to_numpy(dtype=np.float64)
     if not np.isfinite(places).all():
-        row = int(np.flatnonzero(~np.isfinite(places).all(axis=1))[0])
+        wrong = int(np.flatnonzero(~np.isfinite(places).all(axis=1))[0])
         raise ValueError(
-            f"Expected x and y as numbers for every image of the map, got {places[row].tolist()} in row "
-            f"{row}. Leave out what has no place."
+            f"Expected x and y as numbers for every image of the map, got {places[wrong].tolist()} in row "
+            f"{wrong}. Leave out what has no place."
         )
     least, span = places.min(axis=0), np.ptp(places, axis=0)
     number = np.maximum(1, np.array([width, height]) // _SIDE)
