@@ -13,6 +13,7 @@ from visclust.annotation.judgements import agreement
 from visclust.methods_account import NOT_RECORDED, NOT_YET, Account, say_many
 from visclust.methods_files import StudyFile, find_call, spell, tell_simulated
 
+_LATER = "answers of later looks, not in the agreement"
 _MEASURES = {"f1": "F1", "mean_precision_recall": "mean of precision and recall"}
 _WORDS = {"percent_agreement": "percent agreement", "cohens_kappa": "Cohen's kappa",
           "krippendorffs_alpha": "Krippendorff's alpha"}  # fmt: skip
@@ -66,12 +67,14 @@ def describe_pairs(account: Account) -> None:
 
 def _decide_second_look(account: Account, gold: StudyFile, table: pd.DataFrame, *, recorded: bool) -> None:
     """Say whether pairs were looked at again: by the answers, and not by what was selected for it."""
+    answered = any(row["what"] == _LATER for row in account.counts)
     if "looks" in table.columns:
-        again: bool | str = bool(table["looks"].gt(1).any())
+        # Of pairs that stay open after it, the gold table has no row.
+        again: bool | str = bool(table["looks"].gt(1).any()) or answered
     else:
         again = False if recorded else NOT_RECORDED
     if again is False and account.files.get("reviews.parquet").usable:
-        again = "pairs were selected for one, and no answer to it is in the gold table"
+        again = "pairs were selected for one, and its answers are in no gold table"
     account.decide("A second look", again, gold)
 
 
@@ -131,7 +134,7 @@ def _describe_answers(account: Account) -> None:
     account.count("annotators of pairs", people, source, simulated=made_up)
     account.count("answers that stand", len(standing), source, simulated=made_up)
     if later:
-        account.count("answers of later looks, not in the agreement", later, source, simulated=made_up)
+        account.count(_LATER, later, source, simulated=made_up)
     for answer, number in standing["answer"].value_counts().items():
         account.count(f'answers "{answer}"', int(number), source, simulated=made_up)
     account.decide("Annotators of pairs", people, source, paper="annotators of pairs", like_paper=people == 2)

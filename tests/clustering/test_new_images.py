@@ -30,7 +30,7 @@ def test_new_images_go_to_the_nearest_cluster_and_far_ones_are_flagged(xp, blobs
 def test_images_of_the_same_kind_are_flagged_no_more_often_than_promised():
     rng = np.random.default_rng(0)
     flagged = []
-    for _ in range(150):
+    for _ in range(60):
         x = rng.normal(size=(60, 5))
         model = vc.make_cluster_model(x, _make_clusters(np.repeat([0, 1], [40, 20])), quantile=0.9)
         new = vc.assign_new(rng.normal(size=(40, 5)), model._replace(centers=model.centers[[0, 0]]))

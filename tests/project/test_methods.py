@@ -429,7 +429,7 @@ def test_pairs_selected_for_a_second_look_are_not_looked_at_yet(folder):
     merged = vc.merge_looks(answers, pairs=pairs, reviews=reviews)
     vc.save_table(merged.gold, folder / "gold.parquet", "gold")
     said = find(vc.write_methods(folder).decisions, "decision", "A second look")["ours"]
-    assert said == "pairs were selected for one, and no answer to it is in the gold table"
+    assert said == "pairs were selected for one, and its answers are in no gold table"
 
 
 HOSTILE = (

@@ -25,7 +25,6 @@ from visclust.clustering.model_files import (
     save_cluster_model as save_cluster_model,
 )
 from visclust.clustering.new_images import (
-    ClusterModel as ClusterModel,
     assign_new as assign_new,
     make_cluster_model as make_cluster_model,
     measure_drift as measure_drift,

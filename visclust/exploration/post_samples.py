@@ -43,7 +43,8 @@ def draw_post_sample(
     Raises
     ------
     ValueError
-        If a post comes twice, a column is no frame, or `size` is too small or larger than the posts.
+        If a post comes twice, a column is no frame, has gaps or is called "none", or `size` is too small or
+        larger than the posts.
 
     Source
     ------
