@@ -177,7 +177,9 @@ def _spread(values: np.ndarray, weights: np.ndarray, span: float) -> _Spread:
     the span.
     """
     mean = float(np.average(values, weights=weights))
-    variance = np.average((values - mean) ** 2, weights=weights) * len(values) / max(len(values) - 1, 1)
+    variance = (
+        float(np.average((values - mean) ** 2, weights=weights)) * len(values) / max(len(values) - 1, 1)
+    )
     if variance <= _NOTHING * span**2:
         variance = span**2 / (len(values) + 1)
     return _Spread(np.array([variance]), 0.0)  # of one stratum, the degrees of freedom are known
@@ -224,9 +226,9 @@ class _Prospect:
     """
 
     def __init__(self, spread: "_Spread", sizes: np.ndarray, *, taken: float | None) -> None:
-        (self.spread, self.excess), self.sizes, self.taken = spread, sizes, taken
-        spread = self.spread
-        one = len(sizes) == 1 and len(spread) == 1
+        self.spread, self.excess = spread
+        self.sizes, self.taken = sizes, taken
+        one = len(sizes) == 1 and len(self.spread) == 1
         self.most = sizes if one else np.maximum(sizes - 1, 1)
         # One image per cluster shows nothing within; the share of guesses costs one degree of freedom more.
         self.least = min(3 if one and taken is not None else 2, int(self.most.max()))

@@ -188,7 +188,7 @@ def _match_categories(
     for variable, part in goals.groupby("variable", sort=False):
         place = {fold_answer(category): number for number, category in enumerate(part["category"])}
         said = respondents[variable].map(fold_answer)
-        strange = sorted(respondents.loc[~said.isin(list(place)), variable].map(_spell))
+        strange = sorted(respondents[variable][~said.isin(list(place))].map(_spell))
         if strange:
             raise ValueError(
                 f"Respondents{who} have the {variable} {strange[0]!r}, for which the targets have no share "
