@@ -307,8 +307,8 @@ def list_decisions(log: pd.DataFrame) -> pd.DataFrame:
     check_columns(log, ("iteration", *lists), "the log")
     long = log[["iteration", *lists]].explode(lists).dropna(subset="sizes").reset_index(drop=True)
     long = long.rename(columns={"sizes": "size", "means": "silhouette"})
-    kinds = {"size": "int64", "silhouette": float, "low": float, "high": float, "looked": "int64"}
-    return long.astype({"iteration": "int64", **kinds, "decided_by": str})
+    kinds: dict[Any, Any] = {"iteration": "int64", "size": "int64", "looked": "int64", "decided_by": str}
+    return long.astype(kinds | dict.fromkeys(("silhouette", "low", "high"), float))
 
 
 @recorded

@@ -166,7 +166,7 @@ def _check_identified(n_annotators: int, n_strata: int, n_pairs: int) -> None:
 
 
 def _check_both_answers(wide: pd.DataFrame) -> None:
-    found = set(wide.stack().unique())
+    found = {answer for answer in wide.to_numpy().ravel() if isinstance(answer, str)}
     if len(found) < 2:
         raise ValueError(
             f"Expected both answers, same and different, to the pairs that two people judged, got "
