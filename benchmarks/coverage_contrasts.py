@@ -4,7 +4,8 @@ Each cell draws many surveys: everything that is said to be random anew, on one 
 per party to 8 of the sampled images each. Ratings are normal, so that the truth is known exactly. Part 1 is
 `compare_groups` by its own variance and degrees of freedom (`split_crossed`, `measure_contrast`); its
 bootstrap of that variance is compared with it in coverage_ratings.md. Part 2 is the mixed model with few
-images, and how often it finds a difference against what `power_for_contrast` says.
+images, and how often it finds a difference against what `power_for_contrast` says. Part 3 is the same where
+all rate all images, by mean squares.
 
 Runs alone: `python benchmarks/coverage_contrasts.py --runs 2000`.
 """
@@ -20,7 +21,7 @@ import visclust as vc
 from visclust.ratings.crossed_bootstrap import measure_contrast, split_crossed
 from visclust.ratings.designs import find_fractions, list_designs, spread_ratings, weigh_images
 from visclust.ratings.intervals import find_student_interval
-from visclust.ratings.mixed_model import _Crossed, count_freedom
+from visclust.ratings.mixed_model import _Crossed
 from visclust.ratings.power import _find_power
 
 CONTRAST = np.array([1.0, -1.0])
@@ -128,19 +129,21 @@ def summarize(table):
 
 
 CELLS = (
-    # people per party, images, rated by each, standard deviation of images within a party, difference, share
-    # of the runs (large surveys take seconds each), and whether respondents are weighed.
-    (40, 8, 4, 0.5, 0.9, 1, False),
-    (30, 12, 4, 0.4, 0.8, 0.25, True),
-    (120, 8, 4, 0.4, 0.6, 0.15, False),
-    (20, 24, 6, 0.4, 0.8, 0.25, False),
+    # people per party, images, rated by each, standard deviation of images within a party, difference, and
+    # whether respondents are weighed.
+    (40, 8, 4, 0.5, 0.9, False),
+    (30, 12, 4, 0.4, 0.8, True),
+    (120, 8, 4, 0.4, 0.6, False),
+    (20, 24, 6, 0.4, 0.8, False),
+    (300, 8, 8, 0.4, 0.6, False),
+    (300, 8, 4, 0.4, 0.6, False),
 )
 
 
 def run_mixed(runs, cells):
     """Part 2: images few, respondents many."""
     rows = []
-    for people, images, load, cell_sd, difference, share, weighted in cells:
+    for people, images, load, cell_sd, difference, weighted in cells:
         person = np.repeat(np.arange(2 * people), load)
         group = person // people
         image = (person % people * load + np.tile(np.arange(load), 2 * people)) % images
@@ -149,7 +152,7 @@ def run_mixed(runs, cells):
             "image_id": image.astype(str), "item": "x", "rating": 1.0, "simulated": True,
         })  # fmt: skip
         (design,) = list_designs(spread_ratings(table, dimensions={}), None)
-        codes, most = design.codes, int(share * runs)
+        codes = design.codes
         # Three in ten are of a kind that is six in ten of the population, and feels more in the first party.
         kind = np.arange(2 * people) % 10 < 3
         weights = np.where(kind, 0.6 / 0.3, 0.4 / 0.7) if weighted else np.ones(2 * people)
@@ -158,20 +161,20 @@ def run_mixed(runs, cells):
         sds = {"respondent_sd": 1.0, "image_sd": 0.6, "group_image_sd": cell_sd, "residual_sd": 1.4}
         expected = vc.power_for_contrast(
             pd.DataFrame([sds]), difference=difference, n_images=images, per_respondent=load,
-            respondents=[people],
+            respondents=[people], design_effect=float((weights**2).mean() / weights.mean() ** 2),
         ).iloc[0]  # fmt: skip
         found, start = [], time.time()
-        for seed in range(most):
-            rng = np.random.default_rng(seed)
+        for seed in range(runs):
+            rng = np.random.default_rng([people, images, load, seed])
             felt = (shift + rng.normal(size=2 * people))[codes["respondents"]]
             felt = felt + difference * (codes["groups"] == 0)
             felt = felt + 0.6 * rng.normal(size=images)[codes["images"]]
             felt = felt + cell_sd * rng.normal(size=2 * images)[codes["images"] * 2 + codes["groups"]]
-            ratios, curved = crossed.fit(felt + 1.4 * rng.normal(size=len(felt)))
-            error = float(np.sqrt(CONTRAST @ curved.fit.covariance @ CONTRAST))
-            freedom = {"new": count_freedom(curved, CONTRAST), "old": 2.0 * people - 2}
-            estimate = CONTRAST @ curved.fit.means
-            row = {"freedom": freedom["new"], "zero": ratios[2] < 1e-3, "variance": error**2}
+            ratios, fit, judgement = crossed.fit(felt + 1.4 * rng.normal(size=len(felt)))
+            error, own = judgement.judge(CONTRAST)
+            freedom = {"new": own, "old": 2.0 * people - 2}
+            estimate = CONTRAST @ fit.means
+            row = {"freedom": own, "zero": ratios[2] < 1e-3, "variance": error**2}
             row["error"] = estimate - difference
             for name, each in freedom.items():
                 low, high, p = find_student_interval(estimate, error, each, level=0.95)
@@ -180,8 +183,8 @@ def run_mixed(runs, cells):
         table = pd.DataFrame(found)
         mean = table.mean()
         rows.append({
-            "people": people, "images": images, "load": load, "weighted": weighted, "runs": most,
-            "mc_error": np.sqrt(0.95 * 0.05 / most), "coverage": mean["held_new"],
+            "people": people, "images": images, "load": load, "weighted": weighted, "runs": runs,
+            "mc_error": np.sqrt(0.95 * 0.05 / runs), "coverage": mean["held_new"],
             "coverage_old": mean["held_old"], "standard_error": np.sqrt(mean["variance"]),
             "spread": table["error"].std(), "effect_zero": mean["zero"],
             "coverage_where_not_zero": table.loc[~table["zero"], "held_new"].mean(),
@@ -194,12 +197,37 @@ def run_mixed(runs, cells):
     return pd.DataFrame(rows)
 
 
+def run_complete(runs):
+    """Part 3: all rate all images, where the fit has a closed form by mean squares; cells beside zero."""
+    rng, rows = np.random.default_rng(3), []
+    for people, images, cell_sd in (
+        (300, 8, 0.4), (300, 8, 0.1), (120, 8, 0.4), (60, 8, 0.4), (40, 8, 0.5), (40, 8, 0.2), (40, 8, 0.0),
+        (30, 24, 0.4),
+    ):  # fmt: skip
+        free = np.array([2 * (people - 1), images - 1, 2 * (people - 1) * (images - 1)])[:, None]
+        expected = np.array([1.4**2 + images, 1.4**2 + people * cell_sd**2, 1.4**2])[:, None]
+        person, cell, rest = expected * rng.chisquare(free, size=(3, runs)) / free
+        error = np.sqrt(2 / (people * images) * (expected * [[1], [1], [-1]]).sum()) * rng.normal(size=runs)
+        # A mean square of cells below the rest's is pooled with it: their variance is estimated as zero.
+        zero = cell < rest
+        pooled = (cell * free[1] + rest * free[2]) / (free[1] + free[2])
+        cell, rest = np.where(zero, pooled, cell), np.where(zero, pooled, rest)
+        total = person + cell - rest
+        freedom = total**2 / (np.array([person, cell, rest]) ** 2 / free).sum(axis=0)
+        found = find_student_interval(error, np.sqrt(2 * total / (people * images)), freedom, level=0.95)
+        held = found.p >= 0.05
+        rows.append({"people": people, "images": images, "cell_sd": cell_sd, "runs": runs,
+                     "coverage": held.mean(), "mc_error": np.sqrt(0.95 * 0.05 / runs),
+                     "effect_zero": zero.mean()})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=2000)
-    parser.add_argument("--parts", default="12")
-    parser.add_argument("--cells", default="0123", help="of part 2")
+    parser.add_argument("--parts", default="123")
+    parser.add_argument("--cells", default="012345", help="of part 2")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=48, people=72)
     if "1" in options.parts:
@@ -208,6 +236,8 @@ def main():
         print(f"{time.time() - start:.0f} s", flush=True)
     if "2" in options.parts:
         run_mixed(options.runs, [CELLS[int(number)] for number in options.cells])
+    if "3" in options.parts:
+        print(run_complete(20 * options.runs).round(4).to_string(), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ embedding, 0.8% of all pairs the same), and the example study. Pairs are drawn b
 two shares of random pairs, and by likeness; clusterings are scored by weights alone with percentiles of
 resamples (as before), by weights alone with Wilson's interval, and post-stratified.
 
-Runs alone: `python benchmarks/coverage_pairs.py --runs 2000`, about an hour on one core.
+Runs alone: `python benchmarks/coverage_pairs.py --runs 2000`; then `--table coverage_pairs.parquet`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from visclust.base.bootstrap import find_interval, resample_sums
 from visclust.validation import pairs
 from visclust.validation.pair_design import count_joined, find_strata_of, iterate_codes
 from visclust.validation.pairs import split_quota, suggest_shares
-from visclust.validation.poststratified import CellCounts, draw_scores, estimate_scores
+from visclust.validation.poststratified import CellCounts, estimate_scores, find_ends
 from visclust.validation.scores import (
     _count_effective,
     _find_wilson,
@@ -32,6 +32,7 @@ from visclust.validation.scores import (
 MEASURES = ("precision", "recall", "f1")
 N_DRAWS = 500  # of each interval; a fifth of a point of coverage less than 2,000 at most
 SHARES = (0.4, 0.9)  # of random pairs
+WAYS = ("weights, resampled", "weights, Wilson", "post-stratified")
 
 
 def make_paper_scale(n=18_096, n_themes=309, seed=3):
@@ -130,8 +131,8 @@ def score(left, right, stratum, weight, *, labels, theme, totals, coverage, seed
             same, weight, stratum, (2 * stratum + joined)[None], totals[None], np.array([coverage])
         )
         estimate = estimate_scores(counted)[0, :3]
-        low, high = find_interval(draw_scores(counted, n_draws=N_DRAWS, seed=seed)[:, 0, :3])
-        found["post-stratified"] = estimate, np.fmin(low, estimate), np.fmax(high, estimate)
+        low, high = find_ends(counted, n_draws=N_DRAWS, seed=seed)
+        found["post-stratified"] = estimate, low[0, :3], high[0, :3]
     ones = np.ones_like(same)
     counts = np.column_stack([same & joined, joined, same, ones, ones]) * weight[:, None]
     estimate = compute_scores(counts.sum(axis=0))[:3]
@@ -181,12 +182,44 @@ def run_cell(draw, clusterings, theme, strata, *, runs, ways):
     return rows
 
 
+def write_tables(rows):
+    """Write a table of each corpus in Markdown; of several results for one cell the last counts."""
+    keys = ["corpus", "design", "n", "clustering", "way"]
+    rows = rows.drop_duplicates([*keys, "measure"], keep="last")
+    said = []
+    for corpus, part in rows.groupby("corpus", sort=False):
+        ends = "".join(f" {each}: RMSE | coverage | width |" for each in MEASURES).replace("f1", "F1")
+        said += [f"## {corpus.capitalize()}", "", "| design | pairs | clustering | way |" + ends]
+        said.append("|" + " --- |" * 13)
+        cells = list(part.groupby(keys[1:], sort=False))
+        order = {key: at for at, key in enumerate(dict.fromkeys(key[:2] for key, _ in cells))}
+        cells.sort(key=lambda cell: (order[cell[0][:2]], WAYS.index(cell[0][3])))
+        for key, cell in cells:
+            cell = cell.set_index("measure").loc[list(MEASURES)]
+            values = [f"{one.rmse:.3f} | {one.coverage:.3f} | {one.width:.2f}" for one in cell.itertuples()]
+            said.append("| " + " | ".join([*map(str, key), *values]) + " |")
+        truths = part.drop_duplicates(["clustering", "measure"]).groupby("clustering", sort=False)
+        named = [
+            f"{name}: "
+            + ", ".join(f"{one.measure} {one.truth:.3f}".replace("f1", "F1") for one in each.itertuples())
+            for name, each in truths
+        ]
+        said += ["", f"True values: {'; '.join(named)}.", ""]
+    return "\n".join(said)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--out", default="coverage_pairs.parquet")
     parser.add_argument("--corpus", choices=("paper scale", "example"), action="append")
+    parser.add_argument("--way", choices=WAYS, action="append")
+    parser.add_argument("--table", nargs="+", help="write these results as Markdown, and stop")
     options = parser.parse_args()
+    if options.table:
+        print(write_tables(pd.concat([pd.read_parquet(path) for path in options.table])))
+        return
+    ways = [way for way in WAYS if way in (options.way or WAYS)]
     rows = []
     for corpus in options.corpus or ("example", "paper scale"):
         x, theme = make_paper_scale() if corpus == "paper scale" else load_example()
@@ -202,7 +235,6 @@ def main():
         }
         deck = Deck(drafts, x)
         cells = find_strata_of(vc.design_pairs(drafts, x, how="cells"))
-        ways = ("weights, resampled", "weights, Wilson", "post-stratified")
         for share in SHARES:
             start = time.perf_counter()
             found = run_cell(
@@ -220,7 +252,8 @@ def main():
             quotas = split_quota(n, suggest_shares(urn.strata), urn.strata.totals.astype(np.int64))
             found = run_cell(
                 lambda run, urn=urn, quotas=quotas: urn.draw(quotas, np.random.default_rng(run)),
-                clusterings, theme, urn.strata, runs=options.runs, ways=ways[1:],
+                clusterings, theme, urn.strata, runs=options.runs,
+                ways=[way for way in ways if way in WAYS[1:]],
             )  # fmt: skip
             rows += [{"corpus": corpus, "design": "likeness", "n": n, **row} for row in found]
             print(corpus, "likeness", n, quotas, f"{time.perf_counter() - start:.0f} s", flush=True)

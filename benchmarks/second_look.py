@@ -11,6 +11,7 @@ pairs what they said before, mistakes included.
 """
 
 import argparse
+import inspect
 import time
 
 import numpy as np
@@ -18,7 +19,6 @@ import pandas as pd
 from coverage_pairs import Deck, Urn, make_paper_scale, measure_truth
 
 import visclust as vc
-from visclust.base.bootstrap import find_interval
 from visclust.validation.looks import (
     DIFFERENT,
     OPEN,
@@ -31,10 +31,11 @@ from visclust.validation.looks import (
 )
 from visclust.validation.pair_design import count_joined, find_strata_of
 from visclust.validation.pairs import split_quota, suggest_shares
-from visclust.validation.poststratified import CellCounts, draw_scores, estimate_scores
+from visclust.validation.poststratified import CellCounts, estimate_scores, find_ends
 
 MEASURES = ("precision", "recall", "f1")
 RANDOM_SHARE = 0.4  # as notebook 05 draws them
+MIN_EFFECT = inspect.signature(vc.select_for_review).parameters["min_effect"].default
 
 
 def make_clusters(labels):
@@ -62,11 +63,13 @@ class Annotators:
         return np.select([says.all(axis=1), ~says.any(axis=1)], [SAME, DIFFERENT], OPEN)
 
 
-def look_again(course, design, people, rng, *, decoys=0.5):
+def look_again(course, design, people, rng, *, min_effect=MIN_EFFECT, decoys=0.5):
     """One more look; gives the course after it, and how many pairs were shown."""
     effect = measure_effects(course, design)
     everything = np.ones(len(design), dtype=bool)
-    chosen = choose_pairs(course, effect, min_effect=0.05, n=None, decoys=decoys, open_to=everything, rng=rng)
+    chosen = choose_pairs(
+        course, effect, min_effect=min_effect, n=None, decoys=decoys, open_to=everything, rng=rng
+    )
     said = np.full(len(design), -2)
     said[chosen.at] = people.judge(chosen.at)
     reviewed = np.zeros(len(design), dtype=bool)
@@ -107,8 +110,8 @@ class Draws:
             same[used], weight[used], stratum[used], cell[None], self.totals[None], np.array([1.0])
         )
         estimate = estimate_scores(counted)[0, :3]
-        low, high = find_interval(draw_scores(counted, n_draws=n_draws, seed=seed)[:, 0, :3])
-        return np.stack([estimate, np.fmin(low, estimate), np.fmax(high, estimate)])
+        low, high = find_ends(counted, n_draws=n_draws, seed=seed)
+        return np.stack([estimate, low[0, :3], high[0, :3]])
 
 
 def simulate(*, studies, errors, repeat, how, n_pairs, n_draws, k_scored):

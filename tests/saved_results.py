@@ -117,6 +117,13 @@ def save_scores(folder):
     }
     scores = vc.compare_configurations(grid, gold, n_bootstrap=20)
     vc.save_table(scores, folder / "configuration_scores.parquet")
+    return grid, gold
+
+
+def save_cross_validation(folder, grid, gold):
+    """Save what the winner scores on pairs that did not choose it."""
+    found = vc.cross_validate(grid, gold, folds=2, n_bootstrap=20)
+    vc.save_table(found.winner, folder / "cross_validation.parquet", "cross_validation")
 
 
 def save_contrasts(folder):
@@ -130,3 +137,31 @@ def save_contrasts(folder):
         "group_contrasts",
         made_from=[found.differences],
     )
+
+
+def save_measures(folder):
+    """Save reliability, invariance and exclusions."""
+    sample = vc.read_table(folder / "sample.parquet", "sample")
+    ratings = vc.read_table(folder / "simulated_ratings.parquet", "ratings")
+    found = vc.measure_reliability(ratings, n_bootstrap=20, progress=False)
+    vc.save_table(found, folder / "reliability.parquet", "reliability")
+    people = vc.flag_respondents(ratings)
+    people["too_fast"] = people["respondent"].eq("r0")
+    options = {"n_bootstrap": 20, "weightings": "clusters", "progress": False}
+    found = vc.compare_exclusions(ratings, people, sample, because=["straight_lining", "too_fast"], **options)
+    vc.save_table(found, folder / "exclusions.parquet", "exclusions")
+
+
+def save_invariance(folder, *, cfi_change=-0.017):
+    """Save models of two groups, with made-up numbers: eight people are too few for real ones."""
+    models = pd.DataFrame({
+        "model": ["configural", "metric", "scalar", "partial scalar"], "freed": ["", "", "", "hopeful"],
+        "cfi": [0.999, 0.998, 0.981, 0.997], "rmsea": 0.021, "srmr": 0.018,
+        "against": ["", "configural", "metric", "metric"],
+        "cfi_change": [np.nan, -0.001, cfi_change, -0.001], "holds": [True, True, False, True],
+        "simulated": True,
+    })  # fmt: skip
+    ratings = vc.read_table(folder / "simulated_ratings.parquet", "ratings")
+    record = vc.describe_run("confirm_factors", inputs={"ratings": ratings})
+    record["origins"] = {"ratings": [ratings.attrs["provenance"]["result"]]}
+    vc.save_table(models, folder / "invariance.parquet", "invariance", provenance=record)

@@ -50,6 +50,7 @@ METHODS = {
     "ravel": ("order",),
     "reshape": ("order",),
     "sum": ("axis", "dtype", "out", "keepdims"),
+    "swapaxes": ("axis1", "axis2"),
 }
 CONSTANTS = ("bool_", "float32", "float64", "inf", "int32", "int64", "nan", "newaxis")
 _FROM_THE_HOST = ("asarray", "ascontiguousarray")

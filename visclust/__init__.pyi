@@ -9,6 +9,7 @@ from visclust import (
     images as images,
     ratings as ratings,
     sampling as sampling,
+    scale as scale,
     survey as survey,
     validation as validation,
     widgets as widgets,
@@ -32,6 +33,7 @@ from visclust.methods import write_methods as write_methods
 from visclust.preregistration import write_preregistration as write_preregistration
 from visclust.ratings import *
 from visclust.sampling import *
+from visclust.scale import *
 from visclust.stages import (
     check_needs as check_needs,
     choose_rating_model as choose_rating_model,

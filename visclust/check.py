@@ -8,17 +8,26 @@ from typing import Any
 import pandas as pd
 
 from visclust.base.checks import checked
-from visclust.base.freshness import WRITERS, find_state, find_writer, list_files, list_notebooks, read_record
+from visclust.base.freshness import (
+    TEXTS,
+    WRITERS,
+    find_state,
+    find_writer,
+    list_files,
+    list_notebooks,
+    read_record,
+)
 
 _COLUMNS = ("name", "kind", "made_by", "made_at", "status", "why", "next")
+_TEXT = "text"
 _FOLDER_KINDS = {
     "embeddings": "embedding",
     "prepared": "prepared rows",
     "encoders": "encoder",
     "figures": "figure",
 }
-# Written only where there are no answers of people, and not missed where there are.
-_OPTIONAL = "simulated_ratings.parquet"
+# Ratings are written only where there are none of people, and texts by whoever wants them: not missed.
+_OPTIONAL = ("simulated_ratings.parquet", *TEXTS)
 # What a notebook that has run may still lack for a file: what to do before it is run again.
 NEEDS = {
     "labels.parquet": "name features in study.toml and label images",
@@ -29,6 +38,10 @@ NEEDS = {
     "post_sample.csv": "name posts, frames and ideology in study.toml, and tick frames",
     "assignment.parquet": "name who rates the images (respondents_file)",
     "group_contrasts.parquet": "name the ratings of two groups or more in study.toml",
+    "cross_validation.parquet": "label more pairs in 05_label_pairs",
+    "reliability.parquet": "name the ratings of several items in study.toml",
+    "invariance.parquet": "name the ratings of two groups or more in study.toml",
+    "exclusions.parquet": "name the ratings of two groups or more in study.toml",
 }
 
 
@@ -47,7 +60,8 @@ def check_study(folder: str | os.PathLike) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per file, in the order of the series: ``name`` (within the folder), ``kind``, ``made_by`` (the
+        A row per file, in the order of the series, the texts of `write_methods` and `write_preregistration`
+        among them: ``name`` (within the folder), ``kind``, ``made_by`` (the
         function), ``made_at`` (UTC, ISO 8601), ``status``, ``why``, and ``next``, the notebook to run. The
         status is "fresh"; "stale" (made from a file that has been made anew since, or from one that is stale
         itself); "update available" (answers were added, and none was changed); "no record" (of another tool,
@@ -79,10 +93,12 @@ def check_study(folder: str | os.PathLike) -> pd.DataFrame:
         root = root / "results"
     files = list(list_files(root))
     rows = [_describe_file(root, path) for path in files]
+    rows = [_add_untold(row, rows, read_record(root / row["name"])) if row["name"] == "methods.md" else row
+            for row in rows]  # fmt: skip
     names = [row["name"] for row in rows]
     for name, writer in WRITERS.items():
         # A figure that is missing is one that there was nothing to draw for.
-        optional = name == _OPTIONAL or name.startswith("figures/")
+        optional = name in _OPTIONAL or name.startswith("figures/")
         if not optional and not any(fnmatch(each, name) for each in names):
             rows.append(_describe_missing(name, writer))
     order = {name: place for place, name in enumerate(WRITERS)}
@@ -94,6 +110,8 @@ def check_study(folder: str | os.PathLike) -> pd.DataFrame:
 
 def _describe_file(root: Path, path: Path) -> dict[str, Any]:
     row = {"name": path.relative_to(root).as_posix(), "kind": _FOLDER_KINDS.get(path.parent.name, "")}
+    if row["name"] in TEXTS:
+        row["kind"] = _TEXT
     try:
         record = read_record(path)
         state = find_state(path, record)
@@ -116,6 +134,17 @@ def _describe_file(root: Path, path: Path) -> dict[str, Any]:
         "why": why,
         "next": again,
     }
+
+
+def _add_untold(row: dict[str, Any], rows: list[dict[str, Any]], record: dict[str, Any]) -> dict[str, Any]:
+    """Say of a text of methods which files it does not tell of, since they were not there or not usable."""
+    told = record.get("sources", {})
+    usable = [each["name"] for each in rows if each["status"] in ("fresh", "update available", "no record")]
+    untold = [name for name in usable if name not in told and name not in TEXTS and "/" not in name]
+    if row["status"] != "fresh" or not untold:
+        return row
+    why = f"it was written before {', '.join(untold)} could be told of"
+    return {**row, "status": "update available", "why": why, "next": find_writer(row["name"])}
 
 
 def _describe_missing(name: str, writer: str) -> dict[str, Any]:

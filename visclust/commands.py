@@ -16,6 +16,7 @@ from visclust.base.files import write_text
 from visclust.base.places import STUDY_FILE
 from visclust.base.provenance import digest_file
 from visclust.base.withdrawals import WITHDRAWN_FILE
+from visclust.scale_commands import add_scale_command
 from visclust.study import VARIABLE, Study, open_study, read_study
 from visclust.study_notebooks import find_shipped_notebooks, upgrade_notebooks, write_notebooks
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (FileNotFoundError, FileExistsError, NotADirectoryError, ValueError) as error:
+    except (FileNotFoundError, FileExistsError, NotADirectoryError, ValueError, ImportError) as error:
         print(f"visclust {options.command}: {error}", file=sys.stderr)
         return 2
 
@@ -89,6 +90,7 @@ def _make_parser() -> argparse.ArgumentParser:
     take.add_argument("--dry-run", action="store_true", help="say where it is, and change nothing")
 
     add("upgrade", _upgrade, "bring the notebooks of a study to the installed version, your changes kept")
+    add_scale_command(commands)
     return parser
 
 

@@ -1,7 +1,7 @@
 """The methods part of a paper, from the records of a study's files: text, decisions, counts, software."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +13,14 @@ from visclust.base.provenance import digest_files, list_versions, note_run, reco
 from visclust.methods_account import Account
 from visclust.methods_files import StudyFile, StudyFiles, find_call, list_calls, spell
 from visclust.methods_images import describe_clusters, describe_corpus, describe_embeddings
+from visclust.methods_measures import describe_exclusions, describe_measurement
 from visclust.methods_page import Page
-from visclust.methods_pairs import describe_feature_answers, describe_pairs, describe_scores
+from visclust.methods_pairs import (
+    describe_cross_validation,
+    describe_feature_answers,
+    describe_pairs,
+    describe_scores,
+)
 from visclust.methods_people import describe_contrasts, describe_frames, describe_sample, describe_survey
 from visclust.study import Study
 
@@ -25,10 +31,13 @@ STEPS: tuple[Callable[[Account], None], ...] = (
     describe_clusters,
     describe_pairs,
     describe_scores,
+    describe_cross_validation,
     describe_frames,
     describe_sample,
     describe_survey,
+    describe_measurement,
     describe_contrasts,
+    describe_exclusions,
 )
 PAPER_NAME = "Casas, Webb Williams, Aslett and Wilkerson"
 
@@ -87,8 +96,9 @@ def write_methods(
 
     Notes
     -----
-    The two files say when they were written, and are not made anew by themselves: write them again before
-    they go into a paper. Names of annotators and respondents, texts and images of posts are not in them.
+    The two files say when they were written, and are not made anew by themselves: `check_study` says when a
+    file that they quote has changed since, or one was added; write them again before they go into a
+    paper. Names of annotators and respondents, texts and images of posts are not in them.
 
     Source
     ------
@@ -131,7 +141,7 @@ def write_methods(
         "files": list_states(files),
     }
     page = _fill_page(account, tables)
-    markdown, html = page.write(stem, {**record, "sources": _list_sources(files)})
+    markdown, html = page.write(stem, {**record, "sources": list_text_sources(files)})
     text = "\n\n".join(f"{step}. {' '.join(said)}" for step, said in account.sentences.items() if said)
     return MethodsReport(text=text, markdown=markdown, page=html, **tables)
 
@@ -281,7 +291,9 @@ def _describe_state(file: StudyFile) -> dict[str, Any]:
     }
 
 
-def _list_sources(files: StudyFiles) -> dict[str, list[str]]:
-    """List the files that were used, each with the digests by which it will be known again."""
-    usable = [file for file in files.files.values() if file.usable and file.path.is_relative_to(files.root)]
+def list_text_sources(files: StudyFiles, names: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """List the files that were used, or those named, each with its digests, to know it again by."""
+    wanted = files.files if names is None else [name for name in names if name in files.files]
+    usable = [files.files[name] for name in wanted]
+    usable = [file for file in usable if file.usable and file.path.is_relative_to(files.root)]
     return {file.name: sorted(list_digests(file.path)) for file in usable}

@@ -72,7 +72,7 @@ class Account:
         if file.usable:
             return file
         self.counts.append(self._row(what=f"(all of {name})", count="", file=name, note=file.trouble))
-        self.say(f"{name}: {file.trouble}")
+        self.sentences[self.step].append(f"{name}: {file.trouble.rstrip('.')}.")
         return None
 
     def count(self, what: str, count: Any, file: StudyFile | str, *, simulated: bool = False) -> None:
@@ -110,7 +110,10 @@ class Account:
         """Keep a sentence for the text, with the files that its numbers are from."""
         names = [file if isinstance(file, str) else file.name for file in files]
         source = f" [{', '.join(dict.fromkeys(names))}]" if names else ""
-        self.sentences[self.step].append(f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}{source}.")
+        first = sentence.split(" ", 1)[0].rstrip(".:,")
+        is_file = any(sign in first for sign in "._/")  # names of files are written as they are
+        start = sentence[:1] if is_file else sentence[:1].upper()
+        self.sentences[self.step].append(f"{start}{sentence[1:].rstrip('.')}{source}.")
 
     def mark(self, what: str) -> None:
         """Note what is simulated, to be said at the head of everything."""

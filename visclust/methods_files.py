@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from visclust.base.freshness import find_state, find_writer, list_files, list_notebooks, read_record
+from visclust.base.freshness import TEXTS, find_state, find_writer, list_files, list_notebooks, read_record
 from visclust.base.places import STUDY_FILE
 from visclust.base.simulated import MARK, is_simulated
 from visclust.check import NEEDS
@@ -21,6 +21,7 @@ from visclust.study import Study, read_study
 
 # Files of answers and notes bear the names of those who gave them, who are not to be named in a paper.
 _PERSON = re.compile(r"((?:\w+_)?answers|cluster_notes)/[^,;]*?\.jsonl")
+_PEOPLES_NEEDS = {"ratings.parquet": "read people's ratings (read_ratings), and name them in study.toml"}
 _USABLE = ("fresh", "update available", "no record")
 
 
@@ -45,7 +46,8 @@ class StudyFile:
         """Say in words why nothing is taken from it, or what to know where something is."""
         again = f" Run {self.again} again." if self.again else ""
         if self.status == "missing":
-            first = f": first {NEEDS[self.name]}" if self.name in NEEDS else ""
+            needs = NEEDS | _PEOPLES_NEEDS
+            first = f": first {needs[self.name]}" if self.name in needs else ""
             return f"not done yet{first}" + (f" ({self.again} writes it)" if self.again else "")
         if self.status == "stale":
             return f"STALE, so nothing is taken from it: {self.why}.{again}"
@@ -72,10 +74,12 @@ class StudyFiles:
         self.files = {}
         for path in list_files(self.root):
             name = path.relative_to(self.root).as_posix()
-            if not name.startswith("figures/"):
+            if not name.startswith("figures/") and name not in TEXTS:
                 self.files[name] = _describe(name, path)
         ratings = None if self.study is None else self.study.ratings
         self.ratings_name = "simulated_ratings.parquet"
+        if self.study is not None and not self.study.simulate and self.ratings_name not in self.files:
+            self.ratings_name = "ratings.parquet"  # of people, and not there yet
         if ratings is not None:
             self.ratings_name = _name_within(ratings, self.root)
             if ratings.is_file() and ratings.suffix == ".parquet":

@@ -18,6 +18,7 @@ _SETTINGS: dict[str, tuple[str, str, Any]] = {
     "goodness_of_fit": ("Goodness of fit", "goodness_of_fit", ("silhouette",)),
     "max_stall": ("New seeds where no cluster is cohesive", "", ()),
     "silhouette": ("Kind of silhouette", "", ()),
+    "risk": ("Risk of any decision that is not the exact one", "", ()),
 }
 
 
@@ -74,6 +75,10 @@ def _count_posts(account: Account, file: StudyFile) -> None:
         account.mark("the posts")
     account.count("posts", len(table), file, simulated=made_up)
     account.count("authors", table["author"].nunique(), file, simulated=made_up)
+    if table.empty:
+        account.say("there are no posts", file)
+        account.decide("Posts", "none", file, paper="posts")
+        return
     times = table["posted_at"].dropna()
     days = f" from {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}" if len(times) else ""
     word = "SIMULATED posts" if made_up else "posts"
@@ -91,7 +96,14 @@ def _count_posts(account: Account, file: StudyFile) -> None:
 
 def _count_copies(account: Account, file: StudyFile) -> None:
     table = account.files.read(file, ["image_id", "representative", "status"])
-    table = table[table["status"].eq("ok")].drop_duplicates("image_id")
+    table = table.drop_duplicates("image_id")
+    images = account.files.get("images.parquet")
+    if images.usable:  # a picture of one colour is an image too, though its copies cannot be looked for
+        listed = account.files.read(images, ["image_id", "status"])
+        table = table[table["image_id"].isin(listed.loc[listed["status"].eq("ok"), "image_id"])]
+    else:
+        table = table[table["status"].ne("unreadable")]
+    bare = int(table["status"].ne("ok").sum())
     near = int(table["representative"].ne(table["image_id"]).sum())
     call = find_call(file.record, "find_duplicates")
     settings = call.get("parameters", {})
@@ -100,6 +112,8 @@ def _count_copies(account: Account, file: StudyFile) -> None:
         how = f"{how}, threshold {spell(settings['threshold'])}, {settings.get('grouping', '')} groups"
     account.count("near copies of another image", near, file)
     account.count("pictures, near copies counted once", len(table) - near, file)
+    if bare:
+        account.count("images of one colour or unread, whose near copies cannot be told", bare, file)
     study = account.files.study
     follow = study is None or study.near_copies == "follow"
     done = "follow the picture that stands for them" if follow else "count as images of their own"
@@ -209,7 +223,7 @@ def describe_clusters(account: Account) -> None:
                    like_paper=method == "cluster_iteratively" if call else None)  # fmt: skip
     if method == "cluster_iteratively":
         for name, (words, paper, values) in _SETTINGS.items():
-            if name in settings:
+            if settings.get(name) is not None:  # a risk is taken by one kind of silhouette alone
                 like = settings[name] in values if values else None
                 account.decide(words, settings[name], file, paper=paper, like_paper=like)
     elif "n_clusters" in settings:
@@ -268,5 +282,5 @@ def _spell_settings(settings: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{words[0].lower()}{words[1:]} {spell(settings[name])}"
         for name, (words, _, _) in _SETTINGS.items()
-        if name in settings and name != "max_stall"
+        if settings.get(name) is not None and name != "max_stall"
     )

@@ -13,6 +13,7 @@ from visclust.annotation.judgements import agreement
 from visclust.methods_account import NOT_RECORDED, NOT_YET, Account, say_many
 from visclust.methods_files import StudyFile, find_call, spell, tell_simulated
 
+_LATER = "answers of later looks, not in the agreement"
 _MEASURES = {"f1": "F1", "mean_precision_recall": "mean of precision and recall"}
 _WORDS = {"percent_agreement": "percent agreement", "cohens_kappa": "Cohen's kappa",
           "krippendorffs_alpha": "Krippendorff's alpha"}  # fmt: skip
@@ -46,7 +47,7 @@ def describe_pairs(account: Account) -> None:
         again = int(table["looks"].gt(1).sum())
         account.count("gold pairs that were looked at again", again, gold, simulated=made_up)
         account.say(f"{say_many(again, 'gold pair')} rest on more than one look", gold)
-    account.decide("A second look", call.get("function") == "merge_looks" if call else NOT_RECORDED, gold)
+    _decide_second_look(account, gold, table, recorded=bool(call))
     reviews = account.files.get("reviews.parquet")
     if reviews.usable:
         shown = account.files.read(reviews, ["pair_id", "look", "decoy"])
@@ -62,6 +63,19 @@ def describe_pairs(account: Account) -> None:
             "pairs without a gold answer", open_pairs, f"{pairs.name}; {gold.name}", simulated=made_up
         )
         account.say(f"{say_many(open_pairs, 'pair')} have no gold answer", pairs, gold)
+
+
+def _decide_second_look(account: Account, gold: StudyFile, table: pd.DataFrame, *, recorded: bool) -> None:
+    """Say whether pairs were looked at again: by the answers, and not by what was selected for it."""
+    answered = any(row["what"] == _LATER for row in account.counts)
+    if "looks" in table.columns:
+        # Of pairs that stay open after it, the gold table has no row.
+        again: bool | str = bool(table["looks"].gt(1).any()) or answered
+    else:
+        again = False if recorded else NOT_RECORDED
+    if again is False and account.files.get("reviews.parquet").usable:
+        again = "pairs were selected for one, and its answers are in no gold table"
+    account.decide("A second look", again, gold)
 
 
 def _count_rows(account: Account, file: StudyFile) -> int:
@@ -120,7 +134,7 @@ def _describe_answers(account: Account) -> None:
     account.count("annotators of pairs", people, source, simulated=made_up)
     account.count("answers that stand", len(standing), source, simulated=made_up)
     if later:
-        account.count("answers of later looks, not in the agreement", later, source, simulated=made_up)
+        account.count(_LATER, later, source, simulated=made_up)
     for answer, number in standing["answer"].value_counts().items():
         account.count(f'answers "{answer}"', int(number), source, simulated=made_up)
     account.decide("Annotators of pairs", people, source, paper="annotators of pairs", like_paper=people == 2)
@@ -280,6 +294,39 @@ def describe_scores(account: Account) -> None:
             scores,
         )
         _hold_against_clusters(account, row, scores)
+
+
+def describe_cross_validation(account: Account) -> None:
+    """Describe how the winner scores on pairs that did not choose it."""
+    account.begin("Cross-validation")
+    file = account.open("cross_validation.parquet")
+    if file is None:
+        account.skip("cross_validation.parquet", Cross_validation="cross-validation")
+        return
+    table = account.files.read(file)
+    made_up = tell_simulated(file, table)
+    settings = find_call(file.record, "cross_validate").get("parameters", {})
+    folds = settings.get("folds")
+    together = ", pairs that share an image kept together where that is possible"
+    account.decide(
+        "Cross-validation",
+        NOT_RECORDED if folds is None else
+        f"{spell(folds)} folds{together if settings.get('group_by_image') else ''}",
+        file, paper="cross-validation", like_paper=None if folds is None else folds == 5,
+    )  # fmt: skip
+    for row in table.to_dict("records"):
+        words = _MEASURES.get(row["measure"], row["measure"])
+        account.count("folds whose own winner it is", row["times_selected"], file, simulated=made_up)
+        made = "on SIMULATED answers " if made_up else ""
+        number = "the folds" if folds is None else say_many(folds, "fold")
+        account.say(
+            f'over {number} the configuration "{row["configuration"]}" has, {made}by {words}, a mean of '
+            f"{spell(row['mean'])} (standard deviation {spell(row['sd'])}); whichever was best on the other "
+            f"folds has {spell(row['honest_mean'])} on the one left out (standard deviation "
+            f"{spell(row['honest_sd'])}, all of these pairs together {spell(row['honest_pooled'])}), so that "
+            f"choosing adds {spell(row['optimism'])}; it was chosen {spell(row['times_selected'])} times",
+            file,
+        )
 
 
 def _say_weights(call: Mapping[str, Any]) -> str:

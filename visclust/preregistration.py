@@ -15,7 +15,14 @@ from visclust.base.checks import check_choice
 from visclust.base.freshness import read_record
 from visclust.base.provenance import digest_file, digest_files, list_versions, note_run, recorded
 from visclust.base.simulated import MARK
-from visclust.methods import find_stem, list_software, name_study, show_software, warn_of_simulated
+from visclust.methods import (
+    find_stem,
+    list_software,
+    list_text_sources,
+    name_study,
+    show_software,
+    warn_of_simulated,
+)
 from visclust.methods_account import NOT_YET, Account, say_many
 from visclust.methods_files import StudyFiles, count_rows, list_calls, spell, tell_simulated
 from visclust.methods_images import describe_clusters, describe_corpus
@@ -31,6 +38,8 @@ _WEIGHTINGS = {
     "mixed model": "a mixed model with random effects of respondents and images",
 }
 _FILES = ("images.parquet", "clusters.parquet", "sample.parquet", "assignment.parquet")
+# Kinds of tables that there are no sooner than ratings.
+_OF_RATINGS = ("ratings", "group_contrasts", "reliability", "invariance", "exclusions")
 _NOT_STATED = "NOT STATED. Write it here before you register."
 _WRITTEN = re.compile(r"^Written on .*$", re.MULTILINE)
 
@@ -176,6 +185,7 @@ def write_preregistration(
         inputs={file.name: digest_files([file.path]) for file in present},
         parameters={"workspace": name_study(files), "save_to": place},
     )
+    record["sources"] = list_text_sources(files, _FILES)
     markdown, html = _write_once(page, stem, record)
     text = markdown.read_text(encoding="utf-8")
     return Preregistration(text=text, ratings=found.words, markdown=markdown, page=html, **tables)
@@ -201,7 +211,7 @@ def find_ratings(files: StudyFiles) -> FoundRatings:
             people.append(f"{files.ratings_name}, which study.toml names as its ratings")
     for name, file in files.files.items():
         kind = file.record.get("kind")
-        if name != files.ratings_name and kind not in ("ratings", "group_contrasts"):
+        if name != files.ratings_name and kind not in _OF_RATINGS:
             continue
         if named is not None and name == files.ratings_name:
             continue

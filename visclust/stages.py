@@ -115,7 +115,10 @@ _MISSING = {
         "nobody is named who could rate the images",
         "name a CSV with respondent and their group above (respondents_file) and run this notebook again",
     ),
-    "reviews": ("no pair waits for another look", "nothing needs to be done"),
+    "reviews": (
+        "no pair waits for another look now",
+        "where pairs above still lack answers, give these and run this notebook again; else nothing is left",
+    ),
     "runs": ("this notebook made no second run", "set n_runs to 2 or more and run it again"),
     "sample": (
         "no image could be sampled, since no cluster has two images",

@@ -3,6 +3,7 @@
 import pytest
 
 from visclust.base.cells import (
+    fold_answer,
     fold_header,
     fold_identity,
     is_missing_word,
@@ -154,3 +155,12 @@ def test_names_are_compared_without_case_accents_typed_apart_and_spaces():
     assert (
         fold_header("Posted_At ") == fold_header("posted at") == fold_header("\ufeffPOSTED-AT") == "postedat"
     )
+
+
+def test_answers_are_compared_as_numbers_where_they_are_and_as_names_where_not():
+    assert len({fold_answer(one) for one in (3, 3.0, "3", " 3.00", "+3", "03.")}) == 1
+    assert fold_answer("caf\u00e9") == fold_answer("Cafe\u0301")
+    assert fold_answer("v1.0") != fold_answer("v1")
+    assert fold_answer(0.5) == fold_answer(".50") != fold_answer(5)
+    assert fold_answer("-0") == fold_answer(0)
+    assert fold_answer("1.2.0") == "1.2.0"

@@ -1,5 +1,6 @@
 """Bars that end full, and long work that is announced."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -68,3 +69,17 @@ def test_short_work_shows_no_bar(capsys):
     with WorkBar(total=2, desc="Reading") as bar:
         bar.update(2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_of_work_without_parts_is_drawn_again_while_it_runs(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(WorkBar, "refresh", lambda bar, *_args, **_options: drawn.append(bar.desc))
+    with WorkBar(desc="k-means") as bar, bar.ticking(every=0.01):
+        time.sleep(0.2)
+    during = len(drawn)
+    assert during >= 3
+    time.sleep(0.05)
+    assert len(drawn) <= during + 1  # closing it may draw it once; the clock stopped
+    with WorkBar(desc="silent", progress=False) as bar, bar.ticking(every=0.01):
+        time.sleep(0.05)
+    assert "silent" not in drawn

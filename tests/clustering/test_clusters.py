@@ -87,3 +87,17 @@ def test_a_curve_of_an_iteration_that_was_not_is_an_error(blobs):
     assert vc.list_k_curve(log)["chosen"].sum() == 1
     with pytest.raises(ValueError, match="got 99"):
         vc.list_k_curve(log, iteration=99)
+
+
+def test_decisions_are_listed_by_cluster_where_samples_made_them(blobs):
+    x, _ = blobs([60, 50, 40, 30, 20], spread=0.6)
+    options = {"step_size": 2, "stop_size": 5, "similarity_threshold": 0.05}
+    result = vc.cluster_iteratively(x, silhouette="adaptive", **options)
+    table = vc.list_decisions(result.log)
+    assert table.groupby("iteration").size().tolist() == result.log["clusters"].tolist()
+    assert table.groupby("iteration")["size"].sum().tolist() == result.log["remaining"].tolist()
+    out = (table["low"] > 0.05) | (table["decided_by"].eq("exact") & (table["silhouette"] > 0.05))
+    assert out.groupby(table["iteration"]).sum().tolist() == result.log["cohesive"].tolist()
+    assert (table["low"] <= table["silhouette"]).all() and (table["silhouette"] <= table["high"]).all()
+    exact = vc.cluster_iteratively(x, silhouette="exact", **options)
+    assert len(vc.list_decisions(exact.log)) == 0

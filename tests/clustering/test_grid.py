@@ -269,3 +269,23 @@ def test_the_figure_of_a_grid_draws_means_over_the_seeds_and_says_so(embeddings)
     assert drawn
     assert [row["clusters"] for row in drawn] == pytest.approx([iterative["clusters"].mean()] * len(drawn))
     assert "title" not in vc.plot_grid(table[table["seed"].eq(0)]).to_dict()
+
+
+def test_a_search_decides_by_samples_where_it_is_asked_to(blobs):
+    x, _ = blobs([60, 40, 30, 20], spread=0.6)
+    options = {"stop_size": 5, "silhouette": "adaptive"}
+    found = vc.grid_search(
+        {"a": x},
+        rows=["none"],
+        step_sizes=[2],
+        similarity_thresholds=[0.05],
+        seeds=[0],
+        baselines=[3],
+        matched_baselines=False,
+        progress=False,
+        **options,
+    )
+    alone = vc.cluster_iteratively(x, step_size=2, similarity_threshold=0.05, seed=0, **options)
+    iterative = found.table[found.table["method"].eq("iterative")].iloc[0]
+    assert np.array_equal(found.results[iterative["configuration"]][0].labels, alone.labels)
+    assert found.table["silhouette"].notna().all()

@@ -6,7 +6,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 import visclust as vc
 from visclust.base.progress import WorkBar
 from visclust.base.tables import UNASSIGNED
+from visclust.clustering import iterative, settings as settings_module
 from visclust.clustering.iterative import cluster_workspace
+from visclust.clustering.kmeans import fit_kmeans
 from visclust.clustering.settings import IterativeSettings
 from visclust.clustering.workspace import open_workspace
 
@@ -171,8 +173,8 @@ def test_the_first_iteration_is_computed_once_for_all_thresholds(blobs, monkeypa
         log = cluster_workspace(shared, settings=settings, seed=0).log
         sizes.append((len(log), len(shared.results)))
     (first_log, first_results), (second_log, all_results) = sizes
-    assert first_results == first_log
-    assert all_results < first_log + second_log
+    assert first_results == 2 * first_log  # clusters, and their scores
+    assert all_results < 2 * (first_log + second_log)
 
 
 def test_the_input_is_left_as_it_is(blobs):
@@ -226,3 +228,45 @@ def test_a_bar_moves_while_the_first_k_is_chosen_and_the_silhouettes_are_compute
     first = moved.index("Clustering")
     assert moved[:first].count("Choosing K") >= 3
     assert "Silhouettes" in moved[:first]
+
+
+def test_adaptive_decisions_give_the_labels_of_exact_ones(xp, blobs):
+    x, _ = blobs([60, 50, 40, 30, 20, 15, 10, 8], spread=0.9)
+    options = {"similarity_threshold": 0.05, "memory_budget": 0}
+    exact = cluster(x, silhouette="exact", **options)
+    result = cluster(xp(x), silhouette="adaptive", **options)
+    assert np.array_equal(result.labels, exact.labels)
+    assert result.provenance["parameters"]["silhouette"] == "adaptive"
+    first, was = result.log.iloc[0], exact.log.iloc[0]
+    assert len(first["means"]) == first["clusters"] == len(first["decided_by"])
+    np.testing.assert_allclose(first["silhouette"], was["silhouette"], atol=0.1)  # of sampled images
+    assert np.isnan(was["distances"]) and was["means"] == []
+
+
+def test_adaptive_decisions_are_made_for_each_threshold_on_the_same_clusters(blobs, monkeypatch):
+    x, _ = blobs([40] * 8, spread=0.9)
+    fits = []
+    monkeypatch.setattr(iterative, "fit_kmeans", lambda *a, **k: fits.append(1) or fit_kmeans(*a, **k))
+    shared = open_workspace(x, hold=False)
+    assert shared.distances is None
+    for threshold in (0.0, 0.1):
+        settings = IterativeSettings(
+            step_size=2, stop_size=5, similarity_threshold=threshold, silhouette="adaptive"
+        )
+        before = len(fits)
+        together = cluster_workspace(shared, settings=settings, seed=0)
+        alone = cluster(x, similarity_threshold=threshold, silhouette="adaptive")
+        assert np.array_equal(together.labels, alone.labels)
+    assert len(fits) - before < 2 * len(alone.log)  # the first iteration was there
+
+
+def test_from_a_size_on_sampled_silhouettes_decide_and_it_is_said(blobs, monkeypatch, capsys):
+    x, _ = blobs([40, 30, 20])
+    assert cluster(x).provenance["parameters"]["silhouette"] == "exact"
+    assert "adaptive" not in capsys.readouterr().out
+    monkeypatch.setattr(settings_module, "ADAPTIVE_ABOVE", 80)
+    result = cluster(x, risk=0.01)
+    assert result.provenance["parameters"]["silhouette"] == "adaptive"
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "0.01 at most" in said and 'silhouette="exact"' in said
+    assert cluster(x, silhouette="exact").provenance["parameters"]["silhouette"] == "exact"

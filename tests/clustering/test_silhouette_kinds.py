@@ -5,7 +5,7 @@ from sklearn.metrics import silhouette_samples as sklearn_silhouettes
 
 import visclust as vc
 from visclust.clustering import silhouette_kinds
-from visclust.clustering.silhouette_kinds import announce_cost
+from visclust.clustering.silhouette_kinds import announce_cost, announce_iteration
 
 
 @pytest.fixture
@@ -103,3 +103,15 @@ def test_long_work_is_announced_with_what_the_others_cost(monkeypatch, capsys):
     assert "about 10 minutes" in said
     assert "about 0.1 GB beside the embedding" in said
     assert "sampled 20 s, simplified 3 s, squared 4 s" in said
+
+
+def test_a_long_first_iteration_is_announced_whatever_decides(monkeypatch, capsys):
+    x = np.zeros((30_000, 2), dtype="float32")
+    seconds = {"k-means": 200.0, "adaptive": 40.0, "sampled": 3.0}
+    monkeypatch.setattr(silhouette_kinds, "_estimate_seconds", lambda _: seconds)
+    announce_iteration(x, silhouette="adaptive")
+    assert "over 30,000 images takes about 4 minutes" in capsys.readouterr().out
+    announce_iteration(x[:100], silhouette="adaptive")
+    seconds["k-means"] = 1.0
+    announce_iteration(x, silhouette="sampled")
+    assert capsys.readouterr().out == ""

@@ -134,3 +134,60 @@ def test_folders_before_the_name_decide_whose_a_file_is(make_images, paths, addr
     links, unmatched = link_addresses(make_images, paths, *addresses)
     assert links == expected
     assert len(unmatched) == len(addresses) - len(expected)
+
+
+@pytest.fixture
+def large(make_images, tmp_path, monkeypatch):
+    """Posts of every kind in a table and in a file, read in parts of three."""
+    monkeypatch.setattr("visclust.corpus.linking._PART", 3)
+    images = make_images([f"i{number}" for number in range(6)])
+    images["path"] = ["f/1.jpg", "f/A/2.jpg", "f/B/2.jpg", "f/./1.jpg", "f/4.jpg", "f/5.webp"]
+    images.loc[4, ["status", "reason"]] = ["unreadable", "empty"]
+    media = [["1.jpg", "1.jpg"], [], None, ["4.jpg", "gone.jpg"], ["https://x.org/A/2.jpg"], ["A/2.jpg"],
+             ["https://x.org/2.jpg", "https://x.org/C/2.jpg"], ["https://x.org/5.png", "https://x.org/no.jpg"],
+             ["https://y.org/5.jpg"], ["https://x.org/4.jpg"]]  # fmt: skip
+    posts = pd.DataFrame({"post_id": [f"p{number}" for number in range(10)], "media": media})
+    posts.to_parquet(tmp_path / "posts.parquet")
+    return posts, tmp_path / "posts.parquet", images
+
+
+def test_links_of_posts_in_a_file_are_those_of_the_table(large, tmp_path):
+    posts, path, images = large
+    expected = vc.link_posts(posts, images, folder="f")
+    assert expected.to_numpy().tolist() == [["p0", "i0"], ["p0", "i3"], ["p4", "i1"], ["p5", "i1"]]
+    assert len(vc.list_unmatched(expected)) == 8
+    saved = vc.link_posts(path, images, folder="f", save_to=tmp_path / "links.parquet", load=False)
+    for found, unmatched in (
+        (vc.link_posts(path, images, folder="f"), None),
+        (vc.link_posts(path, images, folder="f", save_to=tmp_path / "also.parquet"), None),
+        (vc.read_table(saved, "posts_images"), saved),
+    ):
+        pd.testing.assert_frame_equal(found, expected)
+        listed = vc.list_unmatched(found if unmatched is None else unmatched)
+        pd.testing.assert_frame_equal(listed, vc.list_unmatched(expected))
+    record = vc.read_provenance(saved)
+    assert record["function"] == "link_posts"
+    assert set(record["inputs"]) == {"posts", "images"}
+
+
+def test_links_that_cannot_be_saved_leave_no_file(large, tmp_path):
+    _, path, images = large
+    with pytest.raises(ValueError, match="None of the"):
+        vc.link_posts(path, images.iloc[[4]], save_to=tmp_path / "links.parquet", load=False)
+    with pytest.raises(ValueError, match="save_to beside load=False"):
+        vc.link_posts(path, images, load=False)
+    assert [each.name for each in tmp_path.iterdir()] == ["posts.parquet"]
+
+
+def test_files_of_posts_are_checked_as_tables_are(large, tmp_path):
+    posts, path, images = large
+    pd.concat([posts, posts.iloc[[7]]]).to_parquet(path)
+    with pytest.raises(ValueError, match="'p7' comes twice"):
+        vc.link_posts(path, images)
+    posts.drop(columns="media").to_parquet(path)
+    with pytest.raises(ValueError, match="media is missing"):
+        vc.link_posts(path, images)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.parquet"):
+        vc.link_posts(tmp_path / "nowhere.parquet", images)
+    with pytest.raises(FileNotFoundError, match=r"posts_unmatched\.parquet"):
+        vc.list_unmatched(path)

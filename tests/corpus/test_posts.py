@@ -6,6 +6,7 @@ import random
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -165,6 +166,13 @@ def test_every_file_of_a_folder_is_read_whatever_its_case_and_packing(tmp_path, 
     assert result.posts["post_id"].tolist() == [TWEET["id"]]
 
 
+def test_a_packed_file_of_several_frames_is_read_to_its_end(tmp_path):
+    frames = [json.dumps({**TWEET, "id": str(number)}) + "\n" for number in (1, 2)]
+    packed = [pa.compress(frame.encode(), codec="zstd", asbytes=True) for frame in frames]
+    (tmp_path / "a.jsonl.zst").write_bytes(b"".join(packed))
+    assert vc.read_posts(tmp_path, progress=False).posts["post_id"].tolist() == ["1", "2"]
+
+
 @pytest.mark.parametrize("name", ["a.CSV.gz", "a.csv.zst", "a.tsv.bz2", "a.TAB", "a.txt", "a.csv"])
 def test_tables_are_read_packed_and_with_other_endings(tmp_path, name):
     write_packed(tmp_path / name, "post_id\ttext\n1\thello\n")
@@ -236,3 +244,33 @@ def test_ten_thousand_true_ids_are_not_called_rounded():
     for _ in range(10_000):
         ids.see(str(generator.randrange(10**18, 2 * 10**18)))
     assert not ids.are_rounded()
+
+
+def test_posts_that_are_not_loaded_are_the_same_rows_in_a_file_and_the_same_problems(read, tmp_path):
+    lines = [TWEET, '{"id": "2', {"id": "3", "text": "x"}, {"id": "3", "text": "y"}, {"id": "3", "text": "x"}]
+    with pytest.warns(UserWarning, match="1 malformed"):
+        loaded = read(*lines)
+    with pytest.warns(UserWarning, match="1 malformed"):
+        kept = read(*lines, save_to=tmp_path / "posts.parquet", load=False)
+    assert kept.posts == tmp_path / "posts.parquet"
+    again = vc.read_table(kept.posts, "posts")
+    for name in again.columns:
+        assert again[name].map(repr).tolist() == loaded.posts[name].map(
+            lambda value: repr(np.array(value, dtype=object)) if isinstance(value, list) else repr(value)
+        ).tolist()  # fmt: skip
+    assert again.attrs["provenance"]["function"] == "read_posts"
+    for one, other in zip(loaded[1:], kept[1:], strict=True):
+        assert one.equals(other) if isinstance(one, pd.DataFrame) else one == other
+    assert kept.notes["note"].str.contains("came before as another post").tolist() == [True]
+
+
+def test_posts_that_are_neither_loaded_nor_saved_are_refused(read):
+    with pytest.raises(ValueError, match=r"save_to beside load=False"):
+        read(TWEET, load=False)
+
+
+@pytest.mark.parametrize(("rounded", "expected"), [(1000, False), (1120, True)])
+def test_ids_of_millions_of_posts_end_in_zeros_by_chance(rounded, expected):
+    ids = _RoundedIds()
+    ids.long, ids.rounded, ids.expected = 10_000_000, rounded, 1000.0
+    assert ids.are_rounded() is expected  # 1,100 or more have a probability below .001

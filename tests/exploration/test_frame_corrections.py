@@ -161,3 +161,34 @@ def test_probabilities_are_taken_as_guesses_and_controls_and_the_jackknife_with_
     errors = {kind: table["standard_error"].item() for kind, table in found.items()}
     rough = vc.model_frame_use(posts, ideology, labels=labels).effects.iloc[0]
     assert errors["clustered"] < errors["jackknife"] < 0.9 * rough["standard_error"]
+
+
+def test_the_order_of_posts_and_labels_changes_nothing():
+    posts, uses, ideology = simulate_clusters_that_lean(users=60)
+    labels = label_sample(posts, uses, size=200)
+    numbers = ["odds_ratio", "standard_error", "p_value", "odds_ratio_guessed"]
+
+    def model(*orders):
+        tables = (table.sample(frac=1, random_state=order) for table, order in orders)
+        posts, ideology, labels = tables
+        found = vc.model_frame_use(posts, ideology, labels=labels, min_users=2).effects
+        return found[numbers].to_numpy(dtype=float)
+
+    first = model((posts, 1), (ideology, 1), (labels, 1))
+    assert np.isfinite(first).all()
+    # Sums in another order differ by rounding.
+    assert model((posts, 2), (ideology, 3), (labels, 4)) == pytest.approx(first, rel=1e-6)
+
+
+def test_labels_that_cannot_be_what_they_say_are_refused_in_words():
+    posts, uses, ideology = simulate_clusters_that_lean(users=60)
+    labels = label_sample(posts, uses, size=200)
+    gaps = labels.assign(protest=labels["protest"].astype("boolean").where(labels.index != 3))
+    with pytest.raises(ValueError, match="True or False of 'protest' in every row of the labels; 1 have"):
+        vc.model_frame_use(posts, ideology, labels=gaps)
+    tiny = labels.assign(inclusion_probability=labels["inclusion_probability"].where(labels.index != 3, 1e-9))
+    with pytest.raises(ValueError, match=r"1e-09 of .* which would stand for 1,000,000,000"):
+        vc.model_frame_use(posts, ideology, labels=tiny)
+    unknown = posts.assign(protest=posts["protest"].astype("boolean").where(posts.index != 3))
+    with pytest.raises(ValueError, match="in every row of the posts; 1 have neither"):
+        vc.model_frame_use(unknown, ideology)

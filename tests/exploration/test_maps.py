@@ -236,6 +236,35 @@ def test_coloured_points_are_drawn_over_gray_ones(places, clusters):
     assert shown[-1] == "Cluster 8"
 
 
+def test_more_images_than_points_can_show_are_drawn_in_squares(places, clusters):
+    table = vc.describe_map(places, clusters).assign(image="data:image/jpeg;base64,AA")
+    chart = vc.plot_map(table, max_points=46, width=40)  # 47 images in ten columns
+    squares = chart.layer[0].data
+    assert (len(squares), squares["images"].sum()) == (10, 47)
+    spec = chart.to_dict()
+    assert spec["layer"][0]["mark"]["type"] == "rect"
+    assert [one["field"] for one in spec["layer"][0]["encoding"]["tooltip"]][:3] == [
+        "image", "images", "shown_as"
+    ]  # fmt: skip
+    assert spec["params"][0]["name"] == "brush"
+    assert "47 images in 10 squares of " in spec["title"]["subtitle"][0]
+    assert vc.plot_map(table, max_points=47).layer[0].mark.type == "circle"
+
+
+def test_of_very_many_images_only_those_that_are_shown_get_a_thumbnail(
+    places, clusters, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("visclust.exploration.maps.MANY", 46)
+    monkeypatch.setattr("visclust.exploration.maps._MOST_PICTURES", 3)
+    paths = [f"{i}.png" for i in range(len(clusters))]
+    for path in paths:
+        Image.new("RGB", (20, 10)).save(tmp_path / path)
+    images = pd.DataFrame({"image_id": clusters["image_id"], "path": paths, "status": "ok"})
+    table = vc.describe_map(places, clusters, images=images, images_folder=tmp_path)
+    assert table["image"].notna().sum() == 3
+    assert vc.plot_map(table, max_points=46).layer[0].data["image"].notna().sum() == 3
+
+
 def test_colours_are_frames_where_people_gave_some(places, clusters):
     frames = pd.DataFrame({"cluster": [8, 7, 7, 6], "frame": ["protest", "protest", "family", "family"]})
     table = vc.describe_map(places, clusters, frames=frames).set_index("cluster")["shown_as"]

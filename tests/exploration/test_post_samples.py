@@ -86,3 +86,14 @@ def test_a_post_uses_a_frame_where_any_of_its_images_shows_it():
 def test_posts_whose_images_do_not_tell_are_refused(labels, links, message):
     with pytest.raises(ValueError, match=message):
         vc.join_post_labels(SAMPLE, labels, links=links)
+
+
+def test_gaps_and_names_that_mean_something_else_are_refused_in_words():
+    gaps = POSTS.assign(protest=POSTS["protest"].astype("boolean").where(POSTS.index != 3))
+    with pytest.raises(ValueError, match="True or False of 'protest' in every row of the posts; 1 have"):
+        vc.draw_post_sample(gaps, size=40)
+    with pytest.raises(ValueError, match="'none' is the stratum of posts without any"):
+        vc.draw_post_sample(POSTS.rename(columns={"family": "none"}), size=40)
+    assert (
+        len(vc.draw_post_sample(POSTS.rename(columns={"family": "none"}), size=40, frames=["protest"])) == 40
+    )

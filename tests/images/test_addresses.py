@@ -103,3 +103,24 @@ def test_an_unreadable_file_gives_its_own_reason():
     posts = pd.DataFrame({"post_id": ["p"], "media": [["https://x.org/a.jpg", "b.jpg"]]})
     unmatched = vc.list_unmatched(vc.link_posts(posts, images))
     assert unmatched["reason"].tolist() == ["empty: the file has 0 bytes"]
+
+
+@pytest.mark.parametrize("files", [8, 9, 300])
+def test_among_many_files_of_one_name_the_folders_decide(files):
+    images = make([f"f/{number}/a.jpg" for number in range(files)] + ["a.jpg"])
+    found = match_addresses(
+        [
+            "https://x.org/f/7/a.jpg",
+            "https://x.org/g/7/a.jpg",
+            "https://x.org/f/a.jpg",
+            "https://x.org/3/a.png",
+        ],
+        images,
+    )
+    # The first two have the file "7/a.jpg" in common, and the first more of its folders.
+    assert found["path"].tolist()[:1] == ["f/7/a.jpg"]
+    assert found["reason"].tolist() == [
+        "", "the file of this name fits another address better",
+        f"{files + 1} different images are called a.jpg: name the file itself", "",
+    ]  # fmt: skip
+    assert found["path"].tolist()[3] == "f/3/a.jpg"

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from visclust.images import close_pairs
 from visclust.images.close_pairs import (
     Plan,
     _cut_bits,
@@ -113,3 +114,14 @@ def test_distances_from_a_row_are_those_of_the_metric():
     assert measure_from_row(np.array([[0.0], [3.0]]), metric="euclidean")(0, others).tolist() == [0, 3]
     rows = prepare_rows(np.array([[2.0, 0.0], [0.0, 3.0]]), metric="cosine")
     assert measure_from_row(rows, metric="cosine")(0, others).tolist() == [0, 1]
+
+
+def test_compiled_verification_finds_the_same_pairs_in_as_many_steps_as_its_room_asks_for(
+    crowded, monkeypatch
+):
+    plain = list_pairs(iterate_close_hashes(crowded, threshold=8, plan=Plan(_cut_bits(4, threshold=8), 0.0)))
+    monkeypatch.setattr(close_pairs, "_MANY", 0)
+    for block in (8, 80, 2**21):
+        monkeypatch.setattr(close_pairs, "_BLOCK", block)  # room for an eighth of it
+        found = iterate_close_hashes(crowded, threshold=8, plan=Plan(_cut_bits(4, threshold=8), 0.0))
+        assert list_pairs(found) == plain

@@ -4,6 +4,7 @@ import pytest
 
 import visclust as vc
 from visclust.embedding.embed import Embedding
+from visclust.images import duplicates
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +228,40 @@ def test_the_default_for_hashes_finds_recompressed_images_of_the_example_and_not
     assert parameters["hash"]["hash"] == "phash"
     shown = {name: parameters[name] for name in ("method", "threshold", "grouping")}
     assert shown == {"method": "perceptual", "threshold": 10, "grouping": "centred"}
+
+
+@pytest.mark.parametrize("grouping", ["centred", "connected"])
+@pytest.mark.parametrize("confirm", [False, True])
+def test_groups_are_the_same_whether_near_pairs_are_kept_or_distances_measured(
+    monkeypatch, grouping, confirm
+):
+    rng = np.random.default_rng(0)
+    own = rng.integers(0, 2**64, 40, dtype=np.uint64)
+    # Near copies of near copies, and the very same hash again, so that there are chains.
+    packed = own
+    for _ in range(3):
+        flips = [sum(1 << int(bit) for bit in rng.choice(64, 3, replace=False)) for _ in range(40)]
+        packed = np.concatenate([packed, rng.choice(packed, 40) ^ np.array(flips, np.uint64), packed[:10]])
+    n = len(packed)
+    hashes = pd.Series([f"{value:016x}" for value in packed.tolist()])
+    hashes[::17] = None
+    nodes = pd.DataFrame({"image_id": [f"i{row}" for row in range(n)], "rank": rng.permutation(n)})
+    agree = rng.random((n, n)) < 0.6
+    monkeypatch.setattr(duplicates, "read_looks", lambda ids, **_: [int(each[1:]) for each in ids])
+    monkeypatch.setattr(
+        duplicates,
+        "make_comparison",
+        lambda rows: (
+            lambda one, others: np.where(agree[rows[one], np.take(rows, others)], rows[one] / n, np.inf)
+        ),
+    )
+    found = []
+    for most in (10_000, 0):
+        monkeypatch.setattr(duplicates, "_MOST_PAIRS", most)
+        candidates = duplicates._find_close_hashes(hashes, threshold=4)
+        assert (candidates.near is None) is (most == 0)
+        found.append(
+            duplicates._group(nodes, candidates, grouping=grouping, confirm=confirm, look={"progress": False})
+        )
+    pd.testing.assert_frame_equal(*found)
+    assert 20 < found[0]["representative"].nunique() < 0.9 * n

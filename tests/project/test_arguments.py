@@ -43,7 +43,7 @@ ALSO_CALLED = {
     "researcher": ["annotator"],
     "respondent": ["annotator"],
 }
-FOLDERS = ("base", "images", "corpus", "annotation", "embedding", "finetuning", "clustering")
+FOLDERS = ("base", "images", "corpus", "annotation", "embedding", "finetuning", "clustering", "scale")
 FOLDERS += ("validation", "sampling", "exploration", "widgets", "survey", "ratings", "doors")
 
 

@@ -86,6 +86,7 @@ CALLS = {
     "list_comparable": lambda c, d, i: vc.list_comparable({"ours": c}, GOLD),
     "list_overrepresented_words": lambda c, d, i: vc.list_overrepresented_words(c, POSTS, links=LINKS),
     "list_typical_images": lambda c, d, i: vc.list_typical_images(c, X),
+    "make_cluster_model": lambda c, d, i: vc.make_cluster_model(X, c),
     "match_clusters": lambda c, d, i: vc.match_clusters(c, CLUSTERS),
     "pick_cluster_rows": lambda c, d, i: vc.pick_cluster_rows(c),
     "plan_annotation": lambda c, d, i: vc.plan_annotation(c),

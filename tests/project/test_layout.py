@@ -29,6 +29,7 @@ FLOORS = [
     "embedding",
     "finetuning",
     "clustering",
+    "scale",
     "validation",
     "sampling",
     "exploration",

@@ -12,9 +12,12 @@ from saved_results import (
     save_assignment,
     save_clusters,
     save_contrasts,
+    save_cross_validation,
     save_embedding,
     save_gold,
     save_images,
+    save_invariance,
+    save_measures,
     save_pairs,
     save_ratings,
     save_sample,
@@ -149,6 +152,78 @@ def test_what_a_computer_made_up_says_so_wherever_it_is_named(folder):
     assert not find(report.counts, "what", "images drawn")["note"]
 
 
+def test_reliability_invariance_and_exclusions_are_quoted_with_their_numbers(folder):
+    missing = vc.write_methods(folder)
+    for name in ("reliability", "invariance", "exclusions", "cross_validation"):
+        assert f"{name}.parquet: not done yet" in missing.text
+    assert find(missing.decisions, "decision", "Measurement invariance")["ours"] == NOT_YET
+    save_measures(folder)
+    save_invariance(folder)
+    report = vc.write_methods(folder)
+    table = pd.read_parquet(folder / "reliability.parquet")
+    row = table.iloc[0]
+    assert f"Reliability of {row['dimension']} (" in report.text
+    assert f"of {row['differences']}, alpha {row['alpha']:.3g} ({row['alpha_low']:.3g} to " in report.text
+    assert "scalar fails (CFI 0.981, RMSEA 0.021, SRMR 0.018, CFI -0.017)" in report.text
+    assert (
+        "partial scalar holds (CFI 0.997, RMSEA 0.021, SRMR 0.018, CFI -0.001, freed hopeful)" in report.text
+    )
+    assert find(report.decisions, "decision", "Measurement invariance")["ours"] == (
+        "partial scalar, freed: hopeful"
+    )
+    assert "Nobody of 8 SIMULATED respondents is straight lining, so that nothing changes" in report.text
+    without = pd.read_parquet(folder / "exclusions.parquet").query("excluded == 'too_fast'")
+    said = f"move by at most {without['shift'].abs().max():.2f} points"
+    assert "Without respondents who are too fast (1 of 8 SIMULATED respondents) differences" in report.text
+    assert said in report.text
+    assert find(report.counts, "what", "respondents with a rating who are too fast")["count"] == "1"
+
+
+def test_a_changed_sample_makes_what_was_measured_stale_and_nothing_is_quoted_from_it(folder):
+    save_measures(folder)
+    save_clusters(folder, k=6)
+    report = vc.write_methods(folder)
+    for name in ("reliability", "exclusions"):
+        assert f"{name}.parquet: STALE, so nothing is taken from it" in report.text
+    assert "alpha" not in report.text
+    assert find(report.decisions, "decision", "Compared again without")["ours"].startswith("not taken")
+
+
+def test_a_text_is_stale_once_a_table_that_it_quotes_has_changed(folder):
+    def find_status(name):
+        return vc.check_study(folder).set_index("name").loc[name, ["status", "next"]].tolist()
+
+    vc.write_methods(folder)
+    vc.write_preregistration(folder)
+    assert find_status("methods.md") == ["fresh", ""]
+    assert find_status("preregistration.md") == ["fresh", ""]
+    save_invariance(folder)
+    assert find_status("methods.md") == ["update available", "09_emotions_and_partisanship"]
+    vc.write_methods(folder)
+    save_invariance(folder, cfi_change=-0.02)
+    assert find_status("methods.md") == ["stale", "09_emotions_and_partisanship"]
+    assert find_status("preregistration.md")[0] == "fresh"
+    save_clusters(folder, k=6)
+    save_sample(folder)
+    assert find_status("preregistration.md") == ["stale", "08_sample_and_survey"]
+    assert "methods.md" not in vc.write_methods(folder).files["file"].tolist()
+
+
+def test_no_posts_are_told_as_none(folder):
+    posts = vc.make_empty_table("posts")
+    vc.save_table(posts, folder / "posts.parquet", "posts")
+    text = vc.write_methods(folder).text
+    assert "There are no posts [posts.parquet]" in text
+    assert "0 posts" not in text
+
+
+def test_a_name_of_a_file_keeps_its_small_letter(tmp_path):
+    save_images(tmp_path)
+    text = vc.write_methods(tmp_path).text
+    assert "labels.parquet: not done yet" in text
+    assert "Labels.parquet" not in text
+
+
 def test_agreement_is_measured_from_the_answers_and_stands_beside_the_papers(folder):
     save_pairs(folder)
     save_answers(folder, unlike=3)
@@ -248,9 +323,14 @@ def test_clusters_that_are_not_the_winners_are_told_from_it(folder):
     save_pairs(folder)
     save_answers(folder)
     save_gold(folder)
-    save_scores(folder)
+    save_cross_validation(folder, *save_scores(folder))
     report = vc.write_methods(folder)
     assert find(report.decisions, "decision", "Measure")["like_paper"] == "differs"  # F1
+    held = pd.read_parquet(folder / "cross_validation.parquet").iloc[0]
+    assert f"by F1, a mean of {held['mean']:.3g} (standard deviation" in report.text
+    assert f"has {held['honest_mean']:.3g} on the one left out" in report.text
+    folds = find(report.decisions, "decision", "Cross-validation")
+    assert (folds["ours"].startswith("2 folds, pairs that share"), folds["like_paper"]) == (True, "differs")
     assert find(report.counts, "what", "configurations")["file"] == "grid.parquet"
     assert re.search(r'by F1 the best configuration was "', report.text, re.IGNORECASE)
     assert "looks a little better than it is" in report.text
@@ -309,6 +389,47 @@ def test_ratings_of_people_are_read_from_where_the_study_names_them(folder, tmp_
     assert "SIMULATED" not in row["note"]
     gone = find(report.counts, "what", "assigned respondents without any rating here")
     assert (gone["count"], gone["file"]) == ("1", "assignment.parquet; ratings.parquet")
+
+
+def test_a_study_that_simulates_nothing_waits_for_ratings_of_people(folder, tmp_path_factory):
+    study = tmp_path_factory.mktemp("march")
+    (study / "photos").mkdir()
+    folder.rename(study / "results")
+    (study / "results" / "simulated_ratings.parquet").unlink()
+    for simulate, waits_for in (("false", "ratings.parquet"), ("true", "simulated_ratings.parquet")):
+        (study / "study.toml").write_text(f'images = "photos"\nsimulate = {simulate}\n')
+        report = vc.write_methods(study)
+        assert f"\n{waits_for}: not done yet" in report.text or f" {waits_for}: not done yet" in report.text
+        rows = report.counts.loc[report.counts["step"].eq("Ratings"), "file"]
+        assert waits_for in set(rows)
+
+
+def test_images_of_one_colour_count_as_the_pictures_that_they_are(folder):
+    images = vc.read_table(folder / "images.parquet", "images")
+    listed = pd.DataFrame(
+        {
+            "image_id": images["image_id"], "path": images["path"], "group": range(len(images)),
+            "representative": images["image_id"], "is_representative": True, "distance": 0.0, "size": 1,
+            "radius": 0.0, "difference": np.nan, "status": ["flat", *["ok"] * (len(images) - 1)],
+        }
+    )  # fmt: skip
+    vc.save_table(listed, folder / "duplicates.parquet", "duplicates")
+    report = vc.write_methods(folder)
+    assert find(report.counts, "what", "pictures, near copies counted once")["count"] == str(N)
+    told = find(report.counts, "what", "images of one colour or unread, whose near copies cannot be told")
+    assert told["count"] == "1"
+
+
+def test_pairs_selected_for_a_second_look_are_not_looked_at_yet(folder):
+    pairs = save_pairs(folder)
+    save_answers(folder, unlike=3)
+    answers = vc.read_answers(folder / "answers")
+    reviews = vc.select_for_review(answers, pairs, seed=1)
+    vc.save_table(reviews, folder / "reviews.parquet", "reviews")
+    merged = vc.merge_looks(answers, pairs=pairs, reviews=reviews)
+    vc.save_table(merged.gold, folder / "gold.parquet", "gold")
+    said = find(vc.write_methods(folder).decisions, "decision", "A second look")["ours"]
+    assert said == "pairs were selected for one, and its answers are in no gold table"
 
 
 HOSTILE = (

@@ -155,8 +155,65 @@ def test_groups_without_any_spread_that_differ_are_left_undecided(sample):
     rows = [(f"{g}{r}", g, i, 1 + (g == "D")) for g in "DR" for r in range(3) for i in "abc"]
     found = vc.compare_groups(make_ratings(rows), sample, dimensions={}, n_bootstrap=5).differences
     assert found["estimate"].tolist() == pytest.approx([1, 1, 1])
-    assert found["standard_error"].eq(0).all()
-    assert found[["low", "high", "p", "p_adjusted"]].isna().all(axis=None)
+    unknown = ["standard_error", "degrees_of_freedom", "low", "high", "p", "p_adjusted"]
+    assert found[unknown].isna().all(axis=None)
+
+
+def draw_ratings(people, images):
+    """Give ratings of every image by so many people of each group."""
+    rng = np.random.default_rng(3)
+    rows = [
+        (f"{group}{number}", group, image, rng.normal(number))
+        for group, count in people.items()
+        for number in range(count)
+        for image in images
+    ]
+    return make_ratings(rows)
+
+
+UNKNOWN = ["standard_error", "degrees_of_freedom", "low", "high", "p", "p_adjusted"]
+
+
+@pytest.mark.parametrize("method", ["crossed", "pigeonhole"])
+def test_one_respondent_says_nothing_of_new_ones(sample, method):
+    ratings = draw_ratings({"D": 3, "I": 1, "R": 3}, "abc")
+    with pytest.warns(UserWarning, match="one respondent stands for I"):
+        means, found = vc.compare_groups(ratings, sample, dimensions={}, n_bootstrap=9, method=method)
+    lone = found["group"].eq("I")
+    assert found.loc[lone, UNKNOWN].isna().all(axis=None)
+    assert found.loc[~lone, UNKNOWN].notna().all(axis=None)
+    assert means.loc[means["group"].eq("I"), "standard_error"].isna().all()
+    assert found["estimate"].notna().all()
+    with pytest.warns(UserWarning, match="one respondent stands for I"):
+        model = vc.fit_mixed_contrast(ratings, dimensions={}).differences.set_index("group")
+    assert model.loc["I", UNKNOWN].isna().all()
+    assert model.loc["D", UNKNOWN].notna().all()
+    with pytest.raises(ValueError, match="one respondent stands for I"):
+        vc.contrast_clusters(ratings, sample, dimensions={})
+
+
+def test_who_rated_only_images_that_do_not_count_is_no_second_respondent(sample):
+    ratings = draw_ratings({"D": 3, "R": 2}, "abc")
+    ratings = ratings[~ratings["respondent"].eq("R1") | ratings["image_id"].eq("c")]
+    loose = sample.assign(cluster=[0, 0, -1])
+    with pytest.warns(UserWarning, match="one respondent stands for R"):
+        found = vc.compare_groups(ratings, loose, dimensions={}, n_bootstrap=9).differences
+    assert found.set_index("weighting")["p"].isna().to_dict() == {
+        "clusters": True,
+        "images": False,
+        "corpus": False,
+    }
+
+
+def test_one_image_says_nothing_of_new_ones(sample):
+    ratings = draw_ratings({"D": 5, "R": 5}, "a")
+    with pytest.warns(UserWarning, match="one image stands for all"):
+        found = vc.compare_groups(ratings, sample.head(1), dimensions={}, n_bootstrap=9).differences
+    assert found[UNKNOWN].isna().all(axis=None)
+    assert set(vc.assess_equivalence(found, margin=5.0)["verdict"]) == {"undecided"}
+    whole = sample.head(1).assign(inclusion_probability=1.0, weight=1.0)
+    known = vc.compare_groups(ratings, whole, dimensions={}, n_bootstrap=9, finite_population=True)
+    assert known.differences[UNKNOWN].notna().all(axis=None)
 
 
 def test_one_group_alone_is_not_compared(by_hand, sample):
@@ -291,13 +348,15 @@ def test_where_all_images_of_a_finite_corpus_were_rated_only_ratings_err(strange
     ratings, sample = strangers
     cells = ratings.merge(sample).groupby(["cluster", "image_id", "group"])["rating"]
     within = (cells.var() / cells.size()).groupby("group").sum().sum() / 15**2
-    whole = sample.assign(weight=1.0)
+    whole = sample.assign(weight=1.0, inclusion_probability=1.0)
     found = spread_exactly(ratings, whole, finite_population=True)
     assert found["standard_error"] == pytest.approx(np.sqrt(within), rel=0.024)
     # Half of the images: half of the variance between images, and half of that within.
     means = cells.mean().unstack()
     between = ((means["D"] - means["R"]).groupby("cluster").var() / 3).sum() / 25
-    found = spread_exactly(ratings, sample.assign(weight=2.0), finite_population=True)
+    found = spread_exactly(
+        ratings, sample.assign(weight=2.0, inclusion_probability=0.5), finite_population=True
+    )
     assert found["standard_error"] == pytest.approx(np.sqrt(between / 2 + within / 2), rel=0.024)
 
 
@@ -319,3 +378,19 @@ def test_what_images_and_clusters_cannot_be_at_once_is_refused(strangers):
     once = ratings.drop_duplicates(["image_id", "group"])
     with pytest.raises(ValueError, match="several respondents of each group rated"):
         spread_exactly(once, sample, finite_population=True)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([2.0, np.nan, 10.0], "nan of image 'b'"),
+        ([2.0, -1.0, 10.0], "-1 of image 'b'"),
+        ([0.0, 0.0, 0.0], "weights above 0"),
+        ([2.0, np.inf, 10.0], "inf of image 'b'"),
+        ([2.0, 7.0, 10.0], "one over its inclusion_probability"),
+    ],
+)
+def test_weights_of_images_that_count_nothing_are_refused(by_hand, sample, weights, message):
+    for analyse in (vc.compare_groups, vc.contrast_clusters):
+        with pytest.raises(ValueError, match=message):
+            analyse(by_hand, sample.assign(weight=weights), dimensions={})

@@ -243,3 +243,15 @@ def test_weights_of_respondents_count_in_every_table(ratings, check):
         ratings, dimensions=DIMENSIONS, groups="group", respondent_weights=weights.assign(weight=3.0)
     )
     pd.testing.assert_frame_equal(alike.contrasts, check.contrasts)
+
+
+def test_a_fit_that_stops_at_a_variance_of_zero_is_named_in_every_sentence(ratings, check):
+    apart = ratings["item"].eq("proud") & ratings["group"].eq("a")
+    found = vc.confirm_factors(
+        ratings.assign(rating=ratings["rating"] + 6 * apart), dimensions=DIMENSIONS, groups="group"
+    )
+    stopped = found.invariance.set_index("model")["improper"]
+    assert stopped["scalar"] > 0
+    told = f"Improper: scalar ({stopped['scalar']} residual variances) stopped at zero"
+    assert found.contrasts["sentence"].str.contains(told, regex=False).all()
+    assert not check.contrasts["sentence"].str.contains("Improper").any()

@@ -7,7 +7,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 import visclust as vc
 from visclust.ratings.designs import list_designs, spread_ratings
 from visclust.ratings.intervals import find_student_interval
-from visclust.ratings.mixed_model import _Crossed, count_freedom
+from visclust.ratings.mixed_model import _Crossed, _find_ratios
 
 
 def make_waves(people, images, load, cell_size, shift):
@@ -54,18 +54,62 @@ def test_the_fit_is_that_of_statsmodels(ratings):
 @pytest.mark.parametrize(
     ("survey", "expected"),
     [
-        ((30, 8, 4, 0.6, 0.5), (0.47, 0.42480146, 12.752360, 0.28898890)),
-        ((80, 8, 4, 0.6, 0.5), (0.56359375, 0.34694838, 9.3477762, 0.13747316)),
-        ((20, 12, 3, 0.4, 0.6), (0.6705, 0.35686857, 28.478907, 0.070536815)),
+        ((30, 8, 4, 0.6, 0.5), (0.47, 0.424801804, 12.317761044, 0.289694218)),
+        ((80, 8, 4, 0.6, 0.5), (0.56359375, 0.346971628, 9.085764103, 0.138434952)),
+        ((20, 12, 3, 0.4, 0.6), (0.6705, 0.3568763178, 29.0059564428, 0.0703549967)),
+        # More images than respondents, and lmer finds no variance of images within a group, twice.
+        ((12, 20, 5, 0.5, 0.4), (0.3266666667, 0.351072333, 18.852474189, 0.363884109)),
+        ((30, 8, 4, 0.0, 0.5), (0.4340833333, 0.2545541366, 39.3585041889, 0.0960261765)),
     ],
 )
-def test_degrees_of_freedom_are_those_of_lmertest(survey, expected):
-    # R 4.2.2, lmerTest 3.1-3: lmer(rating ~ group + (1 | respondent) + (1 | image_id) + (1 | group:image_id))
-    # and its summary: estimate, standard error, Satterthwaite's degrees of freedom, p.
+def test_degrees_of_freedom_are_those_of_pbkrtest(survey, expected):
+    # R 4.2.2, lmerTest 3.1-3, pbkrtest 0.5.2, on the table as a file:
+    # m <- lmer(rating ~ group + (1 | respondent) + (1 | image_id) + (1 | group:image_id), d); v <- vcovAdj(m)
+    # fixef(m)[2]; sqrt(v[2, 2]); Lb_ddf(c(0, 1), vcov(m), v); coef(summary(m, ddf = "Kenward-Roger"))[2, 5]
     row = vc.fit_mixed_contrast(make_waves(*survey), dimensions={}).differences.iloc[0]
     found = row[["estimate", "standard_error", "degrees_of_freedom", "p"]].to_numpy(dtype=float)
-    # Both programs stop where the likelihood is flat: four digits of the freedom, three of the p value.
-    assert found == pytest.approx(expected, rel=5e-4)
+    # Both programs stop where the likelihood is flat.
+    assert found == pytest.approx(expected, rel=2e-5)
+
+
+@pytest.mark.parametrize("dropped", [0, 3])
+def test_both_ways_to_eliminate_give_one_fit(dropped):
+    table = make_waves(16, 8, 4, 0.6, 0.5).iloc[dropped:]
+    (design,) = list_designs(spread_ratings(table, dimensions={}), None)
+    by_cells, by_people = (_Crossed(design, 2, few_cells=way) for way in (True, False))
+    (ratios, one, judged), (others, two, again) = (
+        each.fit(design.values[:, 0]) for each in (by_cells, by_people)
+    )
+    assert ratios == pytest.approx(others, abs=1e-5)
+    assert one.means == pytest.approx(two.means, abs=1e-7)
+    assert one.criterion == pytest.approx(two.criterion, abs=1e-9)
+    for part, other in zip(judged, again, strict=True):
+        assert part == pytest.approx(other, rel=1e-3, abs=1e-7)
+
+
+def test_a_search_that_comes_to_zero_leaves_it_where_more_is_better():
+    # The criterion is even in each ratio, so that at zero no slope tells the way out.
+    def judge(ratios):
+        return float(((ratios**2 - [0.3, 0.2, 0.004]) ** 2).sum() + 100 * (ratios[2] > 0.4))
+
+    def slope(ratios):
+        stuck = 1e3 * (ratios[2] > 0.3) * np.array([0, 0, 1])  # the first step goes too far, to zero
+        return 4 * ratios * (ratios**2 - [0.3, 0.2, 0.004]) + stuck
+
+    assert _find_ratios(judge, slope) ** 2 == pytest.approx([0.3, 0.2, 0.004], abs=1e-4)
+
+
+def test_images_that_a_group_did_not_rate_are_counted_and_told():
+    table = make_waves(30, 8, 4, 0.6, 0.5)
+    gone = table["image_id"].isin(["i00", "i03"]) & table["group"].eq("R")
+    with pytest.warns(
+        UserWarning, match=r"2 of 8 images, with 30 of 210 ratings of 'proud'.*not rated by R 2"
+    ):
+        found = vc.fit_mixed_contrast(table[~gone], dimensions={})
+    for each in found:
+        assert each[["images", "images_left_out"]].to_numpy().tolist() == [[6, 2]]
+    plain = vc.fit_mixed_contrast(table, dimensions={}).differences
+    assert plain["images_left_out"].tolist() == [0]
 
 
 def test_eight_images_are_few_however_many_people_rate_them():
@@ -105,13 +149,13 @@ def test_a_respondent_of_weight_two_counts_like_two():
             )
             design = design._replace(weights=people[design.codes["respondents"]])
         fits.append(_Crossed(design, 2).fit(design.values[:, 0]))
-    (ratios, one), (others, two) = fits
+    (ratios, one, judged), (others, two, copied) = fits
     assert ratios == pytest.approx(others, abs=2e-3)
-    assert one.fit.means == pytest.approx(two.fit.means, abs=1e-4)
-    assert one.fit.residual_sd == pytest.approx(two.fit.residual_sd, rel=1e-4)
-    assert one.fit.criterion == pytest.approx(two.fit.criterion, abs=1e-4)
+    assert one.means == pytest.approx(two.means, abs=1e-4)
+    assert one.residual_sd == pytest.approx(two.residual_sd, rel=1e-4)
+    assert one.criterion == pytest.approx(two.criterion, abs=1e-4)
     # Copies are no new people: the error is larger than if they were.
-    assert (np.diag(one.fit.covariance) > np.diag(two.fit.covariance)).all()
+    assert (np.diag(judged.covariance) > np.diag(copied.covariance)).all()
 
 
 def test_equal_weights_change_nothing_in_the_mixed_model():
@@ -142,12 +186,9 @@ def test_weighted_intervals_of_the_mixed_model_hold_the_truth():
         rng = np.random.default_rng(seed)
         felt = rng.normal(size=60)[people] + 1.5 * (young & (np.arange(60) < 30))[people]
         felt = felt + 0.4 * rng.normal(size=24)[design.codes["images"] * 2 + design.codes["groups"]]
-        _, curved = crossed.fit(felt + rng.normal(size=len(felt)))
+        _, fit, judgement = crossed.fit(felt + rng.normal(size=len(felt)))
         contrast = np.array([1.0, -1.0])
-        error = np.sqrt(contrast @ curved.fit.covariance @ contrast)
-        ends = find_student_interval(
-            contrast @ curved.fit.means, error, count_freedom(curved, contrast), level=0.95
-        )
+        ends = find_student_interval(contrast @ fit.means, *judgement.judge(contrast), level=0.95)
         held.append(ends.low <= truth <= ends.high)
     # 100 surveys know 0.95 to 0.022; three of these.
     assert np.mean(held) == pytest.approx(0.95, abs=0.066)
@@ -173,7 +214,10 @@ def test_components_that_were_put_in_are_found():
 def test_one_rating_per_respondent_is_refused(ratings):
     first = ratings.drop_duplicates("respondent")
     first = pd.concat([first, first.assign(group="R", respondent=first["respondent"] + "x")])
-    with pytest.raises(ValueError, match="several images"):
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match="several images"),
+    ):
         vc.fit_mixed_contrast(first, dimensions={})
 
 

@@ -125,3 +125,14 @@ def test_a_power_that_cannot_be_computed_is_refused(change, options, message):
     sds = {"respondent_sd": 1.2, "group_image_sd": 0.3, "residual_sd": 1.5} | change
     with pytest.raises(ValueError, match=message):
         vc.power_for_contrast(pd.DataFrame([sds]), **({"difference": 0.3, "n_images": 500} | options))
+
+
+def test_weights_of_respondents_count_as_fewer_of_them():
+    options = {"difference": 1, "n_images": 50, "per_respondent": 4, "respondents": [30]}
+    row = vc.power_for_contrast(COMPONENTS, **options, design_effect=1.5).iloc[0]
+    assert row["standard_error"] == pytest.approx(np.sqrt(2 * (1.5 / 30 + 1.5 * 4 / 120 + 0.25 / 50)))
+    plain = vc.power_for_contrast(COMPONENTS, **options).iloc[0]
+    assert row["power"] < plain["power"]
+    assert row["degrees_of_freedom"] < plain["degrees_of_freedom"]
+    with pytest.raises(ValueError, match=r"design_effect of 1 or more, got 0\.5"):
+        vc.power_for_contrast(COMPONENTS, **options, design_effect=0.5)

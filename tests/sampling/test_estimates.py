@@ -302,3 +302,42 @@ def test_labels_that_are_alike_within_every_cluster_do_not_make_an_interval_with
     found = vc.estimate_corpus(sample.assign(y=sample["cluster"].eq(1)), "y", clusters=clusters).iloc[0]
     assert found["standard_error"] == 0
     assert found["low"] < 0.15 < found["high"] - 0.2
+
+
+def test_a_census_is_the_share_itself_and_nearly_one_is_nearly(make_clusters):
+    clusters = make_clusters([0] * 60)
+    rows = clusters.assign(crowd=[1, 0, 0] * 20)
+
+    def estimate(size):
+        drawn = vc.draw_random_sample(rows, size=size)
+        seen = rows.set_index("image_id")["crowd"][drawn["image_id"]]
+        return vc.estimate_corpus(drawn, seen, clusters=clusters).iloc[0]
+
+    census, nearly, half = (estimate(size) for size in (60, 59, 30))
+    assert census[["estimate", "low", "high"]].tolist() == pytest.approx([1 / 3] * 3)
+    assert 0 < nearly["high"] - nearly["low"] < 0.2 * (half["high"] - half["low"])
+    guess = rows.set_index("image_id")["crowd"] * 0.8 + np.linspace(0, 0.1, 60)
+    drawn = vc.draw_random_sample(rows, size=60)
+    seen = rows.set_index("image_id")["crowd"]
+    found = vc.estimate_corpus(drawn, seen[drawn["image_id"]], clusters=clusters, guesses=guess).iloc[0]
+    assert found[["estimate", "low", "high"]].tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_what_was_never_seen_in_all_but_one_image_is_nearly_not_there(make_clusters):
+    clusters = make_clusters([0] * 60)
+    highs = []
+    for size in (30, 54, 59, 60):
+        drawn = vc.draw_random_sample(clusters, size=size).assign(crowd=0)
+        highs.append(vc.estimate_corpus(drawn, "crowd", clusters=clusters)["high"].item())
+    assert (np.diff(highs) < 0).all()
+    assert highs[-1] == 0
+
+
+def test_weights_that_contradict_the_probabilities_are_refused(make_clusters):
+    clusters = make_clusters([0] * 9)
+    sample = vc.draw_stratified_sample(clusters).assign(crowd=[1, 0, 1, 1, 0])
+    for weight in (sample["weight"] * [1, 1, 1, 1, 3], sample["weight"] * np.nan, -sample["weight"]):
+        with pytest.raises(ValueError, match="weight"):
+            vc.estimate_corpus(sample.assign(weight=weight), "crowd", clusters=clusters)
+    rounded = sample.assign(weight=sample["weight"].round(2))
+    assert len(vc.estimate_corpus(rounded, "crowd", clusters=clusters)) == 1

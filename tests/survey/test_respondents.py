@@ -62,6 +62,17 @@ def test_who_failed_attention_checks_is_flagged():
     assert "inattentive" not in people
 
 
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [("caf\u00e9", "Cafe\u0301"), (3, "3.00"), ("3.0", 3), ("two  words", "Two words")],
+)
+def test_answers_meant_alike_pass_and_others_do_not(right, said):
+    people = pd.DataFrame({"respondent": ["a", "b", "c"], "check": [said, right, "v1.0"]})
+    assert vc.flag_inattentive(people, {"check": right})["inattentive"].tolist() == [False, False, True]
+    versions = people.assign(check=["v1", "v1.0", "v1"])
+    assert vc.flag_inattentive(versions, {"check": "v1"})["checks_failed"].tolist() == [0, 1, 0]
+
+
 def test_a_right_answer_that_nobody_gave_is_a_mistake_in_the_answers():
     people = pd.DataFrame({"respondent": ["a", "b"], "colour": ["1", "2"]})
     with pytest.raises(ValueError, match=r"'blue' to 'colour', .* they said '1', '2'"):

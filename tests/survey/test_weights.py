@@ -134,3 +134,31 @@ def test_tables_stay_as_they_were(people, targets):
     pd.testing.assert_frame_equal(people, before[0])
     pd.testing.assert_frame_equal(targets, before[1])
     assert np.isfinite(targets["share"]).all()
+
+
+def test_categories_meant_alike_are_one():
+    people = pd.DataFrame(
+        {
+            "respondent": list("abcd"),
+            "r\u00e9gion": ["Qu\u00e9bec", "Que\u0301bec", "que\u0301bec", "Ontario"],
+            "wave": ["1", "1.0", 1, 2.0],
+        }
+    )
+    targets = pd.DataFrame(
+        {
+            "variable": ["re\u0301gion", "re\u0301gion", "wave", "wave"],
+            "category": ["Que\u0301bec", "Ontario", "1.00", "2"],
+            "share": 0.5,
+        }
+    )
+    found = vc.rake_respondents(people, targets)
+    assert found.weights["weight"].tolist() == pytest.approx([2 / 3] * 3 + [2])
+    inside = vc.rake_respondents(people, targets.iloc[2:].assign(category=["1", "2"]).head(2))
+    assert inside.margins["after"].tolist() == pytest.approx([0.5, 0.5])
+    by_group = vc.rake_respondents(
+        people.assign(group=["caf\u00e9", "cafe\u0301", "CAF\u00c9", "caf\u00e9"]), targets, within="group"
+    )
+    assert len(by_group.cost) == 1
+    twice = pd.concat([targets, targets.iloc[[0]].assign(category="qu\u00e9bec")])
+    with pytest.raises(ValueError, match="comes twice"):
+        vc.rake_respondents(people, twice)

@@ -194,3 +194,12 @@ def test_every_table_says_where_the_pairs_were_simulated():
     for gold, marked in ((GOLD, False), (GOLD.assign(simulated=True), True)):
         found = vc.cross_validate(GRID, gold, n_bootstrap=20)
         assert ["simulated" in table for table in found[:5]] == [marked] * 5
+
+
+@pytest.mark.parametrize("disjoint", [True, False])
+def test_folds_do_not_hang_on_the_order_of_the_gold_pairs(disjoint):
+    gold = make_gold(GROUPS[:60], n_pairs=30, disjoint=disjoint)
+    mixed = gold.sample(frac=1, random_state=1)
+    fold = pd.Series(_assign_folds(gold, seed=3).fold, gold["pair_id"])
+    again = pd.Series(_assign_folds(mixed, seed=3).fold, mixed["pair_id"])
+    pd.testing.assert_series_equal(again.reindex(fold.index), fold)

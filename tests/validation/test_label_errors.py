@@ -223,3 +223,26 @@ def test_a_gold_table_of_simulated_answers_stays_marked(paper_like):
 def test_two_annotators_of_ten_percent_agree_on_a_wrong_answer_as_often_as_is_written():
     assert label_errors._agree(np.array([0.1, 0.1])) == pytest.approx(0.0122, abs=5e-5)
     assert label_errors._agree(np.array([0.05, 0.05])) == pytest.approx(0.0028, abs=5e-5)
+
+
+def test_undefined_scores_are_named_and_nothing_is_said_of_them(paper_like):
+    clusters, gold = paper_like
+    alone = clusters.assign(cluster=range(len(clusters)))
+    said = vc.explain_label_error(alone, gold, false_same=0.01, n_bootstrap=50)
+    assert "nan" not in said
+    assert said.endswith("Precision and F1 are undefined.")
+    nothing = vc.explain_label_error(alone, gold.assign(same=False), false_same=0.01, n_bootstrap=50)
+    assert nothing.startswith("Precision, recall and F1 are undefined")
+    assert "outweighs" not in nothing
+
+
+@pytest.mark.parametrize("answer", ["same", "different"])
+def test_answers_that_are_all_alike_tell_nothing_of_errors(answer):
+    names = [f"p{i}" for i in range(40)]
+    pairs = pd.DataFrame({"pair_id": names, "stratum": ["within", "random"] * 20})
+    answers = pd.DataFrame(
+        {"item_id": names * 2, "annotator": ["ana"] * 40 + ["ben"] * 40, "answer": answer,
+         "answered_at": "2026-01-05T10:00:00Z", "seconds": 1.0, "retracts": None}
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=f"got '{answer}' alone"):
+        vc.estimate_label_errors(answers, pairs, n_bootstrap=10)

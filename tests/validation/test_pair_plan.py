@@ -68,3 +68,9 @@ def test_a_design_by_cells_and_strange_numbers_are_refused(corpus):
         vc.plan_pairs(vc.design_pairs(clusters, x, how="cells"), clusters)
     with pytest.raises(ValueError, match="above 0 and below 1 as precision"):
         vc.plan_pairs(design, clusters, precision=1.5)
+
+
+def test_clusters_that_join_nothing_have_no_plan(corpus):
+    _, clusters, design = corpus
+    with pytest.raises(ValueError, match="join none"):
+        vc.plan_pairs(design, clusters.assign(cluster=range(len(clusters))), half_width=0.1)

@@ -1,5 +1,6 @@
 """A second look: what is asked again, unseen, and what each gold pair then speaks for."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -182,6 +183,19 @@ def test_where_same_is_not_rare_nothing_is_asked_again():
         vc.select_for_review(first, pairs, rare=20)
 
 
+def test_pairs_are_asked_again_where_one_moves_a_hundredth_of_the_surer_same_pairs():
+    kinds = {"within": 0.5, "near": 0.25, "edge": 1.0}  # each stands for 2, 4 and 1 pairs
+    pairs = pd.concat([make_pairs(100, stratum=name, probability=p) for name, p in kinds.items()])
+    same = [pair for pair in pairs["pair_id"] if pair[0] == "w" or pair in ("n001", "e001")]
+    first = answer(dict.fromkeys(pairs["pair_id"], "dd") | dict.fromkeys(same, "ss"))
+    # Those called the same within weigh 200: a pair nearby moves a fiftieth of that, one at the edge half of
+    # a hundredth, and within "same" is not rare.
+    assert vc.select_for_review(first, pairs, decoys=0)["judged_pair"].tolist() == ["n001"]
+    assert vc.select_for_review(first, pairs, decoys=0, min_effect=0.05).empty
+    least = vc.select_for_review(first, pairs, decoys=0, min_effect=0)
+    assert sorted(least["judged_pair"]) == ["e001", "n001"]
+
+
 def test_a_look_that_is_not_answered_by_all_changes_nothing_yet_and_no_other_follows():
     pairs = make_pairs(4)
     first = answer({"r000": "ss", "r001": "ss", "r002": "dd", "r003": "dd"})
@@ -273,3 +287,18 @@ def test_reviews_of_other_pairs_and_answers_to_none_of_them_are_refused():
     for name in ("decoys", "min_effect"):
         with pytest.raises(ValueError, match=f"Expected {name} from 0 to 100"):
             select(first, pairs, **{name: -0.1})
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 0.0, -0.1, 2.0])
+def test_a_pair_without_a_probability_is_named(wrong):
+    pairs = make_pairs(3)
+    pairs.loc[1, "inclusion_probability"] = wrong
+    with pytest.raises(ValueError, match=f"for every pair, got {wrong} for '{pairs['pair_id'].iloc[1]}'"):
+        vc.select_for_review(answer(dict.fromkeys(pairs["pair_id"], "ss")), pairs, rare=0.5)
+
+
+def test_an_image_with_itself_is_no_pair():
+    pairs = make_pairs(3)
+    pairs.loc[1, "image_b"] = pairs.loc[1, "image_a"]
+    with pytest.raises(ValueError, match="of an image with itself"):
+        vc.select_for_review(answer(dict.fromkeys(pairs["pair_id"], "ss")), pairs, rare=0.5)

@@ -10,6 +10,7 @@ from visclust.base.backend import get_namespace, is_on_gpu, to_host
 from visclust.base.provenance import is_embedding, note_run
 
 _LISTED = 5
+_PIECE = 2**24  # numbers looked at together
 # Whole numbers beyond this one have no float64 of their own.
 _LARGEST_WHOLE = 2**53
 # Squares of numbers within these bounds, and sums of many of them, are far from the ends of float32.
@@ -28,16 +29,25 @@ def take_matrix(x: Any, *, name: str = "x") -> Any:
     if x.ndim != 2 or 0 in x.shape:
         raise ValueError(f"Expected {name} of shape (n, d) with at least one row and column, got {x.shape}.")
     x = _to_float(x, name)
-    xp = get_namespace(x)
-    bad = xp.flatnonzero(~xp.isfinite(x).all(axis=1))
+    bad = _find_unfinite(x)
     if len(bad):
         raise ValueError(
             f"Expected finite numbers in {name}, but {len(bad)} of {len(x)} rows hold NaN or infinity "
-            f"({_list_places(to_host(bad))}): embed those images again or leave them out."
+            f"({_list_places(bad)}): embed those images again or leave them out."
         )
     if not (isinstance(given, np.ndarray | pd.DataFrame) or is_on_gpu(given)):
         note_run(inputs={name: x})
     return x
+
+
+def _find_unfinite(x: Any) -> np.ndarray:
+    """Find the rows that hold NaN or infinity, in pieces: a mask of a large matrix is large as well."""
+    xp = get_namespace(x)
+    size = max(1, _PIECE // x.shape[1])
+    found = [
+        to_host(xp.flatnonzero(~xp.isfinite(x[i : i + size]).all(axis=1))) + i for i in range(0, len(x), size)
+    ]
+    return np.concatenate(found)
 
 
 def _to_array(x: Any, name: str) -> Any:

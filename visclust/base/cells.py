@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +43,7 @@ _FALSE = frozenset(_FALSE_WORDS.split())
 
 # Spreadsheets keep long numbers as text so: ="1234567890123456789".
 _FORMULA = re.compile(r'\s*="((?:[^"]|"")*)"\s*', re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})", re.ASCII)
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?[ \t]*[,;\t]*(?:\r\n|\r|\n)?', re.IGNORECASE)
 _LETTERS = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 _START = 100  # characters of a row that are shown
@@ -87,6 +89,18 @@ def fold_identity(name: object) -> str:
     """Bring a name to the form by which it is compared: as `clean_identity`, and case folded."""
     text = unicodedata.normalize("NFD", clean_identity(str(name)))
     return unicodedata.normalize("NFC", text.casefold())
+
+
+def fold_answer(value: object) -> str:
+    """Bring an answer or a category to the form by which it is compared.
+
+    Numbers are compared as numbers, however they were written (3, 3.0, "3.00"), and all else as
+    `fold_identity`, so that "v1.0" is not "v1".
+    """
+    text = fold_identity(value)
+    if _NUMBER.fullmatch(text):
+        return format(Decimal(text).normalize() + 0, "f")
+    return text
 
 
 def clean_identity(name: str) -> str:

@@ -55,7 +55,7 @@ _WHOLE: dict[str, tuple[int, int]] = {
 }
 # Numbers by their names: the ends, and whether these belong to it.
 _NUMBERS: dict[str, tuple[float, float, bool]] = {
-    **dict.fromkeys(("confidence", "level", "power", "probability"), (0, 1, False)),
+    **dict.fromkeys(("confidence", "level", "power", "probability", "risk"), (0, 1, False)),
     **dict.fromkeys(("coverage", "error_rate", "min_jaccard", "share", "shares"), (0, 1, True)),
     "learning_rate": (0, math.inf, False),
     "point_size": (0, math.inf, False),

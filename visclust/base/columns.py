@@ -131,12 +131,26 @@ def check_gold(gold: pd.DataFrame, *, named: bool = False) -> pd.DataFrame:
         if all(known):
             gold = gold.assign(same=values.astype(bool))
     check_used(gold, "gold", ["pair_id"] * has_names + ["image_a", "image_b", "same"])
-    if not has_names:
-        a, b = (gold[name].to_numpy(dtype=object) for name in ("image_a", "image_b"))
-        pairs = pd.Series([tuple(sorted(both)) for both in zip(a, b, strict=True)], dtype=object)
-        if pairs.duplicated().any():
-            raise ValueError(
-                f"Expected each pair of images once in the gold table; {pairs[pairs.duplicated()].iloc[0]} "
-                "comes twice. Keep one answer per pair (resolve makes such a table from several people's)."
-            )
+    check_pairs_of(gold, "gold", by_wave=has_names)
     return gold
+
+
+def check_pairs_of(pairs: pd.DataFrame, kind: str, *, by_wave: bool = True) -> None:
+    """Check that a table pairs each two images once, in either order, and none with itself.
+
+    `by_wave`: once in each draw, where the table has several.
+    """
+    a, b = (pairs[name].astype(str).to_numpy(dtype=object) for name in ("image_a", "image_b"))
+    if (alone := a == b).any():
+        raise ValueError(
+            f"Expected two images in each pair of the {kind} table, got {int(alone.sum())} of an image with "
+            f"itself, such as {a[alone][0]!r}. Leave these out."
+        )
+    waves = pairs["wave"] if by_wave and "wave" in pairs.columns else 0
+    both = pd.DataFrame({"wave": waves, "a": np.minimum(a, b), "b": np.maximum(a, b)})
+    if (twice := both.duplicated()).any():
+        first = both[twice].iloc[0]
+        raise ValueError(
+            f"Expected each pair of images once in the {kind} table; {(first['a'], first['b'])} comes twice. "
+            "Keep one answer per pair (resolve makes such a table from several people's)."
+        )

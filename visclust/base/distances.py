@@ -50,11 +50,14 @@ def find_origin(x: Any) -> Any:
     xp = get_namespace(x)
     mean = x.mean(axis=0, dtype=xp.float64)
     some = to_host(x[:: -(-len(x) // _SOME)]).astype(np.float64)
+    return xp.asarray(settle_origin(to_host(mean), some))
+
+
+def settle_origin(mean: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Choose between the means (d) of all rows and the medians of some (m, d), spread over all."""
     median = np.median(some, axis=0)
     usual = np.median(((some - median) ** 2).sum(axis=1))
-    if ((to_host(mean) - median) ** 2).sum() <= _FAR * usual:
-        return mean
-    return xp.asarray(median)
+    return mean if ((mean - median) ** 2).sum() <= _FAR * usual else median
 
 
 def count_distinct(x: np.ndarray) -> int:

@@ -18,6 +18,9 @@ PROVENANCE_KEY = b"visclust"
 # Endings of the files that `save_figure` writes, with the record beside them.
 FIGURES = (".png", ".svg", ".pdf", ".html")
 
+# What is told of the tables, with the record beside it.
+TEXTS = ("preregistration.md", "methods.md")
+
 # Which notebook writes which file of a results folder, in the order in which they are run. A test holds it to
 # what the notebooks say of themselves.
 WRITERS = {
@@ -44,6 +47,7 @@ WRITERS = {
     "figures/05_*": "05_label_pairs",
     "grid.parquet": "06_grid_search",
     "configuration_scores.parquet": "06_grid_search",
+    "cross_validation.parquet": "06_grid_search",
     "figures/06_*": "06_grid_search",
     "cluster_descriptions.csv": "07_explore_clusters",
     "frames.parquet": "07_explore_clusters",
@@ -53,9 +57,14 @@ WRITERS = {
     "figures/07_*": "07_explore_clusters",
     "sample.parquet": "08_sample_and_survey",
     "assignment.parquet": "08_sample_and_survey",
+    "preregistration.md": "08_sample_and_survey",
     "figures/08_*": "08_sample_and_survey",
     "simulated_ratings.parquet": "09_emotions_and_partisanship",
     "group_contrasts.parquet": "09_emotions_and_partisanship",
+    "reliability.parquet": "09_emotions_and_partisanship",
+    "invariance.parquet": "09_emotions_and_partisanship",
+    "exclusions.parquet": "09_emotions_and_partisanship",
+    "methods.md": "09_emotions_and_partisanship",
     "figures/09_*": "09_emotions_and_partisanship",
 }
 
@@ -141,6 +150,13 @@ def list_digests(path: Path) -> set[str]:
     return {each for each in found if each}
 
 
+def _holds(path: Path, digests: set[str]) -> bool:
+    """Tell whether a file is still the one that digests name: of its table, or of its bytes, by a path."""
+    return digests <= list_digests(path) or digests == {
+        _once("bytes", path, lambda file: digest_files([file]))
+    }
+
+
 def _digest_table(path: Path) -> list[str | None]:
     table = read_parquet(path, advice=advise_again(path))
     core = find_core(table)
@@ -181,15 +197,16 @@ def find_state(
     folders: dict[Path, set[str]] = {}
     for name, digests in record["sources"].items():
         source = root / name
-        if source.suffix == ".jsonl":
+        grows = source.suffix == ".jsonl" and all(":" in digest for digest in digests)  # not of posts
+        if grows:
             folders.setdefault(source.parent, set()).add(source.name)
         if not source.exists():
             gone.append(name)
-        elif source.suffix == ".jsonl":
+        elif grows:
             ways = {_compare_answers(source, digest) for digest in digests}
             changed += [name] if "changed" in ways else []
             grown += [name] if "grown" in ways else []
-        elif not set(digests) <= list_digests(source):
+        elif not _holds(source, set(digests)):
             changed.append(name)
     for folder, names in folders.items():
         if folder.name == NOTES:  # a table holds one person's notes: another's are no update of it
@@ -329,7 +346,7 @@ _CACHES = ("hashes.parquet", "hashes_thumbnails.parquet")
 
 
 def list_files(folder: str | os.PathLike) -> Iterable[Path]:
-    """List the tables, matrices and encoders of a results folder, in the order in which they are made.
+    """List the tables, matrices, encoders and texts of a results folder, in the order in which they are made.
 
     The caches of hashes and thumbnails are none of them: they may be deleted at any time, and each of their
     rows stands for itself.
@@ -341,6 +358,7 @@ def list_files(folder: str | os.PathLike) -> Iterable[Path]:
         *folder.glob("embeddings/*.npy"),
         *folder.glob("prepared/*.npy"),
         *folder.glob("encoders/*.safetensors"),
+        *(folder / name for name in TEXTS if (folder / name).is_file()),
         *(file for file in folder.glob("figures/*") if file.suffix in FIGURES),
     ]
     order = {path: place for place, path in enumerate(WRITERS)}

@@ -4,7 +4,10 @@ The rule: what can take more than some seconds has ``progress=True``. Its bar ap
 `DELAY` seconds, so that short work shows nothing, and ``progress=False`` turns it off.
 """
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +44,27 @@ class WorkBar(tqdm):
                 self.write(f"{self._work} will take {self._bound} {left / 60:.0f} minutes on this machine.")
             self._work = ""
         return shown
+
+    @contextmanager
+    def ticking(self, every: float = DELAY) -> Iterator[None]:
+        """Draw the bar again every so many seconds, with the time so far, while work without parts runs."""
+        if self.disable:
+            yield
+            return
+        ended = threading.Event()
+
+        def draw() -> None:
+            while not ended.wait(every):
+                self.last_print_t = time.time()  # it was shown, and is to be cleared
+                self.refresh()
+
+        thread = threading.Thread(target=draw, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def finish(self) -> None:
         """Set the total to what was done, since nothing more comes."""

@@ -7,6 +7,7 @@ import inspect
 import math
 import os
 import platform
+import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
@@ -28,6 +29,7 @@ from visclust.base.origins import (
     find_record,
     join_origins,
     keep_origins,
+    list_sources,
     recall_origins,
     register_file,
     register_rows,
@@ -216,6 +218,16 @@ def note_run(
         record["origins"] = join_origins(record["origins"], {ANSWERS: [read]})
         record["direct"] = [*record["direct"], read]
     return {**record, "parameters": dict(record["parameters"]), "inputs": dict(record["inputs"])}
+
+
+def record_stream(path: str | os.PathLike, kind: str | None) -> dict[str, Any]:
+    """Give the record for a file that the recorded function that is running writes a part at a time.
+
+    Its table is never there as a whole to be digested: a name that no other file has stands for it.
+    """
+    record = {"kind": kind, **note_run()}
+    record["sources"] = list_sources(path, record.get("origins", {}))
+    return record | {"digest": secrets.token_hex(16)}
 
 
 def carry_record(table: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:

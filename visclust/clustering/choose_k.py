@@ -161,7 +161,7 @@ def scan_k(
         if n_clusters >= 2:
             sums = sum_distances(workspace, everyone, to_host(fit.labels), n_clusters=n_clusters)
             for name in measures:
-                measures[name] = measure_goodness(workspace.rows, fit.labels, sums=sums, name=name)
+                measures[name] = measure_goodness(workspace.rows[:], fit.labels, sums=sums, name=name)
         measures["inertia"] = fit.inertia
         measures["inertia"] = measures["inertia"] / scale / scale
         rows.append({"k": k, "clusters": n_clusters, **measures, "seconds": time.perf_counter() - started})

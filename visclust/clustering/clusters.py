@@ -19,7 +19,7 @@ from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
 from visclust.clustering.giant import warn_of_giant
 from visclust.clustering.kmeans import find_nearest, fit_kmeans
-from visclust.clustering.silhouettes import silhouette_samples
+from visclust.clustering.silhouettes import average_known, silhouette_samples
 from visclust.images.index import select_usable
 
 # With fewer clusters asked for, one of them can hold more than a fifth without being a giant.
@@ -108,7 +108,7 @@ def cluster_once(
             "remaining": [len(x)],
             "k": [n_clusters],
             "clusters": [found],
-            "silhouette": [float(silhouettes.mean())],
+            "silhouette": [average_known(silhouettes, labels)],
             "inertia": [fit.inertia],
             "seed": [seed],
             "seconds": [time.perf_counter() - started],
@@ -270,6 +270,45 @@ def list_k_curve(log: pd.DataFrame, *, iteration: int = 1) -> pd.DataFrame:
         {"k": found["k_tried"], "fit": found["fit"], "moving_average": found["moving_average"]}
     )
     return curve.assign(chosen=curve["k"].eq(found["k"]))
+
+
+@recorded
+def list_decisions(log: pd.DataFrame) -> pd.DataFrame:
+    """List how "adaptive" silhouettes decided about the clusters of each iteration.
+
+    Parameters
+    ----------
+    log : DataFrame
+        The log of `cluster_iteratively`. Other kinds of silhouette decide by one number each, so that nothing
+        is listed for them.
+
+    Returns
+    -------
+    DataFrame
+        A row per iteration and cluster: ``iteration, size`` (images), ``silhouette`` (mean: exact, or an
+        estimate), ``low, high`` (bounds of the exact mean; each fails at the cluster's share of the risk),
+        ``looked`` (silhouettes looked at, some images more than once), ``decided_by`` ("sampled", "exact").
+
+    Raises
+    ------
+    ValueError
+        If it is the log of something else.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = np.repeat(rng.normal(size=(3, 8)), 10, axis=0) + rng.normal(scale=0.05, size=(30, 8))
+    >>> from visclust.clustering.iterative import cluster_iteratively
+    >>> result = cluster_iteratively(x, step_size=1, convergence_window=1, silhouette="adaptive")
+    >>> list_decisions(result.log)["size"].tolist()
+    [10, 10, 10]
+    """
+    lists = ["sizes", "means", "low", "high", "looked", "decided_by"]
+    check_columns(log, ("iteration", *lists), "the log")
+    long = log[["iteration", *lists]].explode(lists).dropna(subset="sizes").reset_index(drop=True)
+    long = long.rename(columns={"sizes": "size", "means": "silhouette"})
+    kinds = {"size": "int64", "silhouette": float, "low": float, "high": float, "looked": "int64"}
+    return long.astype({"iteration": "int64", **kinds, "decided_by": str})
 
 
 @recorded

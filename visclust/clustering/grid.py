@@ -26,8 +26,14 @@ from visclust.base.tables import UNASSIGNED
 from visclust.clustering.clusters import MANY, ClusteringResult, cluster_once
 from visclust.clustering.giant import find_largest
 from visclust.clustering.iterative import cluster_workspace
-from visclust.clustering.settings import SUITED_THRESHOLDS, IterativeSettings, check_settings
-from visclust.clustering.silhouettes import score_from_sums
+from visclust.clustering.settings import (
+    SUITED_THRESHOLDS,
+    IterativeSettings,
+    check_settings,
+    settle_silhouette,
+)
+from visclust.clustering.silhouette_kinds import score_rows
+from visclust.clustering.silhouettes import average_known, score_from_sums
 from visclust.clustering.workspace import Workspace, open_workspace, sum_distances
 from visclust.embedding.preparation import PREPARATIONS, prepare_rows
 
@@ -151,6 +157,10 @@ def grid_search(
         step_sizes=step_sizes, similarity_thresholds=similarity_thresholds, seeds=seeds, baselines=baselines
     )
     taken = {name: take_rows(x, name=f"embeddings.{name}") for name, x in embeddings.items()}
+    if taken:
+        n = len(next(iter(taken.values())).x)
+        settings = settle_silhouette(IterativeSettings(**settings), n=n)._asdict()
+    adaptive = settings.get("silhouette") == "adaptive"
     grids = _list_grids(
         rows, [each.how for each in taken.values()], step_sizes, similarity_thresholds, settings
     )
@@ -178,7 +188,7 @@ def grid_search(
                     continue
                 done.add(how)
                 label = name if how == "none" else f"{name}, rows {how}"
-                search = _Search(prepared, (name, how, label), bar, memory_budget, cache)
+                search = _Search(prepared, (name, how, label), bar, memory_budget, cache, adaptive=adaptive)
                 iterative = search.run_iterative(grids[how])
                 ks = _list_single_ks(iterative, baselines, matched=matched_baselines)
                 finished += iterative + search.run_single(ks)
@@ -309,8 +319,11 @@ def _warn_of_giants(table: pd.DataFrame) -> None:
 class _Runner:
     """Run configurations on one embedding; its workspace is opened when the first one is not in the cache."""
 
-    def __init__(self, x: Any, *, memory_budget: int | None, cache: str | os.PathLike | None) -> None:
+    def __init__(
+        self, x: Any, *, memory_budget: int | None, cache: str | os.PathLike | None, adaptive: bool = False
+    ) -> None:
         self.x = x
+        self._adaptive = adaptive
         self._digest = digest_input(to_host(x))
         self._memory_budget = memory_budget
         self._cache = None if cache is None else Path(cache)
@@ -322,7 +335,9 @@ class _Runner:
     def workspace(self) -> Workspace:
         """Open the workspace when it is first needed."""
         if self._workspace is None:
-            self._workspace = open_workspace(self.x, memory_budget=self._memory_budget)
+            self._workspace = open_workspace(
+                self.x, memory_budget=self._memory_budget, hold=not self._adaptive
+            )
         return self._workspace
 
     def run(self, configuration: _Configuration) -> ClusteringResult:
@@ -357,7 +372,9 @@ class _Runner:
         return result
 
     def _score(self, labels: np.ndarray, n_clusters: int) -> Any:
-        """Compute silhouettes from the distances that the workspace shares."""
+        """Compute silhouettes from the shared distances; of some images where decisions need no more."""
+        if self._adaptive:
+            return score_rows(self.workspace.rows, labels, n_clusters=n_clusters, silhouette="sampled")
         everyone = np.arange(len(labels))
         sums = sum_distances(self.workspace, everyone, labels, n_clusters=n_clusters)
         return score_from_sums(sums, get_namespace(sums).asarray(labels))
@@ -376,9 +393,11 @@ class _Search:
         bar: Any,
         memory_budget: int | None,
         cache: str | os.PathLike | None,
+        *,
+        adaptive: bool,
     ) -> None:
         self._prepared, self._named, self._bar = prepared, named, bar
-        self._options: dict[str, Any] = {"memory_budget": memory_budget, "cache": cache}
+        self._options: dict[str, Any] = {"memory_budget": memory_budget, "cache": cache, "adaptive": adaptive}
         self._runner: _Runner | None = None
 
     def _list_runners(self) -> Iterator[tuple[int, _Runner]]:
@@ -458,7 +477,7 @@ def _describe(configuration: _Configuration, result: ClusteringResult) -> dict[s
         "largest_share": 0.0 if largest is None else largest.share,
         "giant": largest is not None and largest.giant,
         "iterations": len(result.log),
-        "silhouette": float(result.silhouettes[assigned].mean()) if assigned.any() else np.nan,
+        "silhouette": average_known(result.silhouettes[assigned], result.labels[assigned]),
         "seconds": float(result.log["seconds"].sum()),
         "stop_reason": result.stop_reason,
     }

@@ -5,13 +5,15 @@ The paper's Figure 3, step by step, and what takes each step:
 1. draw a random sample of the remaining images, and raise K on it while the moving average of the fit
    rises (`climb_k`);
 2. run k-means with that K on all remaining images (`fit_kmeans`);
-3. take the mean silhouette of each cluster, among all remaining images (`_search` holds 1 to 3);
+3. take the mean silhouette of each cluster, among all remaining images, or as much of it as tells on which
+   side of the threshold it lies (`_find_clusters` holds 1 to 3);
 4. take out the clusters above the similarity threshold (`_number_cohesive`); the others' images go back;
 5. repeat while more images remain than the stop size (`cluster_workspace`).
 """
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +22,21 @@ import pandas as pd
 from visclust.base.backend import get_namespace, to_host
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import note_run, recorded
+from visclust.base.row_views import RowView
 from visclust.base.rows import take_rows
 from visclust.base.tables import UNASSIGNED
+from visclust.clustering.adaptive import Decisions, decide_above, measure_shapes, split_risk
 from visclust.clustering.choose_k import KCurve, climb_k
 from visclust.clustering.clusters import ClusteringResult
 from visclust.clustering.giant import warn_of_giant
 from visclust.clustering.kmeans import fit_kmeans
-from visclust.clustering.settings import SUITED_THRESHOLD, IterativeSettings, check_settings
-from visclust.clustering.silhouette_kinds import announce_cost, score_rows
+from visclust.clustering.settings import (
+    SUITED_THRESHOLD,
+    IterativeSettings,
+    check_settings,
+    settle_silhouette,
+)
+from visclust.clustering.silhouette_kinds import announce_cost, announce_iteration, score_rows
 from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
 from visclust.clustering.workspace import (
     Workspace,
@@ -35,9 +44,12 @@ from visclust.clustering.workspace import (
     measure_squares,
     open_workspace,
     recall,
+    select_rows,
     sum_distances,
 )
 
+# Rows at a time of which it is asked whether they are all one.
+_LOOKED_AT = 2**16
 _LOG_COLUMNS = [
     "iteration",
     "remaining",
@@ -51,6 +63,13 @@ _LOG_COLUMNS = [
     "mean_cohesive_size",
     "silhouette",
     "cohesive_silhouette",
+    "decided_by",
+    "sizes",
+    "means",
+    "low",
+    "high",
+    "looked",
+    "distances",
     "seed",
     "seconds",
 ]
@@ -59,7 +78,8 @@ _LOG_COLUMNS = [
 class _Iteration(NamedTuple):
     """What one iteration found among the m images that remained, before a threshold is applied.
 
-    How K was chosen, the seed, cluster (m, from 0) and silhouette (m) per image, mean silhouette per cluster.
+    How K was chosen, the seed, cluster (m, from 0) and silhouette (m) per image, mean silhouette per cluster,
+    and how each was decided, where that was done for a threshold.
     """
 
     curve: KCurve
@@ -67,6 +87,7 @@ class _Iteration(NamedTuple):
     codes: np.ndarray
     scores: np.ndarray
     means: np.ndarray
+    decisions: Decisions | None = None
 
 
 @recorded
@@ -80,7 +101,8 @@ def cluster_iteratively(
     stop_size: int = 20,
     goodness_of_fit: str = "silhouette",
     max_stall: int = 3,
-    silhouette: str = "exact",
+    silhouette: str = "auto",
+    risk: float = 0.001,
     seed: int = 0,
     memory_budget: int | None = None,
     progress: bool = True,
@@ -114,9 +136,16 @@ def cluster_iteratively(
         What the choice of K climbs on; see `measure_goodness`.
     max_stall : int, default 3
         New seeds tried, one after the other, when no cluster is cohesive.
-    silhouette : {"exact", "sampled", "simplified", "squared"}, default "exact"
-        The kind of silhouette that decides which clusters come out; see `score_clusters`. The choice of K
-        on the sample is always exact. Exact is never replaced unasked: where it takes long, that is said.
+    silhouette : {"auto", "exact", "adaptive", "sampled", "simplified", "squared"}, default "auto"
+        What decides which clusters come out. "exact": the silhouettes of all images. "adaptive": those of
+        some, more of them only where a cluster's mean may still lie on either side of the threshold, and
+        exact ones where it stays so; the decisions are the exact ones but for `risk`, and the cost grows
+        with n, not with its square. "auto" is exact up to 40,000 images, where it costs little, and adaptive
+        above, which is said. For the others see `score_clusters`. The choice of K on the sample is always
+        exact.
+    risk : float, default 0.001
+        For "adaptive": the probability, at most, that any cluster in the whole run is decided otherwise than
+        its exact mean silhouette would.
     seed : int, default 0
         The same seed gives the same labels.
     memory_budget : int, bytes, optional
@@ -129,9 +158,11 @@ def cluster_iteratively(
     -------
     ClusteringResult
         ``labels`` (int array, n; -1 = unassigned, never forced), ``log`` (a row per iteration: remaining,
-        K's tried with their fit, K, cohesive clusters, their mean size and silhouettes, seed, seconds),
-        ``iterations``, ``silhouettes``, ``stop_reason``, ``provenance``, and the ``image_ids`` of an
-        embedding. Where one cluster is a giant (see `diagnose_clusters`), a warning says so and what to try.
+        K's tried with their fit, K, cohesive clusters, their mean size and silhouettes, how each was decided,
+        see `list_decisions`, seed, seconds), ``iterations``, ``silhouettes`` (with "adaptive": exact ones, in
+        clusters that needed them, and estimates for the other images looked at; missing for the rest),
+        ``stop_reason``, ``provenance``, and the ``image_ids`` of an embedding. Where one cluster is a giant
+        (see `diagnose_clusters`), a warning says so and what to try.
 
     Raises
     ------
@@ -161,26 +192,45 @@ def cluster_iteratively(
         goodness_of_fit,
         max_stall,
         silhouette,
+        risk,
     )
     check_settings(settings, seed=seed, n_dimensions=rows.shape[1])
-    note_run(parameters={"similarity_threshold": threshold, "rows": how})
-    held = fits_in_memory(rows, memory_budget=memory_budget)
-    if silhouette == "exact" or held:
+    settings = settle_silhouette(settings, n=len(rows))
+    adaptive = settings.silhouette == "adaptive"
+    note_run(
+        parameters={
+            "similarity_threshold": threshold,
+            "rows": how,
+            "silhouette": settings.silhouette,
+            "risk": risk if adaptive else None,
+        }
+    )
+    held = not adaptive and fits_in_memory(rows, memory_budget=memory_budget)
+    if settings.silhouette == "exact" or held:
         announce_cost(rows, held=held)
-    workspace = open_workspace(rows, memory_budget=memory_budget)
+    else:
+        announce_iteration(rows, silhouette=settings.silhouette)
+    workspace = open_workspace(rows, memory_budget=memory_budget, hold=held, keep=False)
     result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
     warn_of_giant(result.labels, rows, how=how)
     return result._replace(image_ids=image_ids)
 
 
 def cluster_workspace(
-    workspace: Workspace, *, settings: IterativeSettings, seed: int, progress: bool = False
+    workspace: Workspace,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+    progress: bool = False,
+    search: Callable[..., tuple[Any, ...]] | None = None,
 ) -> ClusteringResult:
     """Run the iterations on a prepared workspace, re-using what other settings have computed there.
 
-    The settings must have been checked; the provenance is left empty for the caller to fill.
+    The settings must have been checked; the provenance is left empty for the caller to fill. Where the rows
+    are not in one place, `search` does steps 1 to 3 in their place, and gives the fields of an iteration.
     """
     n = len(workspace.rows)
+    settings = settle_silhouette(settings, n=n)
     labels = np.full(n, UNASSIGNED, dtype=np.int64)
     iterations = np.full(n, UNASSIGNED, dtype=np.int64)
     silhouettes = np.full(n, np.nan)
@@ -198,7 +248,13 @@ def cluster_workspace(
         while len(remaining) > settings.stop_size:
             started = time.perf_counter()
             found = _find_clusters(
-                workspace, remaining, settings=settings, seed=seed, number=len(log), progress=progress
+                workspace,
+                remaining,
+                settings=settings,
+                seed=seed,
+                number=len(log),
+                progress=progress,
+                search=search,
             )
             if found.curve.chosen is None and (reason := _explain_why_none(workspace, remaining)):
                 break
@@ -232,48 +288,109 @@ def _find_clusters(
     seed: int,
     number: int,
     progress: bool = False,
+    search: Callable[..., tuple[Any, ...]] | None = None,
 ) -> _Iteration:
     """Do steps 1 to 3 on the images that remain: once for all settings that come to the same state."""
     # The seed of an iteration depends on the run's seed and the iteration's number only, so that
     # configurations that come to the same state go on with the same draws.
     round_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    if search is not None:
+        found = search(remaining, settings=settings, seed=round_seed, number=number, progress=progress)
+        return _Iteration(*found)
     # The threshold and what ends a run are left out of the key, since nothing in here depends on them.
-    shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
+    shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0, silhouette="", risk=0)
     key = (hashlib.sha256(remaining.tobytes()).digest(), round_seed, shared)
-    return recall(
+    fit = recall(
         workspace,
         key,
-        lambda: _search(workspace, remaining, settings=shared, seed=round_seed, progress=progress),
+        lambda: _fit_remaining(workspace, remaining, settings=shared, seed=round_seed, progress=progress),
+    )
+    m = len(remaining)
+    if not 2 <= fit.n_clusters < m:  # no silhouette is defined, so nothing can come out
+        return _Iteration(
+            fit.curve, round_seed, np.zeros(m, np.int32), np.full(m, np.nan), np.array([np.nan])
+        )
+    if settings.silhouette == "adaptive":  # these decisions are made for the threshold
+        how: tuple[Any, ...] = (settings.similarity_threshold, settings.risk, number)
+    else:
+        how = (settings.silhouette,)
+    return recall(
+        workspace,
+        (*key, *how),
+        lambda: _score_remaining(
+            workspace, remaining, fit, settings=settings, seed=round_seed, number=number, progress=progress
+        ),
     )
 
 
-def _search(
+class _Fit(NamedTuple):
+    """How K was chosen, and the clusters of k-means (m; from 0) among the m images that remained."""
+
+    curve: KCurve
+    codes: np.ndarray
+    n_clusters: int
+
+
+def _fit_remaining(
     workspace: Workspace,
     remaining: np.ndarray,
     *,
     settings: IterativeSettings,
     seed: int,
     progress: bool = False,
-) -> _Iteration:
-    """Choose K on a sample, cluster all that remains with it, and score the clusters."""
+) -> _Fit:
+    """Choose K on a sample, and cluster all that remains with it."""
     curve = climb_k(workspace, remaining, settings=settings, seed=seed, progress=progress)
-    m = len(remaining)
-    nothing = _Iteration(curve, seed, np.zeros(m, dtype=np.int32), np.full(m, np.nan), np.array([np.nan]))
     if curve.chosen is None:
-        return nothing
-    rows = workspace.rows[get_namespace(workspace.rows).asarray(remaining)]
-    fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
-    n_clusters = len(fit.centers)
-    if not 2 <= n_clusters < m:  # no silhouette is defined, so nothing can come out
-        return nothing
-    codes = to_host(fit.labels).astype(np.int32)
+        return _Fit(curve, np.zeros(len(remaining), dtype=np.int32), 0)
+    rows = select_rows(workspace, remaining)
+    words = f"k-means of {len(remaining):,} images, K = {curve.chosen}"
+    with (
+        WorkBar(desc=words, bar_format="{desc}: {elapsed}", leave=False, progress=progress) as bar,
+        bar.ticking(),
+    ):
+        fit = fit_kmeans(rows, curve.chosen, seed=seed, measure=measure_squares(workspace, remaining))
+    return _Fit(curve, to_host(fit.labels).astype(np.int32), len(fit.centers))
+
+
+def _score_remaining(
+    workspace: Workspace,
+    remaining: np.ndarray,
+    fit: _Fit,
+    *,
+    settings: IterativeSettings,
+    seed: int,
+    number: int,
+    progress: bool = False,
+) -> _Iteration:
+    """Score the clusters; "adaptive" decides which are above the threshold, and scores as few as it can."""
+    curve, codes, k = fit
+    xp = get_namespace(workspace.rows)
+    if settings.silhouette == "adaptive":
+
+        def get_rows(chosen: np.ndarray) -> Any:
+            return workspace.rows[xp.asarray(remaining[chosen])]
+
+        decisions = decide_above(
+            get_rows,
+            codes,
+            measure_shapes(get_rows, codes, n_clusters=k),
+            threshold=settings.similarity_threshold,
+            risk=split_risk(settings.risk, iteration=number + 1, n_clusters=k),
+            seed=seed,
+            progress=progress,
+        )
+        return _Iteration(curve, seed, codes, decisions.scores, decisions.means, decisions)
     if settings.silhouette == "exact":
-        sums = sum_distances(workspace, remaining, codes, n_clusters=n_clusters, progress=progress)
-        scores = to_host(score_from_sums(sums, fit.labels))
+        sums = sum_distances(workspace, remaining, codes, n_clusters=k, progress=progress)
+        scores = to_host(score_from_sums(sums, xp.asarray(codes)))
     else:
-        scores = score_rows(rows, codes, n_clusters=n_clusters, silhouette=settings.silhouette, seed=seed)
+        rows = select_rows(workspace, remaining)
+        if isinstance(rows, RowView):
+            rows = rows[:]
+        scores = score_rows(rows, codes, n_clusters=k, silhouette=settings.silhouette, seed=seed)
     counted = ~np.isnan(scores)  # "sampled" leaves out those that were not drawn
-    means = average_by_cluster(scores[counted], codes[counted], n_clusters=n_clusters)
+    means = average_by_cluster(scores[counted], codes[counted], n_clusters=k)
     return _Iteration(curve, seed, codes, scores, means)
 
 
@@ -281,7 +398,8 @@ def _number_cohesive(found: _Iteration, threshold: float, *, first: int) -> np.n
     """Give each cohesive cluster its final number, the largest first, and every other one -1."""
     sizes = np.bincount(found.codes, minlength=len(found.means))
     # A cluster of one scores 0 by definition, so it says nothing even under a negative threshold.
-    cohesive = np.flatnonzero((found.means > threshold) & (sizes > 1))
+    above = found.means > threshold if found.decisions is None else found.decisions.above
+    cohesive = np.flatnonzero(above & (sizes > 1))
     cohesive = cohesive[np.argsort(-sizes[cohesive], kind="stable")]
     out = np.full(len(found.means), UNASSIGNED, dtype=np.int64)
     out[cohesive] = first + np.arange(len(cohesive))
@@ -291,12 +409,14 @@ def _number_cohesive(found: _Iteration, threshold: float, *, first: int) -> np.n
 def _explain_why_none(workspace: Workspace, remaining: np.ndarray) -> str:
     """Tell why no K could be tried, where another sample would not help either."""
     xp = get_namespace(workspace.rows)
-    rows = workspace.rows[xp.asarray(remaining)]
     if len(remaining) < 3:
         return f"{len(remaining)} images remain, too few for two clusters"
-    if bool((rows == rows[0]).all()):
-        return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
-    return ""
+    first = workspace.rows[xp.asarray(remaining[:1])]
+    for start in range(0, len(remaining), _LOOKED_AT):
+        rows = workspace.rows[xp.asarray(remaining[start : start + _LOOKED_AT])]
+        if not bool((rows == first).all()):
+            return ""
+    return f"the {len(remaining)} images that remain cannot be told apart (identical embeddings)"
 
 
 def _describe_iteration(
@@ -316,8 +436,37 @@ def _describe_iteration(
         "cohesive": int(cohesive.sum()),
         "images_out": int(coming.sum()),
         "mean_cohesive_size": float(coming.sum() / cohesive.sum()) if cohesive.any() else np.nan,
-        "silhouette": float(np.nanmean(found.scores)) if not np.isnan(found.scores).all() else np.nan,
-        "cohesive_silhouette": float(np.nanmean(found.scores[coming])) if coming.any() else np.nan,
+        "silhouette": _average(found, np.ones(len(out), dtype=bool)),
+        "cohesive_silhouette": _average(found, cohesive),
+        **_describe_decisions(found),
         "seed": found.seed,
         "seconds": time.perf_counter() - started,
+    }
+
+
+def _average(found: _Iteration, clusters: np.ndarray) -> float:
+    """Average the silhouettes over the images of some clusters; "adaptive" knows means of clusters alone."""
+    if found.decisions is None:
+        scores = found.scores[clusters[found.codes]]
+        return float(np.nanmean(scores)) if not np.isnan(scores).all() else np.nan
+    sizes = np.bincount(found.codes, minlength=len(found.means)) * clusters
+    return float((sizes * found.means).sum() / sizes.sum()) if sizes.any() else np.nan
+
+
+def _describe_decisions(found: _Iteration) -> dict[str, Any]:
+    """Say in lists how "adaptive" decided each cluster; of the other kinds there is nothing to say."""
+    made = found.decisions
+    if made is None:
+        return {
+            **{name: [] for name in ("decided_by", "sizes", "means", "low", "high", "looked")},
+            "distances": np.nan,
+        }
+    return {
+        "decided_by": np.where(made.exact, "exact", "sampled").tolist(),
+        "sizes": np.bincount(found.codes, minlength=len(made.means)).tolist(),
+        "means": made.means.tolist(),
+        "low": made.low.tolist(),
+        "high": made.high.tolist(),
+        "looked": made.looked.tolist(),
+        "distances": float(made.distances),
     }

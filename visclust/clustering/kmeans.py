@@ -1,6 +1,7 @@
 """K-means: a k-means++ start, and Lloyd's iterations in the array's namespace or, on a GPU, cuML's.
 
-Rows are assigned by one product, and centres follow the rows that changed cluster.
+Rows are assigned by one product, and centres follow the rows that changed cluster. Many rows (`MANY_ROWS`)
+on a CPU are done by `growing.py`.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,11 @@ from visclust.base.arrays import find_scale, rescale, take_matrix
 from visclust.base.backend import get_namespace, is_on_gpu, run_gpu_lloyd
 from visclust.base.checks import checked
 from visclust.base.distances import find_origin, measure_pairs, square_lengths
+from visclust.base.row_views import RowView, view_rows
+from visclust.clustering.growing import fit_growing
 
+# From so many rows on, k-means starts on growing samples: below it gains little (benchmarks/scale.md).
+MANY_ROWS = 100_000
 # Stop when the centres together move less than this share of the mean variance (scikit-learn's rule).
 _TOLERANCE = 1e-4
 # Up to so many marks a dense product is done before a sparse matrix is even made.
@@ -46,6 +51,10 @@ def fit_kmeans(
 ) -> KMeansFit:
     """Fit k-means (greedy k-means++ start, Lloyd's iterations) on the device that the array is on.
 
+    Of 100,000 rows and more on a CPU, the start and the first iterations are done on samples that grow; then
+    Lloyd's iterations go on, on all rows, until one lowers the inertia by less than 1 in 50,000. The matrix
+    is read in blocks and never copied, so that it may be mapped from a file (NumPy's ``mmap_mode="r"``).
+
     Parameters
     ----------
     x : ndarray, shape (n, d), float32 or float64
@@ -54,7 +63,8 @@ def fit_kmeans(
         K. Where fewer rows are distinct, fewer clusters come back.
     seed : int
         Seed of the start. On a CPU the same seed and number of threads give the same labels, bit for
-        bit; cuML adds up in an order that varies, so there they agree only nearly.
+        bit, and for 100,000 rows and more whatever the number of threads; cuML adds up in an order that
+        varies, so there they agree only nearly.
     n_init : int, default 1
         Starts that are really run; the one with the smallest inertia is returned.
     max_iter : int, default 300
@@ -76,7 +86,9 @@ def fit_kmeans(
     Source
     ------
     Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding, SODA '07; the greedy
-    variant with 2 + ln K trials per centre is scikit-learn's.
+    variant with 2 + ln K trials per centre is scikit-learn's. Newling and Fleuret (2016), Nested mini-batch
+    k-means, NIPS 29, for samples that grow once the centres move less than chance would move them; Hamerly
+    (2010), Making k-means even faster, SDM '10, for the bounds.
 
     Examples
     --------
@@ -85,12 +97,18 @@ def fit_kmeans(
     >>> bool(fit.labels[0] == fit.labels[1] != fit.labels[2])
     True
     """
-    x = take_matrix(x)
+    if not isinstance(x, RowView):
+        x = take_matrix(x)
     if not 1 <= n_clusters <= len(x):
         raise ValueError(f"Expected between 1 and n = {len(x)} clusters, got {n_clusters}.")
     if n_init < 1:
         raise ValueError(f"Expected at least one start (n_init), got {n_init}.")
     rng = np.random.default_rng(seed)
+    many = len(x) >= MANY_ROWS and measure is None and not is_on_gpu(x)
+    if many and (view := x if isinstance(x, RowView) else view_rows(x)) is not None:
+        return _fit_many(view, n_clusters, rng=rng, n_init=n_init, max_iter=max_iter, whole=view is not x)
+    if isinstance(x, RowView):
+        x = x[:]
     xp = get_namespace(x)
     scale = find_scale(x)
     scaled = rescale(x)
@@ -103,6 +121,25 @@ def fit_kmeans(
     used, compact = xp.unique(labels, return_inverse=True)
     found = ((centers[used] + origin) / scale).astype(x.dtype)
     return KMeansFit(compact.reshape(-1).astype(xp.int64), found, inertia / scale / scale)
+
+
+def _fit_many(
+    view: RowView, n_clusters: int, *, rng: np.random.Generator, n_init: int, max_iter: int, whole: bool
+) -> KMeansFit:
+    """Fit by growing samples; of a `whole` matrix, seen through the view, the centres are its own."""
+    fits = (
+        fit_growing(view, n_clusters, rng=rng, choose_start=_choose_start, max_iter=max_iter)
+        for _ in range(n_init)
+    )
+    fit = min(fits, key=lambda fit: fit.inertia)
+    sizes = np.bincount(fit.labels, minlength=len(fit.centers))
+    labels = (np.cumsum(sizes > 0) - 1)[fit.labels]
+    centers = fit.centers[sizes > 0]
+    if whole:
+        centers = (centers + (0 if view.origin is None else view.origin)) / view.scale
+    return KMeansFit(
+        labels.astype(np.int64), centers.astype(view.given), fit.inertia / view.scale / view.scale
+    )
 
 
 def _fit_from(rows: Any, start: Any, *, max_iter: int) -> tuple[Any, Any, float]:

@@ -22,6 +22,11 @@ SUITED_THRESHOLDS = {
     "umap": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
 }
 
+# What may decide which clusters come out: "auto" is exact up to so many images and adaptive above them, where
+# benchmarks/adaptive_silhouettes.md shows that it costs less.
+DECIDING = ("auto", *SILHOUETTES, "adaptive")
+ADAPTIVE_ABOVE = 40_000
+
 
 class IterativeSettings(NamedTuple):
     """The settings of `cluster_iteratively`, which describes them; the defaults are the paper's."""
@@ -33,7 +38,8 @@ class IterativeSettings(NamedTuple):
     stop_size: int = 20
     goodness_of_fit: str = "silhouette"
     max_stall: int = 3
-    silhouette: str = "exact"
+    silhouette: str = "auto"
+    risk: float = 0.001
 
 
 _LEAST = {"step_size": 1, "sample_size": 3, "convergence_window": 1, "stop_size": 0, "max_stall": 0}
@@ -56,13 +62,27 @@ def check_settings(settings: IterativeSettings, *, seed: int, n_dimensions: int)
             f"Expected one of {', '.join(GOODNESS_MEASURES)} as goodness_of_fit, "
             f"got {settings.goodness_of_fit!r}."
         )
-    if settings.silhouette not in SILHOUETTES:
-        raise ValueError(
-            f"Expected one of {', '.join(SILHOUETTES)} as silhouette, got {settings.silhouette!r}."
-        )
+    if settings.silhouette not in DECIDING:
+        raise ValueError(f"Expected one of {', '.join(DECIDING)} as silhouette, got {settings.silhouette!r}.")
+    if not 0 < settings.risk < 1:
+        raise ValueError(f"Expected risk between 0 and 1 (a probability), got {settings.risk!r}.")
     if threshold > _UNUSUAL_THRESHOLD and n_dimensions > _FEW_DIMENSIONS:
         warnings.warn(
             f"similarity_threshold={threshold} is far above the 0 to 0.05 of the paper: "
             "few clusters will reach it, and most images will stay unassigned.",
             stacklevel=3,
         )
+
+
+def settle_silhouette(settings: IterativeSettings, *, n: int) -> IterativeSettings:
+    """Replace "auto" by the kind of silhouette for so many images, and say so where it is not exact."""
+    if settings.silhouette != "auto":
+        return settings
+    if n <= ADAPTIVE_ABOVE:
+        return settings._replace(silhouette="exact")
+    print(
+        f"Which clusters of {n:,} images come out is decided from sampled silhouettes (adaptive): the risk "
+        f"that any decision of the run is not the exact one is {settings.risk:g} at most. "
+        'silhouette="exact" computes them all.'
+    )
+    return settings._replace(silhouette="adaptive")

@@ -22,6 +22,7 @@ from visclust.clustering.silhouettes import compare_with_nearest, score_from_sum
 SILHOUETTES = ("exact", "sampled", "simplified", "squared")
 # Longer than a coffee takes: then the user hears of it before it starts.
 _LONG = 120.0
+_MANY = 20_000  # images below which no first iteration is long
 
 
 @recorded
@@ -144,17 +145,22 @@ def _sample_silhouettes(
     `score_clusters`. Costs O(k per_cluster n d).
     """
     xp = get_namespace(centered)
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(codes))
-    # Rank of each row within its cluster, in a random order: the first ones are the draw.
-    by_cluster = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    drawn = draw_members(codes, n_clusters=n_clusters, per_cluster=per_cluster, seed=seed)
     sizes = np.bincount(codes, minlength=n_clusters)
-    rank = np.arange(len(codes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    drawn = np.sort(by_cluster[rank < per_cluster])
     sums = _sum_from(centered, drawn, codes, n_clusters)
     scores = xp.full(len(codes), np.nan)
     scores[xp.asarray(drawn)] = score_from_sums(sums, xp.asarray(codes[drawn]), sizes=xp.asarray(sizes))
     return scores
+
+
+def draw_members(codes: np.ndarray, *, n_clusters: int, per_cluster: int = 30, seed: int = 0) -> np.ndarray:
+    """Draw rows at random, up to so many from each cluster: their numbers, sorted."""
+    shuffled = np.random.default_rng(seed).permutation(len(codes))
+    # Rank of each row within its cluster, in a random order: the first ones are the draw.
+    by_cluster = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    sizes = np.bincount(codes, minlength=n_clusters)
+    rank = np.arange(len(codes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.sort(by_cluster[rank < per_cluster])
 
 
 def _sum_from(centered: Any, drawn: np.ndarray, codes: np.ndarray, n_clusters: int) -> Any:
@@ -248,6 +254,19 @@ def announce_cost(x: Any, *, held: bool = False) -> None:
     )
 
 
+def announce_iteration(x: Any, *, silhouette: str) -> None:
+    """Say before long work how long the first iteration takes, where its silhouettes are not all exact."""
+    if len(x) < _MANY:
+        return
+    seconds = _estimate_seconds(x)
+    total = seconds["k-means"] + seconds[silhouette]
+    if total > _LONG:
+        print(
+            f"The first iteration over {len(x):,} images takes about {total / 60:.0f} minutes on this "
+            "machine; the next ones have fewer images."
+        )
+
+
 def _estimate_bytes(x: Any, *, held: bool, n_clusters: int = 100) -> int:
     """Estimate the memory beside the embedding: three copies of it in float32, sums, blocks, distances."""
     n, d = x.shape
@@ -266,6 +285,10 @@ def _estimate_seconds(centered: Any, *, n_clusters: int = 100, per_cluster: int 
     per_pair = seconds / len(some) ** 2 / (1 if is_on_gpu(centered) else count_threads())
     return {
         "exact": per_pair * n * n / 2,
+        # So many passes k-means takes, and so many distances per image adaptive decisions, about
+        # (benchmarks/adaptive_silhouettes.md).
+        "k-means": per_pair * n * n_clusters * 15,
+        "adaptive": per_pair * n * min(n / 2, 4000),
         "sampled": per_pair * min(n, n_clusters * per_cluster) * n,
         "simplified": per_pair * n * n_clusters,
         "squared": per_pair * n * n_clusters,

@@ -86,7 +86,7 @@ def sum_by_cluster(
     norms = square_lengths(rows)
     size = choose_block_size(centered, memory_budget=memory_budget)
     starts = range(0, len(rows), size)
-    members = {start: _mark_members(codes[start : start + size], xp) for start in starts}
+    members = {start: mark_members(codes[start : start + size], xp) for start in starts}
 
     def measure(corner: tuple[int, int]) -> tuple[int, int, Any, Any]:
         i, j = corner
@@ -108,7 +108,7 @@ def sum_by_cluster(
     return unsorted
 
 
-def _mark_members(codes: np.ndarray, xp: Any) -> Any:
+def mark_members(codes: np.ndarray, xp: Any) -> Any:
     """Make a 0/1 matrix, rows by the clusters from the first of these sorted codes to the last."""
     marks = np.zeros((len(codes), codes[-1] - codes[0] + 1), dtype=np.float32)
     marks[np.arange(len(codes)), codes - codes[0]] = 1
@@ -149,3 +149,15 @@ def average_by_cluster(values: Any, codes: Any, *, n_clusters: int) -> Any:
     xp = get_namespace(values)
     totals = xp.bincount(codes, weights=values, minlength=n_clusters)
     return totals / xp.bincount(codes, minlength=n_clusters)
+
+
+def average_known(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Average over images (n); where some are missing, those known of a cluster stand for its others."""
+    known = ~np.isnan(scores)
+    if known.all() or not known.any():
+        return float(scores.mean()) if len(scores) else np.nan
+    _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    counts = np.bincount(codes[known], minlength=len(sizes))
+    sums = np.bincount(codes[known], weights=scores[known], minlength=len(sizes))
+    means = sums / np.maximum(counts, 1)
+    return float((means * sizes)[counts > 0].sum() / sizes[counts > 0].sum())

@@ -10,6 +10,8 @@ from scipy import sparse
 from visclust.base.backend import get_namespace, is_on_gpu
 from visclust.base.distances import center_rows, choose_block_size, map_blocks, measure_block, square_lengths
 from visclust.base.machine import memory_at_hand
+from visclust.base.row_views import RowView, view_rows
+from visclust.clustering.kmeans import MANY_ROWS
 from visclust.clustering.silhouettes import sum_by_cluster
 
 # Up to here one dense product adds up the distances faster than anything that avoids it.
@@ -20,12 +22,15 @@ _ADDED_IN_FLOAT32 = 256
 
 @dataclass(frozen=True)
 class Workspace:
-    """Centred rows on their device, all distances where they fit, and results by what they depend on."""
+    """Centred rows on their device, all distances where they fit, and results by what they depend on.
+
+    The rows are an array, or a `RowView` of many rows that are not copied.
+    """
 
     rows: Any
     distances: Any | None
     memory_budget: int
-    results: dict[Any, Any] = field(default_factory=dict)
+    results: dict[Any, Any] | None = field(default_factory=dict)
 
 
 def fits_in_memory(x: Any, *, memory_budget: int | None = None) -> bool:
@@ -37,16 +42,24 @@ def _choose_budget(memory_budget: int | None) -> int:
     return memory_at_hand() // 3 if memory_budget is None else memory_budget
 
 
-def open_workspace(x: Any, *, memory_budget: int | None = None) -> Workspace:
+def open_workspace(
+    x: Any, *, memory_budget: int | None = None, hold: bool = True, keep: bool = True
+) -> Workspace:
     """Prepare what every iteration on an embedding (n, d) needs.
 
     All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at hand
-    by default), and computed anew in blocks where not, as always on a GPU.
+    by default), and computed anew in blocks where not, as always on a GPU. `hold` is False for work that
+    needs few of them: then they are never held. Of many rows no centred copy is made either: they are centred
+    block by block when they are used. Results are kept for other settings, or not (`keep`).
     """
     budget = _choose_budget(memory_budget)
+    fits = hold and fits_in_memory(x, memory_budget=budget)
+    many = len(x) >= MANY_ROWS and not fits and not is_on_gpu(x)
+    if many and (view := view_rows(x)) is not None:
+        return Workspace(view, None, budget, {} if keep else None)
     rows = center_rows(x)
-    fits = fits_in_memory(rows, memory_budget=budget)
-    return Workspace(rows, _measure_all(rows, memory_budget=budget) if fits else None, budget)
+    distances = _measure_all(rows, memory_budget=budget) if fits else None
+    return Workspace(rows, distances, budget, {} if keep else None)
 
 
 def _measure_all(rows: np.ndarray, *, memory_budget: int) -> np.ndarray:
@@ -79,7 +92,7 @@ def sum_distances(
     if workspace.distances is None:
         xp = get_namespace(workspace.rows)
         return sum_by_cluster(
-            workspace.rows[xp.asarray(remaining)],
+            workspace.rows[xp.asarray(remaining)],  # of a view as well an array: each row is read often
             codes,
             n_clusters=n_clusters,
             memory_budget=min(workspace.memory_budget, 2**27),
@@ -129,6 +142,13 @@ def narrow_workspace(workspace: Workspace, some: np.ndarray) -> Workspace:
     return Workspace(rows, distances, workspace.memory_budget)
 
 
+def select_rows(workspace: Workspace, remaining: np.ndarray) -> Any:
+    """Give the remaining rows, by number: an array, or a view where the workspace has one."""
+    if isinstance(workspace.rows, RowView):
+        return workspace.rows.select(remaining)
+    return workspace.rows[get_namespace(workspace.rows).asarray(remaining)]
+
+
 def measure_squares(workspace: Workspace, remaining: np.ndarray) -> Callable[[Any], Any] | None:
     """Make `fit_kmeans` its `measure` where all distances are held; None where they are not.
 
@@ -145,6 +165,8 @@ def recall(workspace: Workspace, key: Any, make: Callable[[], Any]) -> Any:
 
     The key holds everything that the result depends on beside the rows.
     """
+    if workspace.results is None:
+        return make()
     if key not in workspace.results:
         workspace.results[key] = make()
     return workspace.results[key]

@@ -1,7 +1,6 @@
 """Which post shows which image: the table of links, and the posts of an image as they are asked for."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,40 +8,68 @@ import numpy as np
 import pandas as pd
 
 from visclust.base.checks import checked
+from visclust.base.damage import read_parquet
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import recorded
-from visclust.base.tables import Aside, check_columns, check_posts, check_table, check_used
-from visclust.images.addresses import is_address, match_addresses
+from visclust.base.tables import Aside, check_posts, check_table, check_used
+from visclust.corpus.linking import (
+    FirstSeen,
+    Linker,
+    PostsToLink,
+    follow_posts,
+    join_parts,
+    name_unmatched,
+    save_links,
+)
 
 
 @recorded
 def link_posts(
-    posts: pd.DataFrame, images: pd.DataFrame, *, folder: str | os.PathLike | None = None
-) -> pd.DataFrame:
+    posts: pd.DataFrame | str | os.PathLike,
+    images: pd.DataFrame,
+    *,
+    folder: str | os.PathLike | None = None,
+    save_to: str | os.PathLike | None = None,
+    load: bool = True,
+    progress: bool = True,
+) -> Any:
     """Map posts to the unique images they show, many to many, by content hash.
 
     Parameters
     ----------
-    posts : DataFrame
+    posts : DataFrame, str or path
         Columns ``post_id`` (text) and ``media``: per post a list of paths, one path as text, or nothing.
         An address (https://…) stands for the file of that name, wherever it is:
         ``https://pbs.twimg.com/media/ABC?format=jpg&name=large`` for ``ABC.jpg``, or for ``ABC`` with another
         ending where there is no ``ABC.jpg``. Where several addresses end alike, the folders before the name
-        decide, or else all of them are listed as unmatched.
+        decide, or else all of them are listed as unmatched. The path of a Parquet file, such as `read_posts`
+        writes with `save_to`, is read a part at a time: for more posts than fit into memory.
     images : DataFrame
         The images table of the files that ``media`` names.
     folder : str or path, optional
         Where the paths in ``media`` start, if they are relative to another folder than the paths of `images`.
+    save_to : str or path, optional
+        A Parquet file to write the links to, with the record of how they were made. What could not be linked
+        goes beside it, into ``<name>_unmatched.parquet``.
+    load : bool, default True
+        Whether the links come as a table. False needs `save_to`, and gives its path: then neither the links
+        nor what is unmatched are ever in memory as a whole.
+    progress : bool, default True
+        Show a progress bar.
 
     Returns
     -------
-    DataFrame
+    DataFrame, or pathlib.Path without `load`
         The posts_images table: ``post_id, image_id``, each pair once, in the order of the posts.
         Media that are unreadable or not in `images` are not dropped silently: `list_unmatched` lists them.
 
     Raises
     ------
     ValueError
-        If a column is missing, a post id comes twice, or not one file could be matched.
+        If a column is missing, a post id comes twice, not one file could be matched, or links are neither to
+        be loaded nor saved.
+    FileNotFoundError
+        If there is no file of posts at a path.
 
     Examples
     --------
@@ -56,57 +83,46 @@ def link_posts(
     1       q        a
     """
     check_used(images, "images", ["image_id", "path", "status"])
-    check_columns(posts, ("post_id", "media"), "the posts", hint="read_posts makes such a table.")
-    if posts["post_id"].duplicated().any():
-        twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
+    if not load and save_to is None:
         raise ValueError(
-            f"Expected one row per post, but post_id {twice!r} comes twice. Remove the copies first."
+            "Expected save_to beside load=False, got none: name the Parquet file for the links to go to."
         )
-    uses = pd.DataFrame(
-        [
-            (str(post), name)
-            for post, media in zip(posts["post_id"], posts["media"], strict=True)
-            for name in _list_media(media)
-        ],
-        columns=["post_id", "media"],
-    )
-    start = Path(folder) if folder is not None else Path()
-    known = images.assign(path=[os.path.normpath(path) for path in images["path"]])
-    if "reason" not in known.columns:  # of another tool's table: what is not readable has no reason then
-        known["reason"] = ""
-    found = match_addresses(filter(is_address, uses["media"]), known).set_index("media")
-    paths, reasons = found["path"].to_dict(), found["reason"].to_dict()
-    uses["path"] = [
-        paths[name] if name in paths else os.path.normpath(start / name) for name in uses["media"]
-    ]
-    uses = uses.merge(known[["path", "image_id", "status", "reason"]], on="path", how="left")
-    readable = uses["status"].isin(["ok", "duplicate"])
-    # Files of which it cannot be said whose they are are listed; a folder named wrongly is an error.
-    undecided = any(reason and not reason.startswith("no file") for reason in reasons.values())
-    if len(uses) and not readable.any() and not undecided:
-        raise ValueError(
-            f"None of the {len(uses)} media of the posts is in the images table: the posts say "
-            f"{uses['media'].iloc[0]!r}, the images {known['path'].iloc[0]!r}. "
-            "Say with folder= where the posts' paths start; addresses are found by the name of the file."
-        )
-    unmatched = uses.loc[~readable, ["post_id", "media", "reason"]]
-    unmatched["reason"] = [
-        reasons.get(name) or "no such file in the images table" if pd.isna(reason) else reason
-        for name, reason in zip(unmatched["media"], unmatched["reason"], strict=True)
-    ]
-    links = uses.loc[readable, ["post_id", "image_id"]].drop_duplicates().reset_index(drop=True)
+    source = PostsToLink(posts)
+    linker = Linker(images, folder)
+    with WorkBar(total=2 * source.n, desc="Linking", unit="post", progress=progress) as bar:
+        ids = FirstSeen()
+        for post_ids, media in source.read():
+            ids.add(post_ids)
+            linker.learn(media)
+            bar.update(len(post_ids))
+        if (twice := ids.find_twice(source)) is not None:
+            raise ValueError(
+                f"Expected one row per post, but post_id {twice!r} comes twice. Remove the copies first."
+            )
+        parts = follow_posts(linker, source, bar)
+        if save_to is None:
+            found = list(parts)
+            linker.check()
+            links, unmatched = (join_parts(list(each)) for each in zip(*found, strict=True))
+        else:
+            saved = save_links(Path(save_to), parts, linker)
+            if not load:
+                return saved
+            links = read_parquet(saved)
+            unmatched = read_parquet(name_unmatched(saved))
     links.attrs["unmatched"] = Aside(unmatched.to_dict("records"))
     return check_table(links, "posts_images")
 
 
 @checked
-def list_unmatched(links: pd.DataFrame) -> pd.DataFrame:
+def list_unmatched(links: pd.DataFrame | str | os.PathLike) -> pd.DataFrame:
     """List the media of posts that `link_posts` could not link to an image, each with the reason.
 
     Parameters
     ----------
-    links : DataFrame
-        What `link_posts` returned, in the same session: a saved table holds the links alone.
+    links : DataFrame, str or path
+        What `link_posts` returned, in the same session: a saved table holds the links alone. Or the file that
+        it wrote with `save_to`, which has what could not be linked in another beside it.
 
     Returns
     -------
@@ -117,6 +133,8 @@ def list_unmatched(links: pd.DataFrame) -> pd.DataFrame:
     ------
     ValueError
         If the table does not carry them, as one that was read from a file.
+    FileNotFoundError
+        If a file of links has none beside it that lists them.
 
     Examples
     --------
@@ -126,22 +144,21 @@ def list_unmatched(links: pd.DataFrame) -> pd.DataFrame:
       post_id     media                            reason
     0       p  gone.jpg  no such file in the images table
     """
-    rows = getattr(links, "attrs", {}).get("unmatched")
+    if not isinstance(links, pd.DataFrame):
+        beside = name_unmatched(Path(links))
+        if not beside.is_file():
+            raise FileNotFoundError(
+                f"Expected {str(beside)!r}, which link_posts writes beside its links with save_to, but there "
+                "is no such file. Call link_posts again with save_to."
+            )
+        return read_parquet(beside)
+    rows = links.attrs.get("unmatched")
     if rows is None:
         raise ValueError(
             "Expected the table that link_posts returned, got one that does not say what could not be "
             "linked, such as one read from a file. Call link_posts again."
         )
     return pd.DataFrame(rows, columns=["post_id", "media", "reason"])
-
-
-def _list_media(media: Any) -> list[str]:
-    """List the media of one post."""
-    if isinstance(media, str):
-        return [media] if media else []
-    if isinstance(media, Iterable):
-        return [str(name) for name in media]
-    return []  # None and NaN: a post without media
 
 
 class ImagePosts:

@@ -1,6 +1,5 @@
 """Read posts from the files that researchers have, as one table, without losing any of them silently."""
 
-import math
 import os
 import re
 import warnings
@@ -14,11 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import gammainc
 
 from visclust.base.damage import read_arrow
 from visclust.base.files import write_atomically
 from visclust.base.progress import WorkBar
-from visclust.base.provenance import digest_file, note_run, recorded
+from visclust.base.provenance import digest_file, note_run, record_stream, recorded
 from visclust.base.tables import check_table
 from visclust.corpus.post_cells import Notes
 from visclust.corpus.post_files import (
@@ -31,6 +31,7 @@ from visclust.corpus.post_files import (
     tell_format,
 )
 from visclust.corpus.post_rows import Malformed, PostRow, make_batch, make_frame, make_schema, mend_text
+from visclust.corpus.seen_posts import SeenPosts
 
 _BATCH_ROWS = 20_000
 # A file that is not what it was taken for has nothing but malformed lines; the first of them say so.
@@ -38,9 +39,12 @@ _LISTED = 10_000
 
 
 class ReadPosts(NamedTuple):
-    """What `read_posts` returns: posts, what could not be read, counts per file, what was taken how."""
+    """What `read_posts` returns: posts, what could not be read, counts per file, what was taken how.
 
-    posts: pd.DataFrame
+    `posts` is a table or, where it was not to be loaded, the path of its file.
+    """
+
+    posts: Any
     malformed: pd.DataFrame
     files: pd.DataFrame
     summary: str
@@ -57,6 +61,7 @@ def read_posts(
     time_format: str | None = None,
     time_zone: str | None = None,
     save_to: str | os.PathLike | None = None,
+    load: bool = True,
     progress: bool = True,
 ) -> ReadPosts:
     r"""Read posts from files of tweets, 4CAT exports, or tables of your own.
@@ -87,12 +92,16 @@ def read_posts(
         which the notes say. 4CAT's times are UTC.
     save_to : str or path, optional
         A Parquet file to write while reading, with the record of how it was made.
+    load : bool, default True
+        Whether the posts come as a table. False is for more of them than fit into memory, and needs
+        `save_to`: they go to the file, some thousands at a time, and its path comes, which `link_posts`
+        takes.
     progress : bool, default True
         Show a progress bar, and print a line for each column that is guessed or not used.
 
     Returns
     -------
-    posts : DataFrame
+    posts : DataFrame, or pathlib.Path without `load`
         The posts table in the order of the files, and ``is_retweet`` (True, False, or missing where the
         source does not say). Ids are text. Counts are Int64, missing where the source does not say, which is
         not 0. An id that came before is left out and counted: the first stays.
@@ -115,8 +124,8 @@ def read_posts(
     FileNotFoundError
         If there is no such file, or no file of posts in a folder.
     ValueError
-        If a file's format is unknown, a column is missing or could be one of several, a time zone or format
-        is none, or nothing in the files is a post.
+        If posts are neither to be loaded nor saved, a file's format is unknown, a column is missing or could
+        be one of several, a time zone or format is none, or nothing in the files is a post.
 
     Warns
     -----
@@ -162,9 +171,13 @@ def read_posts(
     """
     if format not in ("auto", *FORMATS):
         raise ValueError(f"Expected format 'auto' or one of {', '.join(FORMATS)}, got {format!r}.")
+    if not load and save_to is None:
+        raise ValueError(
+            "Expected save_to beside load=False, got none: name the Parquet file for the posts to go to."
+        )
     zone = _find_zone(time_zone)
     _check_form(time_format)
-    files, skipped = _list_files(path)
+    files, skipped = list_post_files(path)
     given = [Path(each) for each in ([path] if isinstance(path, str | os.PathLike) else path)]
     sources = []
     for each in files:
@@ -190,6 +203,7 @@ def read_posts(
     note_run(inputs={str(source.path): digest_file(source.path)[:32] for source in sources
                      if source.path not in given})  # fmt: skip
     reader = _Reader(sources, time_format, zone, progress=progress)
+    posts: pd.DataFrame | Path
     if save_to is None:
         schema = make_schema()
         batches = [make_batch(rows, schema) for rows in reader.read()]
@@ -198,10 +212,12 @@ def read_posts(
         del batches
         posts = make_frame(table)
     else:
-        schema = make_schema({"kind": "posts", **note_run()})
-        write_atomically(save_to, lambda file: _write(file, reader, schema))
-        posts = make_frame(read_arrow(save_to))
-    check_table(posts, "posts")
+        schema = make_schema(record_stream(save_to, "posts"))
+        posts = write_atomically(save_to, lambda file: _write(file, reader, schema))
+        if load:
+            posts = make_frame(read_arrow(save_to))
+    if isinstance(posts, pd.DataFrame):
+        check_table(posts, "posts")
     for warning in reader.list_warnings(skipped):
         warnings.warn(warning, stacklevel=2)
     malformed = pd.DataFrame(reader.malformed, columns=["file", "line", "reason", "start"])
@@ -254,7 +270,7 @@ def _show_columns(sources: list[Source]) -> None:
             print(f"Columns of {source.path.name} (say others with columns=):", *lines, sep="\n")
 
 
-def _list_files(
+def list_post_files(
     path: str | os.PathLike | Sequence[str | os.PathLike],
 ) -> tuple[list[Path], list[tuple[Path, str]]]:
     """List the files of posts, once: each file given, and those of each folder; and its other files."""
@@ -304,7 +320,7 @@ class _Reader:
     ) -> None:
         self.sources, self.time_format, self.zone, self.progress = sources, time_format, zone, progress
         # By id what author and text were, as a number: the same id with others is another post.
-        self.seen: dict[str, int] = {}
+        self.seen = SeenPosts()
         self.malformed: list[tuple[str, int, str, str]] = []
         self.n_posts: Counter[Path] = Counter()
         self.n_repeated: Counter[Path] = Counter()
@@ -336,7 +352,7 @@ class _Reader:
             self._list(path, row)
             return False
         said = hash((row.author, row.text))
-        first = self.seen.get(row.post_id)
+        first = self.seen.find(row.post_id)
         if first is not None:
             self.n_repeated[path] += 1
             if first != said:
@@ -346,7 +362,7 @@ class _Reader:
                     note = f"{row.post_id} in record {number} ({start!r}) came before as another post"
                     self.notes[path]["post_id", note] += 1
             return False
-        self.seen[row.post_id] = said
+        self.seen.add(row.post_id, said)
         self.ids.see(row.post_id)
         self.n_posts[path] += 1
         return True
@@ -357,19 +373,20 @@ class _Reader:
             self.malformed.append((str(path), row.line, mend_text(row.reason), mend_text(row.start)))
 
     def check(self) -> None:
-        if not self.seen and self.malformed:
+        n_posts = self.n_posts.total()
+        if not n_posts and self.malformed:
             file, line, reason, _ = self.malformed[0]
             hint = " Say with format= what the files are." if reason.startswith(("not ", "neither")) else ""
             raise ValueError(
                 f"None of {self.n_malformed.total():,} lines could be read as a post. The first: {file}, "
                 f"line {line}: {reason}.{hint}"
             )
-        if not self.seen:
+        if not n_posts:
             raise ValueError(
                 f"Nothing in {', '.join(source.path.name for source in self.sources[:3])} is a post: there "
                 "are no rows. Check that these are the files, and that their download was complete."
             )
-        self.seen = {}  # the ids are in the batches; a million of them as text would take 100 MB
+        del self.seen  # the ids are in the batches
 
     def count(self, skipped: list[tuple[Path, str]]) -> pd.DataFrame:
         paths = [source.path for source in self.sources]
@@ -453,5 +470,4 @@ class _RoundedIds:
         """Say whether more ids end so than one corpus in a thousand has by chance (Poisson)."""
         if self.rounded > 10 * self.expected + 20:
             return True
-        terms = [self.expected**k / math.factorial(k) for k in range(self.rounded)]
-        return self.rounded > 0 and 1 - math.exp(-self.expected) * sum(terms) < 0.001
+        return self.rounded > 0 and bool(gammainc(self.rounded, self.expected) < 0.001)

@@ -18,6 +18,7 @@ from visclust.exploration.frame_models import FrameFit, jackknife_users
 
 _PRIOR = 1.0  # the precision of what a slope of the guessing model is thought to be, per standard deviation
 _STEPS = 100
+_FEWEST = 1 + 1e-9  # a post drawn of all of them stands for all of them, but for rounding
 
 
 class PostLabels(NamedTuple):
@@ -56,6 +57,14 @@ def check_post_labels(labels: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame
         raise ValueError(
             "Expected inclusion probabilities above 0 and up to 1 in the labels. Give them as drawn."
         )
+    tiny = chances < 1 / len(posts) / _FEWEST
+    if tiny.any():
+        raise ValueError(
+            f"Expected inclusion probabilities of which no labelled post stands for more than all "
+            f"{len(posts):,} posts together, got {chances[tiny].min():.2g} of "
+            f"{labels['post_id'][tiny].iloc[0]!r}, which would stand for {1 / chances[tiny].min():,.0f}. "
+            "Give the probabilities as drawn, and only the posts that the sample was drawn from."
+        )
     weighed, error = float((1 / chances).sum()), float(np.sqrt(((1 - chances) / chances**2).sum()))
     if abs(weighed - len(posts)) > 5 * error + 1e-6 * len(posts):
         raise ValueError(
@@ -66,12 +75,26 @@ def check_post_labels(labels: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame
     return labels
 
 
+def check_known(table: pd.DataFrame, names: Iterable[str], what: str) -> None:
+    """Check that True-or-False columns have no gaps, which some types of tables can have."""
+    for name in names:
+        if (gaps := table[name].isna()).any():
+            raise ValueError(
+                f"Expected True or False of {name!r} in every row of {what}; {int(gaps.sum())} have neither, "
+                f"{table['post_id'][gaps].iloc[0]!r} for one. Complete them, or leave the column out."
+                if "post_id" in table.columns
+                else f"Expected True or False of {name!r} in every row of {what}; {int(gaps.sum())} have "
+                "neither. Complete them, or leave the column out."
+            )
+
+
 def name_labelled_frames(
     labels: pd.DataFrame, posts: pd.DataFrame, frames: Iterable[str] | None, controls: Iterable[str]
 ) -> list[str]:
     """Give the frames that people labelled, each with a guess among the columns of the posts."""
     truth = [name for name in labels.columns if pd.api.types.is_bool_dtype(labels[name]) and name != MARK]
     names = [name for name in truth if name not in set(controls)] if frames is None else list(frames)
+    check_known(labels, [name for name in names if name in truth], "the labels")
     if not names or (wrong := [name for name in names if name not in truth]):
         got = "none" if not names else f"{', '.join(wrong)}, which is not such a column"
         raise ValueError(f"Expected frames as True-or-False columns of the labels, without gaps, got {got}.")

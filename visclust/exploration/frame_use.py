@@ -15,6 +15,7 @@ from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import check_columns
 from visclust.exploration.frame_corrections import (
     PostLabels,
+    check_known,
     check_post_labels,
     correct_outcomes,
     fit_corrected,
@@ -315,6 +316,7 @@ def _name_frames(posts: pd.DataFrame, frames: Iterable[str] | None, controls: li
     if not names or (wrong := [name for name in names if name not in truth]):
         got = "none" if not names else f"{', '.join(wrong)}, which is not such a column"
         raise ValueError(f"Expected frames as True-or-False columns of the posts, got {got}.")
+    check_known(posts, names, "the posts")
     return names
 
 
@@ -401,8 +403,9 @@ def _make_frame_design(
         )
     scored = scored.merge(known[["author", "ideology", *from_scores]], on="author", how="left")
     used = scored.dropna(subset=controls).reset_index(drop=True)
-    users, names = pd.factorize(used["author"])
-    scores = used.drop_duplicates("author")["ideology"].to_numpy(dtype=float)
+    # By name and not by appearance, so that lots drawn over users do not hang on the order of the posts.
+    users, names = pd.factorize(used["author"], sort=True)
+    scores = used.drop_duplicates("author").set_index("author")["ideology"].reindex(names).to_numpy(float)
     if len(scores) < 2 or np.ptp(scores) == 0:
         raise ValueError(
             f"Expected at least two users with different scores, got {len(scores)} users and "

@@ -15,7 +15,7 @@ import pandas as pd
 from visclust.base.arrays import rescale, take_matrix
 from visclust.base.backend import to_host
 from visclust.base.charts import COLOURS, drawn, name_cluster, title_chart
-from visclust.base.checks import check_names
+from visclust.base.checks import check_names, check_whole_number
 from visclust.base.columns import check_clusters
 from visclust.base.machine import choose_workers
 from visclust.base.origins import check_origin
@@ -24,6 +24,7 @@ from visclust.base.provenance import is_embedding, recorded
 from visclust.base.rows import match_rows
 from visclust.base.tables import UNASSIGNED, check_columns
 from visclust.embedding.layouts import lay_out_rows
+from visclust.exploration.map_cells import MANY, divide_map
 from visclust.images.index import locate_images
 from visclust.images.thumbnails import encode_data_url, thumbnail_or_none
 
@@ -35,6 +36,11 @@ _GRAYS = {_OTHER: "#b8b8b8", _OTHER_FRAMES: "#9a9a9a", _NO_FRAME: "#b8b8b8", _UN
 # All seven of Okabe and Ito's; more colours than these no eye tells apart on a map.
 _BLUE, _AMBER, _GREEN, _PURPLE, _VERMILION, _SKY = COLOURS
 _COLOURS = (_BLUE, _AMBER, _GREEN, _VERMILION, _PURPLE, _SKY, "#f0e442")
+_WIDTH, _HEIGHT = 640, 520
+# Pictures in a map in squares: those of the fullest, about 8 MB in all.
+_MOST_PICTURES = 4_000
+_NEAR = "Near images look alike to the network; directions, sizes and far distances mean nothing."
+_NUMBERS = "Numbers stand in the middle of their clusters."
 
 
 @recorded
@@ -150,7 +156,8 @@ def describe_map(
     images : DataFrame, optional
         The images table; then each image's thumbnail is in the table, about 2 kB each, and so in the chart
         and in a notebook that is saved with it. For tens of thousands of images leave it out, and look at
-        them with `link_map`.
+        them with `link_map`. Of more than 50,000 images, which `plot_map` draws in squares, only those have a
+        thumbnail that are shown for the 4,000 fullest squares.
     names : DataFrame, optional
         ``cluster, name``, as `read_cluster_notes` gives them.
     frames : DataFrame, optional
@@ -171,7 +178,8 @@ def describe_map(
         ``image_id, x, y, cluster, name`` ("Cluster 31", or "Cluster 31: boats" where it has a name),
         ``shown_as`` (the name for coloured clusters, or the frame; else "Other clusters", "No frame" or
         "Unassigned"), ``label`` (what `plot_map` writes on the middle image of a coloured cluster: its
-        number) and, with `images`, ``image``: a ``data:`` URL, missing where the file cannot be read.
+        number) and, with `images`, ``image``: a ``data:`` URL, missing where the file cannot be read or,
+        of very many images, is not shown.
 
     Raises
     ------
@@ -225,14 +233,20 @@ def describe_map(
     else:
         check_origin(frames, clusters, what="the frames", made_from="the clusters")
         table["shown_as"] = _show_frames(table["cluster"], frames)
-        coloured = [
-            c for c in sizes.index if table.loc[table["cluster"].eq(c), "shown_as"].iloc[0] not in _GRAYS
-        ]
+        shown = table.drop_duplicates("cluster").set_index("cluster")["shown_as"]
+        coloured = [c for c in sizes.index if shown[c] not in _GRAYS]
     table["label"] = _label_middles(table, coloured)
     if images is not None:
-        table["image"] = _encode_thumbnails(
-            table["image_id"], images, thumbnail_side, images_folder, progress=progress
+        wanted = np.arange(len(table))
+        if len(table) > MANY:
+            squares = divide_map(table, list(choose_map_colours(table)), width=_WIDTH, height=_HEIGHT)
+            fullest = squares.table["images"].sort_values(ascending=False, kind="stable").index
+            wanted = np.sort(squares.row[fullest[:_MOST_PICTURES]])
+        pictures = np.full(len(table), None, dtype=object)
+        pictures[wanted] = _encode_thumbnails(
+            table["image_id"].iloc[wanted], images, thumbnail_side, images_folder, progress=progress
         )
+        table["image"] = pictures
     return table
 
 
@@ -241,17 +255,24 @@ def plot_map(
     table: pd.DataFrame,
     *,
     point_size: float | None = None,
-    width: int = 640,
-    height: int = 520,
+    max_points: int = MANY,
+    width: int = _WIDTH,
+    height: int = _HEIGHT,
 ) -> alt.Chart | alt.LayerChart:
     """Draw the map of a corpus, coloured by cluster; pointing at an image shows it and names its cluster.
+
+    Very many images are drawn in squares instead of points, which would hide one another: a square has the
+    commonest colour of its images, and a stronger one the more there are. Pointing at it tells how many, and
+    shows one of them.
 
     Parameters
     ----------
     table : DataFrame
         From `describe_map`: ``x, y, cluster, name, shown_as, image_id`` and, for thumbnails, ``image``.
     point_size : float, square pixels, optional
-        Area of a point; by default smaller the more there are.
+        Area of a point; by default smaller the more there are. Squares have none.
+    max_points : int, default 50,000
+        Images that are drawn as points at most; more are drawn in squares of 4 x 4 pixels.
     width, height : int, pixels
         Of the chart.
 
@@ -263,7 +284,7 @@ def plot_map(
     Raises
     ------
     ValueError
-        If a column is missing.
+        If a column is missing or, in squares, an image has no place.
 
     Examples
     --------
@@ -274,47 +295,115 @@ def plot_map(
     """
     needed = ("image_id", "x", "y", "cluster", "name", "shown_as")
     check_columns(table, needed, "the table of the map", hint="describe_map makes such a table.")
-    columns = [*needed, *(name for name in ("image", "label") if name in table.columns)]
-    colours = choose_map_colours(table)
-    # The last of the legend first, so that the gray ones lie below.
-    depth = table["shown_as"].map({label: place for place, label in enumerate(colours)})
+    for name, value in (("max_points", max_points), ("width", width), ("height", height)):
+        check_whole_number(name, value, least=1)
+    has_labels = "label" in table.columns and table["label"].ne("").any()
+    said = [_NEAR, _NUMBERS] if has_labels else [_NEAR]
+    if len(table) > max_points:
+        chart, in_squares = _draw_squares(table, width=width, height=height)
+        said.insert(0, in_squares)
+    else:
+        chart = _draw_points(table, point_size)
+        if not has_labels:
+            return chart.properties(width=width, height=height)
+    title = title_chart("Map of the images", table, subtitle=said)
+    if not has_labels:
+        return chart.properties(width=width, height=height, title=title)
+    x, y = _make_axes()
+    marked = table.loc[table["label"].ne(""), ["x", "y", "label"]]
+    numbers = alt.Chart(marked).encode(x=x, y=y, text="label:N")
+    halo = numbers.mark_text(fontSize=11, fontWeight="bold", stroke="white", strokeWidth=3, color="white")
+    text = numbers.mark_text(fontSize=11, fontWeight="bold", color="black")
+    return alt.layer(chart, halo, text).properties(width=width, height=height, title=title)
+
+
+def _make_axes() -> tuple[alt.X, alt.Y]:
+    # Coordinates mean nothing.
+    axis = alt.Axis(labels=False, ticks=False, grid=False, domain=False, title=None)
+    scale = alt.Scale(zero=False, nice=False, padding=10)
+    return alt.X("x:Q", axis=axis, scale=scale), alt.Y("y:Q", axis=axis, scale=scale)
+
+
+def _colour_as(table: pd.DataFrame, shown: Any) -> alt.Color:
+    """Colour by ``shown_as``, as the legend of the whole table has it, of those that are shown."""
+    colours = {word: colour for word, colour in choose_map_colours(table).items() if word in set(shown)}
+    return alt.Color(
+        "shown_as:N",
+        title=None,
+        scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+        legend=alt.Legend(labelLimit=220, symbolOpacity=1, symbolSize=70),
+    )
+
+
+def _draw_points(table: pd.DataFrame, point_size: float | None) -> alt.Chart:
+    """Draw a point per image, the last of the legend first, so that the gray ones lie below."""
+    columns = ["image_id", "x", "y", "cluster", "name", "shown_as"]
+    columns += [name for name in ("image", "label") if name in table.columns]
+    depth = table["shown_as"].map({label: place for place, label in enumerate(choose_map_colours(table))})
     shown = table.loc[depth.sort_values(ascending=False, kind="stable").index, columns]
     brush = alt.selection_interval(name="brush", encodings=["x", "y"])
-    axis = alt.Axis(
-        labels=False, ticks=False, grid=False, domain=False, title=None
-    )  # coordinates mean nothing
     tooltips = [alt.Tooltip("name:N", title="Cluster"), alt.Tooltip("image_id:N", title="Image")]
     if "image" in columns:  # a field of this name is shown as a picture
         tooltips.insert(0, alt.Tooltip("image:N"))
-    x = alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10))
-    y = alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, nice=False, padding=10))
-    dots = (
+    x, y = _make_axes()
+    return (
         alt.Chart(shown)
         .mark_circle(size=point_size or max(9, min(60, 60_000 / max(1, len(shown)))))
         .encode(
             x=x,
             y=y,
-            color=alt.Color(
-                "shown_as:N",
-                title=None,
-                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-                legend=alt.Legend(labelLimit=220, symbolOpacity=1, symbolSize=70),
-            ),
+            color=_colour_as(table, table["shown_as"]),
             opacity=alt.condition(brush, alt.value(0.85), alt.value(0.12)),
             tooltip=tooltips,
         )
         .add_params(brush)
     )
-    if "label" not in columns or not shown["label"].ne("").any():
-        return dots.properties(width=width, height=height)
-    said = "Near images look alike to the network; directions, sizes and far distances mean nothing."
-    labels = ["Numbers stand in the middle of their clusters."]
-    title = title_chart("Map of the images", table, subtitle=[said, *labels])
-    marked = shown[shown["label"].ne("")][["x", "y", "label"]]
-    numbers = alt.Chart(marked).encode(x=x, y=y, text="label:N")
-    halo = numbers.mark_text(fontSize=11, fontWeight="bold", stroke="white", strokeWidth=3, color="white")
-    text = numbers.mark_text(fontSize=11, fontWeight="bold", color="black")
-    return alt.layer(dots, halo, text).properties(width=width, height=height, title=title)
+
+
+def _draw_squares(table: pd.DataFrame, *, width: int, height: int) -> tuple[alt.Chart, str]:
+    """Draw a square per place that holds images, and say in a line what squares are."""
+    squares, row = divide_map(table, list(choose_map_colours(table)), width=width, height=height)
+    example = table.iloc[row]
+    shown = squares.assign(name=example["name"].to_numpy(), image_id=example["image_id"].to_numpy())
+    tooltips = [
+        alt.Tooltip("images:Q", title="Images here", format=","),
+        alt.Tooltip("shown_as:N", title="Most are"),
+        alt.Tooltip("share:Q", title="Share of them", format=".0%"),
+        alt.Tooltip("clusters:Q", title="Clusters here", format=","),
+        alt.Tooltip("name:N", title="Shown, one of them"),
+        alt.Tooltip("image_id:N", title="Image"),
+    ]
+    if "image" in table.columns:
+        shown["image"] = example["image"].to_numpy()
+        tooltips.insert(0, alt.Tooltip("image:N"))
+    most = int(shown["images"].max())
+    # With one value a log scale has no extent.
+    scale = alt.Scale(type="log", domain=[1, max(2, most)], range=[0.25, 1])
+    ticks = [each for each in (1, 10, 100, 1_000, 10_000, 100_000) if each < most / 2] + [most]
+    legend = alt.Legend(
+        values=ticks, format=",", symbolType="square", symbolFillColor="#444", symbolStrokeWidth=0
+    )
+    stronger = alt.Opacity("images:Q", title="Images in a square", scale=scale, legend=legend)
+    brush = alt.selection_interval(name="brush", encodings=["x", "y"])
+    x, y = _make_axes()
+    chart = (
+        alt.Chart(shown)
+        .mark_rect()
+        .encode(
+            x=x,
+            x2="x_end:Q",
+            y=y,
+            y2="y_end:Q",
+            color=_colour_as(table, shown["shown_as"]),
+            opacity=alt.condition(brush, stronger, alt.value(0.08)),
+            tooltip=tooltips,
+        )
+        .add_params(brush)
+    )
+    return chart, (
+        f"{len(table):,} images in {len(shown):,} squares of 1 to {most:,}; a square has the commonest "
+        "colour of its images."
+    )
 
 
 def _show_frames(cluster: pd.Series, frames: pd.DataFrame) -> pd.Series:

@@ -7,6 +7,7 @@ from visclust.base.checks import check_whole_number
 from visclust.base.provenance import recorded
 from visclust.base.simulated import MARK, mark_simulated
 from visclust.base.tables import check_columns
+from visclust.exploration.frame_corrections import check_known
 
 _NONE = "none"
 _COLUMNS = ("post_id", "stratum", "inclusion_probability", "weight")
@@ -42,7 +43,8 @@ def draw_post_sample(
     Raises
     ------
     ValueError
-        If a post comes twice, a column is no frame, or `size` is too small or larger than the posts.
+        If a post comes twice, a column is no frame, has gaps or is called "none", or `size` is too small or
+        larger than the posts.
 
     Source
     ------
@@ -63,6 +65,12 @@ def draw_post_sample(
     names = truth if frames is None else list(frames)
     if wrong := [name for name in names if name not in truth]:
         raise ValueError(f"Expected frames as True-or-False columns of the posts, got {', '.join(wrong)}.")
+    check_known(posts, names, "the posts")
+    if _NONE in names:
+        raise ValueError(
+            f"{_NONE!r} is the stratum of posts without any guessed frame, and cannot be a frame's name: "
+            "rename the column, or name the frames to draw by (frames)."
+        )
     if posts["post_id"].duplicated().any():
         twice = posts.loc[posts["post_id"].duplicated(), "post_id"].iloc[0]
         raise ValueError(f"Expected each post once, got {twice!r} twice.")

@@ -1,16 +1,20 @@
 """Find the downloaded file of an address: by the last part of its path, as downloaders name files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import numpy as np
 import pandas as pd
 
 from visclust.images.reading import IMAGE_ENDINGS
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_SLASH = re.compile(r"[/\\]")
+_FEW = 8  # files of one name that are looked through one by one
 # Twitter's older way to ask for a size: ABC.jpg:large.
 _SIZE = re.compile(r":(orig|large|medium|small|thumb|\d+x\d+)$")
 
@@ -44,56 +48,140 @@ def is_image_address(name: str) -> bool:
 def match_addresses(addresses: Iterable[str], images: pd.DataFrame) -> pd.DataFrame:
     """Find the file of each address by its name, then by its name without the ending.
 
-    Gives ``media, path, reason``, a row per different address. The path is missing, and the reason says why,
-    where there is no such file, where files of that name are different images, and where different addresses
-    would share one file (``hqdefault.jpg`` of two films). Where folders of a file are those before the name
-    in an address, they decide: ``A/hqdefault.jpg`` is the file of ``…/vi/A/hqdefault.jpg`` and no other's. A
-    readable file goes before an unreadable one of the same name.
+    Gives ``media, path, reason``, a row per different address, as `AddressMatcher` finds them.
     """
-    files = images[["path", "image_id"]].assign(
-        name=[re.split(r"[/\\]", path)[-1] for path in images["path"]],
-        unreadable=images["status"].eq("unreadable"),
-    )
-    files["stem"] = [_drop_ending(name) for name in files["name"]]
-    files = files.sort_values("unreadable", kind="stable").reset_index(drop=True)
-    by_name, by_stem = (files.groupby(column, sort=False).indices for column in ("name", "stem"))
-    paths, ids, unreadable = (files[name].tolist() for name in ("path", "image_id", "unreadable"))
-    candidates: dict[str, list[int]] = {}
-    fits: dict[str, tuple[bool, int]] = {}
-    reasons: dict[str, str] = {}
-    for address in dict.fromkeys(addresses):
-        name = _name_file(address)
-        rows = list(by_name.get(name, ())) or list(by_stem.get(_drop_ending(name), ()))
-        rows = [row for row in rows if not unreadable[row]] or rows
-        common = max((_count_common(address, paths[row]) for row in rows), default=0)
-        rows = [row for row in rows if _count_common(address, paths[row]) == common]
-        fits[address] = (name in by_name, common)
-        candidates[address] = rows
-        if not rows:
-            reasons[address] = f"no file called {name or 'so'} in the images table"
-        elif (n := len({ids[row] for row in rows})) > 1:
-            reasons[address] = f"{n} different images are called {name}: name the file itself"
-    reasons |= _find_shared(candidates, fits, reasons)
+    given = list(dict.fromkeys(addresses))
+    matcher = AddressMatcher(images)
+    matcher.add(given)
     return pd.DataFrame(
-        [
-            (address, None if address in reasons else paths[rows[0]], reasons.get(address, ""))
-            for address, rows in candidates.items()
-        ],
-        columns=["media", "path", "reason"],
+        [(address, *matcher.find(address)) for address in given], columns=["media", "path", "reason"]
     )
+
+
+class _Files(NamedTuple):
+    """The files of one name, how many images they are, and where they are many which lie in which folder."""
+
+    rows: tuple[int, ...]
+    n_images: int
+    parents: dict[str | None, list[int]]
+
+    def narrow(self, address: str, paths: list[str]) -> tuple[tuple[int, ...], int]:
+        """Keep those that have most folders in common with an address, and say how many those are.
+
+        Where all have none it is `rows` itself: of very many files one list for all addresses.
+        """
+        rows: Sequence[int] = self.rows
+        if self.parents:
+            parent = _name_parent(_split_address(address))
+            if parent is None or parent not in self.parents:
+                return self.rows, 0
+            rows = self.parents[parent]
+        common = [_count_common(address, paths[row]) for row in rows]
+        most = max(common)
+        if most == min(common) and len(rows) == len(self.rows):
+            return self.rows, most
+        return tuple(row for row, one in zip(rows, common, strict=True) if one == most), most
+
+
+class AddressMatcher:
+    """Finds the file of addresses among `images`, once it has been given all of them.
+
+    The path is missing, and the reason says why, where there is no such file, where files of that name are
+    different images, and where different addresses would share one file (``hqdefault.jpg`` of two films).
+    Where folders of a file are those before the name in an address, they decide: ``A/hqdefault.jpg`` is the
+    file of ``…/vi/A/hqdefault.jpg`` and no other's. A readable file goes before an unreadable one of the same
+    name. Addresses of which there is no file, often very many, are not kept.
+    """
+
+    def __init__(self, images: pd.DataFrame) -> None:
+        unreadable = images["status"].eq("unreadable").to_numpy(dtype=bool)
+        order = np.argsort(unreadable, kind="stable")
+        self._unreadable = unreadable[order].tolist()
+        self._paths = images["path"].to_numpy(dtype=object)[order].tolist()
+        self._ids = images["image_id"].to_numpy(dtype=object)[order].tolist()
+        # Lists of rows, each made a `_Files` when it is first asked for.
+        self._by_name: dict[str, Any] = {}
+        self._by_stem: dict[str, Any] = {}
+        for row, path in enumerate(self._paths):
+            name = _SLASH.split(path)[-1]
+            self._by_name.setdefault(name, []).append(row)
+            self._by_stem.setdefault(_drop_ending(name), []).append(row)
+        self._candidates: dict[str, tuple[int, ...]] = {}
+        self._fits: dict[str, tuple[bool, int]] = {}
+        self._reasons: dict[str, str] = {}
+        self._settled = False
+
+    def add(self, addresses: Iterable[str]) -> None:
+        """Take addresses to find the files of."""
+        for address in addresses:
+            if address in self._candidates:
+                continue
+            name = _name_file(address)
+            files = self._find_files(name)
+            if files is None:
+                continue
+            rows, most = files.narrow(address, self._paths)
+            self._fits[address] = (name in self._by_name, most)
+            self._candidates[address] = rows
+            n = files.n_images if rows is files.rows else len({self._ids[row] for row in rows})
+            if n > 1:
+                self._reasons[address] = f"{n} different images are called {name}: name the file itself"
+        self._settled = False
+
+    def _find_files(self, name: str) -> "_Files | None":
+        """Find the files of a name, of that name without its ending where there is none."""
+        stem = _drop_ending(name)
+        given = self._by_name.get(name) or self._by_stem.get(stem)
+        if given is None or isinstance(given, _Files):
+            return given
+        rows = tuple(row for row in given if not self._unreadable[row]) or tuple(given)
+        parents: dict[str | None, list[int]] = {}
+        if len(rows) > _FEW:
+            for row in rows:
+                parents.setdefault(_name_parent(_SLASH.split(self._paths[row])), []).append(row)
+        files = _Files(rows, len({self._ids[row] for row in rows}), parents)
+        if name in self._by_name:
+            self._by_name[name] = files
+        else:
+            self._by_stem[stem] = files
+        return files
+
+    def find(self, address: str) -> tuple[str | None, str]:
+        """Give the path of an address that was taken, or why it has none."""
+        self._settle()
+        if reason := self._reasons.get(address):
+            return None, reason
+        if rows := self._candidates.get(address):
+            return self._paths[rows[0]], ""
+        return None, f"no file called {_name_file(address) or 'so'} in the images table"
+
+    def has_undecided(self) -> bool:
+        """Tell whether of an address it cannot be said which of the files there are is its own."""
+        self._settle()
+        return bool(self._reasons)
+
+    def _settle(self) -> None:
+        if not self._settled:
+            self._reasons |= _find_shared(self._candidates, self._fits, self._reasons)
+            self._settled = True
 
 
 def _find_shared(
-    candidates: dict[str, list[int]], fits: dict[str, tuple[bool, int]], reasons: dict[str, str]
+    candidates: dict[str, tuple[int, ...]], fits: dict[str, tuple[bool, int]], reasons: dict[str, str]
 ) -> dict[str, str]:
     """Say of which addresses the file may be another address's: more addresses than files have the name."""
-    claims: dict[tuple[int, ...], dict[tuple[str, ...], list[str]]] = {}
+    claims: dict[tuple[int, ...], list[str]] = {}
     for address, rows in candidates.items():
         if address not in reasons:
-            claims.setdefault(tuple(rows), {}).setdefault(_name_source(address), []).append(address)
+            claims.setdefault(rows, []).append(address)
     found: dict[str, str] = {}
-    for places, sources in claims.items():
-        if len(sources) <= (n_files := len(places)):
+    for places, addresses in claims.items():
+        if len(addresses) <= (n_files := len(places)):
+            continue
+        sources: dict[tuple[str, ...], list[str]] = {}
+        for address in addresses:
+            sources.setdefault(_name_source(address), []).append(address)
+        if len(sources) <= n_files:
             continue
         best = max(fits[address] for group in sources.values() for address in group)
         nearest = [source for source, group in sources.items() if max(map(fits.__getitem__, group)) == best]
@@ -120,9 +208,14 @@ def _split_address(address: str) -> list[str]:
     return [parts.netloc.lower(), *inner[:-1], _name_file(address)]
 
 
+def _name_parent(parts: list[str]) -> str | None:
+    """Give the folder before the name, where there is one."""
+    return parts[-2] if len(parts) > 1 else None
+
+
 def _count_common(address: str, path: str) -> int:
     """Count the folders before the name that an address and the path of a file share, from the name on."""
-    pairs = zip(_split_address(address)[-2::-1], re.split(r"[/\\]", path)[-2::-1], strict=False)
+    pairs = zip(_split_address(address)[-2::-1], _SLASH.split(path)[-2::-1], strict=False)
     return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 

@@ -2,11 +2,12 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
 
 from visclust.base.arrays import take_matrix
 from visclust.base.backend import describe_device
@@ -31,6 +32,9 @@ _GROUPINGS = ("connected", "centred")
 # be further apart: a crop of a twentieth of each side changes 8 bits of them.
 _DEFAULT_THRESHOLDS = {"perceptual": 6, "cosine": 0.1}
 _CONFIRMED_BITS = 10
+# Pairs of near hashes that are kept, 16 bytes each: of more, which only very like pictures make, an image is
+# measured against all that small steps join to it.
+_MOST_PAIRS = 100_000_000
 
 
 class Duplicates(NamedTuple):
@@ -416,13 +420,15 @@ class _Candidates(NamedTuple):
     """What may be copies: the component of each image (n,), and which others are how far from one, and near.
 
     `measure` gives distances (m,) of the image at a position to others; `reach` is the largest that is near,
-    and in `compared` are the images (n,) that can be compared at all.
+    and in `compared` are the images (n,) that can be compared at all. `near`, where it is known, gives those
+    that are near the one at a position at once: in a million images small steps join most of them.
     """
 
     component: np.ndarray
     measure: Callable[[int, np.ndarray], np.ndarray]
     reach: float
     compared: np.ndarray
+    near: Callable[[int], np.ndarray] | None = None
 
 
 def _find_close_hashes(hashes: pd.Series, *, threshold: int) -> _Candidates:
@@ -432,14 +438,55 @@ def _find_close_hashes(hashes: pd.Series, *, threshold: int) -> _Candidates:
     packed[compared] = pack_hashes(hashes[compared])
     # Copies of one hash are one item: a picture saved a thousand times must not make a million pairs.
     unique, item = np.unique(packed[compared], return_inverse=True)
-    joined = connect_pairs(iterate_close_hashes(unique, threshold=threshold), len(unique))
+    kept: list[tuple[np.ndarray, np.ndarray]] | None = []
+
+    def keep() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        nonlocal kept
+        n_pairs = 0
+        for i, j in iterate_close_hashes(unique, threshold=threshold):
+            n_pairs += len(i)
+            if kept is not None and n_pairs <= _MOST_PAIRS:
+                kept.append((i.astype(np.int32), j.astype(np.int32)))
+            else:
+                kept = None
+            yield i, j
+
+    joined = connect_pairs(keep(), len(unique))
     component = len(unique) + np.arange(len(hashes))
     component[compared] = joined[item]
 
     def measure(one: int, others: np.ndarray) -> np.ndarray:
         return np.bitwise_count(packed[others] ^ packed[one]).astype("float64")
 
-    return _Candidates(component, measure, threshold, compared)
+    near = None if kept is None else _list_near(kept, item, np.flatnonzero(compared), len(hashes))
+    return _Candidates(component, measure, threshold, compared, near)
+
+
+def _list_near(
+    pairs: list[tuple[np.ndarray, np.ndarray]], item: np.ndarray, image: np.ndarray, n: int
+) -> Callable[[int], np.ndarray]:
+    """Make the function from an image (of n) to the others near it: of the same item, and of items paired.
+
+    `item` (m,) says which hash each of some images has; `pairs` are of hashes, and may come more than once.
+    """
+    n_items = int(item.max()) + 1 if len(item) else 0
+    i, j = (np.concatenate([np.empty(0, np.int32), *(pair[side] for pair in pairs)]) for side in (0, 1))
+    pairs.clear()
+    linked = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=(n_items, n_items)).tocsr()
+    linked = (linked + linked.T).tocsr()
+    order = np.argsort(item, kind="stable")
+    starts = np.searchsorted(item[order], np.arange(n_items + 1))
+    members, own = image[order], np.full(n, -1)
+    own[image] = item
+
+    def near(one: int) -> np.ndarray:
+        if own[one] < 0:
+            return np.empty(0, dtype=np.int64)
+        items = [own[one], *linked.indices[linked.indptr[own[one]] : linked.indptr[own[one] + 1]]]
+        found = np.concatenate([members[starts[each] : starts[each + 1]] for each in items])
+        return found[found != one]
+
+    return near
 
 
 def _find_close_rows(x: Any, *, threshold: float, metric: str, progress: bool) -> _Candidates:
@@ -487,15 +534,30 @@ def _group(
         bound="at most about",
         progress=look["progress"],
     )
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    chain = grouping == "connected"
+    standing = np.ones(n, dtype=bool)  # for themselves, as far as is known
     with bar:
+        if found.near is not None and not (compare is None and chain):
+            for one in (int(one) for members in groups for one in members):
+                if not standing[one]:
+                    continue
+                standing[one] = False
+                mine, gaps = _take_near(one, standing, found.near, compare, rank, chain=chain)
+                leader[mine] = one
+                distance[mine] = found.measure(one, mine)
+                difference[mine] = gaps
+                bar.update(1 + len(mine))
+            groups = []
         for members in groups:
             left = members
             while len(left):
                 one, others = int(left[0]), left[1:]
-                if compare is None and grouping == "connected":
+                if compare is None and chain:
                     taken, gaps = np.ones(len(others), dtype=bool), np.full(len(others), np.nan)
                 else:
-                    taken, gaps = _find_near(one, others, found, compare, chain=grouping == "connected")
+                    taken, gaps = _find_near(one, others, found, compare, chain=chain)
                 mine = others[taken]
                 leader[mine] = one
                 distance[mine] = found.measure(one, mine)
@@ -508,6 +570,37 @@ def _group(
     return nodes.assign(
         representative=nodes["image_id"].to_numpy()[leader], distance=distance, difference=difference
     )
+
+
+def _take_near(
+    one: int,
+    standing: np.ndarray,
+    near: Callable[[int], np.ndarray],
+    compare: Callable[[int, np.ndarray], np.ndarray] | None,
+    rank: np.ndarray,
+    *,
+    chain: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take of those that still stand for themselves what `_find_near` finds, and let them stand no longer.
+
+    Beside them comes the share of the area in which each differs from the one, where that was looked at.
+    """
+    taken: list[np.ndarray] = []
+    differences: list[np.ndarray] = []
+    asking = [one]
+    while asking:
+        others = near(asking[0])
+        others = others[standing[others]]
+        others = others[np.argsort(rank[others])]
+        gaps = np.full(len(others), np.nan)
+        if compare is not None and len(others):
+            gaps = compare(asking[0], others)
+            others, gaps = others[np.isfinite(gaps)], gaps[np.isfinite(gaps)]
+        taken.append(others)
+        differences.append(gaps if asking[0] == one else np.full(len(others), np.nan))
+        standing[others] = False
+        asking = [*asking[1:], *others.tolist()] if chain else []
+    return np.concatenate(taken), np.concatenate(differences)
 
 
 def _find_near(

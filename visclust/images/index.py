@@ -76,8 +76,8 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"Expected a folder of images, but {folder} is no folder. Check its name.")
-    found = _walk(folder)
-    left_out = _say_left_out(found)
+    found = walk_folder(folder)
+    left_out = say_left_out(found)
     paths = sorted({*found.images, *found.problems}, key=os.fsencode)
     if not found.images:
         problems = "".join(f" {path}: {reason}." for path, reason in list(found.problems.items())[:3])
@@ -90,7 +90,7 @@ def index_images(folder: str | os.PathLike, *, progress: bool = True) -> pd.Data
     with ThreadPoolExecutor(choose_workers()) as pool:
         rows = list(
             WorkBar(
-                pool.map(lambda path: _describe_file(path, found.problems.get(path, "")), paths),
+                pool.map(lambda path: describe_image(path, found.problems.get(path, "")), paths),
                 total=len(paths),
                 desc="Reading",
                 unit="image",
@@ -120,7 +120,7 @@ class _Found(NamedTuple):
     n_hidden: int
 
 
-def _walk(folder: Path) -> _Found:
+def walk_folder(folder: Path) -> _Found:
     """Go through a folder and all below it; links to folders could lead in a circle, or out of the study."""
     images: list[str] = []
     problems: dict[str, str] = {}
@@ -163,7 +163,7 @@ def _find_problem(path: str) -> str:
     return "" if stat.S_ISREG(mode) else "not a file: a pipe, socket or device"
 
 
-def _say_left_out(found: _Found) -> str:
+def say_left_out(found: _Found) -> str:
     """Count in one line what is no row of the table; the empty string where that is nothing."""
     parts = []
     if found.others:
@@ -178,7 +178,7 @@ def _say_left_out(found: _Found) -> str:
     return f"Files and folders left out: {'; '.join(parts)}." if parts else ""
 
 
-def _describe_file(path: str, problem: str) -> tuple[str, str, str, str, int | None, int | None]:
+def describe_image(path: str, problem: str) -> tuple[str, str, str, str, int | None, int | None]:
     """Give one row of the images table; whatever is wrong with the file is its reason."""
     shown = os.fsencode(path).decode("utf-8", "backslashreplace")
     if not problem and shown != path:

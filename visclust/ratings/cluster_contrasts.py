@@ -19,7 +19,9 @@ from visclust.ratings.crossed_bootstrap import split_crossed
 from visclust.ratings.designs import (
     CrossedDesign,
     add_up,
+    count_people,
     list_designs,
+    name_lone_groups,
     spread_ratings,
     warn_of_gaps,
     weigh_images,
@@ -91,8 +93,8 @@ def contrast_clusters(
     Raises
     ------
     ValueError
-        If simulated ratings are mixed with real ones, all groups rated fewer than four clusters, or the level
-        is not between 0 and 1.
+        If simulated ratings are mixed with real ones, all groups rated fewer than four clusters, one
+        respondent stands for a group, or the level is not between 0 and 1.
 
     Source
     ------
@@ -126,6 +128,7 @@ def contrast_clusters(
         if not len(inside):
             raise ValueError("Expected rated images in clusters: all of them are unassigned.")
         cells = Cells(*(cell[inside] for cell in summarize_cells(design)))
+        _refuse_lone(names, count_people(design, weigh_images(design, sample, "clusters")))
         shared = _measure_shared_variance(design, sample)
         clusters, codes = np.unique(design.clusters[inside], return_inverse=True)
         for number, name in enumerate(names):
@@ -154,6 +157,8 @@ def contrast_clusters(
                     shared_error=float(np.sqrt(shared[pair, place].sum())),
                     level=level,
                 )
+                unknown = part["p"].isna()  # ratings all alike, of groups that differ
+                part.loc[unknown, ["standard_error", "degrees_of_freedom"]] = np.nan
                 parts.append(part.join(shrunk))
     table = pd.concat(parts).sort_values(["outcome", "group", "cluster"], ignore_index=True)
     described = spread.outcomes.iloc[table["outcome"]].reset_index(drop=True)
@@ -161,6 +166,15 @@ def contrast_clusters(
     first = ["level", "dimension", "item", "group", "reference", "cluster", *_ESTIMATED]
     last = ["p_adjusted", "shrunk", "low", "high", "shrunk_p", "kept", "images", "ratings", "simulated"]
     return _rank_clusters(table.assign(p_adjusted=adjust_p(table, ["level"]))[first + last])
+
+
+def _refuse_lone(names: Sequence[str], people: np.ndarray) -> None:
+    """Refuse groups of one respondent, which say nothing of how much respondents differ."""
+    if lone := name_lone_groups(names, people):
+        raise ValueError(
+            f"Expected two respondents or more in each group, who rated images in clusters; {lone}. How much "
+            f"respondents differ is not seen then: leave the group out, or ask more people."
+        )
 
 
 def _rank_clusters(table: pd.DataFrame) -> pd.DataFrame:

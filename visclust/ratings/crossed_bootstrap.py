@@ -20,7 +20,8 @@ class CrossedParts(NamedTuple):
     Of g groups, k outcomes, m images (or clusters, where these are drawn too) and r respondents: ``means,
     shrinkage, covariance`` (g, k; the last is the variance between respondents beyond that of single
     ratings), ``image_parts`` (m, g, k), ``strata, shares`` (m,), ``respondent_parts`` (r, k), and
-    ``respondent_groups, respondent_weights`` (r,).
+    ``respondent_groups, respondent_weights`` (r,; 0 for who rated nothing that counts). ``lone_image``:
+    images count as drawn, and one alone counts, so that nothing says how images differ.
     """
 
     means: np.ndarray
@@ -32,6 +33,7 @@ class CrossedParts(NamedTuple):
     strata: np.ndarray
     shares: np.ndarray
     respondent_weights: np.ndarray
+    lone_image: bool
 
 
 def split_crossed(
@@ -96,16 +98,19 @@ def split_crossed(
     respondent_parts = add_up(rating_parts, respondents, respondents.max() + 1)
     respondent_groups = np.zeros(len(respondent_parts), dtype=np.int64)
     respondent_groups[respondents] = groups
-    respondent_weights = np.ones(len(respondent_parts))
-    respondent_weights[respondents] = own
+    counts_at_all = share[images] > 0
+    respondent_weights = np.zeros(len(respondent_parts))
+    respondent_weights[respondents[counts_at_all]] = own[counts_at_all]
     by_respondent = add_up(respondent_parts**2, respondent_groups, n_groups)
     _, first, pairs = np.unique(
         respondents * (units.max() + 1) + units, return_index=True, return_inverse=True
     )
     by_rating = add_up(add_up(rating_parts, pairs) ** 2, groups[first], n_groups)
-    people = np.bincount(respondent_groups, minlength=n_groups)[:, None]
+    people = np.bincount(respondent_groups[respondent_weights > 0], minlength=n_groups)[:, None]
     # The deviations are from an estimated mean; each group has its own.
     covariance = np.clip(by_respondent - by_rating, 0, None) * people / np.maximum(people - 1, 1)
+    drawn = share > 0 if fractions is None else (share > 0) & (fractions < 1)
+    lone_image = bool((shares > 0).sum() == 1 and drawn.any())
     if fractions is not None:
         image_parts = image_parts * np.sqrt(1 - fractions)[:, None, None]
         noise = _measure_rating_noise(values, cells, groups)
@@ -116,7 +121,7 @@ def split_crossed(
         shrinkage = np.sqrt(np.where(by_respondent > 0, covariance / by_respondent, 0))
     return CrossedParts(
         means, image_parts, respondent_parts, respondent_groups, shrinkage, covariance, strata, shares,
-        respondent_weights,
+        respondent_weights, lone_image,
     )  # fmt: skip
 
 
@@ -184,15 +189,21 @@ def measure_contrast(parts: CrossedParts, contrast: np.ndarray) -> tuple[np.ndar
 
     Few images in a stratum of large weight, or few respondents, make for a variance that is not well known;
     so do a few with much of the weight, which count as that many fewer. There is one degree at least; an
-    image alone in its stratum counts as one. `contrast` (g,) holds the factors of the groups.
+    image alone in its stratum counts as one. `contrast` (g,) holds the factors of the groups. Both are
+    missing where one respondent stands for a group of the contrast, or one image for all: nothing then says
+    how much respondents, or images, differ.
     """
+    people = np.bincount(parts.respondent_groups[parts.respondent_weights > 0], minlength=len(contrast))
+    if parts.lone_image or (people[np.asarray(contrast) != 0] < 2).any():
+        nothing = np.full(parts.means.shape[1], np.nan)
+        return nothing, nothing
     combined = np.einsum("g,igk->ik", contrast, parts.image_parts)
     _, codes = np.unique(parts.strata, return_inverse=True)
     by_stratum = add_up(combined**2, codes)
     by_group = np.asarray(contrast)[:, None] ** 2 * parts.covariance
     squares = (by_stratum**2 / (_count_alike(parts.shares, codes) - 1).clip(1)[:, None]).sum(axis=0)
-    people = _count_alike(parts.respondent_weights, parts.respondent_groups)
-    squares += (by_group**2 / (people - 1).clip(1)[:, None]).sum(axis=0)
+    alike = _count_alike(parts.respondent_weights, parts.respondent_groups)
+    squares += (by_group**2 / (alike - 1).clip(1)[:, None]).sum(axis=0)
     total = by_stratum.sum(axis=0) + by_group.sum(axis=0)
     freedom = np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1), np.inf)
     return total, np.maximum(freedom, 1.0)

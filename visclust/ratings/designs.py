@@ -14,6 +14,7 @@ from visclust.annotation.constructs import EMOTIONS
 from visclust.base.checks import check_numbers
 from visclust.base.columns import check_clusters
 from visclust.base.tables import UNASSIGNED, check_columns, check_table
+from visclust.sampling.samples import check_weights
 
 # Which images count how much in a mean: the paper's first.
 WEIGHTINGS = ("clusters", "images", "corpus")
@@ -187,6 +188,58 @@ def warn_of_gaps(spread: RatingEvents, designs: Sequence[CrossedDesign], sample:
     )
 
 
+def count_left_out(spread: RatingEvents, design: CrossedDesign) -> int:
+    """Count the images that are left out because not all groups rated them."""
+    rated = ~np.isnan(spread.values[:, design.columns[0]])
+    return int(spread.events.loc[rated, "image_id"].nunique()) - len(design.image_ids)
+
+
+def warn_of_left_out(spread: RatingEvents, designs: Sequence[CrossedDesign]) -> None:
+    """Say how many images a model leaves out, with how many ratings, and who did not rate them."""
+    most = max(designs, key=lambda design: count_left_out(spread, design))
+    if not count_left_out(spread, most):
+        return
+    outcome = most.columns[0]
+    events = spread.events[~np.isnan(spread.values[:, outcome])]
+    gone = events[~events["image_id"].isin(most.image_ids)]
+    seen = pd.crosstab(gone["image_id"], gone["group"]).reindex(
+        columns=sorted(events["group"].unique()), fill_value=0
+    )
+    lacking = ", ".join(f"{name} {count}" for name, count in seen.eq(0).sum().items() if count)
+    warnings.warn(
+        f"{len(seen)} of {events['image_id'].nunique()} images, with {len(gone)} of {len(events)} ratings of "
+        f"{spread.outcomes['item'].iloc[outcome]!r}, are left out, since not every group rated them (not "
+        f"rated by {lacking}): the groups are compared on the other images (columns images and "
+        f"images_left_out).",
+        stacklevel=4,
+    )
+
+
+def count_people(design: CrossedDesign, weights: np.ndarray | None = None) -> np.ndarray:
+    """Count each group's respondents (g,) who rated an image; with the images' `weights`, one that counts."""
+    groups, respondents = design.codes["groups"], design.codes["respondents"]
+    rows = slice(None) if weights is None else weights[design.codes["images"]] > 0
+    pairs = np.unique(np.column_stack([groups[rows], respondents[rows]]), axis=0)
+    return np.bincount(pairs[:, 0], minlength=int(groups.max()) + 1)
+
+
+def name_lone_groups(names: Sequence[str], people: np.ndarray) -> str:
+    """Say which groups one respondent, or none, stands for; nothing where all have two or more."""
+    lone = [str(name) for name, count in zip(names, people, strict=True) if count < 2]
+    return f"one respondent stands for {', '.join(lone)}" if lone else ""
+
+
+def warn_of_lone(reasons: set[str]) -> None:
+    """Say why standard errors are missing, if any are."""
+    if reasons:
+        warnings.warn(
+            f"Standard errors, intervals and p values are missing in part: {'; '.join(sorted(reasons))}. "
+            f"Claims about new respondents and new images need two of each at least: nothing else says how "
+            f"much they differ. The estimates stand for these respondents and images alone.",
+            stacklevel=4,
+        )
+
+
 def find_fractions(design: CrossedDesign, sample: pd.DataFrame) -> np.ndarray:
     """Find which share of each rated image's cluster was rated by all groups, (m,), by a sample's weights."""
     clusters = pd.Series(design.clusters)
@@ -265,10 +318,29 @@ def _look_up_weights(events: pd.DataFrame, weights: pd.DataFrame) -> np.ndarray:
     return events["respondent"].map(dict(zip(people, numbers / numbers.mean(), strict=True))).to_numpy()
 
 
+def _check_image_weights(sample: pd.DataFrame, what: str) -> None:
+    """Check that a table's weights, if it has any, can count images, and are those of its probabilities."""
+    if "weight" not in sample.columns:
+        return
+    numbers = pd.to_numeric(sample["weight"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~((numbers > 0) & np.isfinite(numbers))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"Expected weights above 0 in {what}: of how many images each stands for; {int(wrong.sum())} are "
+            f"not, such as {numbers[first]:g} of image {sample['image_id'].iloc[first]!r}. Give the sample "
+            f"as it was drawn, or leave out the images knowingly."
+        )
+    if "inclusion_probability" in sample.columns:
+        chances = pd.to_numeric(sample["inclusion_probability"], errors="coerce")
+        check_weights(sample, chances.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
 def _join_clusters(events: pd.DataFrame, clusters: pd.DataFrame) -> np.ndarray:
     """Look up the cluster of each rated image."""
     what = "the sample, assignment or clusters table"
     check_columns(clusters, ("image_id", "cluster"), what)
+    _check_image_weights(clusters, what)
     # An assignment names an image once for each of its respondents.
     known = check_clusters(clusters[["image_id", "cluster"]].drop_duplicates(), what)
     found = events["image_id"].map(known.set_index("image_id")["cluster"])

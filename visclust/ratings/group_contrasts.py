@@ -23,15 +23,19 @@ from visclust.ratings.designs import (
     WEIGHTINGS,
     RatingEvents,
     count_covered,
+    count_left_out,
+    count_people,
     find_fractions,
     list_designs,
+    name_lone_groups,
     spread_ratings,
     warn_of_gaps,
+    warn_of_lone,
     weigh_images,
 )
 from visclust.ratings.intervals import ROUNDING, adjust_p, find_student_interval
 
-_LAST = ("ratings", "images", "covered", "corpus", "simulated")
+_LAST = ("ratings", "images", "images_left_out", "covered", "corpus", "simulated")
 
 
 class GroupComparison(NamedTuple):
@@ -120,10 +124,11 @@ def compare_groups(
     GroupComparison
         ``means``: a row per weighting, outcome and group: ``weighting, specification`` ("primary" or
         "robustness"), ``level, dimension, item, group,
-        estimate, standard_error, degrees_of_freedom`` (Satterthwaite), ``low, high, ratings, images, covered,
-        corpus, simulated``. ``differences``: a row per weighting, outcome and group but the reference, with
-        ``reference``, ``p`` (t, two-sided) and ``p_adjusted`` (Benjamini-Hochberg among the emotions or the
-        dimensions of one weighting) besides.
+        estimate, standard_error, degrees_of_freedom`` (Satterthwaite), ``low, high, ratings, images,
+        images_left_out`` (that not all groups rated), ``covered, corpus, simulated``.
+        ``differences``: a row per weighting, outcome and group but the reference, with ``reference``, ``p``
+        (t, two-sided) and ``p_adjusted`` (Benjamini-Hochberg among the emotions or the dimensions of one
+        weighting) besides.
 
         ``covered`` and ``corpus``: images of the clusters that the row rests on, for which it speaks, and all
         images, as in `estimate_corpus`. A cluster of which some group rated nothing is not covered, for no
@@ -131,7 +136,9 @@ def compare_groups(
         weights, the images of the table given are counted.
 
         Where all ratings of each group were alike and the groups differ, nothing says how sure that is:
-        interval and p are missing.
+        standard error, interval and p are missing. So they are, with a warning, where one respondent stands
+        for a group, or one image for all (but one of a finite population that was rated whole): how much
+        respondents, or images, differ is not seen then.
 
         Unless said otherwise, the clusters count as given, images as drawn from them (each as if from very
         many, which is conservative where most of a cluster was rated), respondents as drawn from their
@@ -156,7 +163,7 @@ def compare_groups(
     --------
     >>> sample = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "inclusion_probability": [0.5, 0.1],
     ...                        "weight": [2.0, 10.0]})
-    >>> ratings = pd.DataFrame({"respondent": ["r", "s", "r", "s"], "group": ["D", "R"] * 2,
+    >>> ratings = pd.DataFrame({"respondent": ["r", "s", "t", "u"], "group": ["D", "R"] * 2,
     ...     "image_id": ["a", "a", "b", "b"], "item": "proud", "rating": [5.0, 1.0, 4.0, 3.0],
     ...     "simulated": True})
     >>> compared = compare_groups(ratings, sample, dimensions={}, n_bootstrap=10)
@@ -193,6 +200,7 @@ def compare_groups(
     names = sorted(spread.events["group"].unique())
     reference = choose_reference(names, reference)
     means, differences = [], []
+    reasons: set[str] = set()
     designs = list(list_designs(spread, sample))
     warn_of_gaps(spread, designs, sample)
     each = list(product(designs, wanted))
@@ -213,11 +221,14 @@ def compare_groups(
                 replicates = resample_crossed(parts, n_bootstrap=n_bootstrap, seed=seed)
             else:
                 replicates = resample_pigeonhole(design.values, weights, n_bootstrap=n_bootstrap, **options)
+            reasons |= {name_lone_groups(names, count_people(design, weights))} - {""}
+            reasons |= {"one image stands for all"} if parts.lone_image else set()
             described = spread.outcomes.iloc[design.columns].assign(
                 weighting=weighting,
                 specification="primary" if weighting == main else "robustness",
                 ratings=len(design.values),
                 images=int((weights > 0).sum()),
+                images_left_out=count_left_out(spread, design),
                 **count_covered(design, sample, weighting)._asdict(),
             )
             against = names.index(reference)
@@ -229,6 +240,7 @@ def compare_groups(
                     apart = own - np.eye(len(names))[against]
                     rows = rows.assign(reference=reference)
                     differences.append(_estimate(rows, parts, replicates, apart, level))
+    warn_of_lone(reasons)
     return GroupComparison(
         _arrange(means, spread, wanted, ["group"]),
         _adjust(_arrange(differences, spread, wanted, ["group", "reference"], ["p"])),
@@ -277,8 +289,10 @@ def _estimate(
     drawn = np.einsum("g,bgk->bk", contrast, replicates)
     error = drawn.std(axis=0, ddof=1)
     error = np.where(error > ROUNDING, error, 0.0)
-    _, freedom = measure_contrast(parts, contrast)
+    variance, freedom = measure_contrast(parts, contrast)
+    error = np.where(np.isnan(variance), np.nan, error)
     found = find_student_interval(estimate, error, freedom, level=level)
+    error, freedom = (np.where(np.isnan(found.p), np.nan, each) for each in (error, freedom))
     return rows.assign(estimate=estimate, standard_error=error, degrees_of_freedom=freedom, **found._asdict())
 
 

@@ -26,14 +26,15 @@ def find_student_interval(estimate: Any, error: Any, freedom: Any, *, level: flo
     """Give the interval and the p value of a t distribution.
 
     Without any error, all ratings of a kind were alike: where the estimate is zero too, nobody differs, and
-    p is 1; where it is not, nothing says how sure that is, and all three are missing.
+    p is 1; where it is not, nothing says how sure that is, and all three are missing. So they are where the
+    error is.
     """
     estimate, error, freedom = (np.asarray(each, dtype=np.float64) for each in (estimate, error, freedom))
     known = error > ROUNDING
     with np.errstate(invalid="ignore"):
         reach = np.where(known, t.ppf((1 + level) / 2, freedom) * error, 0.0)
         p = np.where(known, 2 * t.sf(np.abs(estimate) / np.where(known, error, 1.0), freedom), 1.0)
-    unclear = ~known & (np.abs(estimate) > ROUNDING)
+    unclear = np.isnan(error) | (~known & (np.abs(estimate) > ROUNDING))
     low, high = estimate - reach, estimate + reach
     return StudentInterval(*(np.where(unclear, np.nan, each) for each in (low, high, p)))
 

@@ -344,7 +344,10 @@ def _contrast(
             if place is not None:
                 row |= _judge(ratings, model, models, ratings.factors == place)
                 row |= latent.get((place, g), {})
-            rows.append(row | {"sentence": _say(row, ratings, model, models, spread, place, g)})
+            sentence = _say(row, ratings, model, models, spread, place, g)
+            if place is not None:
+                sentence += _tell_improper(models)
+            rows.append(row | {"sentence": sentence})
     return pd.DataFrame(rows)
 
 
@@ -356,6 +359,22 @@ def _judge(ratings: GroupRatings, model: Model, models: pd.DataFrame, own: np.nd
     if not model.intercepts[own].any():
         return {"invariance": "none", "freed": freed}
     return {"invariance": "partial" if freed else "scalar", "freed": freed}
+
+
+def _tell_improper(models: pd.DataFrame) -> str:
+    """Name the models of which a residual variance stopped at zero; nothing where none did."""
+    wrong = models[models["improper"] > 0]
+    if wrong.empty:
+        return ""
+    named = ", ".join(
+        f"{name} ({count} residual variance{'' if count == 1 else 's'})"
+        for name, count in zip(wrong["model"], wrong["improper"], strict=True)
+    )
+    return (
+        f" Improper: {named} stopped at zero, below which the data would have it, as where a model is wrong "
+        f"or the ratings are too few; chi-square and CFI of such a fit are not those of programs that let "
+        f"variances be negative, and what follows from them is uncertain."
+    )
 
 
 def _say(

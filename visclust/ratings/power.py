@@ -25,16 +25,18 @@ def power_for_contrast(
     respondents: Sequence[int] | None = None,
     power: float = 0.8,
     level: float = 0.95,
+    design_effect: float = 1.0,
 ) -> pd.DataFrame:
     """Compute the respondents per group that a difference needs, or the power that given numbers have.
 
     Respondents belong to one of two groups of equal size; both groups rate the same images, evenly. The
     difference between the groups' means then has the variance
 
-        2 [respondent^2 / n  +  residual^2 / (n per_respondent)  +  group_image^2 / n_images],
+        2 [respondent^2 / m  +  residual^2 / (m per_respondent)  +  group_image^2 / n_images],
 
-    in which what an image makes everybody feel cancels out. The last term does not fall with n: with few
-    images there are differences that no number of respondents finds.
+    where n respondents count like m = n / design_effect, and in which what an image makes
+    everybody feel cancels out. The last term does not fall with n: with few images there are differences that
+    no number of respondents finds.
 
     Parameters
     ----------
@@ -55,15 +57,19 @@ def power_for_contrast(
         Probability with which the difference is to be found.
     level : float, default 0.95
         Level of the interval that is to exclude zero.
+    design_effect : float, default 1
+        By how much weights of respondents enlarge what respondents add to the variance, 1 or more: 1 where
+        all count alike, and otherwise the ``design_effect`` that `rake_respondents` gives, of an earlier
+        survey or as you expect it.
 
     Returns
     -------
     DataFrame
         The columns of `components` that name its rows (``level, item``), with ``difference, respondents``
         (per group; missing where no number will do), ``ratings_per_image`` (by each group), ``standard_error,
-        degrees_of_freedom`` (Satterthwaite's, as `fit_mixed_contrast` will have them: few where images are
-        few), ``power`` (that of a two-sided t test with them), ``smallest`` (the difference below which no
-        number of respondents reaches `power`) and ``simulated`` where the components say so.
+        degrees_of_freedom`` (as `fit_mixed_contrast` will have them: few where images are few), ``power``
+        (that of a two-sided t test with them), ``smallest`` (the difference below which no number of
+        respondents reaches `power`) and ``simulated`` where the components say so.
 
     Raises
     ------
@@ -108,6 +114,11 @@ def power_for_contrast(
             f"got difference={difference}, n_images={n_images}, per_respondent={per_respondent}, "
             f"power={power}, level={level}."
         )
+    if not (np.isfinite(design_effect) and design_effect >= 1):
+        raise ValueError(
+            f"Expected a design_effect of 1 or more, got {design_effect}: 1 where all respondents count "
+            f"alike; rake_respondents gives that of its weights."
+        )
     if per_respondent > n_images:
         raise ValueError(f"A respondent cannot rate {per_respondent} of {n_images} images.")
     if n_images < 2 and components["group_image_sd"].gt(0).any():
@@ -124,6 +135,7 @@ def power_for_contrast(
             ratings=row["residual_sd"] ** 2,
             n_images=n_images,
             per_respondent=per_respondent,
+            effect=design_effect,
         )
         asked = [_find_smallest(difference, survey, power, level)] if respondents is None else respondents
         for count in asked:
@@ -157,23 +169,24 @@ class _Survey(NamedTuple):
     ratings: float
     n_images: int
     per_respondent: int
+    effect: float = 1.0
 
     def expect(self, count: int) -> tuple[float, float]:
         """Give the standard error of the difference, and the degrees of freedom that its estimate will have.
 
         The latter are Satterthwaite's, from the information on the variances that a balanced survey of
-        `count` respondents per group holds for a fit by REML.
+        `count` respondents per group holds for a fit by REML, less what weights take of it.
         """
         total = count * self.per_respondent
         images = min(self.n_images, total)  # those that can be rated at all
-        slopes = np.array([2 / count, 0.0, 2 / images, 2 / total])
+        slopes = np.array([2 * self.effect / count, 0.0, 2 / images, 2 * self.effect / total])
         variances = np.array([self.people, self.shared or 0.0, self.images, self.ratings])
         variance = float(slopes @ variances)
         # What is zero counts as known, as for a fit that finds zero.
         free = variances > 0
         information = self._inform(count, images)[np.ix_(free, free)]
         noise = float(slopes[free] @ np.linalg.pinv(information, hermitian=True) @ slopes[free])
-        return float(np.sqrt(variance)), 2 * variance**2 / noise
+        return float(np.sqrt(variance)), 2 * variance**2 / (self.effect * noise)
 
     def _inform(self, count: int, images: int) -> np.ndarray:
         """Compute the information (4, 4) on the variances.

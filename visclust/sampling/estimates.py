@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
 from visclust.base.checks import check_level
 from visclust.base.copies import take_pictures
 from visclust.base.provenance import recorded
 from visclust.sampling.guesses import Guess, is_cross_fitted, pick_guesses, tune_guess, warn_of_constant
+from visclust.sampling.intervals import Certainty, find_interval
 from visclust.sampling.samples import SampleDesign, find_design, name_left_out
 from visclust.sampling.variances import measure_variance
 
@@ -68,9 +68,11 @@ def estimate_corpus(
         How the sample was drawn. "auto" reads it from the probabilities; where they fit both, it says
         stratified, so name "random" if a random sample should happen to be in proportion to all clusters.
     variance : {"moderated", "own", "pooled"}, default "moderated"
-        "own": each cluster's variance from its own sampled images, as in the textbooks. Unbiased, but shaky
-        where a few large clusters hold most of the corpus and give five images each: shares and domains are
-        often not seen there at all, and intervals are far too short then. "moderated": each cluster's own,
+        "own": each cluster's variance from its own sampled images, as in the textbooks. Unbiased where every
+        cluster has two sampled images or more (of those with one, pairs of clusters stand in, which is too
+        large on average: ``strata_collapsed``), but shaky where a few large clusters hold most of the corpus
+        and give five images each: shares and domains are often not seen there at all, and intervals are far
+        too short then. "moderated": each cluster's own,
         averaged with that of all clusters as if that were one more of its images. "pooled": one variance
         within clusters for all; steady, but far off if large clusters are more, or less, alike than small.
     level : float, default 0.95
@@ -278,8 +280,9 @@ def _estimate(
     simple = max(0.0, 1 - n / weighed) * spread / n * factor**2
     # A sum is a share of all images covered, a mean one of those in the domain.
     base = weights * part.multiples if is_sum else in_domain
-    kish = float(base.sum()) ** 2 / float((base**2).sum())
-    unseen, extra = 0.0, {}
+    squares = float((base**2).sum())
+    kish, left_open = float(base.sum()) ** 2 / squares, float((base**2 * (1 - 1 / weights)).sum()) / squares
+    extra: dict[str, Any] = {}
     if guess is not None:
         alone = variance
         guessed, of_guess = linearise(guess.sampled)
@@ -301,8 +304,6 @@ def _estimate(
             if tuning is None and free > 1:  # the share was found from the same labels
                 variance *= free / (free - 1)
                 freedom = max(1.0, freedom - 1)
-        # Two more sampled images of the usual weight, wrong by 1 each way.
-        unseen = 2 * (min(abs(share), 1.0) * whole) ** 2 / ((kish + 2) * ((len(y) if is_sum else n) + 2))
         extra = {
             "tuning": share,
             "standard_error_alone": math.sqrt(alone),
@@ -311,19 +312,17 @@ def _estimate(
         }
     relative = variance / factor**2
     effective = spread / (relative + spread / weighed) if spread > 0 else math.nan
-    bounds = _find_bounds(estimate, variance, freedom, level)
-    if is_share:
-        seen = len(y) if is_sum else n
-        likely = (variance + unseen) / whole**2
-        found = _find_wilson(estimate / whole, likely, freedom, seen, kish, level)
-        bounds = (found[0] * whole, found[1] * whole)
-        if guess is not None:
-            estimate = min(max(estimate, 0.0), whole)
+    known = Certainty(variance, freedom, len(y) if is_sum else n, kish, left_open)
+    bounds = find_interval(
+        estimate, known, level=level, whole=whole if is_share else None, taken=extra.get("tuning", 0.0)
+    )
+    if is_share and guess is not None:
+        estimate = min(max(estimate, 0.0), whole)
     return {
         "estimate": estimate,
         "standard_error": math.sqrt(variance),
-        "low": bounds[0],
-        "high": bounds[1],
+        "low": bounds.low,
+        "high": bounds.high,
         "n": n,
         "n_effective": effective,
         "design_effect": variance / simple if simple > 0 else math.nan,
@@ -331,30 +330,6 @@ def _estimate(
         "strata_collapsed": collapsed,
         **extra,
     }
-
-
-def _find_bounds(estimate: float, variance: float, freedom: float, level: float) -> tuple[float, float]:
-    """Give Student's interval."""
-    half = stdtrit(freedom, (1 + level) / 2) * math.sqrt(variance)
-    return estimate - half, estimate + half
-
-
-def _find_wilson(
-    p: float, variance: float, freedom: float, n: int, kish: float, level: float
-) -> tuple[float, float]:
-    """Give Wilson's interval for the number of independent images that would have this variance."""
-    if math.isnan(variance):
-        return math.nan, math.nan
-    p = min(max(p, 0.0), 1.0)
-    # Without any variance in the sample, what the weights leave of its size is the best known.
-    size = p * (1 - p) / variance if variance > 0 and 0 < p < 1 else kish
-    tail = (1 + level) / 2
-    if n > 1 and math.isfinite(freedom):
-        size *= (stdtrit(n - 1, tail) / stdtrit(freedom, tail)) ** 2
-    z2 = ndtri(tail) ** 2
-    middle = (p + z2 / (2 * size)) / (1 + z2 / size)
-    half = math.sqrt(z2 * (p * (1 - p) / size + z2 / (4 * size**2))) / (1 + z2 / size)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def join_values(

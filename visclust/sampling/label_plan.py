@@ -1,11 +1,11 @@
 """How many labels a wanted interval needs: at random, stratified, and with guesses, from a pilot sample."""
 
 import math
+from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from visclust.base.columns import check_clusters
 from visclust.base.copies import take_pictures
@@ -13,6 +13,7 @@ from visclust.base.provenance import recorded
 from visclust.base.simulated import mark_simulated
 from visclust.sampling.estimates import join_values
 from visclust.sampling.guesses import is_cross_fitted, pick_guesses
+from visclust.sampling.intervals import Certainty, find_interval
 from visclust.sampling.samples import find_design
 
 _POINTS = 40
@@ -41,9 +42,11 @@ def plan_labels(
     Designs are compared by the variance that the pilot shows: a simple random sample; the stratified one with
     as many from each cluster (all but one from smaller ones); and both with guesses for all images. Equal
     numbers per cluster see every theme, which `plan_annotation` counts, but where clusters differ much in
-    size they can need more labels for a share of the corpus than a random sample. The numbers rest on the
-    pilot, and are no surer than it is. Where it shows no variance at all, as where all images of every
-    cluster are alike, the plan reckons with one image that is not.
+    size they can need more labels for a share of the corpus than a random sample. The half-width is that of
+    the very interval that `estimate_corpus` gives by default, for the variance to expect: about half of the
+    samples of that number give a wider one. The numbers rest on the pilot, and are no surer than it is; where
+    it shows no variance at all of values that are no share, the plan reckons with one image that is off by
+    their whole span. Where the clusters name representatives, the images are those for pictures.
 
     Parameters
     ----------
@@ -117,28 +120,41 @@ def plan_labels(
     covered = pictures["image_id"][design.covers].reset_index(drop=True)
     codes = stratum[pd.Index(covered).get_indexer(sample["image_id"])]
     weights, total = design.weights, float(sizes.sum())
-    span = float(np.ptp(y))
-    designs = {"random": _spread(y, weights, span), "stratified": _spread_within(y, codes, sizes, span)}
+    mean, is_share = float(np.average(y, weights=weights)), bool(np.isin(y, [0, 1]).all())
+    span = 0.0 if is_share else float(np.ptp(y))  # the interval of a share knows of unseen errors by itself
+    whole = np.array([sizes.sum()])
+    designs = {
+        "random": _Prospect(_spread(y, weights, span), whole, taken=None),
+        "stratified": _Prospect(_spread_within(y, codes, sizes, span), sizes, taken=None),
+    }
     if guesses is not None:
         everyone = pick_guesses(
             guesses, name, category=None, categories=[], image_ids=pictures["image_id"], needed=design.covers
         )
         guess = everyone[pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])]
-        least = 0.0 if is_cross_fitted(guesses) else -math.inf
-        left = y - max(least, _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64))) * guess
-        designs["random with guesses"] = _spread(left, weights, span)
-        left = y - max(least, _slope(y, guess, weights, codes)) * guess
-        designs["stratified with guesses"] = _spread_within(left, codes, sizes, span)
-    z = float(stats.norm.ppf((1 + level) / 2))
+        lowest = 0.0 if is_cross_fitted(guesses) else -math.inf
+        share = max(lowest, _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64)))
+        among_all = _spread(y - share * guess, weights, span)
+        designs["random with guesses"] = _Prospect(among_all, whole, taken=share)
+        share = max(lowest, _slope(y, guess, weights, codes))
+        within = _spread_within(y - share * guess, codes, sizes, span)
+        designs["stratified with guesses"] = _Prospect(within, sizes, taken=share)
     rows, curves = [], []
-    for kind, spread in designs.items():
-        images, widths = _try_numbers(kind, spread, sizes, total, z)
-        enough = np.flatnonzero(widths <= half_width)
-        at = int(enough[0]) if len(enough) else len(images) - 1
-        rows.append({"design": kind, "images": int(images[at]), "half_width": float(widths[at])})
-        shown = np.unique(np.append(np.geomspace(1, len(images), _POINTS).astype(np.int64) - 1, at))
-        table = pd.DataFrame({"design": kind, "images": images[shown], "half_width": widths[shown]})
-        curves.append(table.assign(reached=shown == at))
+    for kind, prospect in designs.items():
+
+        def measure(each: int, prospect: _Prospect = prospect) -> float:
+            return prospect.measure(each, mean, is_share=is_share, level=level)
+
+        least, most = prospect.least, int(prospect.most.max())
+        # More labels never make it wider: the first number that will do is found by halving.
+        reach = range(least, most + 1)
+        at = reach[min(bisect_left(reach, 1, key=lambda each: measure(each) <= half_width), len(reach) - 1)]
+        rows.append({"design": kind, "images": prospect.count(at), "half_width": measure(at)})
+        shown = np.unique(np.append(np.geomspace(least, most, _POINTS).astype(np.int64), at)).tolist()
+        table = pd.DataFrame({"images": [prospect.count(each) for each in shown]})
+        table = table.assign(design=kind, half_width=[measure(each) for each in shown])
+        table = table[["design", "images", "half_width"]]
+        curves.append(table.assign(reached=[each == at for each in shown]))
     plan = pd.DataFrame(rows)
     plan["share_of_corpus"] = plan["images"] / len(pictures)
     plan["saved"] = 1 - plan["images"] / plan["images"].iloc[0]
@@ -147,25 +163,35 @@ def plan_labels(
     return LabelPlan(*(mark_simulated(table, sample) for table in (plan, curve)))
 
 
-def _spread(values: np.ndarray, weights: np.ndarray, span: float) -> np.ndarray:
+class _Spread(NamedTuple):
+    """Variances within strata (s,), and the fourth cumulant within strata over the variance, of all."""
+
+    variances: np.ndarray
+    excess: float
+
+
+def _spread(values: np.ndarray, weights: np.ndarray, span: float) -> _Spread:
     """Give the variance between all images of the corpus (1,), from weighted ones.
 
-    Where the pilot shows none, since the guesses are right of all of it, as if one more image had been off by
-    the whole span of the values.
+    Where the pilot shows none, as where guesses are right of all of it, as if one more image had been off by
+    the span.
     """
     mean = float(np.average(values, weights=weights))
-    found = np.average((values - mean) ** 2, weights=weights) * len(values) / max(len(values) - 1, 1)
-    return np.array([found if found > _NOTHING * span**2 else span**2 / (len(values) + 1)])
+    variance = np.average((values - mean) ** 2, weights=weights) * len(values) / max(len(values) - 1, 1)
+    if variance <= _NOTHING * span**2:
+        variance = span**2 / (len(values) + 1)
+    return _Spread(np.array([variance]), 0.0)  # of one stratum, the degrees of freedom are known
 
 
-def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray, span: float) -> np.ndarray:
-    """Give the variance within each stratum (s,): its own, and that of all as if it were one more image.
+def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray, span: float) -> _Spread:
+    """Give the variance within each stratum: its own, and that of all as if it were one more image.
 
-    Where the pilot shows none, since the images of every cluster are alike, as in `_spread`.
+    Where the pilot shows none, as in `_spread`.
     """
     drawn = np.bincount(codes, minlength=len(sizes))
     means = np.bincount(codes, weights=values, minlength=len(sizes)) / np.maximum(drawn, 1)
-    squares = np.bincount(codes, weights=(values - means[codes]) ** 2, minlength=len(sizes))
+    apart = values - means[codes]
+    squares = np.bincount(codes, weights=apart**2, minlength=len(sizes))
     free = np.maximum(drawn - 1, 0)
     if not free.any():
         raise ValueError(
@@ -173,8 +199,10 @@ def _spread_within(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray, spa
             "within. Draw two or more per cluster (max_per_cluster)."
         )
     if squares.sum() <= _NOTHING * span**2:
-        return np.full(len(sizes), span**2 / (free.sum() + 2))
-    return np.asarray((squares + squares.sum() / free.sum()) / (free + 1))
+        return _Spread(np.full(len(sizes), span**2 / (free.sum() + 2)), 0.0)
+    common = float(squares.sum() / free.sum())
+    excess = float((apart**4).sum() / free.sum()) / common - 3 * common if common > 0 else 0.0
+    return _Spread(np.asarray((squares + common) / (free + 1)), excess)
 
 
 def _slope(y: np.ndarray, guess: np.ndarray, weights: np.ndarray, codes: np.ndarray) -> float:
@@ -188,18 +216,52 @@ def _slope(y: np.ndarray, guess: np.ndarray, weights: np.ndarray, codes: np.ndar
     return float((weights * centred[0] * centred[1]).sum()) / own if own > 1e-12 * len(y) else 0.0
 
 
-def _try_numbers(
-    kind: str, spread: np.ndarray, sizes: np.ndarray, total: float, z: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give numbers of labels, rising, and the half-width of each."""
-    if kind.startswith("random"):
-        images = np.arange(2, int(total) + 1)
-        return images, z * np.sqrt((1 - images / total) * spread[0] / images)
-    most = np.maximum(sizes - 1, 1)
-    numbers, widths = [], []
-    for each in range(1, int(most.max()) + 1):
-        drawn = np.minimum(each, most)
-        variance = float((sizes * (sizes - drawn) / drawn * spread).sum()) / total**2
-        numbers.append(int(drawn.sum()))
-        widths.append(z * math.sqrt(max(variance, 0.0)))
-    return np.array(numbers), np.array(widths)
+class _Prospect:
+    """What `estimate_corpus` will find with some number of labels, as far as the pilot can tell.
+
+    Of one stratum, or of several that all give as many images (all but one where they have fewer). Variances
+    and degrees of freedom are those expected of the estimator's default, "moderated".
+    """
+
+    def __init__(self, spread: "_Spread", sizes: np.ndarray, *, taken: float | None) -> None:
+        (self.spread, self.excess), self.sizes, self.taken = spread, sizes, taken
+        spread = self.spread
+        one = len(sizes) == 1 and len(spread) == 1
+        self.most = sizes if one else np.maximum(sizes - 1, 1)
+        # One image per cluster shows nothing within; the share of guesses costs one degree of freedom more.
+        self.least = min(3 if one and taken is not None else 2, int(self.most.max()))
+
+    def count(self, each: int) -> int:
+        """Count the labels."""
+        return int(np.minimum(each, self.most).sum())
+
+    def judge(self, each: int) -> Certainty:
+        """Say what the interval will rest on."""
+        sizes, drawn = self.sizes, np.minimum(each, self.most)
+        free = (drawn - 1).astype(float)
+        factors = sizes * (sizes - drawn) / drawn / float(sizes.sum()) ** 2
+        everyone, n = float(free.sum()), int(drawn.sum())
+        typical = float((free * self.spread).sum()) / everyone if everyone else float(self.spread.mean())
+        variance = float((factors * (free * self.spread + typical) / (free + 1)).sum())
+        seen = np.where(free > 0, self.spread, typical)
+        # Of a stratum with one sampled image, half of the square of a pair is known. Variances seen in few
+        # images vary, the more so the rarer what makes them: then few strata show one, and freedom is less.
+        free = np.where(free > 0, free, 0.5)
+        chance = factors**2 * (2 * seen**2 / free + np.maximum(self.excess * seen / drawn, 0.0))
+        parts = factors * seen
+        noise = float(((parts**2 + chance) / free).sum())
+        freedom = (parts.sum() ** 2 + chance.sum()) / noise if noise > 0 else math.inf
+        freedom = min(float(freedom), everyone or len(sizes) / 2) if noise > 0 else math.inf
+        if self.taken and everyone > 1:
+            spare = n - len(sizes)
+            variance *= spare / (spare - 1)
+            freedom = max(1.0, freedom - 1)
+        squares = float((sizes**2 / drawn).sum())
+        left = float((sizes * (sizes - drawn) / drawn).sum()) / squares
+        return Certainty(variance, freedom, n, float(sizes.sum()) ** 2 / squares, left)
+
+    def measure(self, each: int, share: float, *, is_share: bool, level: float) -> float:
+        """Measure the half-width of the estimator's own interval."""
+        whole = 1.0 if is_share else None
+        ends = find_interval(share, self.judge(each), level=level, whole=whole, taken=self.taken or 0.0)
+        return float(ends.high - ends.low) / 2

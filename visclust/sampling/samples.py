@@ -15,6 +15,7 @@ from visclust.base.tables import UNASSIGNED, check_table, check_used
 
 # Probabilities are quotients of whole numbers, so that only rounding in float64 separates equal ones.
 _SAME = 1e-9
+_WRITTEN = 0.01  # of a weight, which a table of two decimals may have lost
 
 
 class SampleDesign(NamedTuple):
@@ -414,8 +415,23 @@ def check_sample(sample: pd.DataFrame, *, weighted: bool = True) -> pd.DataFrame
             "Give the sample as it was drawn."
         )
     if "weight" in sample.columns:
+        check_weights(sample, chances)
         return check_used(sample, "sample", ["weight"])
     return sample.assign(weight=1 / chances)
+
+
+def check_weights(sample: pd.DataFrame, chances: np.ndarray) -> None:
+    """Check that weights are what the probabilities of inclusion say, up to rounding of what was written."""
+    weights = pd.to_numeric(sample["weight"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    apart = ~(np.abs(weights * chances - 1) <= _WRITTEN)
+    if apart.any():
+        first = int(np.flatnonzero(apart)[0])
+        raise ValueError(
+            f"Expected each weight of the sample table to be one over its inclusion_probability, as drawn; "
+            f"{int(apart.sum())} are not, such as {weights[first]:g} of image "
+            f"{sample['image_id'].iloc[first]!r} with the probability {chances[first]:g}. Give the sample as "
+            "it was drawn."
+        )
 
 
 def _check_drawn_from(sample: pd.DataFrame, clusters: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

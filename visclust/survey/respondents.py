@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.cells import fold_answer
 from visclust.base.checks import check_choice
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns, check_table
@@ -163,8 +164,8 @@ def flag_inattentive(
         ``respondent``, and a column per check with what each person answered: the table of `read_ratings`,
         joined with the columns of the survey's export.
     answers : mapping of str to str or number
-        The right answer to each check, by column. Spaces around an answer, capitals, and whether a number
-        was written 3, 3.0 or "3" make no difference.
+        The right answer to each check, by column. Spaces, capitals, the way accents are typed, and whether a
+        number was written 3, 3.0 or "3.00" make no difference.
     most_failed : int, default 0
         How many checks somebody may fail and still count as attentive.
     missing : {"failed", "passed"}, default "failed"
@@ -212,11 +213,8 @@ def flag_inattentive(
 
 
 def _fold_answer(answer: Any) -> str:
-    """Write an answer so that those meant alike are one: 3, 3.0 and "3", Blue and " blue"; none as empty."""
-    if pd.isna(answer):
-        return ""
-    text = str(answer).strip().casefold()
-    return text.removesuffix(".0")
+    """Write an answer as `fold_answer`; none as empty."""
+    return "" if pd.isna(answer) else fold_answer(answer)
 
 
 def describe_respondents(

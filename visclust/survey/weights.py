@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from visclust.base.cells import clean_identity, fold_answer, fold_identity
 from visclust.base.checks import check_numbers
 from visclust.base.provenance import recorded
 from visclust.base.tables import check_columns
@@ -56,8 +57,8 @@ def rake_respondents(
     -------
     weights : DataFrame
         ``respondent``, `within` where given, ``weight`` (mean 1 in each group): for `compare_groups`,
-        `contrast_clusters`, `summarize_emotions`, `fit_mixed_contrast` and `measure_reliability`, as
-        ``respondent_weights``. `confirm_factors` takes none. Saved as ``respondent_weights.parquet`` in a
+        `contrast_clusters`, `summarize_emotions`, `fit_mixed_contrast`, `measure_reliability` and
+        `confirm_factors`, as ``respondent_weights``. Saved as ``respondent_weights.parquet`` in a
         study's results, the notebook of the emotions uses them.
     margins : DataFrame
         A row per group, variable and category: ``respondents, target, before, after`` (shares).
@@ -85,7 +86,7 @@ def rake_respondents(
     >>> rake_respondents(respondents, targets).weights["weight"].round(3).tolist()
     [2.0, 0.667, 0.667, 0.667]
     """
-    wanted = _read_targets(targets, within)
+    wanted = _read_targets(targets, within, respondents.columns)
     names = [] if within is None else [within]
     variables = list(wanted["variable"].unique())
     check_columns(respondents, ["respondent", *names, *variables], "the respondents")
@@ -102,11 +103,17 @@ def rake_respondents(
                 f"{respondents[name].isna().sum()} respondents have no {name!r} (the first is {who!r}). Give "
                 f"them a category of their own with a target, or leave them out knowingly."
             )
-    groups = [None] if within is None else sorted(respondents[within].unique())
+    groups: list[Any] = [None]
+    if within is not None:  # of the spellings of one group, the first names it
+        named = pd.Series(respondents[within].map(fold_answer).to_numpy(), respondents[within].to_numpy())
+        groups = sorted(named.drop_duplicates().index)
     weights, margins, costs = [], [], []
     for group in groups:
-        mine = respondents if group is None else respondents[respondents[within].eq(group)]
-        goals = wanted if within not in wanted.columns else wanted[wanted[within].eq(_spell(group))]
+        mine, goals = respondents, wanted
+        if group is not None:
+            mine = mine[mine[within].map(fold_answer).eq(fold_answer(group))]
+        if within in wanted.columns:
+            goals = wanted[wanted[within].map(fold_answer).eq(fold_answer(group))]
         who = "" if group is None else f" in {group!r}"
         if goals.empty:
             raise ValueError(f"Expected targets for each group of {within!r}; there are none{who}.")
@@ -130,7 +137,7 @@ def rake_respondents(
     )
 
 
-def _read_targets(targets: pd.DataFrame, within: str | None) -> pd.DataFrame:
+def _read_targets(targets: pd.DataFrame, within: str | None, columns: pd.Index) -> pd.DataFrame:
     """Check the targets; give categories as text, and shares that sum to exactly 1."""
     check_columns(targets, ["variable", "category", "share"], "the targets")
     own = [within] if within is not None and within in targets.columns else []
@@ -141,8 +148,13 @@ def _read_targets(targets: pd.DataFrame, within: str | None) -> pd.DataFrame:
         )
     table = targets[[*key, "share"]].assign(**{name: targets[name].map(_spell) for name in key})
     table["share"] = check_numbers("share in the targets", targets["share"])
-    if table.duplicated(key).any():
-        twice = table.loc[table.duplicated(key), key].iloc[0].tolist()
+    columns_by_fold = {fold_identity(name): name for name in reversed(columns) if isinstance(name, str)}
+    table["variable"] = [
+        name if name in columns else columns_by_fold.get(fold_identity(name), name)
+        for name in table["variable"]
+    ]
+    if (again := table[key].map(fold_answer).duplicated()).any():
+        twice = table.loc[again, key].iloc[0].tolist()
         raise ValueError(f"Expected each category once in the targets; {twice} comes twice.")
     if not (table["share"] > 0).all():
         row = table[table["share"].le(0)].iloc[0]
@@ -150,7 +162,7 @@ def _read_targets(targets: pd.DataFrame, within: str | None) -> pd.DataFrame:
             f"Expected shares above 0 in the targets, got {row['share']:g} for {row['category']!r} of "
             f"{row['variable']!r}. Leave such respondents out knowingly."
         )
-    sums = table.groupby(key[:-1])["share"].transform("sum")
+    sums = table.groupby([table[name].map(fold_answer) for name in key[:-1]])["share"].transform("sum")
     if (sums - 1).abs().gt(_ROUNDED).any():
         at = int((sums - 1).abs().to_numpy().argmax())
         row = table.iloc[at]
@@ -162,10 +174,10 @@ def _read_targets(targets: pd.DataFrame, within: str | None) -> pd.DataFrame:
 
 
 def _spell(value: object) -> str:
-    """Write a category as text, so that 1, 1.0 and "1" are one."""
+    """Write a category as text to be shown; which are one is said by `fold_answer`."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    return str(value)
+    return clean_identity(str(value))
 
 
 def _match_categories(
@@ -174,20 +186,20 @@ def _match_categories(
     """Give each respondent's category of each variable as a number, in the targets' order, and the shares."""
     codes, shares = [], []
     for variable, part in goals.groupby("variable", sort=False):
-        place = {category: number for number, category in enumerate(part["category"])}
-        said = respondents[variable].map(_spell)
-        strange = sorted(set(said) - set(place))
+        place = {fold_answer(category): number for number, category in enumerate(part["category"])}
+        said = respondents[variable].map(fold_answer)
+        strange = sorted(respondents.loc[~said.isin(list(place)), variable].map(_spell))
         if strange:
             raise ValueError(
                 f"Respondents{who} have the {variable} {strange[0]!r}, for which the targets have no share "
-                f"(they have {', '.join(place)}). Add it, or spell it as there."
+                f"(they have {', '.join(part['category'])}). Add it, or spell it as there."
             )
-        empty = [category for category in place if category not in set(said)]
+        empty = sorted(set(range(len(part))) - set(said.map(place)))
         if empty:
             raise ValueError(
-                f"No respondent{who} has the {variable} {empty[0]!r}, which the targets give "
-                f"{part['share'].iloc[place[empty[0]]]:.1%}: nobody can stand for it. Join it with another "
-                f"category in both tables."
+                f"No respondent{who} has the {variable} {part['category'].iloc[empty[0]]!r}, which the "
+                f"targets give {part['share'].iloc[empty[0]]:.1%}: nobody can stand for it. Join it with "
+                f"another category in both tables."
             )
         codes.append(said.map(place).to_numpy(dtype=np.int64))
         shares.append(part["share"].to_numpy(dtype=np.float64))

@@ -342,21 +342,25 @@ def tabulate_comparison(
     level: float,
     seed: int,
 ) -> pd.DataFrame:
-    """Tabulate the configurations from the scores (g, 5) of all clusterings and their replicates (B, g, 5).
+    """Tabulate the configurations from the scores (g, 5) of all clusterings and their replicates.
 
-    Each replicate is of one resample of the pairs, the same for all clusterings.
+    Each replicate is of one resample of the pairs, the same for all clusterings; `by_clustering`
+    (3, B, g, 5) as `replicate_scores` gives it.
     """
     place, names, members = check_measure(measure), counted.names, counted.members
     estimates = average_over_seeds(scores, members)
-    means = average_over_seeds(by_clustering, members)
-    n_bootstrap = len(by_clustering)
+    all_means = average_over_seeds(by_clustering, members)
+    n_bootstrap = by_clustering.shape[1]
     draw = SeedChance(n_bootstrap, seed=seed)
-    replicates = np.empty_like(means)
+    sides = all_means[[0, -1]]
     for c, each in enumerate(members):
         for i in range(len(SCORES)):
-            own, resampled = (list_seed_values(from_[..., i], each) for from_ in (scores, by_clustering))
-            replicates[:, c, i] = add_seeds(means[:, c, i], estimates[c, i], own, resampled, draw)
-    low, high = (np.clip(end, 0, 1) for end in find_interval(replicates, level=level))
+            own = list_seed_values(scores[:, i], each)
+            for side, drawn in zip(sides, (by_clustering[0], by_clustering[-1]), strict=True):
+                resampled = list_seed_values(drawn[..., i], each)
+                side[:, c, i] = add_seeds(side[:, c, i], estimates[c, i], own, resampled, draw)
+    low, high = (np.clip(find_interval(side, level=level)[end], 0, 1) for end, side in enumerate(sides))
+    means, by_clustering = all_means[1], by_clustering[1]
     table: dict[str, Any] = {"configuration": names}
     for i, name in enumerate(SCORES):
         missing = np.isnan(estimates[:, i])

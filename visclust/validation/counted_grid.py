@@ -116,16 +116,18 @@ def score_clusterings(counted: CountedGrid, chosen: np.ndarray | None = None) ->
 
 
 def replicate_scores(counted: CountedGrid, *, n_bootstrap: int, seed: int) -> np.ndarray:
-    """Replicate the scores of every clustering, (n_bootstrap, g, 5), as other pairs might have given them.
+    """Replicate the scores of every clustering, (3, n_bootstrap, g, 5), as other pairs might have given them.
 
-    The pairs of a replicate are the same for all clusterings.
+    The pairs of a replicate are the same for all clusterings. The first are for the lower ends of intervals,
+    the last for the upper ones, and those between for differences; they are the same without a design.
     """
     if counted.cells is not None:
         return draw_scores(counted.cells, n_draws=n_bootstrap, seed=seed)
     # Pairs first: one row of a resample holds a pair under every clustering.
     by_pair = counted.counts.transpose(1, 0, 2).reshape(counted.counts.shape[1], -1)
     sums = resample_sums(by_pair, n_bootstrap=n_bootstrap, seed=seed, strata=counted.strata)
-    return compute_scores(sums.reshape(n_bootstrap, len(counted.counts), len(SCORES)))
+    replicates = compute_scores(sums.reshape(n_bootstrap, len(counted.counts), len(SCORES)))
+    return np.broadcast_to(replicates, (3, *replicates.shape))
 
 
 def doubt_scores(counted: CountedGrid, each: Members, place: int) -> list[str]:

@@ -262,6 +262,10 @@ def _assign_folds(
     Raises ValueError if there are fewer groups of pairs than folds.
     """
     n = len(gold)
+    # By the images' names and not by their rows, so that the folds do not hang on the order of the table.
+    order = gold[["image_a", "image_b"]].astype(str).reset_index(drop=True)
+    order = order.sort_values(["image_a", "image_b"], kind="stable").index.to_numpy()
+    gold = gold.iloc[order]
     if not 2 <= folds <= n:
         raise ValueError(f"Expected from 2 folds to as many as there are gold pairs ({n}), got {folds}.")
     groups, note = _group_linked(gold, limit=-(-n // folds)) if group_by_image else (np.arange(n), "")
@@ -272,7 +276,9 @@ def _assign_folds(
             f"fewer folds, or label more pairs."
         )
     fold = _deal_groups(groups, gold["same"].to_numpy(dtype=bool), folds, np.random.default_rng(seed))
-    return _PairFolds(fold, note)
+    back = np.empty(n, dtype=np.int64)
+    back[order] = fold
+    return _PairFolds(back, note)
 
 
 def _find_sharing_pairs(gold: pd.DataFrame, chosen: np.ndarray) -> np.ndarray:

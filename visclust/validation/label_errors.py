@@ -132,6 +132,7 @@ def estimate_label_errors(
     names, code = np.unique(of_pair.reindex(wide.index).to_numpy(dtype=str), return_inverse=True)
     n_annotators = wide.shape[1]
     _check_identified(n_annotators, len(names), len(wide))
+    _check_both_answers(wide)
     says = wide.notna().to_numpy(dtype=np.int64)
     says_same = (wide == "same").to_numpy(dtype=np.int64)
     kinds, count = np.unique(np.column_stack([says_same, says, code]), axis=0, return_counts=True)
@@ -161,6 +162,16 @@ def _check_identified(n_annotators: int, n_strata: int, n_pairs: int) -> None:
         raise ValueError(
             "Expected pairs of two strata or more, or three annotators: two annotators' answers in one "
             "stratum fit many pairs of error rates equally well. State rates in score_under_errors instead."
+        )
+
+
+def _check_both_answers(wide: pd.DataFrame) -> None:
+    found = set(wide.stack().unique())
+    if len(found) < 2:
+        raise ValueError(
+            f"Expected both answers, same and different, to the pairs that two people judged, got "
+            f"{min(found)!r} alone: where all answers are alike they tell nothing of errors. State rates in "
+            f"score_under_errors instead."
         )
 
 
@@ -422,8 +433,12 @@ def explain_label_error(
     scores = scores[scores["weighting"].ne("raw")].set_index("measure")
     half = (scores["high"] - scores["low"]) / 2
     moved = {name: abs(assumed[name] - plain[name]) for name in _MEASURES}
-    outweighed = [name for name in _MEASURES if moved[name] > half[name]]
-    worst = max(outweighed or _MEASURES, key=lambda name: np.nan_to_num(moved[name], nan=-1.0))
+    known = [name for name in _MEASURES if np.isfinite(moved[name]) and np.isfinite(half[name])]
+    unknown = _name_undefined([name for name in _MEASURES if name not in known])
+    if not known:
+        return f"{unknown}, with the answers as they are or with the stated errors: nothing is said of these."
+    outweighed = [name for name in known if moved[name] > half[name]]
+    worst = max(outweighed or known, key=lambda name: moved[name])
     start = (
         f"Were {false_same:.2%} of different pairs called the same and {false_different:.2%} of same ones "
         f"different, {_name(worst)} would be {_write(assumed[worst])}, not {_write(plain[worst])}"
@@ -434,8 +449,16 @@ def explain_label_error(
     if outweighed:
         end = " Label error outweighs the chance of the draw: no interval covers that."
         advice = " Take a second look at the pairs that weigh most (select_for_review)."
-        return said + end + advice
-    return f"{said} The chance of the draw outweighs label error."
+        return said + end + advice + (f" {unknown}." if unknown else "")
+    return f"{said} The chance of the draw outweighs label error." + (f" {unknown}." if unknown else "")
+
+
+def _name_undefined(measures: list[str]) -> str:
+    """Say which measures are undefined, or nothing where all are defined."""
+    names = [_name(each) for each in measures]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    verb = "are" if len(names) > 1 else "is"
+    return f"{listed[:1].upper()}{listed[1:]} {verb} undefined" if names else ""
 
 
 def _name(measure: str) -> str:

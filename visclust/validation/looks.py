@@ -129,7 +129,7 @@ def choose_pairs(
     """
     there = open_to & (course.weight > 0)
     doubt = (course.state == OPEN) | ((course.state == SAME) & (course.sames < 2))
-    wanted = there & doubt & (effect >= min_effect)
+    wanted = there & doubt & (effect > 0) & (effect >= min_effect)
     group = _name_groups(course)
     names, size = np.unique(group[wanted], return_counts=True)
     room = int(size.sum()) if n is None else min(int(size.sum()), int(n / (1 + decoys)))

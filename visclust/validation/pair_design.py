@@ -24,6 +24,8 @@ from visclust.base.tables import UNASSIGNED, check_columns
 WITHIN, NEIGHBOURING, RANDOM = "within", "neighbouring", "random"
 _N_PLACES = 32  # numbers per image that likeness is measured with
 _N_BINS = 4_000  # of likeness, from -1 to 1; the strata's limits are limits of bins
+_LIKENESS_ROUNDS = 1e-5  # 32 products in float32 round by less, and a bin is fifty times as wide
+_ROWS = 20_000  # made float64 together
 _BLOCK = 512  # rows of images whose pairs are looked at together
 # Of the pairs that no clustering joins, the strata hold the nearest this much, and the rest; of those that
 # clusterings join, the farthest this much, and the rest. Same pairs are rare where pairs are many.
@@ -187,7 +189,8 @@ def find_neighbours(x: np.ndarray, labels: np.ndarray, n_neighbours: int) -> lis
     if len(real) < 2:
         return near
     sums = np.zeros((len(groups), x.shape[1]))
-    np.add.at(sums, code, x.astype(np.float64))
+    for start in range(0, len(x), _ROWS):  # all of a million rows in float64 are 4 GB
+        np.add.at(sums, code[start : start + _ROWS], x[start : start + _ROWS].astype(np.float64))
     distances = euclidean_distances((sums / np.bincount(code)[:, None])[real])
     np.fill_diagonal(distances, np.inf)
     nearest = np.argsort(distances, axis=1, kind="stable")[:, : min(n_neighbours, len(real) - 1)]
@@ -320,6 +323,25 @@ def _code(coder: _Cells | _Likeness, left: np.ndarray, right: np.ndarray) -> np.
         n_joins += (labels[left][:, None] == labels[right]) & (labels[left] >= 0)[:, None]
     at += _N_BINS * ((n_joins > 0).astype(np.int32) + (n_joins == coder.joined.shape[1]))
     return coder.code.ravel()[at]
+
+
+def tell_stratum(strata: PairStrata, left: np.ndarray, right: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Tell whether each pair, of two rows of the design, lies in the stratum of this number (n,).
+
+    Likeness is rounded by the size of the block that it is computed in, so that a pair at the limit of two
+    strata may belong to both.
+    """
+    coder = strata.coder
+    if isinstance(coder, _Cells):
+        return np.asarray(coder.code[coder.cell[left], coder.cell[right]] == number)
+    likeness = np.einsum("ij,ij->i", coder.place[left], coder.place[right], dtype=np.float64)
+    together = (coder.joined[left] == coder.joined[right]) & (coder.joined[left] >= 0)
+    kind = together.any(axis=1).astype(np.int64) + together.all(axis=1)
+    found = np.zeros(len(number), dtype=bool)
+    for rounded in (-_LIKENESS_ROUNDS, 0.0, _LIKENESS_ROUNDS):
+        at = ((likeness + rounded + 1) * (_N_BINS / 2)).astype(np.int64)
+        found |= coder.code[kind, np.clip(at, 0, _N_BINS - 1)] == number
+    return found
 
 
 def _take_later(codes: np.ndarray, start: int) -> np.ndarray:

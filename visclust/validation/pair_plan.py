@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from visclust.base.bootstrap import find_interval
 from visclust.base.columns import check_gold
 from visclust.base.provenance import recorded
 from visclust.validation.pair_design import count_joined, find_strata_of
@@ -15,7 +14,7 @@ from visclust.validation.poststratified import (
     N_KINDS,
     CellCounts,
     count_cells,
-    draw_scores,
+    find_ends,
     suppose_shares,
 )
 from visclust.validation.scores import SCORES, predict_same
@@ -99,6 +98,11 @@ def plan_pairs(
             'Expected a pair design by likeness, got one by cells. Make it with design_pairs(how="likeness").'
         )
     joined = count_joined(strata, clusters)
+    if not joined.sum():
+        raise ValueError(
+            "Expected clusters that join at least two images, got clusters that join none: neither precision "
+            "nor recall can be planned for them. Give clusters like those that will be scored."
+        )
     totals = np.column_stack([strata.totals - joined, joined]).ravel()
     if gold is None:
         rates = _suppose_rates(totals, precision=precision, recall=recall)
@@ -112,7 +116,7 @@ def plan_pairs(
         rates = suppose_shares(counted)
     same = rates * totals
     both, missed = same[1::N_KINDS].sum(), same[::N_KINDS].sum()
-    truth = {"precision": both / joined.sum() if joined.sum() else np.nan}
+    truth = {"precision": both / joined.sum()}
     truth |= {"recall": both / (both + missed), "f1": 2 * both / (joined.sum() + both + missed)}
     rng = np.random.default_rng(seed)
     shares = suggest_shares(strata)
@@ -162,9 +166,8 @@ def _simulate_half_widths(
     cell = N_KINDS * stratum + (rng.random(len(stratum)) < share[stratum])
     same = rng.random(len(stratum)) < rates[cell]
     counted = CellCounts(same, np.ones(len(stratum)), stratum, cell[None], totals[None], np.ones(1))
-    drawn = draw_scores(counted, n_draws=_N_DRAWS, seed=int(rng.integers(2**31)))[:, 0]
-    low, high = find_interval(drawn, level=level)
-    return (high - low) / 2
+    low, high = find_ends(counted, n_draws=_N_DRAWS, seed=int(rng.integers(2**31)), level=level)
+    return (high[0] - low[0]) / 2
 
 
 def _read_number(curve: pd.DataFrame, half_width: float) -> int | None:

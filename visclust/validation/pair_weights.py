@@ -21,7 +21,7 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
     if isinstance(weights, pd.DataFrame):
         check_used(weights, "pairs", ["pair_id", "inclusion_probability"])
         found = weights.set_index("pair_id")["inclusion_probability"].reindex(gold["pair_id"])
-        weight = _invert(found.to_numpy(dtype=np.float64), gold) * _read_look_weights(gold)
+        weight = invert_probabilities(found.to_numpy(dtype=np.float64), gold) * _read_look_weights(gold)
         return _take_last_wave(weight, gold, weights)
     if isinstance(weights, str):
         if weights != "inclusion_probability" or weights not in gold.columns:
@@ -29,7 +29,9 @@ def read_weights(gold: pd.DataFrame, weights: pd.DataFrame | pd.Series | np.ndar
                 f'Expected the pairs table, an array of weights, or "inclusion_probability" where the gold '
                 f"table has that column (it has {', '.join(map(str, gold.columns))}), got {weights!r}."
             )
-        weight = _invert(gold[weights].to_numpy(dtype=np.float64), gold) * _read_look_weights(gold)
+        weight = invert_probabilities(gold[weights].to_numpy(dtype=np.float64), gold) * _read_look_weights(
+            gold
+        )
         return _take_last_wave(weight, gold, weights)
     if isinstance(weights, pd.Series) and not weights.index.equals(gold.index):
         raise ValueError(
@@ -105,14 +107,17 @@ def find_stratum_names(gold: pd.DataFrame, weights: object = None) -> np.ndarray
     return found.astype(str).to_numpy(dtype=str)
 
 
-def _invert(probability: np.ndarray, gold: pd.DataFrame) -> np.ndarray:
+def invert_probabilities(
+    probability: np.ndarray, gold: pd.DataFrame, *, kind: str = "gold pair"
+) -> np.ndarray:
+    """Give the weights 1 / p of n pairs; ValueError names a pair whose p is no probability."""
     # Written so that NaN is caught too.
     wrong = ~((probability > 0) & (probability <= 1))
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"Expected an inclusion probability above 0 and at most 1 for every gold pair, got "
+            f"Expected an inclusion probability above 0 and at most 1 for every {kind}, got "
             f"{probability[at]} for {gold['pair_id'].iloc[at]!r} ({int(wrong.sum())} such pairs). "
-            f"Give the pairs table that these gold pairs were drawn with."
+            f"Give the pairs table that they were drawn with."
         )
     return 1 / probability

@@ -15,8 +15,8 @@ from visclust.validation.poststratified import (
     CellCounts,
     count_cells,
     describe_empty,
-    draw_scores,
     estimate_scores,
+    find_ends,
 )
 from visclust.validation.waves import explain_waves, join_reasons
 
@@ -110,9 +110,10 @@ def score_pairs(
     -----
     Raw intervals are percentiles of resamples within strata. Post-stratified ones are percentiles of draws
     (see ``benchmarks/coverage_pairs.md`` for how often they hold the truth, and where less often than they
-    say); where judged pairs of a cell all agree, they stay open, and cells without a judged pair, which are
-    taken to be like the nearest ones, may be anything: `reason` says how much lies there. Coverage is then
-    known exactly.
+    say): exact where a score rests on one cell, that is the joined or the other pairs of one stratum, and the
+    more like mid-P intervals the more cells share its variance. Where judged pairs of a cell all agree, they
+    stay open, and cells without a judged pair, which are taken to be like the nearest ones, may be anything:
+    `reason` says how much lies there. Coverage is then known exactly.
 
     Pairs left without a gold answer (unresolved or not judged) are taken as missing at random. Pairs that
     share an image are resampled as if they did not: what is left to chance is which pairs were drawn.
@@ -194,8 +195,7 @@ def _score_by_design(
 ) -> list[dict]:  # fmt: skip
     """Score by the strata of a design; intervals are percentiles of draws, and hold the estimate."""
     estimates = estimate_scores(counted)[0]
-    low, high = find_interval(draw_scores(counted, n_draws=n_draws, seed=seed)[:, 0], level=level)
-    low, high = np.fmin(low, estimates), np.fmax(high, estimates)
+    low, high = (end[0] for end in find_ends(counted, n_draws=n_draws, seed=seed, level=level))
     n_of, n_effective = _count_support(counts, kept), _count_effective(counts)
     empty_joined, empty_apart = describe_empty(counted, 0)
     support = (counts > 0).sum(axis=0)
@@ -204,12 +204,10 @@ def _score_by_design(
         missing = bool(np.isnan(estimates[i]))
         reasons = []
         if missing:
-            joins = counted.totals[0][1::2].sum() > 0
-            reasons.append(
-                "undefined: people call no judged pair the same, and none is joined"
-                if joins
-                else "undefined: the clustering joins no pair"
-            )
+            none_joined = not counted.totals[0][1::2].sum()
+            whys = ["the clustering joins no pair"] * (none_joined and measure != "recall")
+            whys += ["people call no judged pair the same"] * (not support[2] and measure != "precision")
+            reasons.append(f"undefined: {' and '.join(whys) or 'no pair counts for it'}")
         elif measure == "coverage":
             reasons.append("known exactly")
         else:
@@ -228,8 +226,10 @@ def _score_by_design(
 def _report_empty(measure: str, joined: float, apart: float, support: np.ndarray) -> list[str]:
     """Say how much of the corpus lies in cells where no pair was judged."""
     reasons = []
-    if not support[1] and measure != "recall":
+    if not support[1]:
         reasons.append("no judged pair is joined, so that it is a guess")
+    elif not support[2] and measure != "precision":
+        reasons.append("people call no judged pair the same, so that it is a guess")
     elif joined > 0.001:
         reasons.append(f"{joined:.1%} of the joined pairs lie in strata where no joined pair was judged")
     if apart > 0.001 and measure != "precision":

@@ -13,6 +13,7 @@ import pandas as pd
 from visclust.annotation.answers import current_answers, refuse_mixture
 from visclust.annotation.identity import is_same_person
 from visclust.annotation.judgements import Resolution, resolve
+from visclust.base.columns import check_pairs_of
 from visclust.base.provenance import digest_text, recorded
 from visclust.base.simulated import mark_simulated
 from visclust.base.tables import TABLES, check_table, check_used
@@ -28,7 +29,7 @@ from visclust.validation.looks import (
     take_look,
     weigh_pairs,
 )
-from visclust.validation.pair_weights import find_strata
+from visclust.validation.pair_weights import find_strata, invert_probabilities
 from visclust.validation.waves import find_waves
 
 _IMAGES = ["image_a", "image_b"]
@@ -64,7 +65,7 @@ def select_for_review(
     reviews: pd.DataFrame | None = None,
     n: int | None = None,
     decoys: float = 0.5,
-    min_effect: float = 0.05,
+    min_effect: float = 0.01,
     rare: float = 0.2,
     rule: str = "unanimous",
     third: str | None = None,
@@ -95,9 +96,10 @@ def select_for_review(
     decoys : float, default 0.5
         Pairs on which all agree, mixed among them, as a share of the others: being shown a pair again then
         does not say that something was wrong with it.
-    min_effect : float, default 0.05
+    min_effect : float, default 0.01
         How much one pair must move the weighted number of same pairs for its stratum to be looked at again,
-        as a share of those that are surer, see ``effect`` below.
+        as a share of those that are surer, see ``effect`` below. With 0.05 a quarter fewer pairs are shown
+        and the errors that are left cost intervals of recall and F1 4 to 7 points of coverage.
     rare : float, default 0.2
         The share of judged pairs called the same up to which "same" is rare in a stratum.
     rule, third : optional
@@ -158,7 +160,9 @@ def select_for_review(
     inside = judged.pairs
     waves = find_waves(inside)
     last = np.ones(len(inside), dtype=bool) if waves is None else waves == waves.max(initial=0)
-    design = np.where(last, 1 / inside["inclusion_probability"].to_numpy(dtype=np.float64), 0.0)
+    design, drawn = np.zeros(len(inside)), inside[last]
+    probability = drawn["inclusion_probability"].to_numpy(dtype=np.float64)
+    design[last] = invert_probabilities(probability, drawn, kind="pair")
     effect = measure_effects(judged.course, design, rare=rare)
     rng = np.random.default_rng(seed)
     choice = choose_pairs(
@@ -236,8 +240,10 @@ def merge_looks(
 
     Weighted scores are then right as far as the last looks are. What all call different is not asked again:
     a same pair that all miss stays missed. Where annotators err independently, in 10% of their answers, two
-    looks take most of the error out of recall (``benchmarks/second_look.md``), though intervals do not know
-    of what is left; where they err on the same pairs again and again, no look does.
+    looks take most of the error out of recall, and intervals then hold the truth in 94 to 97% (and F1 in 92%
+    after more looks, since they do not know of the errors that are left where "same" is common and nothing
+    is looked at again; ``benchmarks/second_look.md``). Where annotators err on the same pairs again and
+    again, no look helps.
 
     Source
     ------
@@ -312,6 +318,7 @@ def _follow_looks(
     again = pd.DataFrame(columns=list(TABLES["reviews"].columns)) if reviews is None else reviews
     check_used(again, "reviews", TABLES["reviews"].columns)
     check_used(pairs, "pairs", _PAIR)
+    check_pairs_of(pairs, "pairs")
     check_table(answers, "answers")
     strange = set(again["judged_pair"]) - set(pairs["pair_id"])
     if strange:
