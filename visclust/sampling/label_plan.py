@@ -132,11 +132,11 @@ def plan_labels(
             guesses, name, category=None, categories=[], image_ids=pictures["image_id"], needed=design.covers
         )
         guess = everyone[pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])]
-        least = 0.0 if is_cross_fitted(guesses) else -math.inf
-        share = max(least, _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64)))
+        lowest = 0.0 if is_cross_fitted(guesses) else -math.inf
+        share = max(lowest, _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64)))
         among_all = _spread(y - share * guess, weights, span)
         designs["random with guesses"] = _Prospect(among_all, whole, taken=share)
-        share = max(least, _slope(y, guess, weights, codes))
+        share = max(lowest, _slope(y, guess, weights, codes))
         within = _spread_within(y - share * guess, codes, sizes, span)
         designs["stratified with guesses"] = _Prospect(within, sizes, taken=share)
     rows, curves = [], []
