@@ -1,5 +1,7 @@
 """The steps of a methods text about ratings as measures: reliability, invariance, and who was left out."""
 
+from typing import Any
+
 import pandas as pd
 
 from visclust.methods_account import NOT_RECORDED, Account, say_many
@@ -37,7 +39,7 @@ def _describe_reliability(account: Account, file: StudyFile) -> None:
     account.count("dimensions with a reliability", table["dimension"].nunique(), file, simulated=made_up)
 
 
-def _span(name: str, row: dict) -> str:
+def _span(name: str, row: dict[Any, Any]) -> str:
     return f"{name} {spell(row[name])} ({spell(row[f'{name}_low'])} to {spell(row[f'{name}_high'])})"
 
 
