@@ -105,7 +105,8 @@ def estimate_all(y: np.ndarray, guess: np.ndarray | None, draws: Draws) -> dict[
     rows, drawn, sizes, total = draws
     n = rows.shape[1]
     weights = np.repeat(sizes / drawn, drawn)
-    kish = total**2 / (weights**2).sum()
+    squares = (weights**2).sum()
+    kish, open_ = total**2 / squares, (weights**2 * (1 - 1 / weights)).sum() / squares
     point = y[rows] @ weights / total
     linear = (y[rows] - point[:, None]) / total
     variance, freedom = vary(linear, draws)
@@ -121,11 +122,11 @@ def estimate_all(y: np.ndarray, guess: np.ndarray | None, draws: Draws) -> dict[
         left, freed = vary(linear - share[:, None] * of_guess, draws)
         variance = np.where(share != 0, left * free / (free - 1), alone)
         freedom = np.where(share != 0, np.maximum(1, freed - 1), freedom)
-        unseen = 2 * np.minimum(np.abs(share), 1) ** 2 / ((kish + 2) * (n + 2))
+        unseen = 2 * np.minimum(np.abs(share), 1) ** 2 * open_ / ((kish + 2) * (n + 2))
         saved = 1 - variance / alone
     likely, inside = variance + unseen, (point > 0) & (point < 1)
     known = (likely > 0) & inside
-    size = np.where(known, point * (1 - point) / np.where(known, likely, 1), kish)
+    size = np.where(known, point * (1 - point) / np.where(known, likely, 1), kish / open_)
     size *= np.where(np.isfinite(freedom), (stdtrit(n - 1, 0.975) / stdtrit(freedom, 0.975)) ** 2, 1)
     z2 = ndtri(0.975) ** 2
     middle = (point + z2 / (2 * size)) / (1 + z2 / size)
