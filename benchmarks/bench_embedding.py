@@ -9,6 +9,11 @@ the ratio is taken per turn. On a busy machine the wall clock says little, since
 gets more of the cores, and torch's threads wait for each other in a busy loop, which counts as processor
 time. So each turn says how many cores other programs took (on Linux); those with more than `--quiet` are
 also left out.
+
+Before that the processor's time of each step, on one core, in alternating turns: the forward pass, and beside
+it the digest, decoding by Pillow as `embed_images` does it, by simplejpeg where it is installed, at an eighth
+of the size (nearly all of that is entropy decoding, which no decoder is spared), and the transform. The ratio
+that follows from these is about that of an idle machine, whoever else is at work.
 """
 
 import argparse
@@ -23,6 +28,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from visclust.base.provenance import digest_file
 from visclust.embedding.embed import embed_images
 from visclust.embedding.encoders import Encoder, load_encoder
 from visclust.embedding.networks import TORCHVISION_ENCODERS
@@ -58,12 +64,42 @@ def prepare_encoder(name: str, folder: Path) -> Encoder:
     return load_encoder(name, weights=path)
 
 
-def read_only(encoder: Encoder, path: str) -> None:
-    read_image(path, min_side=encoder.min_side)
-
-
-def read_and_transform(encoder: Encoder, path: str) -> None:
-    encoder.transform(read_image(path, min_side=encoder.min_side))
+def list_costs(encoder: Encoder, paths: list[Path], batch: torch.Tensor, turns: int = 5) -> None:
+    """Print what each step takes of one core per image, and the ratio that follows."""
+    images = {path: read_image(path, min_side=encoder.min_side) for path in paths}
+    steps: dict[str, Callable[[Path], object]] = {
+        "digest": digest_file,
+        "decoding": lambda path: read_image(path, min_side=encoder.min_side),
+        "decoding at an eighth": lambda path: read_image(path, min_side=min(images[path].size) // 4),
+        "transform": lambda path: encoder.transform(images[path]),
+    }
+    try:
+        import simplejpeg
+    except ImportError:
+        print("simplejpeg is not installed, and left out.")
+    else:
+        width, height = images[paths[0]].size
+        steps["decoding by simplejpeg, same size"] = lambda path: simplejpeg.decode_jpeg(
+            path.read_bytes(), "RGB", min_width=width, min_height=height
+        )
+    times: dict[str, list[float]] = {name: [] for name in ("forward", *steps)}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for _ in range(turns):
+        times["forward"].append(measure(lambda: run_bare(encoder, [batch]))[1] / len(batch))
+        for name, step in steps.items():
+            work = [*paths]
+            times[name].append(measure(lambda step=step, work=work: [*map(step, work)])[1] / len(work))
+    torch.set_num_threads(threads)
+    middle = {name: 1000 * statistics.median(each) for name, each in times.items()}
+    listed = ", ".join(f"{name} {took:.1f}" for name, took in middle.items())
+    print(f"{encoder.name}, ms of one core per image: {listed}")
+    spent = middle["digest"] + middle["decoding"] + middle["transform"]
+    least = middle["decoding at an eighth"]
+    print(
+        f"  ratio from these {middle['forward'] / (middle['forward'] + spent):.2f}; with decoding at an "
+        f"eighth alone {middle['forward'] / (middle['forward'] + least):.2f}"
+    )
 
 
 def run_bare(encoder: Encoder, batches: list[torch.Tensor]) -> None:
@@ -104,12 +140,7 @@ def compare(encoder: Encoder, images, options: argparse.Namespace) -> None:
     batches = [ready[number % len(ready)] for number in range(-(-len(files) // 32))]
     batches[-1] = batches[-1][: len(files) % 32 or 32]
     run_bare(encoder, batches[:2])
-
-    for word, step in (("decoding", read_only), ("decoding and transforming", read_and_transform)):
-        _, processor, _ = measure(lambda step=step: [step(encoder, file.path) for file in files[:100]])
-        print(
-            f"{encoder.name}: {word} takes {1000 * processor / len(files[:100]):.1f} ms of one core per image"
-        )
+    list_costs(encoder, [Path(file.path) for file in files[:32]], batches[0])
 
     for workers in options.workers:
         turns = []

@@ -4,7 +4,8 @@ Each cell draws many surveys: everything that is said to be random anew, on one 
 per party to 8 of the sampled images each. Ratings are normal, so that the truth is known exactly. Part 1 is
 `compare_groups` by its own variance and degrees of freedom (`split_crossed`, `measure_contrast`); its
 bootstrap of that variance is compared with it in coverage_ratings.md. Part 2 is the mixed model with few
-images, and how often it finds a difference against what `power_for_contrast` says.
+images, and how often it finds a difference against what `power_for_contrast` says. Part 3 is the same where
+all rate all images, by mean squares.
 
 Runs alone: `python benchmarks/coverage_contrasts.py --runs 2000`.
 """
@@ -160,7 +161,7 @@ def run_mixed(runs, cells):
         sds = {"respondent_sd": 1.0, "image_sd": 0.6, "group_image_sd": cell_sd, "residual_sd": 1.4}
         expected = vc.power_for_contrast(
             pd.DataFrame([sds]), difference=difference, n_images=images, per_respondent=load,
-            respondents=[people],
+            respondents=[people], design_effect=float((weights**2).mean() / weights.mean() ** 2),
         ).iloc[0]  # fmt: skip
         found, start = [], time.time()
         for seed in range(runs):
@@ -196,11 +197,36 @@ def run_mixed(runs, cells):
     return pd.DataFrame(rows)
 
 
+def run_complete(runs):
+    """Part 3: all rate all images, where the fit has a closed form by mean squares; cells beside zero."""
+    rng, rows = np.random.default_rng(3), []
+    for people, images, cell_sd in (
+        (300, 8, 0.4), (300, 8, 0.1), (120, 8, 0.4), (60, 8, 0.4), (40, 8, 0.5), (40, 8, 0.2), (40, 8, 0.0),
+        (30, 24, 0.4),
+    ):  # fmt: skip
+        free = np.array([2 * (people - 1), images - 1, 2 * (people - 1) * (images - 1)])[:, None]
+        expected = np.array([1.4**2 + images, 1.4**2 + people * cell_sd**2, 1.4**2])[:, None]
+        person, cell, rest = expected * rng.chisquare(free, size=(3, runs)) / free
+        error = np.sqrt(2 / (people * images) * (expected * [[1], [1], [-1]]).sum()) * rng.normal(size=runs)
+        # A mean square of cells below the rest's is pooled with it: their variance is estimated as zero.
+        zero = cell < rest
+        pooled = (cell * free[1] + rest * free[2]) / (free[1] + free[2])
+        cell, rest = np.where(zero, pooled, cell), np.where(zero, pooled, rest)
+        total = person + cell - rest
+        freedom = total**2 / (np.array([person, cell, rest]) ** 2 / free).sum(axis=0)
+        found = find_student_interval(error, np.sqrt(2 * total / (people * images)), freedom, level=0.95)
+        held = found.p >= 0.05
+        rows.append({"people": people, "images": images, "cell_sd": cell_sd, "runs": runs,
+                     "coverage": held.mean(), "mc_error": np.sqrt(0.95 * 0.05 / runs),
+                     "effect_zero": zero.mean()})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=2000)
-    parser.add_argument("--parts", default="12")
+    parser.add_argument("--parts", default="123")
     parser.add_argument("--cells", default="012345", help="of part 2")
     options = parser.parse_args()
     sample, assignment = make_design(clusters=48, people=72)
@@ -210,6 +236,8 @@ def main():
         print(f"{time.time() - start:.0f} s", flush=True)
     if "2" in options.parts:
         run_mixed(options.runs, [CELLS[int(number)] for number in options.cells])
+    if "3" in options.parts:
+        print(run_complete(20 * options.runs).round(4).to_string(), flush=True)
 
 
 if __name__ == "__main__":

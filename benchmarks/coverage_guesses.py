@@ -3,7 +3,8 @@
     python benchmarks/coverage_guesses.py [--runs 2000] [--part shares|learned|frames]
 
 Part "shares": `estimate_corpus` with guesses of several worths, samples at random and stratified, of one
-made-up corpus of 309 clusters. Coverage of 95% intervals, their mean width, and that of the labels alone.
+made-up corpus of 309 clusters. Coverage of 95% intervals, their mean width, and that of the labels alone. All
+samples are reckoned at once; that this is what `estimate_corpus` gives is checked on the first draws.
 
 Part "learned": the same with the guesses of `guess_labels`, learned anew from the labels of each sample and
 an embedding of ten dimensions. The regression is fitted here by Newton's method, in a fiftieth of the time of
@@ -15,11 +16,12 @@ of the guesses, and the one corrected by labels of a sample: mean odds ratios (o
 """
 
 import argparse
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.special import expit
+from scipy.special import expit, ndtri, stdtrit
 
 from visclust.exploration.frame_corrections import PostLabels, correct_outcomes, fit_corrected
 from visclust.exploration.post_samples import draw_post_sample
@@ -27,6 +29,7 @@ from visclust.sampling import label_guesses
 from visclust.sampling.estimates import _estimate
 from visclust.sampling.guesses import Guess
 from visclust.sampling.samples import SampleDesign
+from visclust.sampling.variances import _group_by_size
 
 OPTIONS = ("mean", "hajek", "moderated", 0.95)
 
@@ -66,6 +69,83 @@ def draw(
     return rows, SampleDesign(cluster[rows], counts, cluster, ones, np.ones(len(rows)))
 
 
+class Draws(NamedTuple):
+    """Rows of many samples of one design (runs, n), by stratum; sizes of the strata, and images in all."""
+
+    rows: np.ndarray
+    drawn: np.ndarray
+    sizes: np.ndarray
+    total: int
+
+
+def vary(values: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Give variance and degrees of freedom of each run (runs,), moderated, as `measure_variance` does."""
+    drawn, sizes = draws.drawn, draws.sizes
+    starts = np.cumsum(drawn) - drawn
+    means = np.add.reduceat(values, starts, axis=1) / drawn
+    squares = np.add.reduceat((values - np.repeat(means, drawn, axis=1)) ** 2, starts, axis=1)
+    factors, free = sizes * (sizes - drawn) / drawn, drawn - 1
+    typical = squares.sum(axis=1) / free.sum()
+    moderated = (factors * (squares + typical[:, None]) / (free + 1)).sum(axis=1)
+    counted, totals, parts, frees = drawn > 1, means * sizes, [], []
+    for group in _group_by_size(np.flatnonzero((drawn == 1) & (sizes > 1)), sizes):
+        counted[group] = False
+        gap = totals[:, group] - sizes[group] / sizes[group].sum() * totals[:, group].sum(axis=1)[:, None]
+        parts.append(len(group) / (len(group) - 1) * (gap**2).sum(axis=1))
+        frees.append(len(group) - 1)
+    own = np.column_stack([(factors * squares)[:, counted] / free[counted], *parts])
+    spread = (own**2 / np.append(free[counted], frees)).sum(axis=1)
+    known = own.sum(axis=1) ** 2 / np.where(spread > 0, spread, 1)
+    known[spread == 0] = np.inf
+    return moderated, np.minimum(known, free.sum())
+
+
+def estimate_all(y: np.ndarray, guess: np.ndarray | None, draws: Draws) -> dict[str, np.ndarray]:
+    """Give what `_estimate` gives of a share, of many samples at once: low, high, labels_saved (runs,)."""
+    rows, drawn, sizes, total = draws
+    n = rows.shape[1]
+    weights = np.repeat(sizes / drawn, drawn)
+    kish = total**2 / (weights**2).sum()
+    point = y[rows] @ weights / total
+    linear = (y[rows] - point[:, None]) / total
+    variance, freedom = vary(linear, draws)
+    unseen, saved = np.zeros(len(rows)), np.zeros(len(rows))
+    if guess is not None:
+        mean = guess[rows] @ weights / total
+        of_guess = (guess[rows] - mean[:, None]) / total
+        alone, free = variance, n - len(sizes)
+        shared = (vary(linear + of_guess, draws)[0] - vary(linear - of_guess, draws)[0]) / 4
+        own = vary(of_guess, draws)[0]
+        share = np.where(own > 1e-16 * (of_guess**2).max(), shared / own, 0)
+        point = np.clip(point + share * (guess.sum() / total - mean), 0, 1)
+        left, freed = vary(linear - share[:, None] * of_guess, draws)
+        variance = np.where(share != 0, left * free / (free - 1), alone)
+        freedom = np.where(share != 0, np.maximum(1, freed - 1), freedom)
+        unseen = 2 * np.minimum(np.abs(share), 1) ** 2 / ((kish + 2) * (n + 2))
+        saved = 1 - variance / alone
+    likely, inside = variance + unseen, (point > 0) & (point < 1)
+    known = (likely > 0) & inside
+    size = np.where(known, point * (1 - point) / np.where(known, likely, 1), kish)
+    size *= np.where(np.isfinite(freedom), (stdtrit(n - 1, 0.975) / stdtrit(freedom, 0.975)) ** 2, 1)
+    z2 = ndtri(0.975) ** 2
+    middle = (point + z2 / (2 * size)) / (1 + z2 / size)
+    half = np.sqrt(z2 * (point * (1 - point) / size + z2 / (4 * size**2))) / (1 + z2 / size)
+    return {"low": np.maximum(0, middle - half), "high": np.minimum(1, middle + half), "labels_saved": saved}
+
+
+def check_against_code(y: np.ndarray, guess: np.ndarray, draws: Draws, design: SampleDesign) -> None:
+    """Check on some draws that the arithmetic for many samples is that of `estimate_corpus`."""
+    few = Draws(draws.rows[:5], *draws[1:])
+    for one in (None, guess):
+        found = estimate_all(y, one, few)
+        for run, rows in enumerate(few.rows):
+            given = None if one is None else Guess(one[rows], float(one.sum()))
+            inside = np.ones(len(rows), dtype=bool)
+            wanted = _estimate(y[rows], inside, design, len(y), OPTIONS, given, is_share=True)
+            for name in ("low", "high"):
+                np.testing.assert_allclose(found[name][run], wanted[name], rtol=1e-6, atol=1e-9)
+
+
 def run_shares(runs: int) -> None:
     """Print the coverage of shares."""
     print("| sample | labels | true share | guesses | coverage | width | alone | width alone | saved |")
@@ -73,22 +153,30 @@ def run_shares(runs: int) -> None:
     for share in (0.3, 0.05):
         cluster, y, guesses = make_corpus(np.random.default_rng(1), share)
         for size in (500, None):
-            found: dict[str, list] = {name: [] for name in ["alone", *guesses]}
-            for run in range(runs):
-                rows, design = draw(np.random.default_rng([run, size or 0]), cluster, size=size)
-                inside = np.ones(len(rows), dtype=bool)
-                for name in found:
-                    guess = None if name == "alone" else Guess(guesses[name][rows], guesses[name].sum())
-                    one = _estimate(y[rows], inside, design, len(y), OPTIONS, guess, is_share=True)
-                    held = one["low"] <= y.mean() <= one["high"]
-                    found[name].append((held, one["high"] - one["low"], one.get("labels_saved", 0.0)))
-            alone = np.mean(found.pop("alone"), axis=0)
-            for name, each in found.items():
-                held, width, saved = np.mean(each, axis=0)
-                how = "random" if size else "stratified"
+            drawn = [draw(np.random.default_rng([run, size or 0]), cluster, size=size) for run in range(runs)]
+            design = drawn[0][1]
+            counts = np.bincount(design.strata)
+            draws = Draws(np.stack([rows for rows, _ in drawn]), counts, design.sizes, len(y))
+            check_against_code(y, guesses["probabilities"], draws, design)
+            found = {}
+            for name in ["alone", *guesses]:
+                parts = [
+                    estimate_all(y, guesses.get(name), Draws(draws.rows[start : start + 100], *draws[1:]))
+                    for start in range(0, runs, 100)
+                ]
+                low, high, saved = (
+                    np.concatenate([part[key] for part in parts]) for key in ("low", "high", "labels_saved")
+                )
+                found[name] = [
+                    ((low <= y.mean()) & (y.mean() <= high)).mean(),
+                    (high - low).mean(),
+                    saved.mean(),
+                ]
+            alone = found.pop("alone")
+            for name, (held, width, saved) in found.items():
                 print(
-                    f"| {how} | {len(rows)} | {y.mean():.3f} | {name} | {held:.3f} "
-                    f"| {width:.4f} | {alone[0]:.3f} | {alone[1]:.4f} | {saved:.0%} |",
+                    f"| {'random' if size else 'stratified'} | {draws.rows.shape[1]} | {y.mean():.3f} "
+                    f"| {name} | {held:.3f} | {width:.4f} | {alone[0]:.3f} | {alone[1]:.4f} | {saved:.0%} |",
                     flush=True,
                 )
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, homogeneity_score
 
 import visclust as vc
 from visclust.base import distances
 from visclust.base.row_views import view_rows
-from visclust.clustering import growing, kmeans
+from visclust.clustering import growing, kmeans, workspace
 from visclust.clustering.growing import draw_nested_samples, fit_on_samples
 from visclust.clustering.nearest import assign_block
 
@@ -14,6 +14,7 @@ from visclust.clustering.nearest import assign_block
 def many(monkeypatch):
     """Let a few thousand rows count as many."""
     monkeypatch.setattr(kmeans, "MANY_ROWS", 2_000)
+    monkeypatch.setattr(workspace, "MANY_ROWS", 2_000)
     monkeypatch.setattr(growing, "_LEAST", 500)
     monkeypatch.setattr(growing, "_LEAST_PER_CLUSTER", 20)
     monkeypatch.setattr(growing, "_BLOCK", 1_000)
@@ -119,3 +120,19 @@ def test_huge_and_tiny_numbers_are_clustered_alike(many):
     other = vc.fit_kmeans(x.astype("float64") * 1e-200, 6, seed=0)
     assert adjusted_rand_score(fit.labels, other.labels) > 0.99
     assert np.isfinite(fit.centers).all()
+
+
+@pytest.mark.parametrize("silhouette", ["exact", "adaptive", "sampled"])
+def test_a_mapped_file_of_many_rows_is_clustered_iteratively_without_a_copy(many, tmp_path, silhouette):
+    x, groups = _make_themes(3_000, 8, 6)
+    np.save(tmp_path / "x.npy", x + np.float32(100))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    opened = workspace.open_workspace(mapped, memory_budget=2**20)
+    assert np.shares_memory(opened.rows._x, mapped)
+    options = {"silhouette": silhouette, "sample_size": 100, "memory_budget": 2**20, "progress": False}
+    labels = vc.cluster_iteratively(mapped, **options).labels
+    assert np.array_equal(labels, vc.cluster_iteratively(np.array(mapped), **options).labels)
+    assert (labels >= 0).mean() > 0.9
+    assert (
+        homogeneity_score(groups[labels >= 0], labels[labels >= 0]) > 0.95
+    )  # parts of themes are no mixtures

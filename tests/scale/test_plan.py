@@ -1,5 +1,7 @@
 """The plan: plain arithmetic from measured and assumed rates, with what breaks first."""
 
+from pathlib import Path
+
 import pytest
 
 import visclust as vc
@@ -44,6 +46,15 @@ def test_one_step_breaks_first_and_a_corpus_without_gpus_has_no_row_for_them():
     assert few[few].index.tolist() == ["hash images"]  # not embedding on cores, which nobody needs then
     assert set(RATES) == {"read", "index", "hash", "embed", "k-means pass", "silhouettes", "assign"}
     assert min(RATES.values()) > 1
+
+
+def test_the_page_has_the_numbers_of_the_plan():
+    page = (Path(vc.__file__).parent / "SCALE.md").read_text(encoding="utf-8")
+    for row in vc.plan_scale().itertuples():
+        step = f"{row.step} **(breaks first)**" if row.breaks_first else row.step
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| {step} |")]
+        cells = [f"{row.machine_hours:,.1f}", f"{row.hours:,.2f}", row.limit, f"{row.cost_low:,.2f}"]
+        assert f"| {' | '.join(cells)} |" in line, line
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def corpus(rows, tmp_path):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sharded_and_whole_agree_at_the_same_seed(rows, corpus, seed):
     whole = vc.cluster_iteratively(rows, silhouette="sampled", seed=seed, **SETTINGS)
-    sharded = vc.cluster_shards(corpus, seed=seed, **SETTINGS)
+    sharded = vc.cluster_shards(corpus, silhouette="sampled", seed=seed, **SETTINGS)
     assert adjusted_rand_score(whole.labels, sharded.labels) > 0.999
     assert len(np.unique(whole.labels)) > 10
     assert sharded.log.columns.tolist() == whole.log.columns.tolist()
@@ -48,6 +48,23 @@ def test_sharded_and_whole_agree_at_the_same_seed(rows, corpus, seed):
         np.testing.assert_allclose(first, second, atol=0.002)
     assert sharded.stop_reason == whole.stop_reason
     assert sharded.image_ids == [str(i) for i in range(len(rows))]
+
+
+@pytest.mark.filterwarnings("ignore:Cluster 0 holds")
+def test_adaptive_decisions_over_shards_are_those_of_exact_silhouettes(rows, corpus):
+    exact = vc.cluster_iteratively(rows, silhouette="exact", **SETTINGS)
+    sharded = vc.cluster_shards(corpus, **SETTINGS)
+    assert adjusted_rand_score(exact.labels, sharded.labels) > 0.999
+    assert sharded.log["cohesive"].tolist() == exact.log["cohesive"].tolist()
+    assert set(sharded.log["decided_by"].sum()) <= {"sampled", "exact"}
+    again = vc.cluster_shards(corpus, **SETTINGS)  # from what was kept
+    pd.testing.assert_frame_equal(again.log.drop(columns="seconds"), sharded.log.drop(columns="seconds"))
+
+
+def test_rows_are_read_in_any_order_and_some_more_than_once(rows, corpus):
+    opened = open_rows(find_row_files(corpus, Executor()), Executor())
+    for numbers in ([0, 0, 2], [5, 899, 3, 3, 250, 249], list(range(240, 260))):
+        np.testing.assert_allclose(opened[np.array(numbers)] + opened.origin, rows[numbers], atol=1e-5)
 
 
 def test_k_means_of_shards_reaches_what_k_means_of_all_rows_reaches(rows, corpus):

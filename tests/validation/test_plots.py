@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -226,3 +228,49 @@ def test_figure_5_says_of_how_many_seeds_its_intervals_are():
     )
     said = vc.plot_precision_recall(mixed).to_dict()["title"]["subtitle"]
     assert any("of the pairs and of 1 to 3 seeds" in line for line in said)
+
+
+def make_many(panels, rows):
+    """Give points of many panels and configurations, each with a long name."""
+    table = pd.DataFrame(
+        {
+            "configuration": f"e{panel}, step {step}, threshold 0.{number:02d}, consensus",
+            "embedding": f"e{panel}", "estimate": 0.7 - number / 200, "low": 0.4, "high": 0.8,
+            "baseline": 0.5, "baseline_configuration": f"e{panel}, single k-means, K = 80",
+            "difference": 0.1, "difference_low": -0.1, "difference_high": 0.2, "above": True,
+            "rank": 2 * number + step % 2, "measure": "f1",
+        }
+        for panel in range(panels) for number in range(rows // 2) for step in (3, 6)
+    )  # fmt: skip
+    counts = table.groupby("embedding").size().rename("n_iterative").reset_index()
+    return table, counts.assign(n_above=1, share_above=0.1)
+
+
+@pytest.mark.parametrize("panels", [2, pytest.param(6, marks=pytest.mark.slow)])
+def test_a_page_holds_figure_7_of_many_configurations(tmp_path, panels):
+    points, summary = make_many(panels, 30)
+    figure = vc.plot_iterative_against_single(points, summary=summary)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a figure higher than a page
+        vc.save_figure(figure, tmp_path / "figure.svg", width="page")
+    heading = figure.to_dict()["hconcat"][0]["title"]["subtitle"]
+    assert heading[1] == "Dashed: 0.500, single k-means, K = 80"
+    drawn = {row["configuration"]: row["rank"] for row in get_rows(figure)}
+    if panels == 2:
+        assert len(drawn) == 60
+        assert len(heading) == 2
+    else:
+        assert heading[2] == f"Drawn: the best {len(drawn) // 6} of 30"
+        assert max(drawn.values()) == len(drawn) // 6 - 1  # the best, numbered from 0
+        assert len(drawn) % 6 == 0
+
+
+def test_labels_that_would_touch_leave_out_a_word_that_the_title_says():
+    points, summary = make_many(1, 4)
+    spec = vc.plot_iterative_against_single(
+        points.assign(configuration=points["configuration"] + ", of five seeds " + points.index.astype(str)),
+        summary=summary,
+    ).to_dict()
+    names = [row["name"] for rows in spec["datasets"].values() for row in rows if "name" in row]
+    assert "step 3, 0.00, of five seeds 0" in names
+    assert "Bare numbers in names: the threshold of similarity" in spec["title"]["subtitle"]

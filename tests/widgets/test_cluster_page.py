@@ -125,3 +125,9 @@ def test_frames_that_nobody_ticked_are_said_to_be_simulated(export):
     frames = pd.DataFrame({"cluster": [4], "frame": ["calm"]})
     assert "SIMULATED" in export(frames=frames.assign(simulated=True))[0]
     assert "SIMULATED" not in export(frames=frames)[0]
+
+
+def test_a_page_of_very_many_clusters_has_fewer_images_of_each_but_one_at_least(export):
+    assert [image["id"] for image in export(max_images=2)[1]["images"]] == ["c", "b"]
+    assert len(export(max_images=1)[1]["images"]) == 2
+    assert "2 of the images are in this page" in export(max_images=2)[0]

@@ -53,7 +53,7 @@ class RowView:
             rows = rows.astype(np.float64) * self.scale
         if self.origin is None:
             return rows
-        if np.shares_memory(rows, self._x):
+        if np.may_share_memory(rows, self._x):
             rows = rows - self.origin
         else:
             rows -= self.origin

@@ -20,8 +20,18 @@ from visclust.clustering.goodness import measure_goodness as measure_goodness
 from visclust.clustering.grid import grid_search as grid_search
 from visclust.clustering.iterative import cluster_iteratively as cluster_iteratively
 from visclust.clustering.kmeans import fit_kmeans as fit_kmeans
+from visclust.clustering.model_files import (
+    load_cluster_model as load_cluster_model,
+    save_cluster_model as save_cluster_model,
+)
+from visclust.clustering.new_images import (
+    assign_new as assign_new,
+    make_cluster_model as make_cluster_model,
+    measure_drift as measure_drift,
+)
 from visclust.clustering.plots import (
     plot_cluster_sizes as plot_cluster_sizes,
+    plot_drift as plot_drift,
     plot_grid as plot_grid,
     plot_iterations as plot_iterations,
     plot_k_curve as plot_k_curve,

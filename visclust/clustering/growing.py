@@ -25,9 +25,9 @@ _BLOCK = 16_384
 # From this share of a block on, all its rows are assigned again.
 _MANY = 0.5
 # A sample is left when the centres move less than this share of what they would from sample to sample.
-_SETTLED = 0.003
+_SETTLED = 0.001
 # All rows are left when a pass lowers the inertia by less than this share.
-_GAIN = 1e-4
+_GAIN = 2e-5
 # Below this share of its squared length, a row is at its centre but for rounding.
 _ZERO = 1e-10
 
@@ -76,15 +76,16 @@ def fit_growing(
 ) -> GrowingFit:
     """Fit k-means on many rows (n, d); `choose_start(rows, n_clusters, rng=…)` gives numbers of rows."""
     samples = draw_nested_samples(len(rows), n_clusters, rng=rng)
-    tried = [
-        fit_on_samples(
-            rows.select(samples[0]),
-            draw_start(rows, samples[0], n_clusters, rng=rng, choose_start=choose_start),
-            [samples[0]],
-            max_iter=max_iter,
-        )
-        for _ in range(_STARTS if len(samples) > 1 else 1)
-    ]
+    starts = draw_starts(
+        rows,
+        samples[0],
+        n_clusters,
+        number=_STARTS if len(samples) > 1 else 1,
+        rng=rng,
+        choose_start=choose_start,
+    )
+    first = rows.select(samples[0])
+    tried = [fit_on_samples(first, start, [samples[0]], max_iter=max_iter) for start in starts]
     best = min(tried, key=lambda fit: fit.inertia)
     if len(samples) == 1:
         return best
@@ -93,15 +94,26 @@ def fit_growing(
     return fit._replace(work=fit.work + work)
 
 
-def draw_start(
-    rows: RowView, sample: np.ndarray, n_clusters: int, *, rng: np.random.Generator, choose_start: Any
-) -> np.ndarray:
-    """Draw first centres (k, d) by k-means++ from some rows of a sample."""
+def draw_starts(
+    rows: RowView,
+    sample: np.ndarray,
+    n_clusters: int,
+    *,
+    number: int,
+    rng: np.random.Generator,
+    choose_start: Any,
+) -> list[np.ndarray]:
+    """Draw several times first centres (k, d) by k-means++, each from some rows of a sample."""
     size = min(max(_START, _START_PER_CLUSTER * n_clusters), len(sample))
-    some = rows[np.sort(rng.choice(sample, size, replace=False))]
-    start = some[choose_start(some, n_clusters, rng=rng)]
-    # Fewer rows are distinct there than K: copies of a centre get no row, and so the farthest one.
-    return np.concatenate([start, np.repeat(start[:1], n_clusters - len(start), axis=0)])
+
+    def draw(own: np.random.Generator) -> np.ndarray:
+        some = rows[np.sort(own.choice(sample, size, replace=False))]
+        start = some[choose_start(some, n_clusters, rng=own)]
+        # Fewer rows are distinct there than K: copies of a centre get no row, and so the farthest one.
+        return np.concatenate([start, np.repeat(start[:1], n_clusters - len(start), axis=0)])
+
+    # Each on one thread, so that products round alike whatever number there is.
+    return list(map_blocks(draw, rng.spawn(number), rows))
 
 
 class _Lloyd:

@@ -210,7 +210,7 @@ def cluster_iteratively(
         announce_cost(rows, held=held)
     else:
         announce_iteration(rows, silhouette=settings.silhouette)
-    workspace = open_workspace(rows, memory_budget=memory_budget, hold=held)
+    workspace = open_workspace(rows, memory_budget=memory_budget, hold=held, keep=False)
     result = cluster_workspace(workspace, settings=settings, seed=seed, progress=progress)
     warn_of_giant(result.labels, rows, how=how)
     return result._replace(image_ids=image_ids)
@@ -294,10 +294,10 @@ def _find_clusters(
     # The seed of an iteration depends on the run's seed and the iteration's number only, so that
     # configurations that come to the same state go on with the same draws.
     round_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    # The threshold and what ends a run are left out of the key, since nothing in here depends on them.
     if search is not None:
-        shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0)
-        return _Iteration(*search(remaining, settings=shared, seed=round_seed, progress=progress))
+        found = search(remaining, settings=settings, seed=round_seed, number=number, progress=progress)
+        return _Iteration(*found)
+    # The threshold and what ends a run are left out of the key, since nothing in here depends on them.
     shared = settings._replace(similarity_threshold=0, stop_size=0, max_stall=0, silhouette="", risk=0)
     key = (hashlib.sha256(remaining.tobytes()).digest(), round_seed, shared)
     fit = recall(

@@ -52,7 +52,7 @@ def fit_kmeans(
     """Fit k-means (greedy k-means++ start, Lloyd's iterations) on the device that the array is on.
 
     Of 100,000 rows and more on a CPU, the start and the first iterations are done on samples that grow; then
-    Lloyd's iterations go on, on all rows, until one lowers the inertia by less than 1 in 20,000. The matrix
+    Lloyd's iterations go on, on all rows, until one lowers the inertia by less than 1 in 50,000. The matrix
     is read in blocks and never copied, so that it may be mapped from a file (NumPy's ``mmap_mode="r"``).
 
     Parameters
@@ -132,8 +132,9 @@ def _fit_many(
         for _ in range(n_init)
     )
     fit = min(fits, key=lambda fit: fit.inertia)
-    used, labels = np.unique(fit.labels, return_inverse=True)
-    centers = fit.centers[used]
+    sizes = np.bincount(fit.labels, minlength=len(fit.centers))
+    labels = (np.cumsum(sizes > 0) - 1)[fit.labels]
+    centers = fit.centers[sizes > 0]
     if whole:
         centers = (centers + (0 if view.origin is None else view.origin)) / view.scale
     return KMeansFit(

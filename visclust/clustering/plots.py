@@ -1,4 +1,4 @@
-"""Figures of iterations, of the choice of K, of sizes, of a grid and of several runs, from their tables."""
+"""Figures of iterations, the choice of K, sizes, a grid, several runs and drift, from their tables."""
 
 from collections.abc import Sequence
 from types import EllipsisType
@@ -456,3 +456,58 @@ def plot_theme_stability(themes: pd.DataFrame, *, width: int = 420, height: int 
     title = alt.TitleParams("Each theme: size and stability", subtitle="Dashed: 0.5, below it dissolved")
     panel = (line + points).properties(width=width, height=height, title=title)
     return alt.hconcat(bars, panel, spacing=30)
+
+
+@drawn
+def plot_drift(drift: pd.DataFrame, *, width: int = 420, height: int = 160) -> alt.VConcatChart:
+    """Draw by period the share of new images that are perhaps a new theme, and how far images are.
+
+    Parameters
+    ----------
+    drift : DataFrame
+        From `measure_drift`; images without a time are left out of the figure.
+    width, height : int, pixels
+        Of each of the two panels.
+
+    Returns
+    -------
+    altair.Chart
+        Shares and mean distances with their intervals. The dashed lines show what images like the members of
+        their clusters would have.
+
+    Examples
+    --------
+    >>> drift = pd.DataFrame({"period": pd.to_datetime(["2018-06-01"]), "images": 9, "share": 0.1, "low": 0.0,
+    ...                       "high": 0.4, "expected": 0.01, "relative_distance": 1.1, "relative_low": 1.0,
+    ...                       "relative_high": 1.2})
+    >>> len(plot_drift(drift).vconcat)
+    2
+    """
+    needed = ("period", "images", "share", "low", "high", "expected")
+    needed += ("relative_distance", "relative_low", "relative_high")
+    check_columns(drift, needed, "the drift")
+    data = drift.loc[drift["period"].notna(), list(needed)].assign(as_members=1.0)
+    panels = []
+    for value, low, high, expected, title, form in (
+        ("share", "low", "high", "expected", "Perhaps a new theme", ".1%"),
+        ("relative_distance", "relative_low", "relative_high", "as_members", "Distance, members = 1", ".2f"),
+    ):
+        base = alt.Chart(data).encode(x=alt.X("period:T", title="Beginning of the period"))
+        axis = alt.Axis(format="%") if form.endswith("%") else alt.Axis()
+        scale = alt.Scale(zero=form.endswith("%"))
+        band = base.mark_rule(color=ORANGE).encode(
+            y=alt.Y(f"{low}:Q", title=title, axis=axis, scale=scale), y2=f"{high}:Q"
+        )
+        line = base.mark_line(point=True, color=ORANGE).encode(
+            y=alt.Y(f"{value}:Q", title=title, axis=axis, scale=scale),
+            tooltip=[
+                "period:T",
+                "images:Q",
+                *(alt.Tooltip(f"{each}:Q", format=form) for each in (value, low, high)),
+            ],
+        )
+        usual = base.mark_line(color="black", strokeDash=[4, 3], strokeWidth=1).encode(
+            y=alt.Y(f"{expected}:Q", title=title, axis=axis, scale=scale)
+        )
+        panels.append((usual + band + line).properties(width=width, height=height))
+    return alt.vconcat(*panels)

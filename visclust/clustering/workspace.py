@@ -30,7 +30,7 @@ class Workspace:
     rows: Any
     distances: Any | None
     memory_budget: int
-    results: dict[Any, Any] = field(default_factory=dict)
+    results: dict[Any, Any] | None = field(default_factory=dict)
 
 
 def fits_in_memory(x: Any, *, memory_budget: int | None = None) -> bool:
@@ -42,21 +42,24 @@ def _choose_budget(memory_budget: int | None) -> int:
     return memory_at_hand() // 3 if memory_budget is None else memory_budget
 
 
-def open_workspace(x: Any, *, memory_budget: int | None = None, hold: bool = True) -> Workspace:
+def open_workspace(
+    x: Any, *, memory_budget: int | None = None, hold: bool = True, keep: bool = True
+) -> Workspace:
     """Prepare what every iteration on an embedding (n, d) needs.
 
     All n x n distances are held in float32 where they fit in the budget (bytes; a third of the memory at hand
     by default), and computed anew in blocks where not, as always on a GPU. `hold` is False for work that
     needs few of them: then they are never held. Of many rows no centred copy is made either: they are centred
-    block by block when they are used.
+    block by block when they are used. Results are kept for other settings, or not (`keep`).
     """
     budget = _choose_budget(memory_budget)
     fits = hold and fits_in_memory(x, memory_budget=budget)
     many = len(x) >= MANY_ROWS and not fits and not is_on_gpu(x)
     if many and (view := view_rows(x)) is not None:
-        return Workspace(view, None, budget)
+        return Workspace(view, None, budget, {} if keep else None)
     rows = center_rows(x)
-    return Workspace(rows, _measure_all(rows, memory_budget=budget) if fits else None, budget)
+    distances = _measure_all(rows, memory_budget=budget) if fits else None
+    return Workspace(rows, distances, budget, {} if keep else None)
 
 
 def _measure_all(rows: np.ndarray, *, memory_budget: int) -> np.ndarray:
@@ -162,6 +165,8 @@ def recall(workspace: Workspace, key: Any, make: Callable[[], Any]) -> Any:
 
     The key holds everything that the result depends on beside the rows.
     """
+    if workspace.results is None:
+        return make()
     if key not in workspace.results:
         workspace.results[key] = make()
     return workspace.results[key]

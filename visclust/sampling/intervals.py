@@ -35,8 +35,8 @@ def find_interval(
 
     Wilson's is for the number of independent images that would have this variance. Without any variance in
     the sample, what the weights leave of its size is the best known; of a corpus that was seen whole, nothing
-    is unknown. Where the share `taken` of guesses is used, two more sampled images of the usual weight
-    count, one wrong each way: that hardly an error of the guesses was seen does not say that there is none.
+    is unknown. Where the share `taken` of guesses is used, two more sampled images of the usual weight count,
+    one wrong each way: that hardly an error of the guesses was seen does not say that there is none.
     """
     variance, freedom, n, kish, left = (np.asarray(each, dtype=np.float64) for each in known)
     tail = (1 + level) / 2

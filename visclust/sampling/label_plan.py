@@ -133,9 +133,8 @@ def plan_labels(
         )
         guess = everyone[pd.Index(pictures["image_id"]).get_indexer(sample["image_id"])]
         share = _slope(y, guess, weights, np.zeros(len(y), dtype=np.int64))
-        designs["random with guesses"] = _Prospect(
-            _spread(y - share * guess, weights, span), whole, taken=share
-        )
+        among_all = _spread(y - share * guess, weights, span)
+        designs["random with guesses"] = _Prospect(among_all, whole, taken=share)
         share = _slope(y, guess, weights, codes)
         within = _spread_within(y - share * guess, codes, sizes, span)
         designs["stratified with guesses"] = _Prospect(within, sizes, taken=share)

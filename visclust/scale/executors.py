@@ -20,8 +20,8 @@ from visclust.base.distances import count_threads
 PLACES = ("here", "processes")
 # Tasks that are handed out at once, per worker: enough that none waits, few enough that results stay few.
 _AHEAD = 4
-# A task whose worker died is tried so many times in all, as it may be the one that killed it.
-_TRIES = 3
+# Seconds of waiting for one result, after which it is asked whether there are workers at all.
+_PATIENCE = 60.0
 
 
 class Executor:
@@ -83,7 +83,7 @@ class _Dask(Executor):
     """The workers of a Dask cluster; a task whose worker died goes to another one."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self._client, self._told = client, False
 
     @property
     def workers(self) -> int:  # type: ignore[override]
@@ -98,22 +98,37 @@ class _Dask(Executor):
             return self._client.submit(run_alone, function, each, pure=False, retries=0)
 
         try:
-            yield from _keep_order(submit, arguments, _AHEAD * self.workers)
+            yield from _keep_order(submit, arguments, _AHEAD * self.workers, self._wait)
         except KilledWorker as error:
-            raise WorkerDiedError(f", {_TRIES} times") from error
+            raise WorkerDiedError(f", {error.allowed_failures + 1} times") from error
+
+    def _wait(self, future: Any) -> Any:
+        """Wait for a result; say once where no worker is left that could make it."""
+        while True:
+            try:
+                return future.result(timeout=_PATIENCE)
+            except TimeoutError:
+                if future.done():
+                    raise  # the task's own
+                if not self._told and not self._client.nthreads():
+                    print("No worker of Dask is there now: waiting for one. Ctrl+C ends it; parts are kept.")
+                    self._told = True
 
 
 def _keep_order(
-    submit: Callable[[tuple[Any, ...]], Any], arguments: Iterable[tuple[Any, ...]], ahead: int
+    submit: Callable[[tuple[Any, ...]], Any],
+    arguments: Iterable[tuple[Any, ...]],
+    ahead: int,
+    get: Callable[[Any], Any] = lambda future: future.result(),
 ) -> Iterator[Any]:
     waiting: list[Any] = []
     try:
         for each in arguments:
             waiting.append(submit(each))
             if len(waiting) >= ahead:
-                yield waiting.pop(0).result()
+                yield get(waiting.pop(0))
         while waiting:
-            yield waiting.pop(0).result()
+            yield get(waiting.pop(0))
     finally:
         for future in waiting:
             future.cancel()

@@ -9,16 +9,16 @@ import pandas as pd
 from visclust.base.checks import check_numbers, check_whole_number
 from visclust.base.provenance import recorded
 
-# Items per second of one core, measured by benchmarks/bench_scale.py, whose table holds date and hardware:
+# Items per second of one core, measured by benchmarks/bench_shards.py, whose table holds date and hardware:
 # CPU time, one thread; JPEGs of 1,024 x 768, rows of 512 float32, 100 clusters, 3,000 rows drawn.
 RATES: dict[str, float] = {
-    "read": 6920.0,
-    "index": 73.0,
-    "hash": 56.1,
-    "embed": 10.9,
-    "k-means pass": 69_800.0,
-    "silhouettes": 11_900.0,
-    "assign": 34_000.0,
+    "read": 6880.0,
+    "index": 91.8,
+    "hash": 66.8,
+    "embed": 11.3,
+    "k-means pass": 145_000.0,
+    "silhouettes": 13_800.0,
+    "assign": 43_400.0,
 }
 # Bytes of one item on the disk, from the same run: what comes in, and the part that a step makes of it. The
 # texts of real posts do not repeat as made-up ones do: the 250 bytes of "read" are an assumption.
@@ -64,7 +64,7 @@ def plan_scale(
 ) -> pd.DataFrame:
     """Plan the steps for a corpus: bytes, hours and cost of each, and which of them breaks first.
 
-    The rates per core were measured on one machine (``benchmarks/scale_rates.md``); those of GPUs, storage
+    The rates per core were measured on one machine (``benchmarks/shard_rates.md``); those of GPUs, storage
     and prices are assumptions, and the column ``rests_on`` says so. Everything is plain arithmetic: measure
     one shard of yours, and give its rates.
 
@@ -138,7 +138,7 @@ def plan_scale(
     product = wide * n_clusters / 100
     together = images * _COORDINATOR_BYTES
     shard = 2e8  # what a worker holds of a shard that it makes
-    plans = [
+    plans: list[tuple[str, float, float, float, float, float]] = [
         ("read posts", posts, rate["read"], posts * size["post"], posts * size["read"], 2e9),
         ("index images", images, rate["index"], images * size["image"], images * size["index"], shard),
         ("hash images", images, rate["hash"], images * size["image"], images * size["hash"], shard),
@@ -163,7 +163,7 @@ def plan_scale(
         ),
         ("assign", images, rate["assign"] / product, rows_bytes, images * size["assign"], shard),
     ]
-    table = []
+    table: list[dict[str, Any]] = []
     for step, items, speed, read, written, memory in plans:
         on_gpu = step.endswith("GPUs")
         if on_gpu and not gpus:

@@ -81,7 +81,8 @@ def iterate_blocks(path: str, some: np.ndarray, origin: np.ndarray) -> Any:
     for start in range(0, len(some), BLOCK_ROWS):
         part = some[start : start + BLOCK_ROWS]
         mapped = read_matrix(path, mmap=True)
-        rows = mapped[part[0] : part[-1] + 1] if len(part) == part[-1] + 1 - part[0] else mapped[part]
+        run = len(part) == part[-1] + 1 - part[0] and bool((np.diff(part) == 1).all())
+        rows = mapped[part[0] : part[-1] + 1] if run else mapped[part]
         rows = (rows - origin).astype(np.float32)
         del mapped
         yield slice(start, start + len(part)), rows
@@ -125,7 +126,8 @@ def open_rows(files: RowFiles, executor: Executor) -> ShardedRows:
     n = int(files.starts[-1])
     if n < 1:
         raise ValueError("Expected shards with rows, got none in any of them.")
-    total, largest, columns = np.zeros(1), 0.0, set()
+    total, largest = np.zeros(1), 0.0
+    columns: set[int] = set()
     counts = np.diff(files.starts).tolist()
     for sums, most in executor.map(_sum_columns, zip(files.matrices, counts, strict=True)):
         columns.add(len(sums))

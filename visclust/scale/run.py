@@ -154,7 +154,8 @@ def _take_numbers(corpus: ShardedCorpus, shards: Sequence[int] | None) -> list[i
 def run_shard(folder: str, step: str, number: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Make the part of one shard, unless it is there: what every worker runs. Gives a row of `run_shards`."""
     started = time.perf_counter()
-    status, reason, record = "failed", "", {}
+    status, reason = "failed", ""
+    record: dict[str, Any] = {}
     try:
         corpus = open_shards(folder)
         status, reason, record = _make_part(corpus, step, number, settings)

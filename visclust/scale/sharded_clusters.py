@@ -13,13 +13,16 @@ from visclust.base.checks import check_choice, check_whole_number
 from visclust.base.damage import read_checked_array, read_json, read_parquet
 from visclust.base.distances import measure_block, square_lengths
 from visclust.base.files import write_checked_array, write_json
+from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_text, note_run, recorded
 from visclust.base.tables import UNASSIGNED
+from visclust.clustering.adaptive import Decisions, decide_above, measure_away, split_risk
 from visclust.clustering.choose_k import KCurve, climb_k
 from visclust.clustering.clusters import ClusteringResult
 from visclust.clustering.giant import warn_of_giant
 from visclust.clustering.iterative import cluster_workspace
 from visclust.clustering.settings import SUITED_THRESHOLD, IterativeSettings, check_settings
+from visclust.clustering.silhouette_brackets import ClusterShapes
 from visclust.clustering.silhouette_kinds import draw_members
 from visclust.clustering.silhouettes import average_by_cluster, score_from_sums
 from visclust.clustering.workspace import Workspace
@@ -29,14 +32,17 @@ from visclust.scale.row_files import ShardedRows, find_row_files, iterate_blocks
 from visclust.scale.sharded_kmeans import add_up, fit_shards
 from visclust.scale.shards import ShardedCorpus, take_corpus
 
-SHARDED_SILHOUETTES = ("sampled",)
+SHARDED_SILHOUETTES = ("adaptive", "sampled")
 # Raised when the way from rows to clusters changes, so that iterations of an older one are made again.
-_ALGORITHM = 1
+_ALGORITHM = 2
 # Ids of more images than this stay in the files of the clusters.
 _FEW_IDS = 1_000_000
 # Rows on which it is measured whether a giant cluster may be one of hubs.
 _FEW_ROWS = 2000
-_Found = tuple[KCurve, int, np.ndarray, np.ndarray, np.ndarray]
+_DECIDED = np.dtype(
+    [("above", "?"), ("low", np.float64), ("high", np.float64), ("looked", np.int64), ("exact", "?")]
+)
+_Found = tuple[KCurve, int, np.ndarray, np.ndarray, np.ndarray, Decisions | None]
 
 
 @recorded
@@ -51,7 +57,8 @@ def cluster_shards(
     stop_size: int = 20,
     goodness_of_fit: str = "silhouette",
     max_stall: int = 3,
-    silhouette: str = "sampled",
+    silhouette: str = "adaptive",
+    risk: float = 0.001,
     seed: int = 0,
     start_size: int = 50_000,
     on: Any = "here",
@@ -77,9 +84,13 @@ def cluster_shards(
         Mean silhouette above which a cluster comes out; by default what suits the rows, as there.
     goodness_of_fit : str, default "silhouette"
         As there; on the sample.
-    silhouette : {"sampled"}, default "sampled"
-        Exact silhouettes of 30 rows drawn from each cluster. Exact ones of all rows take all n² / 2 distances
+    silhouette : {"adaptive", "sampled"}, default "adaptive"
+        "adaptive": which clusters come out is decided from sampled rows and members, with more where it is
+        close, as in `cluster_iteratively`; the calling process reads these rows from the shards. "sampled":
+        exact silhouettes of 30 rows drawn from each cluster. Exact ones of all rows take all n² / 2 distances
         and are refused: `cluster_iteratively` has them where the rows fit one machine.
+    risk : float, default 0.001
+        With "adaptive": probability at most that any decision of the run is not that of exact silhouettes.
     seed : int, default 0
         The same seed gives the same labels, for any number and kind of workers.
     start_size : int, default 50,000
@@ -134,6 +145,7 @@ def cluster_shards(
         goodness_of_fit,
         max_stall,
         silhouette,
+        risk,
     )
     check_choice("silhouette", silhouette, SHARDED_SILHOUETTES)
     check_whole_number("start_size", start_size, least=1)
@@ -169,6 +181,7 @@ def _recall_search(
     *,
     settings: IterativeSettings,
     seed: int,
+    number: int,
     progress: bool,
     folder: Path,
     rows: ShardedRows,
@@ -177,29 +190,48 @@ def _recall_search(
 ) -> _Found:
     """Give what an iteration found, from the folder where it is kept, or by searching."""
     name = f"search_{seed:010d}_{len(remaining)}"
-    about, arrays = (
-        folder / f"{name}.json",
-        [folder / f"{name}_{each}.npy" for each in ("codes", "scores", "means")],
-    )
+    about = folder / f"{name}.json"
+    arrays = [folder / f"{name}_{each}.npy" for each in ("codes", "scores", "means", "decided")]
     if about.exists():
         known = read_json(about)
-        kept = [read_checked_array(path) for path in arrays]
-        if all(each is not None for each in kept) and len(kept[0]) == len(remaining):
-            codes, drawn, means = kept
+        codes, drawn, means, decided = (read_checked_array(path) for path in arrays)
+        if codes is not None and drawn is not None and means is not None and decided is not None:
             scores = np.full(len(remaining), np.nan)
             scores[drawn["row"]] = drawn["score"]
-            return KCurve(*known["curve"]), seed, codes, scores, means
+            made: Decisions | None = None
+            if known["distances"] is not None:
+                made = Decisions(
+                    decided["above"],
+                    means,
+                    decided["low"],
+                    decided["high"],
+                    decided["looked"],
+                    decided["exact"],
+                    scores,
+                    known["distances"],
+                )
+            return KCurve(*known["curve"]), seed, codes, scores, means, made
     found = search_shards(
-        remaining, settings=settings, seed=seed, progress=progress, rows=rows, start_size=start_size,
+        remaining,
+        settings=settings,
+        seed=seed,
+        number=number,
+        progress=progress,
+        rows=rows,
+        start_size=start_size,
         executor=executor,
-    )  # fmt: skip
-    curve, _, codes, scores, means = found
-    drawn = np.flatnonzero(~np.isnan(scores))
-    kept = np.empty(len(drawn), dtype=[("row", np.int64), ("score", np.float64)])
-    kept["row"], kept["score"] = drawn, scores[drawn]
-    for path, array in zip(arrays, (codes, kept, means), strict=True):
+    )
+    curve, _, codes, scores, means, made = found
+    looked = np.flatnonzero(~np.isnan(scores))
+    drawn = np.empty(len(looked), dtype=[("row", np.int64), ("score", np.float64)])
+    drawn["row"], drawn["score"] = looked, scores[looked]
+    decided = np.empty(0 if made is None else len(means), dtype=_DECIDED)
+    if made is not None:
+        for each in ("above", "low", "high", "looked", "exact"):
+            decided[each] = getattr(made, each)
+    for path, array in zip(arrays, (codes, drawn, means, decided), strict=True):
         write_checked_array(path, array)
-    write_json(about, {"curve": curve})
+    write_json(about, {"curve": curve, "distances": None if made is None else int(made.distances)})
     return found
 
 
@@ -208,6 +240,7 @@ def search_shards(
     *,
     settings: IterativeSettings,
     seed: int,
+    number: int,
     progress: bool,
     rows: ShardedRows,
     start_size: int,
@@ -216,20 +249,71 @@ def search_shards(
     """Choose K on a sample, cluster all that remains with it, and score the clusters: steps 1 to 3."""
     curve = climb_k(Workspace(rows, None, 2**27), remaining, settings=settings, seed=seed, progress=progress)
     m = len(remaining)
-    nothing = curve, seed, np.zeros(m, dtype=np.int32), np.full(m, np.nan), np.array([np.nan])
+    nothing = curve, seed, np.zeros(m, dtype=np.int32), np.full(m, np.nan), np.array([np.nan]), None
     if curve.chosen is None:
         return nothing
-    fit = fit_shards(rows, remaining, curve.chosen, seed=seed, start_size=start_size, executor=executor)
+    fit = fit_shards(
+        rows,
+        remaining,
+        curve.chosen,
+        seed=seed,
+        start_size=start_size,
+        executor=executor,
+        progress=progress,
+    )
     n_clusters = len(fit.centers)
     if not 2 <= n_clusters < m:
         return nothing
+    if settings.silhouette == "adaptive":
+        made = decide_above(
+            lambda chosen: rows[remaining[chosen]],
+            fit.labels,
+            _measure_shapes(rows, remaining, fit.labels, n_clusters=n_clusters, executor=executor),
+            threshold=settings.similarity_threshold,
+            risk=split_risk(settings.risk, iteration=number + 1, n_clusters=n_clusters),
+            seed=seed,
+            progress=progress,
+        )
+        return curve, seed, fit.labels, made.scores, made.means, made
     drawn = draw_members(fit.labels, n_clusters=n_clusters, seed=seed)
     scores = np.full(m, np.nan)
-    sums = _sum_distances(rows, remaining, fit.labels, drawn, n_clusters=n_clusters, executor=executor)
+    sums = _sum_distances(
+        rows, remaining, fit.labels, drawn, n_clusters=n_clusters, executor=executor, progress=progress
+    )
     sizes = np.bincount(fit.labels, minlength=n_clusters)
     scores[drawn] = score_from_sums(sums, fit.labels[drawn], sizes=sizes)
     means = average_by_cluster(scores[drawn], fit.labels[drawn], n_clusters=n_clusters)
-    return curve, seed, fit.labels, scores, means
+    return curve, seed, fit.labels, scores, means, None
+
+
+def _measure_shapes(
+    rows: ShardedRows, remaining: np.ndarray, codes: np.ndarray, *, n_clusters: int, executor: Executor
+) -> ClusterShapes:
+    """Measure the shapes of clusters as `measure_shapes` does, in two passes over the shards."""
+    sizes = np.bincount(codes, minlength=n_clusters)
+    sums = np.zeros((n_clusters, rows.shape[1]))
+    cut = ((*task, rows.origin, n_clusters) for task in _cut_codes(rows, remaining, codes))
+    for added, _ in executor.map(_sum_members, cut):
+        sums += added
+    centers = sums / np.maximum(sizes, 1)[:, None]
+    squares, reach = np.zeros(n_clusters), np.zeros(n_clusters)
+    cut = ((*task, rows.origin, centers) for task in _cut_codes(rows, remaining, codes))
+    for added, farthest in executor.map(_measure_members, cut):
+        squares += added
+        reach = np.maximum(reach, farthest)
+    return ClusterShapes(sizes, centers, squares / np.maximum(sizes, 1), reach)
+
+
+def _measure_members(
+    path: str, some: np.ndarray, codes: np.ndarray, origin: np.ndarray, centers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the squared distances of a shard's rows to their centres, and find the largest, by cluster."""
+    squares, reach = np.zeros(len(centers)), np.zeros(len(centers))
+    for part, rows in iterate_blocks(path, some, origin):
+        away = measure_away(rows, centers[codes[part]])
+        squares += np.bincount(codes[part], weights=away, minlength=len(centers))
+        np.maximum.at(reach, codes[part], np.sqrt(away))
+    return squares, reach
 
 
 def _sum_distances(
@@ -240,12 +324,17 @@ def _sum_distances(
     *,
     n_clusters: int,
     executor: Executor,
+    progress: bool,
 ) -> np.ndarray:
     """Sum the distances from the drawn rows to the members of each cluster, shard after shard."""
     some = rows[remaining[drawn]]
-    tasks = _cut_codes(rows, remaining, codes)
+    cut = _cut_codes(rows, remaining, codes)
+    found = executor.map(sum_shard, ((*task, rows.origin, some, n_clusters) for task in cut))
     sums = np.zeros((len(drawn), n_clusters))
-    for added in executor.map(sum_shard, ((*task, rows.origin, some, n_clusters) for task in tasks)):
+    total = len(rows.files.matrices)
+    for added in WorkBar(
+        found, total=total, desc="Silhouettes", unit="shard", leave=False, progress=progress
+    ):
         sums += added
     return sums
 

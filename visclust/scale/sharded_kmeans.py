@@ -4,13 +4,15 @@ The sums are float64 and are added in the order of the shards, so that the centr
 number of workers, and wherever these are.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from visclust.base.distances import square_lengths
+from visclust.base.progress import WorkBar
 from visclust.clustering.kmeans import fit_kmeans
+from visclust.clustering.nearest import assign_block
 from visclust.scale.executors import Executor
 from visclust.scale.row_files import ShardedRows, iterate_blocks
 
@@ -47,6 +49,7 @@ def fit_shards(
     seed: int,
     start_size: int,
     executor: Executor,
+    progress: bool = False,
 ) -> ShardedFit:
     """Fit k-means to the rows with these sorted numbers (m).
 
@@ -60,12 +63,12 @@ def fit_shards(
         chosen = np.random.default_rng([seed, 1]).choice(len(remaining), start_size, replace=False)
         sample = remaining[np.sort(chosen)]
     # One iteration of Lloyd's on all rows is one on the way that the passes go on.
-    start = fit_kmeans(rows[sample], n_clusters, seed=seed, **({"max_iter": 1} if whole else {}))
+    start = fit_kmeans(rows[sample], n_clusters, seed=seed, max_iter=1 if whole else _MOST_PASSES)
     centers = np.asarray(start.centers, dtype=np.float64)
     pieces = [_pack(some) for some in rows.files.split(remaining)]
     before = np.inf
     for _ in range(_MOST_PASSES):
-        total = _pass_over(rows, pieces, centers, executor)
+        total = _pass_over(rows, pieces, centers, executor, progress=progress)
         found = total.counts > 0
         moved = np.where(found[:, None], total.sums / np.maximum(total.counts, 1)[:, None], centers)
         shift = float(((moved - centers) ** 2).sum())
@@ -76,7 +79,7 @@ def fit_shards(
         if shift <= _TOLERANCE * variance or little:
             break
         before = total.inertia
-    total = _pass_over(rows, pieces, centers, executor, with_labels=True)
+    total = _pass_over(rows, pieces, centers, executor, with_labels=True, progress=progress)
     assert total.labels is not None
     used, compact = np.unique(total.labels, return_inverse=True)
     return ShardedFit(compact.reshape(-1).astype(np.int32), centers[used], total.inertia)
@@ -89,15 +92,19 @@ def _pass_over(
     executor: Executor,
     *,
     with_labels: bool = False,
+    progress: bool = False,
 ) -> _Sums:
     """Assign all rows to the nearest centre, and add up what the shards give, in their order."""
     sums, counts = np.zeros(centers.shape), np.zeros(len(centers), dtype=np.int64)
-    inertia, squares, labels = 0.0, 0.0, []
+    inertia, squares = 0.0, 0.0
+    labels: list[Any] = []
     tasks = (
         (path, *piece, rows.origin, centers, with_labels)
         for path, piece in zip(rows.files.matrices, pieces, strict=True)
     )
-    for each in executor.map(assign_shard, tasks):
+    found = executor.map(assign_shard, tasks)
+    total = len(pieces)
+    for each in WorkBar(found, total=total, desc="k-means", unit="shard", leave=False, progress=progress):
         sums += each.sums
         counts += each.counts
         inertia += each.inertia
@@ -128,25 +135,13 @@ def assign_shard(
     labels = np.empty(len(some), dtype=np.int32)
     inertia, squares = 0.0, 0.0
     for part, rows in iterate_blocks(path, some, origin):
-        labels[part], near, added, count = _assign_block(rows, centers)
-        sums += added
-        counts += count
-        inertia += float(near.sum())
+        found = assign_block(rows, centers)
+        labels[part] = found.labels
+        sums += found.sums
+        counts += found.counts
+        inertia += float(found.squares.sum())
         squares += float(square_lengths(rows).sum(dtype=np.float64))
     return _Sums(sums, counts, inertia, squares, labels if with_labels else None)
-
-
-def _assign_block(
-    rows: np.ndarray, centers: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Assign a block of rows: labels, squared distances, and sums and counts of the clusters, in float64."""
-    near = centers.astype(np.float32)
-    scores = rows @ (near * np.float32(-2)).T
-    scores += square_lengths(near)
-    labels = scores.argmin(axis=1)
-    squares = ((rows - centers[labels]) ** 2).sum(axis=1)
-    counts = np.bincount(labels, minlength=len(centers))
-    return labels, squares, add_up(rows, labels, len(centers)), counts
 
 
 def add_up(rows: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:

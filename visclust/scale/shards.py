@@ -209,8 +209,9 @@ def _take_source(
 
 
 def _cut_rows(source: Any, shard_size: int) -> tuple[str, Iterator[dict[str, Any]], dict[str, Any]]:
-    x = source if isinstance(source, np.ndarray) else None
-    ids, how = None, "none"
+    x: Any = source if isinstance(source, np.ndarray) else None
+    ids: list[str] | None = None
+    how = "none"
     if x is None:
         x, ids, how = take_rows(source, name="source")
     elif x.ndim != 2 or x.dtype.kind != "f" or not len(x):

@@ -118,7 +118,8 @@ def _embed(
     images = task.read_images()
     with _limit_torch(threads):
         if not images["status"].eq("ok").any():
-            x, ids = np.empty((0, loaded.dimension), dtype=np.float32), []
+            x = np.empty((0, loaded.dimension), dtype=np.float32)
+            ids: list[str] = []
         else:
             x, ids, _ = embed_images(
                 images,

@@ -32,6 +32,11 @@ _WORDS = {
     "f1": "F1, the harmonic mean of precision and recall; the paper's Figure 7 has their mean",
     "mean_precision_recall": "the mean of precision and recall, as in the paper's Figure 7",
 }
+# A page of 235 mm in pixels of 0.7 points; what stands around the panels, and beside the rows of each line.
+_PAGE, _AROUND, _BESIDE = 950, 135, 180
+_ABREAST = 3  # panels that a page holds side by side
+_HIGH_ROW, _LOW_ROW = 16, 10  # pixels; letters in lower rows would touch
+_WIDEST = 30  # letters of a label
 _SIMULATED_NOTE = "SIMULATED answers, made by a computer: nobody judged these pairs"
 
 
@@ -176,8 +181,8 @@ def plot_iterative_against_single(
     summary: pd.DataFrame,
     by: str = "embedding",
     measure: str | None = None,
-    width: int = 260,
-    row: int = 16,
+    width: int | None = None,
+    row: int | None = None,
 ) -> alt.HConcatChart:
     """Draw the score of every iterative configuration against the best single k-means.
 
@@ -189,8 +194,11 @@ def plot_iterative_against_single(
         The column that it compared within.
     measure : str, optional
         The measure that it compared; by default what the points say, and "f1" where an older table does not.
-    width, row : int, pixels
-        Of each panel, and of the row of a configuration.
+    width : int, pixels, optional
+        Of each panel; by default 260, or 90 where there are many, so that three stand side by side on a page.
+    row : int, pixels, optional
+        Height of the row of a configuration; by default such that a page holds the figure. Where it could
+        not with all configurations, the best of each panel are drawn, and its heading says of how many.
 
     Returns
     -------
@@ -230,10 +238,20 @@ def plot_iterative_against_single(
     sides = alt.Scale(domain=list(_SIDES), range=[colour for colour, _ in _SIDES.values()])
     forms = alt.Scale(domain=list(_SIDES), range=[form for _, form in _SIDES.values()])
     key = alt.Legend(orient="bottom", title="By the interval of the difference", **arrange_legend(_SIDES))
-    panels = []
+    panels, shortened = [], False
+    sizes = points.groupby(by, sort=False).size()
+    row, most = _fit_rows(sizes) if row is None else (row, len(points))
+    if width is None:
+        width = 90 if len(sizes) > 4 else 260
     for value, part in points.groupby(by, sort=False):
         table = part[[*names, *numbers, "above", "rank"]].assign(name=_drop_common(part, value))
         table["side"] = part["side"] if "side" in part.columns else _find_side(part)
+        counted = counts.loc[value]
+        told = int(counted.get("n_told_above", table["side"].eq("above").sum()))
+        table = table.nsmallest(most, "rank")
+        shortened |= any("threshold" in each for each in table["configuration"]) and not any(
+            "threshold" in each for each in table["name"]
+        )
         base = alt.Chart(table).encode(
             y=alt.Y(
                 "name:N", sort=alt.SortField("rank"), title=None,
@@ -251,16 +269,15 @@ def plot_iterative_against_single(
             x=x, color=colour, shape=alt.Shape("side:N", title=None, scale=forms, legend=key), tooltip=tooltip
         )
         line = alt.Chart(table.head(1)).mark_rule(strokeDash=[5, 4], color="black").encode(x="baseline:Q")
-        counted = counts.loc[value]
-        told = counted.to_dict().get("n_told_above", int(table["side"].eq("above").sum()))
         heading = alt.TitleParams(
             str(value),
             subtitle=[
                 (
-                    f"{told} of {counted['n_iterative']} above by the interval, "
-                    f"{counted['n_above']} by the estimate"
+                    f"{told} of {int(counted['n_iterative'])} above by the interval, "
+                    f"{int(counted['n_above'])} by the estimate"
                 ),
-                f"Dashed: {table['baseline'].iloc[0]:.3f}, {table['baseline_configuration'].iloc[0]}",
+                f"Dashed: {table['baseline'].iloc[0]:.3f}, {_shorten_baseline(table, value)}",
+                *([f"Drawn: the best {most} of {len(part)}"] if most < len(part) else []),
             ],
             anchor="start",
         )
@@ -269,6 +286,8 @@ def plot_iterative_against_single(
         )
     said = [f"Lines: {describe_intervals(points)} of each score; dashed: the best single k-means"]
     said.insert(0, f"By {_WORDS.get(measure, measure)}")
+    if shortened:
+        said.append("Bare numbers in names: the threshold of similarity")
     name = "Iterative against single k-means"
     title = title_chart(name, points, summary, subtitle=said, note=_SIMULATED_NOTE)
     return alt.hconcat(*panels, spacing=25).resolve_scale(x="shared").properties(title=title)
@@ -305,7 +324,25 @@ def _drop_common(points: pd.DataFrame, value: object) -> list[str]:
     short = pd.Series([", ".join(part for part in each if part not in shared) for each in parts])
     if not (short.ne("").all() and short.is_unique):
         short = names.str.replace(str(value), "", n=1, regex=False).str.strip(" ,;:_-/")
-    return (short if short.ne("").all() and short.is_unique else names).tolist()
+    found = short if short.ne("").all() and short.is_unique else names
+    if found.str.len().max() > _WIDEST:
+        found = found.str.replace(r"\bthreshold (?=[\d.])", "", regex=True)
+    return found.tolist()
+
+
+def _shorten_baseline(table: pd.DataFrame, value: object) -> str:
+    """Name the baseline without what the heading says already."""
+    parts = str(table["baseline_configuration"].iloc[0]).split(", ")
+    known = set(str(value).split(", "))
+    return ", ".join(each for each in parts if each not in known) or ", ".join(parts)
+
+
+def _fit_rows(sizes: pd.Series) -> tuple[int, int]:
+    """Find how high rows are, and how many a panel holds at most, so that all panels fit on a page."""
+    lines = -(-len(sizes) // _ABREAST)
+    room = (_PAGE - _AROUND - lines * _BESIDE) / lines
+    row = int(min(_HIGH_ROW, max(_LOW_ROW, room / max(sizes))))
+    return row, max(int(room / row), 1)
 
 
 def _word_setting(table: pd.DataFrame, name: str) -> list[str]:

@@ -45,6 +45,7 @@ def export_cluster_page(
     frames: pd.DataFrame | None = None,
     title: str = "Clusters of images",
     max_images_per_cluster: int = 24,
+    max_images: int = 20_000,
     max_posts_per_image: int = 3,
     max_side: int = 160,
     images_folder: str | os.PathLike | None = None,
@@ -81,6 +82,9 @@ def export_cluster_page(
     max_images_per_cluster : int, default 24
         Images of each cluster in the page, the most typical (of highest silhouette) first. The page says how
         many a cluster has.
+    max_images : int, default 20,000
+        Images in the page at most, about 120 MB of photographs, which a browser still opens: where clusters
+        are very many each has fewer, but one at least.
     max_posts_per_image : int, default 3
         Posts of each image in the page, the earliest first. The page says how many there are. Words,
         authors and days are sought in these posts only.
@@ -123,6 +127,7 @@ def export_cluster_page(
     """
     for name, value in (
         ("max_images_per_cluster", max_images_per_cluster),
+        ("max_images", max_images),
         ("max_posts_per_image", max_posts_per_image),
         ("max_side", max_side),
     ):
@@ -134,6 +139,11 @@ def export_cluster_page(
     image_posts = ImagePosts(clusters["image_id"], posts, links)
     state = Browsing(catalogue_clusters(clusters, image_posts.count_by), notes=_gather_notes(names, frames))
     keys = key_clusters(clusters)
+    sizes = [len(one.images) for one in state.clusters.values()]
+    while (
+        max_images_per_cluster > 1 and sum(min(size, max_images_per_cluster) for size in sizes) > max_images
+    ):
+        max_images_per_cluster -= 1
     shown = [row for one in state.clusters.values() for row in one.images[:max_images_per_cluster]]
     places = {row: place for place, row in enumerate(shown)}
     with ThreadPoolExecutor(choose_workers()) as pool:  # decoding lets other threads run
