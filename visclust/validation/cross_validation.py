@@ -263,8 +263,8 @@ def _assign_folds(
     """
     n = len(gold)
     # By the images' names and not by their rows, so that the folds do not hang on the order of the table.
-    order = gold[["image_a", "image_b"]].astype(str).reset_index(drop=True)
-    order = order.sort_values(["image_a", "image_b"], kind="stable").index.to_numpy()
+    names = gold[["image_a", "image_b"]].astype(str).reset_index(drop=True)
+    order = names.sort_values(["image_a", "image_b"], kind="stable").index.to_numpy()
     gold = gold.iloc[order]
     if not 2 <= folds <= n:
         raise ValueError(f"Expected from 2 folds to as many as there are gold pairs ({n}), got {folds}.")
