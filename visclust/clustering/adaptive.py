@@ -88,13 +88,19 @@ class Decisions(NamedTuple):
 def measure_shapes(get_rows: GetRows, codes: np.ndarray, *, n_clusters: int) -> ClusterShapes:
     """Measure the shapes of clusters from the cluster of each row (n; 0 to k - 1), in two passes."""
     sizes = np.bincount(codes, minlength=n_clusters)
-    starts = range(0, len(codes), CHUNK)
-    sums = sum(sum_members(get_rows(_span(i, codes)), codes[i : i + CHUNK], n_clusters) for i in starts)
-    centers = sums / np.maximum(sizes, 1)[:, None]
+    starts, first = range(0, len(codes), CHUNK), get_rows(np.arange(min(1, len(codes))))
+
+    def add_up(start: int) -> np.ndarray:
+        return sum_members(get_rows(_span(start, codes)), codes[start : start + CHUNK], n_clusters)
+
+    centers = sum(map_blocks(add_up, starts, first)) / np.maximum(sizes, 1)[:, None]
     squares, reach = np.zeros(n_clusters), np.zeros(n_clusters)
-    for i in starts:
-        some = codes[i : i + CHUNK]
-        away = measure_away(get_rows(_span(i, codes)), centers[some])
+
+    def measure(start: int) -> np.ndarray:
+        return measure_away(get_rows(_span(start, codes)), centers[codes[start : start + CHUNK]])
+
+    for start, away in zip(starts, map_blocks(measure, starts, first), strict=True):
+        some = codes[start : start + CHUNK]
         squares += np.bincount(some, weights=away, minlength=n_clusters)
         np.maximum.at(reach, some, np.sqrt(away))
     return ClusterShapes(sizes, centers, squares / np.maximum(sizes, 1), reach)

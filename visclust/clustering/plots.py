@@ -483,10 +483,10 @@ def plot_drift(drift: pd.DataFrame, *, width: int = 420, height: int = 160) -> a
     >>> len(plot_drift(drift).vconcat)
     2
     """
-    needed = ("period", "images", "share", "low", "high", "expected")
-    needed += ("relative_distance", "relative_low", "relative_high")
+    needed = ["period", "images", "share", "low", "high", "expected"]
+    needed += ["relative_distance", "relative_low", "relative_high"]
     check_columns(drift, needed, "the drift")
-    data = drift.loc[drift["period"].notna(), list(needed)].assign(as_members=1.0)
+    data = drift.loc[drift["period"].notna(), needed].assign(as_members=1.0)
     panels = []
     for value, low, high, expected, title, form in (
         ("share", "low", "high", "expected", "Perhaps a new theme", ".1%"),

@@ -297,8 +297,8 @@ def _measure_shapes(
         sums += added
     centers = sums / np.maximum(sizes, 1)[:, None]
     squares, reach = np.zeros(n_clusters), np.zeros(n_clusters)
-    cut = ((*task, rows.origin, centers) for task in _cut_codes(rows, remaining, codes))
-    for added, farthest in executor.map(_measure_members, cut):
+    measured = ((*task, rows.origin, centers) for task in _cut_codes(rows, remaining, codes))
+    for added, farthest in executor.map(_measure_members, measured):
         squares += added
         reach = np.maximum(reach, farthest)
     return ClusterShapes(sizes, centers, squares / np.maximum(sizes, 1), reach)

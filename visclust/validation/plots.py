@@ -246,7 +246,7 @@ def plot_iterative_against_single(
     for value, part in points.groupby(by, sort=False):
         table = part[[*names, *numbers, "above", "rank"]].assign(name=_drop_common(part, value))
         table["side"] = part["side"] if "side" in part.columns else _find_side(part)
-        counted = counts.loc[value]
+        counted: Any = counts.loc[value]
         told = int(counted.get("n_told_above", table["side"].eq("above").sum()))
         table = table.nsmallest(most, "rank")
         shortened |= any("threshold" in each for each in table["configuration"]) and not any(
