@@ -160,7 +160,8 @@ def _compare_seeds(clusters: Any, x: Any, seeds: list[int], *, progress: bool) -
         )
     known = {*IterativeSettings._fields, "memory_budget", "n_clusters", "n_init"}
     known &= set(inspect.signature(maker).parameters)
-    settings = {name: value for name, value in record["parameters"].items() if name in known}
+    given = record["parameters"].items()  # None: what this kind of run has no use for
+    settings = {name: value for name, value in given if name in known and value is not None}
     if maker is cluster_iteratively:
         settings["progress"] = False
     rows = take_matrix(x)
