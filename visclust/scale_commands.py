@@ -107,7 +107,7 @@ def _make(options: argparse.Namespace) -> int:
         source = read_table(source, "images")
     kind = "posts" if options.posts else "rows" if isinstance(source, np.ndarray) else "images"
     corpus = make_shards(
-        source, options.corpus, kind=kind, shard_size=options.shard_size, images_folder=options.images_folder
+        source, options.corpus, kind=kind, shard_size=options.shard_size, source_folder=options.images_folder
     )
     n = len(corpus.shards)
     print(f"{n} shards of {corpus.kind}, {corpus.rows:,} rows, in {corpus.folder}.")

@@ -121,9 +121,14 @@ def load_cluster_model(folder: str | os.PathLike, *, name: str, stale: str = "re
 
     Examples
     --------
-    >>> load_cluster_model("nowhere", name="toy")
-    Traceback (most recent call last):
-    FileNotFoundError: No model of clusters 'toy' in nowhere: toy.npy is missing. Make and save ...
+    >>> import tempfile
+    >>> from visclust.clustering.new_images import make_cluster_model
+    >>> clusters = pd.DataFrame({"image_id": list("abc"), "cluster": [0, 0, 1]})
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> model = make_cluster_model(np.array([[0.0], [1.0], [9.0]]), clusters)
+    >>> _ = save_cluster_model(model, folder, name="toy")
+    >>> load_cluster_model(folder, name="toy").table["size"].tolist()
+    [2, 1]
     """
     matrix = _name_file(folder, name)
     if not matrix.parent.is_dir():

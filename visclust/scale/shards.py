@@ -60,7 +60,7 @@ def make_shards(
     *,
     kind: str = "auto",
     shard_size: int = 10_000,
-    images_folder: str | os.PathLike | None = None,
+    source_folder: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> ShardedCorpus:
     """Cut images, posts or an embedding into shards, for `run_shards` and `cluster_shards`.
@@ -79,7 +79,7 @@ def make_shards(
         Rows of a shard at most. A shard is what one worker does at a time and holds in memory: 10,000 images
         take some minutes to embed on one core, and 100,000 rows of 512 numbers are 200 MB. Of posts each file
         is one shard, whatever its size: split larger ones beforehand (``split -l`` for lines of JSON).
-    images_folder : str or path, optional
+    source_folder : str or path, optional
         Where relative paths of an images table start, as all machines see it; the working directory by
         default.
     progress : bool, default True
@@ -110,7 +110,7 @@ def make_shards(
     check_whole_number("shard_size", shard_size, least=1)
     folder = Path(folder)
     check_writable(folder / MANIFEST)
-    found, contents, settings = _take_source(source, kind, shard_size, images_folder)
+    found, contents, settings = _take_source(source, kind, shard_size, source_folder)
     settings = {"shard_size": shard_size, **settings}
     old = open_shards(folder) if (folder / MANIFEST).exists() else None
     if old is None and not _is_new(folder):
@@ -180,7 +180,7 @@ def _write_shard(
 
 
 def _take_source(
-    source: Any, kind: str, shard_size: int, images_folder: str | os.PathLike | None
+    source: Any, kind: str, shard_size: int, source_folder: str | os.PathLike | None
 ) -> tuple[str, Iterator[dict[str, Any]], dict[str, Any]]:
     """Find what a source is: its kind, the contents of its shards one after the other, and the settings."""
     if isinstance(source, str | os.PathLike):
@@ -194,7 +194,7 @@ def _take_source(
             raise ValueError(f"Expected source to be an images table. {error}") from error
         if not len(source):
             raise ValueError("Expected source to be an images table with rows, got an empty one.")
-        start = Path.cwd() if images_folder is None else Path(images_folder).absolute()
+        start = Path.cwd() if source_folder is None else Path(source_folder).absolute()
         table = source.reset_index(drop=True)
         pieces = ({".parquet": table.iloc[i : i + shard_size]} for i in range(0, len(table), shard_size))
         return "images", pieces, {"n": len(table), "images_folder": str(start)}
