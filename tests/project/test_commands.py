@@ -201,10 +201,10 @@ def test_python_m_visclust_is_the_command():
 
 
 def test_the_notebooks_of_the_clone_itself_are_left_alone_by_an_upgrade(capsys):
-    before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").iterdir()}
+    before = {path.name: path.read_bytes() for path in (ROOT / "notebooks").rglob("*.ipynb")}
     assert main(["upgrade", str(ROOT)]) == 0
     assert "of its version already" in capsys.readouterr().out
-    assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (ROOT / "notebooks").rglob("*.ipynb")} == before
 
 
 def test_upgrade_says_what_it_did_with_each_notebook(place, capsys):
