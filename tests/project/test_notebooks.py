@@ -187,7 +187,8 @@ def list_faults(record):
     digest = re.compile("[0-9a-f]{32}")
     lacking = {
         **{name: name in told for name in options.keys() - several - {"seed"}},
-        "seed": ("seed" in options) == isinstance(record["seed"], int),
+        # A function that hands options on may have been given one.
+        "seed": ("seed" in options) == isinstance(record["seed"], int) or bool(several),
         "inputs": bool(record["inputs"]) and all(map(digest.fullmatch, record["inputs"].values())),
         "device": record["device"] == "cpu" or record["device"].startswith("gpu: "),
         "versions": {"python", "visclust", "numpy", "pandas", "torch"} <= record["versions"].keys(),

@@ -22,11 +22,11 @@ def client():
         yield client
 
 
-def make_corpus(folder, n=900, shard_size=150):
+def make_corpus(place, n=900, shard_size=150, folder="corpus"):
     rng = np.random.default_rng(2)
     x = (rng.normal(size=(9, 6))[rng.integers(0, 9, n)] * 3 + rng.normal(size=(n, 6))).astype("float32")
-    np.save(folder / "centers.npy", x[:4])
-    return vc.make_shards(x, folder / "corpus", shard_size=shard_size, progress=False)
+    np.save(place / "centers.npy", x[:4])
+    return vc.make_shards(x, place / folder, shard_size=shard_size, progress=False)
 
 
 def fit(corpus, executor):
@@ -99,6 +99,7 @@ def test_a_worker_keeps_within_its_memory_on_four_times_as_much(client, tmp_path
     x[::1000] = np.random.default_rng(0).normal(size=(360, 256))
     corpus = vc.make_shards(x, tmp_path / "corpus", shard_size=90_000, progress=False)
     with open_executor(client) as executor:
+        fit(make_corpus(tmp_path, folder="small"), executor)  # so that a worker has loaded what it runs
         before = max(executor.map(measure_peak, [(i,) for i in range(4)]))
         rows = open_rows(find_row_files(corpus, executor), executor)
         fit_shards(rows, np.arange(len(rows)), 5, seed=0, start_size=500, executor=executor)
