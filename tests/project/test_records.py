@@ -27,6 +27,7 @@ WITHOUT_RECORD = {
     "list_encoders",
     "list_known_groups",
     "list_unmatched",
+    "load_cluster_model",
     "load_embedding",
     "make_empty_table",
     "read_results",

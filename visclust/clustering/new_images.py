@@ -230,6 +230,7 @@ def assign_new(
     >>> clusters = pd.DataFrame({"image_id": list("abcde"), "cluster": [0, 0, 0, 1, 1]})
     >>> model = make_cluster_model(np.array([[0.0], [1.0], [2.0], [9.0], [10.0]]), clusters)
     >>> assign_new(np.array([[1.5], [5.0]]), model)[["cluster", "perhaps_new"]].values.tolist()
+    Not checked, since the records do not tell it of both: how the rows were prepared and the encoder.
     [[0, False], [0, True]]
     """
     taken = take_rows(x)
