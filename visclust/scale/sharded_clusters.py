@@ -16,7 +16,7 @@ from visclust.base.files import write_checked_array, write_json
 from visclust.base.progress import WorkBar
 from visclust.base.provenance import digest_text, note_run, recorded
 from visclust.base.tables import UNASSIGNED
-from visclust.clustering.adaptive import Decisions, decide_above, measure_away, split_risk
+from visclust.clustering.adaptive import Decisions, decide_above, measure_away, split_risk, sum_members
 from visclust.clustering.choose_k import KCurve, climb_k
 from visclust.clustering.clusters import ClusteringResult
 from visclust.clustering.giant import warn_of_giant
@@ -29,7 +29,7 @@ from visclust.clustering.workspace import Workspace
 from visclust.scale.executors import Executor, check_place, open_executor
 from visclust.scale.parts import name_shard, to_text, write_file
 from visclust.scale.row_files import ShardedRows, find_row_files, iterate_blocks, open_rows
-from visclust.scale.sharded_kmeans import add_up, fit_shards
+from visclust.scale.sharded_kmeans import fit_shards
 from visclust.scale.shards import ShardedCorpus, take_corpus
 
 SHARDED_SILHOUETTES = ("adaptive", "sampled")
@@ -397,5 +397,5 @@ def _sum_members(
 ) -> tuple[np.ndarray, np.ndarray]:
     sums = np.zeros((n_clusters, len(origin)))
     for part, rows in iterate_blocks(path, some, origin):
-        sums += add_up(rows, codes[part], n_clusters)
+        sums += sum_members(rows, codes[part], n_clusters)
     return sums, np.bincount(codes, minlength=n_clusters)

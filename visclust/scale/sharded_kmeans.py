@@ -7,7 +7,6 @@ number of workers, and wherever these are.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from visclust.base.distances import square_lengths
 from visclust.base.progress import WorkBar
@@ -142,11 +141,3 @@ def assign_shard(
         inertia += float(found.squares.sum())
         squares += float(square_lengths(rows).sum(dtype=np.float64))
     return _Sums(sums, counts, inertia, squares, labels if with_labels else None)
-
-
-def add_up(rows: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Add up the rows of each cluster in float64, in their order."""
-    marks = sparse.csr_array(
-        (np.ones(len(rows)), (labels, np.arange(len(rows)))), shape=(n_clusters, len(rows))
-    )
-    return marks @ rows.astype(np.float64)
